@@ -10,22 +10,26 @@ All Feast views with rows of their own are the ``views``. Those whose rows Refra
 the others, plain views, read files that Refrain never writes.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property, lru_cache
 from importlib.metadata import entry_points
 from types import ModuleType
 from typing import TYPE_CHECKING, TypeVar
 
 from feature_repo import discovery
+from feature_repo.code_text import code_of
 from feature_repo.definition_package import DefinitionPackage
 from feature_repo.discovery import Found, Named
 from feature_repo.errors import InputError
 from feature_repo.example import Example
+from feature_repo.feature_table import FeatureTable
 from feature_repo.home import Home
 from feature_repo.on_demand import OnDemand
 from feature_repo.project import Project
 from feature_repo.service import ServiceDeclaration
 from feature_repo.windows import EventSource, WindowedTable, moment
+from feature_repo.windows.definition import fingerprint_of
 
 if TYPE_CHECKING:
     from feast import Entity, FeatureService, FeatureView, OnDemandFeatureView, PushSource
@@ -47,6 +51,9 @@ ROOMS = {
     "examples": "feature_repo.definitions.examples",
 }
 """Kind of definitions → the bundled package of music. Only the first four are imported by serving processes."""
+
+CATALOGUE = "transforms.batch.catalogue"
+"""Package with code that functions of ``features`` call."""
 
 FEAST_ROOMS = ("entities", "views", "events", "windowed", "on_demand", "services")
 """Rooms in which Feast's own objects are found: all that define features."""
@@ -129,10 +136,24 @@ class Contract:
             if name in functions:
                 module = self.module_of(OnDemand, "on_demand", name)
                 raise discovery.clash(name, "OnDemand", f"the windowed table {table.name}", module)
-            functions[name] = OnDemand(
-                name, moment.function(table), moment.inputs(table), moment.outputs(table), settings=table.fingerprint
-            )
+            inputs = moment.inputs(table)
+            settings = fingerprint_of(table, inputs)
+            functions[name] = OnDemand(name, moment.function(table), inputs, moment.outputs(table), settings=settings)
         return functions
+
+    @cached_property
+    def computed_tables(self) -> Mapping[str, FeatureTable]:
+        """Feature tables that one function computes, by name. Imports the functions, and so polars."""
+        return self.find(FeatureTable, "features")
+
+    def code_digest(self, compute: Callable[..., object]) -> str:
+        """Returns a digest of the code of a feature table's function and of the modules with features that it imports.
+
+        >>> len(Contract(Project()).code_digest(Contract.code_digest))
+        64
+        """
+        code = code_of(compute, ROOMS["features"], CATALOGUE, *self._packages)
+        return hashlib.sha256(code.encode()).hexdigest()
 
     @cached_property
     def request_fields(self) -> Mapping[str, str]:

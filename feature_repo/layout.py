@@ -2,7 +2,8 @@
 
 The file ``version.json`` of the folder has the layout, from 1, and the Refrain that wrote last. A folder without it has
 layout 1. Each migration is one file, ``feature_repo/upgrades/v<number>.py``, found by its number: it brings a folder of
-the layout before to that number. The highest number is the current layout.
+the layout before to that number. The highest number is the current layout. Until that is released, it may grow: it gets
+another revision, and its migration then also brings folders of its earlier revisions up to date.
 
 ``check`` runs before a folder is read or written. It costs one ``stat`` after the first time. ``refrain upgrade`` runs
 ``upgrade``.
@@ -30,6 +31,9 @@ FILE, LOCK = "version.json", ".upgrade.lock"
 
 FIRST = 1
 """Layout of folders without the file."""
+
+REVISIONS = {2: 2}
+"""Layout → its newest revision, for those that grew before their release; the others have revision 1."""
 
 UPGRADING = "REFRAIN_UPGRADING"
 """Environment variable with the data folder that an upgrade works on: its own commands use the folder meanwhile."""
@@ -81,10 +85,21 @@ class Stamp:
     Attributes:
         layout: layout of the folder.
         refrain: version of the Refrain that wrote last.
+        revision: revision of the layout.
     """
 
     layout: int
     refrain: str
+    revision: int = 1
+
+    @property
+    def is_current(self) -> bool:
+        """Whether no migration is pending."""
+        return self.layout == current() and self.revision >= REVISIONS.get(self.layout, 1)
+
+    def __str__(self) -> str:
+        revision = f", revision {self.revision}" if self.layout in REVISIONS else ""
+        return f"layout {self.layout}{revision}"
 
 
 @cache
@@ -104,12 +119,12 @@ def current() -> int:
     return max(migrations(), default=FIRST)
 
 
-def pending(layout: int) -> list[tuple[int, Migration]]:
-    """Imports the migrations after a layout, with the layouts to which they lead."""
+def pending(stamp: Stamp) -> list[tuple[int, Migration]]:
+    """Imports the migrations that a folder has not had, with the layouts to which they lead."""
     return [
         (number, cast(Migration, importlib.import_module(module)))
         for number, module in migrations().items()
-        if number > layout
+        if number > stamp.layout or (number == stamp.layout and stamp.revision < REVISIONS.get(number, 1))
     ]
 
 
@@ -122,7 +137,7 @@ def read(root: Path) -> Stamp | None:
     file = root / FILE
     try:
         document = json.loads(file.read_bytes())
-        return Stamp(int(document["layout"]), str(document["refrain"]))
+        return Stamp(int(document["layout"]), str(document["refrain"]), int(document.get("revision", 1)))
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -134,8 +149,9 @@ def read(root: Path) -> Stamp | None:
 
 
 def write(root: Path, layout: int) -> None:
-    """Writes a layout and this version of Refrain, atomically."""
-    write_whole(root / FILE, json.dumps({"layout": layout, "refrain": version()}) + "\n")
+    """Writes a layout in its newest revision and this version of Refrain, atomically."""
+    document = {"layout": layout, "revision": REVISIONS.get(layout, 1), "refrain": version()}
+    write_whole(root / FILE, json.dumps(document) + "\n")
 
 
 def is_new(root: Path) -> bool:
@@ -162,11 +178,11 @@ def check(home: DataFolder) -> None:
         return
     if changed is None and is_new(root):
         return
-    layout = of(home)
-    if layout < current():
-        if any(migration.is_needed(home) and not migration.IS_QUICK for _, migration in pending(layout)):
+    stamp = _stamp_of(home)
+    if not stamp.is_current:
+        if any(migration.is_needed(home) and not migration.IS_QUICK for _, migration in pending(stamp)):
             raise HomeError(
-                expected=f"a data folder of layout {current()}, which Refrain {version()} reads",
+                expected=f"a data folder of {_newest()}, which Refrain {version()} reads",
                 found=f"{root}: {_described(root)}",
                 next_command="refrain upgrade  (refrain upgrade --dry-run shows what it does)",
             )
@@ -205,7 +221,7 @@ def upgrade(home: DataFolder, progress: Progress) -> Iterator[str]:
     if is_new(root):
         return
     with _locked(root), _upgrading(root):
-        for number, migration in pending(of(home)):
+        for number, migration in pending(_stamp_of(home)):
             if migration.is_needed(home):
                 yield f"layout {number}: {migration.ABOUT}"
                 yield from migration.upgrade(home, progress)
@@ -225,7 +241,7 @@ def plan(home: DataFolder, progress: Progress) -> Iterator[str]:
     root = home.root
     if is_new(root):
         return
-    for number, migration in pending(of(home)):
+    for number, migration in pending(_stamp_of(home)):
         if migration.is_needed(home):
             yield f"layout {number}: {migration.ABOUT}"
             yield from migration.plan(home, progress)
@@ -242,14 +258,14 @@ def _run_quick_ones(home: DataFolder) -> None:
     root = home.root
     try:
         with _locked(root):
-            for number, migration in pending(of(home)):
+            for number, migration in pending(_stamp_of(home)):
                 if migration.is_needed(home):
                     migration.upgrade(home, _silent)
                 write(root, number)
     except OSError as error:
-        if any(migration.is_needed(home) for _, migration in pending(of(home))):
+        if any(migration.is_needed(home) for _, migration in pending(_stamp_of(home))):
             raise HomeError(
-                expected=f"a data folder of layout {current()}, or one that can be written",
+                expected=f"a data folder of {_newest()}, or one that can be written",
                 found=f"{root}: {_described(root)}; {error.strerror or error}",
                 next_command="refrain upgrade  (as a user who may write there)",
             ) from error
@@ -261,20 +277,29 @@ def of(home: DataFolder) -> int:
     Raises:
         HomeError: it is newer than the current one.
     """
+    return _stamp_of(home).layout
+
+
+def _stamp_of(home: DataFolder) -> Stamp:
     root = home.root
-    content = read(root) or Stamp(current() if is_new(root) else FIRST, UNKNOWN)
+    content = read(root) or (_newest() if is_new(root) else Stamp(FIRST, UNKNOWN))
     if content.layout > current():
         raise HomeError(
-            expected=f"a data folder of layout {current()} at most, which Refrain {version()} reads",
+            expected=f"a data folder of {_newest()} at most, which Refrain {version()} reads",
             found=f"{root}: {_described(root)}",
             next_command=f"python -m pip install --upgrade 'refrain>={content.refrain}'",
         )
-    return content.layout
+    return content
+
+
+def _newest() -> Stamp:
+    """Returns what this Refrain writes."""
+    return Stamp(current(), version(), REVISIONS.get(current(), 1))
 
 
 def _described(root: Path) -> str:
     content = read(root)
-    return f"layout {FIRST}" if content is None else f"layout {content.layout}, written by Refrain {content.refrain}"
+    return f"layout {FIRST}" if content is None else f"{content}, written by Refrain {content.refrain}"
 
 
 def _changed(root: Path) -> int | None:

@@ -5,7 +5,6 @@ serving process.
 """
 
 import hashlib
-import inspect
 import json
 from collections.abc import Mapping
 from contextlib import suppress
@@ -13,6 +12,7 @@ from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from feature_repo.code_text import code_of
 from feature_repo.contract import Contract, contract_of
 from feature_repo.errors import StoreError
 from feature_repo.home import Home
@@ -26,7 +26,7 @@ from feature_repo.whole_files import write_whole
 if TYPE_CHECKING:
     from feast import FeatureStore, FeatureView
 
-VERSION = 3
+VERSION = 4
 
 
 class LeftToFeast(StoreError):
@@ -49,6 +49,7 @@ class View:
         columns: name, Feast type and length (of a vector; else 0) of all columns in a packed value.
         ttl: maximum age of a row in seconds; 0 for no limit.
         defaults: column and default for missing values, used on request (the field's tag ``default``).
+        definition: digest of what gives the values of the columns; see ``feature_repo.view_definitions``.
     """
 
     name: str
@@ -58,6 +59,7 @@ class View:
     columns: tuple[tuple[str, str, int], ...] = ()
     ttl: float = 0.0
     defaults: tuple[tuple[str, float | str], ...] = ()
+    definition: str = ""
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ class Service:
     Attributes:
         name: name of the service.
         project: name of the Feast project.
-        fingerprint: digest that changes with any name, type, key or on-demand function of the service.
+        fingerprint: digest that changes with any name, type, key, on-demand function or definition of the service.
         views: feature tables to look up, including those that only feed an on-demand function.
         on_demand: names of the on-demand functions to compute.
         features: ``view__feature`` and type of all returned features, in the order of the service.
@@ -160,6 +162,8 @@ def resolve_service(
     """
     from feast.errors import FeatureServiceNotFoundException
 
+    from feature_repo.view_definitions import definition_of
+
     try:
         service = store.get_feature_service(name)
     except FeatureServiceNotFoundException as error:
@@ -209,7 +213,10 @@ def resolve_service(
             if field:
                 types = {item.name: str(item.dtype) for item in tables[view].features}
                 columns.setdefault(view, {})[field] = types[field]
-    views = tuple(_view(tables[view], fields) for view, fields in columns.items())
+    views = tuple(
+        _view(tables[view], fields, definition_of(tables[view], fields, contract, store.config))
+        for view, fields in columns.items()
+    )
     taken = {name: functions[name] for name in on_demand}
     return Service(
         name=name,
@@ -222,7 +229,7 @@ def resolve_service(
     )
 
 
-def _view(table: "FeatureView", fields: dict[str, str]) -> View:
+def _view(table: "FeatureView", fields: dict[str, str], definition: str) -> View:
     from feature_repo.stores.protobuf import key_types
 
     keys = key_types(table)
@@ -236,6 +243,7 @@ def _view(table: "FeatureView", fields: dict[str, str]) -> View:
         defaults=tuple(
             (field.name, _default(field.tags["default"])) for field in table.features if "default" in field.tags
         ),
+        definition=definition,
     )
 
 
@@ -344,6 +352,7 @@ def load_service(home: Home, name: str) -> Service:
                 columns=_pairs(view["columns"]),
                 ttl=view["ttl"],
                 defaults=_pairs(view["defaults"]),
+                definition=view["definition"],
             )
             for view in entry["views"]
         ),
@@ -390,11 +399,6 @@ def _read(home: Home) -> dict[str, Any]:
 
 
 def _fingerprint(views: tuple[View, ...], functions: Mapping[str, OnDemand], features: list[tuple[str, str]]) -> str:
-    code = [inspect.getsource(function.module) + function.settings for function in functions.values()]
-    content = [[(view.name, view.join_keys, view.features) for view in views], code, features]
-    keys = [list(view.key_types) for view in views]
-    if any(dtype != "String" for types in keys for dtype in types):
-        content.append(
-            keys
-        )  # only for other types: the fingerprints of services with text keys stay as in existing models
-    return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
+    tables = [(view.name, view.join_keys, view.key_types, view.features, view.definition) for view in views]
+    code = [code_of(function.function) + function.settings for function in functions.values()]
+    return hashlib.sha256(json.dumps([tables, code, features]).encode()).hexdigest()[:16]

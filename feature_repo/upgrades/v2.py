@@ -1,14 +1,16 @@
-"""Layout 2: on-demand functions lie among the definitions of a project.
+"""Layout 2: on-demand functions lie among the definitions of a project; fingerprints cover what is behind a view.
 
-With layout 1 they lay in ``feature_repo/on_demand``. The move changed the text of their modules, and so the
-fingerprints of the services that take them, but no value. Two things follow:
+With layout 1 the functions lay in ``feature_repo/on_demand``. The move changed the text of their modules, and so the
+fingerprints of the services that take them, but no value. With revision 1 of layout 2, as with layout 1, a fingerprint
+did not depend on the definitions behind the views: windows, conditions, aggregates, sources. Two things follow:
 
 - The registry names modules that are gone, and the manifest has fingerprints that are gone: the definitions are
   applied again, for each tenant.
 - Bundles and training sets record the fingerprint of their service, and serving refuses a bundle with another than the
-  manifest's. A recorded fingerprint of layout 1 is replaced where the service still means the same: equal views, keys,
-  types and features, and equal code of its functions, wherever it lies. The other models are listed: they have to be
-  trained again.
+  manifest's. A recorded fingerprint is replaced where the service still means the same: equal views, keys, types and
+  features, equal code of its functions, wherever it lies, and equal definitions. These are compared with those of the
+  last apply; a manifest of layout 1 does not have them, which were the definitions of music then. The other models are
+  listed: they have to be trained again.
 """
 
 import ast
@@ -21,7 +23,7 @@ import subprocess
 import sys
 import tempfile
 import textwrap
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -30,13 +32,17 @@ from typing import Any
 
 from feature_repo.bundle import ALIASES, CHAMPION, MANIFEST
 from feature_repo.command_line import Progress
+from feature_repo.contract import contract_of
 from feature_repo.errors import RefrainError, StoreError
 from feature_repo.home import Home
-from feature_repo.manifest import Service, load_service
+from feature_repo.manifest import Service, View, load_service, load_sources
 from feature_repo.on_demand import OnDemand
 from feature_repo.whole_files import write_whole
+from feature_repo.windows import moment
 
-ABOUT = "on-demand functions lie among the definitions of a project, which gave their services new fingerprints"
+ABOUT = (
+    "on-demand functions lie among the definitions of a project; fingerprints of services cover what is behind views"
+)
 IS_QUICK = False  # applying imports Feast
 
 LAYOUT_1 = {
@@ -50,9 +56,34 @@ LAYOUT_1 = {
 }
 """Service whose fingerprint changed with the move → its fingerprint before, and its ``meaning`` then.
 
-Services that are not here kept their fingerprints. ``tests/feature_repo/upgrades/test_v2.py`` computes both again from
-the code of layout 1.
+``tests/feature_repo/upgrades/test_v2.py`` computes both again from the code of layout 1, and ``WINDOWED_1``.
 """
+
+WINDOWED_1 = {
+    "access_security": "46a8a22b874ee125",
+    "account_security": "68cf5001f15d1e18",
+    "artist_popularity": "e9e61fb25699efff",
+    "client_activity": "1ccad01c06ded524",
+    "endpoint_performance": "53b183ac899e523a",
+    "host_health": "19ef367323ad2a07",
+    "host_logs": "a7c1e84e1d805186",
+    "platform_activity": "2e6942c657e09f14",
+    "platform_load": "16ba712e42d27075",
+    "track_popularity": "5f7eff16befc6db6",
+    "user_artist_affinity": "2da9705d7cbc7399",
+    "user_behavior": "d233ea3147d32004",
+    "user_feedback": "f92e787ab54c8f5d",
+    "user_history": "661af68ec931d977",
+    "user_listening": "98bd0f51df7d7b4b",
+    "user_session": "e89f92b51d88187b",
+}
+"""Windowed table of layout 1 → the fingerprint of its declaration."""
+
+_FIRST_MANIFEST = 4
+"""First version of the manifest whose fingerprints cover what is behind the views."""
+
+_KEPT = ".before"
+"""End of the name of a file with an old manifest."""
 
 _RECORDS = (
     f"models/tenant=*/*/*/{MANIFEST}",
@@ -63,7 +94,7 @@ _RECORDS = (
 
 
 def is_needed(home: Home) -> bool:
-    """Whether a tenant has a manifest of layout 1, or anything records a fingerprint of it."""
+    """Whether a tenant has a manifest with old fingerprints, or anything records one that went with the move."""
     return bool(_tenants(home))
 
 
@@ -76,7 +107,7 @@ def plan(home: Home, progress: Progress) -> list[str]:
             applied = replace(tenant, root=Path(folder))
             progress(0, 0, f"definitions of tenant {tenant.tenant}")
             _apply(applied)
-            renewed = _renewed(applied)
+            renewed = _renewed(_manifest_before(tenant), applied)
             lines += [f"replace the fingerprint in {_place(home, path)}" for path in _outdated(home, tenant, renewed)]
             lines += _models_to_train(tenant, applied, renewed)
     return list(dict.fromkeys(lines))
@@ -88,13 +119,16 @@ def upgrade(home: Home, progress: Progress) -> list[str]:
     tenants = _tenants(home)
     for number, tenant in enumerate(tenants):
         progress(number, len(tenants), f"definitions of tenant {tenant.tenant}")
+        before, kept = _manifest_before(tenant), _kept(tenant)
+        write_whole(kept, json.dumps(before))
         _apply(tenant)
         lines.append(f"applied the definitions of tenant {tenant.tenant}")
-        renewed = _renewed(tenant)
+        renewed = _renewed(before, tenant)
         for path in _outdated(home, tenant, renewed):
             _rewrite(path, renewed)
             lines.append(f"replaced the fingerprint in {_place(home, path)}")
         lines += _models_to_train(tenant, tenant, renewed)
+        kept.unlink()
     return lines
 
 
@@ -141,7 +175,9 @@ def _sources(function: Callable[..., Any], seen: set[Any]) -> Iterator[str]:
 
 def _tenants(home: Home) -> list[Home]:
     """Returns the data folder for each tenant that has to be applied again."""
-    outdated = {path.stem.removeprefix("manifest-") for path in home.root.glob("manifest-*.json") if not _is_new(path)}
+    files = [path for path in home.root.glob("manifest-*.json") if not _is_new(path)]
+    files += home.root.glob(f"manifest-*.json{_KEPT}")
+    outdated = {path.name.removesuffix(_KEPT).removesuffix(".json").removeprefix("manifest-") for path in files}
     old_fingerprints = {fingerprint for fingerprint, _ in LAYOUT_1.values()}
     for path in _records(home):
         if {fingerprint for _, fingerprint in _recorded(_read(path))} & old_fingerprints:
@@ -150,9 +186,20 @@ def _tenants(home: Home) -> list[Home]:
     return [replace(home, tenant=tenant) for tenant in sorted(outdated)]
 
 
+def _kept(tenant: Home) -> Path:
+    """Returns the file with the old manifest, which is kept until all records are renewed."""
+    return tenant.manifest.with_name(tenant.manifest.name + _KEPT)
+
+
+def _manifest_before(tenant: Home) -> dict[str, Any]:
+    """Returns the old manifest, also after an upgrade that was killed; empty if there is none."""
+    return _read(_kept(tenant) if _is_new(tenant.manifest) else tenant.manifest)
+
+
 def _is_new(manifest: Path) -> bool:
-    """Whether a manifest was compiled by a Refrain that writes its version."""
-    return "refrain" in _read(manifest)
+    """Whether a manifest has fingerprints that cover what is behind the views."""
+    number = _read(manifest).get("version")
+    return isinstance(number, int) and number >= _FIRST_MANIFEST
 
 
 def _apply(tenant: Home) -> None:
@@ -174,23 +221,56 @@ def _apply(tenant: Home) -> None:
         )
 
 
-def _renewed(tenant: Home) -> dict[tuple[str, str], str]:
-    """Returns service and fingerprint of layout 1 → fingerprint of the manifest, for services that mean the same."""
-    renewed = {}
-    for name, (fingerprint, old_meaning) in LAYOUT_1.items():
-        try:
-            service = load_service(tenant, name)
-        except StoreError:  # the project has no such service
-            continue
-        if meaning_of(service) == old_meaning:
-            renewed[name, fingerprint] = service.fingerprint
+def _renewed(before: Mapping[str, Any], tenant: Home) -> dict[tuple[str, str], str]:
+    """Returns service and old fingerprint → fingerprint of the manifest, for services that mean the same.
+
+    Args:
+        before: the old manifest; empty if there is none.
+        tenant: a data folder with the manifest of today.
+    """
+    changed, renewed = _changed_views(before, tenant), {}
+    for name in _read(tenant.manifest)["services"]:
+        service = load_service(tenant, name)
+        if not changed & {view.name for view in service.views}:
+            functions = _functions_before(service, tenant)
+            renewed[name, fingerprint_before(service.views, functions, service.features)] = service.fingerprint
+            fingerprint, old_meaning = LAYOUT_1.get(name, ("", ""))
+            if meaning_of(service, functions) == old_meaning:
+                renewed[name, fingerprint] = service.fingerprint
     return renewed
 
 
-def meaning_of(service: Service) -> str:
+def _changed_views(before: Mapping[str, Any], tenant: Home) -> set[str]:
+    """Returns windowed tables with another declaration than in the old manifest, and plain views with other files."""
+    declarations, files = before.get("windowed", WINDOWED_1), before.get("sources", {})
+    tables, sources = contract_of(tenant).windowed, load_sources(tenant)
+    changed = {name for name, table in tables.items() if declarations.get(name) != table.fingerprint}
+    return changed | {view for view, path in sources.items() if view not in files or files[view] != path}
+
+
+def _functions_before(service: Service, tenant: Home) -> dict[str, OnDemand]:
+    """Returns the on-demand functions of a service with settings as of before: of windowed tables, all of them."""
+    settings = {moment.name_of(table): table.fingerprint for table in contract_of(tenant).windowed.values()}
+    return {
+        name: replace(function, settings=settings.get(name, function.settings))
+        for name, function in service.functions.items()
+    }
+
+
+def fingerprint_before(views: Iterable[View], functions: Mapping[str, OnDemand], features: Iterable[Any]) -> str:
+    """Returns the fingerprint of a service as it was computed before it covered the definitions behind its views."""
+    code = [inspect.getsource(function.module) + function.settings for function in functions.values()]
+    content = [[(view.name, view.join_keys, view.features) for view in views], code, list(features)]
+    keys = [list(view.key_types) for view in views]
+    if any(dtype != "String" for types in keys for dtype in types):
+        content.append(keys)
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
+
+
+def meaning_of(service: Service, functions: Mapping[str, OnDemand]) -> str:
     """Returns the ``meaning`` of a service as it is in the manifest."""
     views = [[view.name, view.join_keys, view.key_types, view.features] for view in service.views]
-    return meaning(views, service.functions, list(service.features))
+    return meaning(views, functions, list(service.features))
 
 
 def _records(home: Home) -> Iterator[Path]:

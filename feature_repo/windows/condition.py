@@ -5,7 +5,7 @@ two-valued: ``~(column("skipped") == True)`` is true where ``skipped`` is missin
 """
 
 import operator
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -92,8 +92,8 @@ class Column:
     __hash__ = None  # type: ignore[assignment]
 
     def is_in(self, values: Collection[Any]) -> Condition:
-        """Returns the condition that the value is one of ``values``."""
-        return Condition("in", (self.name, tuple(values)))
+        """Returns the condition that the value is one of ``values``; a set, whose order is by chance, is sorted."""
+        return Condition("in", (self.name, tuple(sorted(values) if isinstance(values, Set) else values)))
 
     def is_missing(self) -> Condition:
         """Returns the condition that the value is missing."""

@@ -171,6 +171,16 @@ class WindowedTable:
             for column in self._fields_of(name, feature, window.suffix)
         )
 
+    @cached_property
+    def features_by_column(self) -> Mapping[str, tuple[str, Window]]:
+        """Feature column → name of the feature, and the window in which it is computed."""
+        return {
+            column: (name, window)
+            for name, feature in self.features.items()
+            for window in self.windows_of(feature)
+            for column, _ in self._fields_of(name, feature, window.suffix)
+        }
+
     @property
     def columns(self) -> tuple[str, ...]:
         """Sorted names of the event columns that are read."""

@@ -25,7 +25,6 @@ from refrain.checking.selection import Selection, select
 from refrain.checking.shrink import shrink
 from refrain.checking.workplace import workplace
 from transforms.batch.build import build
-from transforms.batch.features.feature_table import FeatureTable
 from transforms.raw.declared import raw_tables
 from transforms.raw.ingest import Batch, ingest
 
@@ -401,8 +400,7 @@ def _find_all(home: Home, contract: Contract) -> None:
     """Finds all definitions, so that an invalid one is one clear error before any check."""
     contract.feast_objects()
     raw_tables(home)
-    contract.find(FeatureTable, "features")
-    _ = contract.request_fields, contract.examples
+    _ = contract.computed_tables, contract.request_fields, contract.examples
 
 
 def _attempt(check: Attempt, events: Sequence[Arrival] = ()) -> Difference | None:

@@ -31,6 +31,8 @@ from inference.features import OnlineFeatures
 from training.datasets import all_keys, training_set
 from transforms.batch.build import build
 
+CURRENT = layout.Stamp(layout.current(), version(), layout.REVISIONS.get(layout.current(), 1))
+
 COUNTING = """
 import pathlib, time
 ABOUT = "counts"
@@ -70,6 +72,7 @@ def migrations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Call
     (package / "__init__.py").touch()
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setattr(layout, "_MIGRATIONS", package.name)
+    monkeypatch.setattr(layout, "REVISIONS", {})
 
     def add(number: int, is_quick: bool) -> None:
         (package / f"v{number}.py").write_text(COUNTING.format(number=number, is_quick=is_quick))
@@ -98,23 +101,24 @@ def test_a_new_folder_has_the_current_layout(home: Home) -> None:
     Home.from_env()
     assert not home.root.exists()
     home.ensure()
-    assert layout.read(home.root) == layout.Stamp(layout.current(), version())
+    assert layout.read(home.root) == CURRENT
     assert home.version_file.is_file()
 
 
 def test_a_folder_of_today_with_nothing_to_migrate_gets_the_current_layout(old: Home) -> None:
     assert layout.of(old) == 1
     Home.from_env()
-    assert layout.read(old.root) == layout.Stamp(layout.current(), version())
+    assert layout.read(old.root) == CURRENT
 
 
 def test_who_wrote_last_is_kept(home: Home) -> None:
     home.ensure()
-    home.version_file.write_text(json.dumps({"layout": layout.current(), "refrain": "0.0.1"}))
+    document = json.loads(home.version_file.read_text())
+    home.version_file.write_text(json.dumps({**document, "refrain": "0.0.1"}))
     home.check_layout()
     assert "0.0.1" in home.version_file.read_text()  # reading writes nothing
     home.ensure()
-    assert layout.read(home.root) == layout.Stamp(layout.current(), version())
+    assert layout.read(home.root) == CURRENT
 
 
 def test_numbers_of_files_are_the_layouts(migrations: Callable[..., None], old: Home) -> None:
@@ -141,6 +145,24 @@ def test_a_quick_migration_waits_for_one_that_is_not(migrations: Callable[..., N
     assert list(layout.upgrade(old, layout._silent)) == []
     old.ensure()
     assert layout.of(old) == 3
+
+
+def test_a_layout_that_grew_before_its_release_is_brought_up_to_date(
+    migrations: Callable[..., None], old: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in (2, 3):
+        migrations(number, is_quick=False)
+    old.version_file.write_text('{"layout": 2, "refrain": "0.1.0"}')
+    list(layout.upgrade(old, layout._silent))
+    assert log(old) == ["3 begun", "3 done"]
+    monkeypatch.setattr(layout, "REVISIONS", {3: 2})
+    assert layout.read(old.root) == layout.Stamp(3, version(), 1)
+    with pytest.raises(HomeError, match=r"layout 3, revision 2,.*layout 3, revision 1, .*refrain upgrade"):
+        old.ensure()
+    assert list(layout.upgrade(old, layout._silent)) == ["layout 3: counts", "counted"]
+    assert list(layout.upgrade(old, layout._silent)) == []
+    old.ensure()
+    assert layout.read(old.root) == layout.Stamp(3, version(), 2)
 
 
 def upgrading(home: Home, tmp_path: Path) -> subprocess.Popen[str]:

@@ -16,7 +16,7 @@ import pytest
 from feature_repo import clock
 from feature_repo.errors import InputError, OnlineUnavailable, StoreError
 from feature_repo.home import REPOSITORY, Home
-from feature_repo.manifest import load_service
+from feature_repo.manifest import VERSION, load_service
 from feature_repo.packed import entity_key
 from feature_repo.packed.address import Address
 from feature_repo.packed.encode import encode
@@ -104,10 +104,10 @@ def write_manifest(home: Home, ttl: float, columns: Any = SCHEMA.columns) -> Non
         "features": [column[:2] for column in column_entries],
         "columns": column_entries,
     }
-    view |= {"ttl": ttl, "defaults": [["n", 0.0], ["name", "nobody"]]}
+    view |= {"ttl": ttl, "defaults": [["n", 0.0], ["name", "nobody"]], "definition": ""}
     service = {"fingerprint": "f", "views": [view], "on_demand": []}
     service["features"] = [[f"plays__{column[0]}", column[1]] for column in column_entries]
-    document = {"version": 3, "project": "p", "online": None, "services": {"s": service}}
+    document = {"version": VERSION, "project": "p", "online": None, "services": {"s": service}}
     partial = home.manifest.with_suffix(".tmp")
     partial.write_text(json.dumps(document))
     partial.replace(home.manifest)

@@ -6,10 +6,8 @@ changed and leaves all others. So it can be killed at any moment and run again, 
 """
 
 import hashlib
-import inspect
-import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -63,13 +61,13 @@ def build(home: Home, now: datetime | None = None, *, progress: Progress = silen
     """
     home.check_layout()
     now, contract = now or clock.now(), contract_of(home)
-    windowed, tables_of_functions = contract.windowed, contract.find(FeatureTable, "features")
+    windowed, computed_tables = contract.windowed, contract.computed_tables
     views = feature_tables.tables(home)
     if views:
         _check_not_empty(home, contract)
-    _check_tables(tables_of_functions, contract)
+    _check_tables(computed_tables, contract)
     days = {name: RawDays.of(home, name) for name in {table.source.name for table in windowed.values()}}
-    steps = len(windowed) + len(tables_of_functions) + 1
+    steps = len(windowed) + len(computed_tables) + 1
     reports: dict[str, ViewReport] = {}
     with feature_tables.writing(home), damage_named(home):
         feature_tables.created_time(home, now)  # stores the moment, even if no file is written
@@ -78,8 +76,8 @@ def build(home: Home, now: datetime | None = None, *, progress: Progress = silen
                 continue
             report_step = _nested(progress, step, steps, name)
             reports[name] = backfill(home, table, views[name], days[table.source.name], now, progress=report_step)
-        for step, (name, feature_table) in enumerate(tables_of_functions.items(), start=len(windowed)):
-            reports[name] = _build_whole(home, views[name], feature_table.source, feature_table.compute, now)
+        for step, (name, feature_table) in enumerate(computed_tables.items(), start=len(windowed)):
+            reports[name] = _build_whole(home, views[name], feature_table, now)
             progress(step + 1, steps, name)
         if set(TEXTS) <= set(views):
             reports |= _build_texts(home, views, now, progress=_nested(progress, steps - 1, steps, "texts"))
@@ -118,22 +116,16 @@ def _has_rows(home: Home, name: str) -> bool:
     return any(file.rows for file in known_files(home.features(name), parquet.PART).values())
 
 
-def _build_whole(
-    home: Home,
-    view: "FeatureView",
-    table: str,
-    compute: Callable[[pl.DataFrame], pl.DataFrame],
-    now: datetime,
-) -> ViewReport:
+def _build_whole(home: Home, view: "FeatureView", declared: FeatureTable, now: datetime) -> ViewReport:
     """Builds a view that is one file, from a whole raw table."""
     started = time.perf_counter()
     target = home.features(view.name) / parquet.PART
-    digests = _digests(home, table)
-    fingerprint = hashlib.sha256(f"{_code(compute)} {' '.join(digests) or 'none'}".encode()).hexdigest()
+    digests, code = _digests(home, declared.source), contract_of(home).code_digest(declared.compute)
+    fingerprint = hashlib.sha256(f"{code} {' '.join(digests) or 'none'}".encode()).hexdigest()
     report = ViewReport(days=1)
     if parquet.metadata(target).get(feature_tables.INPUTS) != fingerprint:
-        rows = compute(scan(home, table).collect())
-        _write_whole(home, view, rows, versions.Origin(fingerprint, _code(compute), now))
+        rows = declared.compute(scan(home, declared.source).collect())
+        _write_whole(home, view, rows, versions.Origin(fingerprint, code, now))
         report.rebuilt = [now.date()]
     report.rows, report.seconds = _rows(target.parent), time.perf_counter() - started
     return report
@@ -155,7 +147,7 @@ def _build_texts(
     written: Written | None = None
     for name, function in TEXTS.items():
         started = time.perf_counter()
-        code = f"{_code(function)} {scored_texts.fingerprint(models)}"
+        code = f"{contract_of(home).code_digest(function)} {scored_texts.fingerprint(models)}"
         fingerprint = hashlib.sha256(f"{code} {' '.join(digests)}".encode()).hexdigest()
         target = home.features(name) / parquet.PART
         report = reports[name] = ViewReport(days=1)
@@ -180,24 +172,6 @@ def _digests(home: Home, table: str) -> list[str]:
 
 def _rows(folder: Path) -> int:
     return sum(pq.read_metadata(path).num_rows for path in files_in(folder) if path.name == parquet.PART)
-
-
-_FEATURE_CODE = ("transforms.batch.features.", "transforms.batch.catalogue.")
-"""Prefixes of the modules that feature values depend on."""
-
-
-def _code(compute: Callable[..., pl.DataFrame]) -> str:
-    """Fingerprint of the code of a view: its module, and the feature modules that it imports."""
-    modules: set[str] = set()
-    pending = {compute.__module__}
-    while pending:
-        modules |= pending
-        imported = {
-            str(getattr(value, "__module__", "")) for name in pending for value in vars(sys.modules[name]).values()
-        }
-        pending = {name for name in imported if name.startswith(_FEATURE_CODE)} - modules
-    sources = [inspect.getsource(sys.modules[name]) for name in sorted(modules)]
-    return hashlib.sha256("".join(sources).encode()).hexdigest()
 
 
 def _nested(progress: Progress, step: int, steps: int, name: str) -> Progress:

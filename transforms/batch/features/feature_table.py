@@ -1,21 +1,5 @@
-"""Declaration of a feature table that one function computes from one raw table."""
+"""The declaration of a feature table, beside the functions that it declares."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from feature_repo.feature_table import FeatureTable
 
-import polars as pl
-
-
-@dataclass(frozen=True)
-class FeatureTable:
-    """A feature table that is computed from a whole raw table.
-
-    Attributes:
-        name: name of the view, and of the module that declares the table.
-        source: name of the raw table.
-        compute: pure function from rows of the raw table to rows of the view.
-    """
-
-    name: str
-    source: str
-    compute: Callable[[pl.DataFrame], pl.DataFrame]
+__all__ = ["FeatureTable"]
