@@ -48,7 +48,7 @@ def test_in_batch(events: list[dict[str, Any]]) -> None:
 @settings(max_examples=40, deadline=None)
 @given(events=play_lists(), data=st.data())
 def test_in_the_stream(events: list[dict[str, Any]], data: st.DataObject) -> None:
-    coder = Coder(listens, "default")
+    coder = Coder(TABLE.source, "default", TABLE.coded)
     live = LiveTable(TABLE, coder.words, coder.pairs)
     online, clock = Online(live), max(oracle.micros(event["event_timestamp"]) for event in events) + 1
     arrivals = data.draw(st.permutations(events))

@@ -19,6 +19,15 @@ def key_column() -> dy.String:
     return dy.String(nullable=False, min_length=1)
 
 
+def date_column(*, nullable: bool) -> dy.String:
+    """A string column of days, each written as "2026-03-01"."""
+    return dy.String(nullable=nullable, check={"date": _are_dates})
+
+
+def _are_dates(texts: pl.Expr) -> pl.Expr:
+    return texts.str.to_date("%Y-%m-%d", strict=False).dt.to_string("%Y-%m-%d") == texts
+
+
 class Timed(dy.Schema):
     """The times of every row: event time and created time; UTC, microseconds."""
 
