@@ -242,7 +242,7 @@ class Ratio(Aggregate):
 
 @dataclass(frozen=True)
 class Distinct(Aggregate):
-    """Number of distinct texts, whole numbers or days: exact up to ``exact``, beyond with a standard error of 1.2/√exact.
+    """Number of distinct values: exact up to ``exact``, approximate beyond with a standard error of 1.2/√exact.
 
     >>> Distinct("artist_id").fields("artists", "_7d", "String"), Distinct("artist_id", exact=1).refusal(lifetime=True)
     ([('artists_7d', 'Int64')], 'it must be exact for 16 to 65,536 values')
@@ -261,7 +261,7 @@ class Distinct(Aggregate):
 
 @dataclass(frozen=True)
 class TopK(Aggregate):
-    """The k most frequent texts, whole numbers or days and their counts, most frequent first; ties in their order.
+    """The k most frequent values and their counts, most frequent first; ties in the order of the values.
 
     >>> TopK("genre", k=3).fields("genres", "_7d", "String")
     [('genres_7d', 'Array(String)'), ('genres_counts_7d', 'Array(Int64)')]
@@ -323,7 +323,7 @@ class Previous(Aggregate):
 
 @dataclass(frozen=True)
 class LastN(Aggregate):
-    """Values of the newest events that have one, newest first; equal times in alphabetical order, or the smallest first.
+    """Values of the newest events that have one, newest first; of equal times, in the order of the values.
 
     Attributes:
         n: maximum number of values.

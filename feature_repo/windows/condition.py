@@ -1,8 +1,8 @@
 """Conditions on the columns of one event: ``column("ms_played") >= 30_000``, ``column("due") < "2026-03-01"``.
 
-Each engine translates conditions to its own expressions. Texts are compared by their letters, days as texts, so that
-their order is that of time; a ``datetime.date`` stands for its text. A missing value fulfils only ``is_missing``, and negation is
-two-valued: ``~(column("skipped") == True)`` is true where ``skipped`` is missing.
+Each engine translates conditions to its own expressions. Texts are compared letter by letter. Days are such texts, so
+that they are in the order of time; a ``datetime.date`` stands for its text. A missing value fulfils
+``is_missing`` only, and negation is two-valued: ``~(column("skipped") == True)`` holds where ``skipped`` is missing.
 """
 
 import operator

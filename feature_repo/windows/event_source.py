@@ -101,7 +101,7 @@ class EventSource:
         return max(float(low), -units.largest), min(float(high), units.largest)
 
     def integers(self, name: str) -> str:
-        """Returns the name of the integers that aggregates read: units of floats, days of dates, or the column itself."""
+        """Returns the name of the integers that aggregates read: units of floats, days since 1970, or the column."""
         return f"{name}.units" if self.dtype(name) in ("Float64", "Date") else name
 
     def decode(self, name: str, integers: np.ndarray) -> np.ndarray:

@@ -9,6 +9,7 @@ import dataframely as dy
 import polars as pl
 
 from feature_repo.clock import LAST
+from transforms.raw.dates import are_dates
 
 MICROSECONDS_UTC = pl.Datetime("us", "UTC")
 CLOCK_TOLERANCE = timedelta(days=1)
@@ -21,11 +22,7 @@ def key_column() -> dy.String:
 
 def date_column(*, nullable: bool) -> dy.String:
     """A string column of days, each written as "2026-03-01"."""
-    return dy.String(nullable=nullable, check={"date": _are_dates})
-
-
-def _are_dates(texts: pl.Expr) -> pl.Expr:
-    return texts.str.to_date("%Y-%m-%d", strict=False).dt.to_string("%Y-%m-%d") == texts
+    return dy.String(nullable=nullable, check={"date": are_dates})
 
 
 class Timed(dy.Schema):

@@ -46,6 +46,7 @@ from transforms.batch.windows import wide
 from transforms.batch.windows.expressions import expression
 from transforms.batch.windows.quantile import buckets
 from transforms.feature_tables import TYPES
+from transforms.raw.dates import FORMAT, are_dates
 
 Tiles = Mapping[str, pl.DataFrame]
 
@@ -90,8 +91,8 @@ def counted_events(table: WindowedTable, events: pl.DataFrame, tenant: str) -> p
         microseconds since 1970.
 
     Raises:
-        InputError: a Float64 column has a value that is not finite or too large for its units, or a Date column one that
-            is no day.
+        InputError: a Float64 column has a value that is not finite or too large for its units, or a Date column
+            one that is no day.
     """
     shared = [pl.lit(tenant).alias(name) for name in table.source.shared if name in table.columns]
     with_shared = events.lazy().with_columns(shared)
@@ -138,9 +139,8 @@ def _units(source: str, values: pl.Series, units: Units) -> pl.Series:
 
 
 def _days(source: str, values: pl.Series) -> pl.Series:
-    days = values.str.to_date("%Y-%m-%d", strict=False)
-    _check(source, values, days.dt.to_string("%Y-%m-%d") == values, 'days such as "2026-03-01"')
-    return days.to_physical().cast(pl.Int64)
+    _check(source, values, are_dates(values), 'days such as "2026-03-01"')
+    return values.str.to_date(FORMAT).to_physical().cast(pl.Int64)
 
 
 def _check(source: str, values: pl.Series, is_valid: pl.Series, expected: str) -> None:

@@ -14,7 +14,6 @@ from feature_repo.windows.units import Days
 from transforms.stream.state.pairs import Pairs
 from transforms.stream.state.words import Words
 
-
 _ANY_DAY = "1970-01-01"
 
 
