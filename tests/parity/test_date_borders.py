@@ -90,7 +90,10 @@ def test_conditions_compare_days_in_the_order_of_time() -> None:
     [
         ({"features": {"n": CountIf(where=column("due") < "03/04/2026")}}, 'expected days such as "2026-03-01"'),
         ({"features": {"n": CountIf(where=column("due") == 7)}}, r"found 'due' \(Date\) compared with 7"),
-        ({"features": {"n": CountIf(where=column("user_id").is_in([7]))}}, r"found 'user_id' \(String\) compared with 7"),
+        (
+            {"features": {"n": CountIf(where=column("user_id").is_in([7]))}},
+            r"found 'user_id' \(String\) compared with 7",
+        ),
         ({"where": ~(column("price") > "7")}, r"found 'price' \(Float64\) compared with '7'"),
         ({"where": column("due") < datetime(2026, 3, 1)}, "compared with datetime"),
         ({"features": {"n": Sum("due")}}, r"found n over 'due' \(Date\)"),
