@@ -70,7 +70,7 @@ class Count(Aggregate):
 
 @dataclass(frozen=True)
 class _NumberAggregate(Aggregate):
-    takes = ("Int64", "Float64")
+    takes: ClassVar[tuple[str, ...]] = ("Int64", "Float64")
 
     def fields(self, name: str, suffix: str, dtype: str) -> Fields:
         return [(name + suffix, dtype)]

@@ -1,4 +1,4 @@
-"""Orders with columns of every type, in a project of its own: stream, batch run and oracle agree, also after restarts."""
+"""Orders with columns of every type, in a project of its own: stream, batch run and oracle agree, also later."""
 
 import json
 import random

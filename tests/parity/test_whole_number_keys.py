@@ -1,4 +1,4 @@
-"""Windowed tables with keys of whole numbers, from a CSV file to a lookup: training set, slim lookup, Feast, erasure."""
+"""Keys of whole numbers, from a CSV file to a lookup: training set, slim lookup, Feast, a push, an erasure."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta

@@ -355,12 +355,11 @@ class _Compute:
     def _last_n(self, name: str, feature: LastN, window: Window) -> list[pl.Series]:
         if feature.distinct:
             items, words = self._values(f"values.{feature.of}", ["first", "value"])
-            lists = last_n_distinct(items, self._rows, window, feature.n)
+            columns = self._lists(feature, last_n_distinct(items, self._rows, window, feature.n), words)
         else:
-            items, words = self._newest_events(feature)
-            lists = last_n(items, self._rows, window, feature.n)
-        values_and_times = self._lists(feature, lists, words)
-        return values_and_times if feature.times else values_and_times[:1]
+            items, texts = self._newest_events(feature)
+            columns = self._lists(feature, last_n(items, self._rows, window, feature.n), texts)
+        return columns if feature.times else columns[:1]
 
     def _newest_events(self, feature: Aggregate) -> tuple[Items, pl.Series | None]:
         """Sorted newest events of a column, and the texts that codes of their values stand for; None for integers."""
