@@ -225,7 +225,7 @@ class Contract:
                     by_key[key] = Entity(
                         name=name,
                         join_keys=[key],
-                        value_type=ValueType.STRING,
+                        value_type=ValueType.STRING if table.source.holds_texts(key) else ValueType.INT64,
                         description=f"Key of {table.name}",
                     )
         return by_key

@@ -58,7 +58,7 @@ def check_services(services: Mapping[str, FeatureService], views: Mapping[str, A
 
 
 def check_windowed_keys(tables: Mapping[str, WindowedTable], entities: Mapping[str, Entity]) -> None:
-    """Checks that the keys of windowed tables, which are texts, are declared as such.
+    """Checks that entities declare the keys of windowed tables with the type that these have in the events.
 
     Args:
         tables: the windowed tables, by name.
@@ -69,12 +69,16 @@ def check_windowed_keys(tables: Mapping[str, WindowedTable], entities: Mapping[s
     """
     for table in tables.values():
         for key in table.keys:
-            entity = entities[key]
-            if entity.value_type not in (ValueType.STRING, ValueType.UNKNOWN):
+            entity, source = entities[key], table.source
+            is_text = source.holds_texts(key)
+            expected = ValueType.STRING if is_text else ValueType.INT64
+            if entity.value_type != expected and not (is_text and entity.value_type == ValueType.UNKNOWN):
                 raise InputError(
-                    expected=f"an entity of type STRING for {key!r}, a key of the windowed table {table.name}",
+                    expected=f"the type {expected.name} of {key!r}, a key of the windowed table {table.name}, which is "
+                    f"{source.dtype(key)} in the EventSource {source.name}",
                     found=f"{entity.value_type.name} in the entity {entity.name}",
-                    next_command=f"give the entity {entity.name} another join key, or the type ValueType.STRING",
+                    next_command=f"give {key!r} one type in all EventSources and entities, such as "
+                    f"ValueType.{expected.name} in the entity {entity.name}, then: {APPLY}",
                 )
 
 

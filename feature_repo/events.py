@@ -8,7 +8,7 @@ import codecs
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from typing import Annotated, Any
 
@@ -32,7 +32,7 @@ AHEAD = timedelta(minutes=5)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST = clock.microseconds(clock.LAST)
 _AHEAD = AHEAD // timedelta(microseconds=1)
-_DTYPES: dict[str, Any] = {"String": str, "Int64": int, "Float64": float, "Bool": bool}
+_DTYPES: dict[str, Any] = {"String": str, "Int64": int, "Float64": float, "Bool": bool, "Date": date}
 
 
 @dataclass(frozen=True)
@@ -138,6 +138,10 @@ def parse(source: EventSource, payload: bytes, now: int) -> tuple[Any, int, int 
         raise Refused(_reason(error)) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Refused("malformed JSON") from error
+    for name in source.dates:
+        day = getattr(event, name)
+        if day is not None:
+            setattr(event, name, day.isoformat())
     time = micros(event.event_timestamp)
     if time < 0:
         raise Refused("event_timestamp before 1970")

@@ -7,15 +7,22 @@ folder ``examples``, which no other command imports.
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from feature_repo import iso8601
 from feature_repo.errors import InputError
+from feature_repo.keys import key_value
 from feature_repo.windows import EventSource, WindowedTable, moment
 
 TIMES = ("event_timestamp", "created_timestamp")
-_TYPES: dict[str, type | tuple[type, ...]] = {"String": str, "Int64": int, "Float64": (int, float), "Bool": bool}
+_TYPES: dict[str, tuple[type, ...]] = {
+    "String": (str,),
+    "Int64": (int,),
+    "Float64": (int, float),
+    "Bool": (bool,),
+    "Date": (str, date),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +42,7 @@ class Example:
     table: WindowedTable
     events: tuple[Mapping[str, Any], ...]
     at: datetime
-    key: Mapping[str, str]
+    key: Mapping[str, Any]
     expect: Mapping[str, Any]
 
 
@@ -45,7 +52,7 @@ def example(
     events: Sequence[Mapping[str, Any]],
     at: str | datetime,
     expect: Mapping[str, Any],
-    key: Mapping[str, str] | None = None,
+    key: Mapping[str, Any] | None = None,
     name: str = "",
 ) -> Example:
     """Declares an example of a windowed table.
@@ -87,7 +94,7 @@ def example(
     own_key = _key(label, table, rows, key)
     when = _time(label, "at", at)
     digest = hashlib.sha256(repr((rows, when, own_key, sorted(expect.items()))).encode()).hexdigest()[:4]
-    own_name = name or f"{table.name}, {' '.join(own_key.values())} at {when:%Y-%m-%dT%H:%M:%S} ({digest})"
+    own_name = name or f"{table.name}, {' '.join(map(str, own_key.values()))} at {when:%Y-%m-%dT%H:%M:%S} ({digest})"
     return Example(own_name, table, rows, when, own_key, dict(expect))
 
 
@@ -102,22 +109,25 @@ def _event(label: str, number: int, event: Mapping[str, Any], source: EventSourc
     for column, value in event.items():
         if column in TIMES:
             row[column] = None if value is None else _time(label, f"{column} of event {number}", value)
-        elif value is not None and type(value) is not _TYPES[source.columns[column]]:
+        elif value is not None and type(value) not in _TYPES[source.columns[column]]:
             raise _invalid(label, f"{source.columns[column]} as {column} of event {number}", repr(value))
+        elif type(value) is date:
+            row[column] = value.isoformat()
     return row
 
 
 def _key(
-    label: str, table: WindowedTable, events: Sequence[Mapping[str, Any]], key: Mapping[str, str] | None
-) -> dict[str, str]:
+    label: str, table: WindowedTable, events: Sequence[Mapping[str, Any]], key: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    types = {name: str(table.source.feast_type(name)) for name in table.keys}
     if key is not None:
-        if set(key) != set(table.keys):
-            raise _invalid(label, f"the join keys {list(table.keys)} in key", repr(dict(key)))
-        return {name: key[name] for name in table.keys}
-    keys = {tuple(str(event[name]) for name in table.keys if event.get(name) is not None) for event in events}
-    if len(keys) != 1 or len(min(keys)) != len(table.keys):
+        if set(key) != set(types):
+            raise _invalid(label, f"the join keys {list(types)} in key", repr(dict(key)))
+        return {name: key_value(key[name], dtype, name) for name, dtype in types.items()}
+    keys = {tuple(event[name] for name in types if event.get(name) is not None) for event in events}
+    if len(keys) != 1 or len(min(keys)) != len(types):
         raise _invalid(label, f"key={{{table.keys[0]!r}: …}}, or events of one key", f"{len(keys)} keys in the events")
-    return dict(zip(table.keys, min(keys), strict=True))
+    return dict(zip(types, min(keys), strict=True))
 
 
 def _time(label: str, what: str, value: Any) -> datetime:

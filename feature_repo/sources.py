@@ -9,10 +9,10 @@ regardless of its age. Therefore the views have no ttl (docs/decisions/001).
 from datetime import timedelta
 from typing import Any
 
-from feast import Entity, FeatureView, Field, FileSource, PushSource
+from feast import Entity, FeatureView, Field, FileSource, PushSource, ValueType
 from feast.data_format import ParquetFormat
 from feast.data_source import DataSource
-from feast.types import String
+from feast.types import Int64, String
 
 from feature_repo.home import Home
 from feature_repo.stores.source_path import PLACE
@@ -25,7 +25,10 @@ def feature_table(
     name: str, *, entities: list[Entity], schema: list[Field], description: str, can_be_pushed: bool = False
 ) -> FeatureView:
     """Declares a view of the feature table with the same name, optionally with the push source ``<name>_push``."""
-    keys = [Field(name=entity.join_key, dtype=String) for entity in entities]
+    keys = [
+        Field(name=entity.join_key, dtype=Int64 if entity.value_type == ValueType.INT64 else String)
+        for entity in entities
+    ]
     return FeatureView(
         name=name,
         entities=entities,

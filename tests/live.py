@@ -15,6 +15,7 @@ import pyarrow as pa
 from feature_repo.contract import contract_of
 from feature_repo.definitions.events.plays import plays
 from feature_repo.home import REPOSITORY, Home
+from feature_repo.keys import key_value
 from feature_repo.packed import entity_key
 from feature_repo.packed.address import Address
 from feature_repo.packed.decode import decode
@@ -26,7 +27,7 @@ from tests.windowed import same
 from transforms import feature_tables
 from transforms.stream.state.live_rows import LiveRows
 
-Rows = dict[tuple[str, ...], dict[str, Any]]
+Rows = dict[tuple[Any, ...], dict[str, Any]]
 
 
 def server_of(home: Home) -> Server:
@@ -54,6 +55,8 @@ def online(home: Home, name: str) -> Rows:
         )
         for one in names
     ]
+    types = {key: table.source.feast_type(key) for key in table.keys}
+    keys = [{name: key_value(part, str(types[name]), name) for name, part in key.items()} for key in keys]
     rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
     return {tuple(key[part] for part in table.keys): row for key, row in zip(keys, rows, strict=True)}
 

@@ -1,7 +1,8 @@
 """Lists of plays that are hard on windows, tables of every aggregate, and moments at which to look."""
 
 import math
-from datetime import UTC, datetime, timedelta
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import hypothesis.strategies as st
@@ -10,6 +11,7 @@ import polars as pl
 from feature_repo.definitions.events.plays import plays
 from feature_repo.home import Home
 from feature_repo.windows import (
+    Aggregate,
     Count,
     CountIf,
     DecayedSum,
@@ -46,12 +48,15 @@ DAY = timedelta(days=1)
 
 listens = EventSource(
     "listens",
-    columns={**plays.columns, "price": "Float64", "weight": "Float64", "score": "Float64"},
+    columns={
+        **plays.columns,
+        **{"price": "Float64", "weight": "Float64", "score": "Float64", "number": "Int64", "due": "Date"},
+    },
     key=plays.key,
     ranges=plays.ranges,
     resolution={"price": 0.01, "weight": 0.25},
 )
-"""Plays with floats."""
+"""Plays with floats, days, and integers of any size."""
 
 EVERYTHING = {
     "n": Count(),
@@ -103,16 +108,59 @@ EVERYTHING = {
     "last_score": Last("score"),
 }
 
+VALUES = {
+    "numbers": Distinct("number"),
+    "top_numbers": TopK("number", k=2),
+    "recent_numbers": LastN("number", n=3),
+    "fresh_numbers": LastN("number", n=2, distinct=True),
+    "first_number": First("number"),
+    "last_number": Last("number"),
+    "number_before": Previous("number"),
+    "number_total": Sum("number"),
+    "number_mean": Mean("number"),
+    "number_spread": Std("number"),
+    "number_trend": Slope("number"),
+    "number_median": Quantile("number"),
+    "least_number": Min("number"),
+    "most_number": Max("number"),
+    "odd_numbers": CountIf(where=column("number").between(-7, 7) & (column("number") != 2)),
+    "days": Distinct("due"),
+    "top_days": TopK("due", k=2),
+    "recent_days": LastN("due", n=3),
+    "fresh_days": LastN("due", n=2, distinct=True, times=False),
+    "first_day": First("due"),
+    "last_day": Last("due"),
+    "day_before": Previous("due"),
+    "earliest_day": Min("due"),
+    "latest_day": Max("due"),
+    "leap_days": CountIf(where=(column("due") >= "2024-02-29") & (column("due") < date(2024, 3, 1))),
+    "recent_skips": LastN("skipped", n=3),
+    "fresh_skips": LastN("skipped", n=1, distinct=True),
+    "first_skip": First("skipped"),
+    "last_skip": Last("skipped"),
+    "skip_before": Previous("skipped"),
+    "recent_prices": LastN("price", n=2),
+    "fresh_scores": LastN("score", n=2, distinct=True),
+}
+"""Features of days, booleans, and integers of any size."""
 
-def everything(every: str, windows: tuple[str, ...], **more: Any) -> WindowedTable:
+
+def everything(
+    every: str,
+    windows: tuple[str, ...],
+    *,
+    keys: tuple[str, ...] = ("user_id",),
+    features: Mapping[str, Aggregate] = EVERYTHING,
+    **more: Any,
+) -> WindowedTable:
     features = {
         name: feature
-        for name, feature in EVERYTHING.items()
+        for name, feature in features.items()
         if set(feature.over) <= set(windows)
         and (name != "rare_share" or "1d" in windows)
-        and (name != "top" or "lifetime" not in windows)
+        and (not isinstance(feature, TopK) or "lifetime" not in windows)
     }
-    return WindowedTable("everything", "All of it", listens, ("user_id",), windows, features, every=every, **more)
+    return WindowedTable("everything", "All of it", listens, keys, windows, features, every=every, **more)
 
 
 TABLES_TESTED = {
@@ -122,6 +170,10 @@ TABLES_TESTED = {
     "live": everything("event", ("10m", "1h", "1d", "14d")),
     "live_lifetime": everything("event", ("1h", "lifetime")),
     "daily_lifetime": everything("1d", ("7d", "lifetime")),
+    "values_live": everything("event", ("1h", "14d"), features=VALUES),
+    "values_lifetime": everything("1d", ("7d", "lifetime"), features=VALUES),
+    "values_by_number": everything("event", ("1d",), keys=("number",), features=VALUES),
+    "values_by_day_and_number": everything("1d", ("7d",), keys=("due", "number"), features=VALUES),
     "conditional": everything("event", ("1d",), where=(column("device") != "tv") | column("ms_played").is_in([1, 2])),
 }
 
@@ -133,6 +185,14 @@ PRICES = st.one_of(
     st.sampled_from([9.99, 10.0, -0.0, 11_258_999_068_426.24, -11_258_999_068_426.24]),
 )
 """Multiples of the resolution, values between them, large ones that differ little, and the largest."""
+
+
+NUMBERS = st.one_of(
+    st.sampled_from([-7, 0, 1, 2, 7]),
+    st.sampled_from([2**63 - 1, -(2**63), 2**62, 2**53 + 1, -(2**62) - 1]),
+    st.integers(-(2**63), 2**63 - 1),
+)
+"""Few small integers, so that they are repeated, and some of any size."""
 
 
 @st.composite
@@ -157,13 +217,17 @@ def play_lists(draw: st.DrawFn) -> list[dict[str, Any]]:
                 st.one_of(st.none(), PRICES),
                 st.one_of(st.none(), st.integers(-40, 40).map(lambda units: units / 4)),
                 st.one_of(st.none(), st.sampled_from([0.5, 1.5, -0.0, 0.0, -1e300, 1e-300]), st.floats(-9.0, 9.0)),
+                st.one_of(st.none(), NUMBERS),
+                st.sampled_from(
+                    [None, "2024-02-28", "2024-02-29", "2024-03-01", "1969-12-31", "0001-01-01", "9999-12-31"]
+                ),
             ),
             min_size=1,
             max_size=30,
         )
     )
     found = {}
-    for user, track, artist, micro, ms, skipped, device, late, price, weight, score in rows:
+    for user, track, artist, micro, ms, skipped, device, late, price, weight, score, number, due in rows:
         moment = START + timedelta(microseconds=micro)
         found[user, track, moment] = {
             "user_id": user,
@@ -179,6 +243,8 @@ def play_lists(draw: st.DrawFn) -> list[dict[str, Any]]:
             "price": price,
             "weight": weight,
             "score": score,
+            "number": number,
+            "due": due,
         }
     return list(found.values())
 

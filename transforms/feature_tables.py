@@ -33,7 +33,9 @@ TYPES: dict[str, pl.DataType] = {
     "UnixTimestamp": MICROSECONDS_UTC,
     "Array(String)": pl.List(pl.String()),
     "Array(Float32)": pl.List(pl.Float32()),
+    "Array(Float64)": pl.List(pl.Float64()),
     "Array(Int64)": pl.List(pl.Int64()),
+    "Array(Bool)": pl.List(pl.Boolean()),
 }
 """Feast type to polars type."""
 
@@ -48,7 +50,8 @@ def tables(home: Home) -> "Mapping[str, FeatureView]":
 
 def schema(view: "FeatureView") -> dict[str, pl.DataType]:
     """Column types of a view's feature table: join keys, both times, features."""
-    keys = dict.fromkeys(view.join_keys, TYPES["String"])
+    types = {column.name: str(column.dtype) for column in view.entity_columns}
+    keys = {key: TYPES[types.get(key, "String")] for key in view.join_keys}
     times = {"event_timestamp": MICROSECONDS_UTC, "created_timestamp": MICROSECONDS_UTC}
     features = {field.name: TYPES[str(field.dtype)] for field in view.features}
     return {**keys, **times, **features}

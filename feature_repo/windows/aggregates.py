@@ -33,8 +33,10 @@ class Aggregate:
 
     of: str | None = None
     over: tuple[str, ...] = field(default=(), kw_only=True)
-    takes: ClassVar[tuple[str, ...]] = ("String", "Int64", "Float64", "Bool")
-    """Feast types of columns that the aggregate accepts."""
+    takes: ClassVar[tuple[str, ...]] = ("String", "Int64", "Float64", "Bool", "Date")
+    """Types of columns that the aggregate accepts."""
+    instead: ClassVar[str] = ""
+    """What to do about a column of another type."""
     must_read: ClassVar[bool] = True
     """Whether a column is required."""
     computes: ClassVar[bool] = False
@@ -68,7 +70,7 @@ class Count(Aggregate):
 
 @dataclass(frozen=True)
 class _NumberAggregate(Aggregate):
-    takes = ("Int64", "Float64")
+    takes: ClassVar[tuple[str, ...]] = ("Int64", "Float64")
 
     def fields(self, name: str, suffix: str, dtype: str) -> Fields:
         return [(name + suffix, dtype)]
@@ -79,7 +81,8 @@ class Sum(_NumberAggregate):
     """Sum; 0 without values.
 
     Floats are summed in whole units of the resolution that their source declares: the sum is exact, and leaves no
-    rest when values leave a window. It must stay below 2^63 (units).
+    rest when values leave a window. It must stay below 2^63 (units). A sum of integers beyond the limits of an Int64 is
+    given as the limit.
 
     >>> Sum("ms_played").fields("listened", "_7d", "Int64")
     [('listened_7d', 'Int64')]
@@ -96,6 +99,8 @@ class Min(_NumberAggregate):
     [('shortest_7d', 'Int64')]
     """
 
+    takes = ("Int64", "Float64", "Date")
+
 
 @dataclass(frozen=True)
 class Max(_NumberAggregate):
@@ -104,6 +109,8 @@ class Max(_NumberAggregate):
     >>> Max("ms_played").fields("longest", "_7d", "Int64")
     [('longest_7d', 'Int64')]
     """
+
+    takes = ("Int64", "Float64", "Date")
 
 
 @dataclass(frozen=True)
@@ -124,8 +131,7 @@ class Mean(_NumberAggregate):
 class Std(_NumberAggregate):
     """Population standard deviation (divided by n); missing without values.
 
-    Of integers, computed from sums of squares, which are exact below 2^63 and accurate to about nine digits beyond. Of
-    floats, from sums of squares of whole units in 128 bits, which are exact.
+    Computed from sums of squares in 128 bits (of whole units, for floats), which are exact.
 
     >>> Std("ms_played").fields("spread", "_7d", "Int64")
     [('spread_7d', 'Float64')]
@@ -243,7 +249,8 @@ class Distinct(Aggregate):
     """
 
     exact: int = EXACT
-    takes = ("String",)
+    takes = ("String", "Int64", "Date")
+    instead = "of booleans take CountIf or Rate; floats are no identities, declare them as Int64 or String"
 
     def fields(self, name: str, suffix: str, dtype: str) -> Fields:
         return [(name + suffix, "Int64")]
@@ -254,7 +261,7 @@ class Distinct(Aggregate):
 
 @dataclass(frozen=True)
 class TopK(Aggregate):
-    """The k most frequent values and their counts, most frequent first; ties in alphabetical order.
+    """The k most frequent values and their counts, most frequent first; ties in the order of the values.
 
     >>> TopK("genre", k=3).fields("genres", "_7d", "String")
     [('genres_7d', 'Array(String)'), ('genres_counts_7d', 'Array(Int64)')]
@@ -263,10 +270,11 @@ class TopK(Aggregate):
     """
 
     k: int = 3
-    takes = ("String",)
+    takes = ("String", "Int64", "Date")
+    instead = "of booleans take CountIf or Rate; floats are no identities, declare them as Int64 or String"
 
     def fields(self, name: str, suffix: str, dtype: str) -> Fields:
-        return [(name + suffix, "Array(String)"), (f"{name}_counts{suffix}", "Array(Int64)")]
+        return [(name + suffix, f"Array({dtype})"), (f"{name}_counts{suffix}", "Array(Int64)")]
 
     def refusal(self, lifetime: bool) -> str | None:
         if lifetime:
@@ -283,8 +291,6 @@ class First(Aggregate):
     >>> First("device").fields("device", "", "String")
     [('device', 'String')]
     """
-
-    takes = ("String", "Int64", "Float64")
 
     def fields(self, name: str, suffix: str, dtype: str) -> Fields:
         return [(name + suffix, dtype)]
@@ -311,15 +317,13 @@ class Previous(Aggregate):
     [('before_7d', 'String')]
     """
 
-    takes = ("String", "Int64", "Float64")
-
     def fields(self, name: str, suffix: str, dtype: str) -> Fields:
         return [(name + suffix, dtype)]
 
 
 @dataclass(frozen=True)
 class LastN(Aggregate):
-    """Values of the newest events, newest first; equal times in alphabetical order.
+    """Values of the newest events that have one, newest first; of equal times, in the order of the values.
 
     Attributes:
         n: maximum number of values.
@@ -335,11 +339,10 @@ class LastN(Aggregate):
     n: int = 20
     distinct: bool = False
     times: bool = True
-    takes = ("String",)
 
     def fields(self, name: str, suffix: str, dtype: str) -> Fields:
         times = [(f"{name}_times{suffix}", "Array(Int64)")] if self.times else []
-        return [(name + suffix, "Array(String)"), *times]
+        return [(name + suffix, f"Array({dtype})"), *times]
 
     def refusal(self, lifetime: bool) -> str | None:
         return None if 1 <= self.n <= 1_000 else "n must be 1 to 1,000"

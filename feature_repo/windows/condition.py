@@ -1,12 +1,14 @@
-"""Conditions on the columns of one event: ``column("ms_played") >= 30_000``.
+"""Conditions on the columns of one event: ``column("ms_played") >= 30_000``, ``column("due") < "2026-03-01"``.
 
-Each engine translates conditions to its own expressions. A missing value fulfils only ``is_missing``, and negation is
-two-valued: ``~(column("skipped") == True)`` is true where ``skipped`` is missing.
+Each engine translates conditions to its own expressions. Texts are compared letter by letter. Days are such texts, so
+that they are in the order of time; a ``datetime.date`` stands for its text. A missing value fulfils
+``is_missing`` only, and negation is two-valued: ``~(column("skipped") == True)`` holds where ``skipped`` is missing.
 """
 
 import operator
 from collections.abc import Callable, Collection, Mapping, Set
 from dataclasses import dataclass
+from datetime import date, datetime
 from typing import Any
 
 OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
@@ -72,32 +74,45 @@ class Column:
     name: str
 
     def __eq__(self, value: object) -> Condition:  # type: ignore[override]
-        return Condition("==", (self.name, value))
+        return Condition("==", (self.name, _constant(value)))
 
     def __ne__(self, value: object) -> Condition:  # type: ignore[override]
-        return Condition("!=", (self.name, value))
+        return Condition("!=", (self.name, _constant(value)))
 
     def __lt__(self, value: Any) -> Condition:
-        return Condition("<", (self.name, value))
+        return Condition("<", (self.name, _constant(value)))
 
     def __le__(self, value: Any) -> Condition:
-        return Condition("<=", (self.name, value))
+        return Condition("<=", (self.name, _constant(value)))
 
     def __gt__(self, value: Any) -> Condition:
-        return Condition(">", (self.name, value))
+        return Condition(">", (self.name, _constant(value)))
 
     def __ge__(self, value: Any) -> Condition:
-        return Condition(">=", (self.name, value))
+        return Condition(">=", (self.name, _constant(value)))
 
     __hash__ = None  # type: ignore[assignment]
 
     def is_in(self, values: Collection[Any]) -> Condition:
         """Returns the condition that the value is one of ``values``; a set, whose order is by chance, is sorted."""
-        return Condition("in", (self.name, tuple(sorted(values) if isinstance(values, Set) else values)))
+        ordered = sorted(values) if isinstance(values, Set) else values
+        return Condition("in", (self.name, tuple(map(_constant, ordered))))
+
+    def between(self, low: Any, high: Any) -> Condition:
+        """Returns the condition that the value is one of the two, or between them.
+
+        >>> column("due").between("2026-02-01", "2026-02-28").holds({"due": "2026-02-11"})
+        True
+        """
+        return (self >= low) & (self <= high)
 
     def is_missing(self) -> Condition:
         """Returns the condition that the value is missing."""
         return Condition("missing", (self.name,))
+
+
+def _constant(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, date) and not isinstance(value, datetime) else value
 
 
 def column(name: str) -> Column:

@@ -5,11 +5,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from feature_repo.errors import InputError
-from feature_repo.windows.units import Units
+import numpy as np
 
-TYPES = ("String", "Int64", "Float64", "Bool")
-"""Feast types that the column of an event may have."""
+from feature_repo.errors import InputError
+from feature_repo.windows.units import LARGEST, Days, Units
+
+TYPES = ("String", "Int64", "Float64", "Bool", "Date")
+"""Types that the column of an event may have: Feast's, and days, which Feast has as texts."""
 
 
 @dataclass(frozen=True)
@@ -18,7 +20,8 @@ class EventSource:
 
     Attributes:
         name: name of the raw table, and ``kind`` of the event in the stream.
-        columns: column name → Feast type (one of ``TYPES``), without the time columns.
+        columns: column name → type (one of ``TYPES``), without the time columns. A ``Date`` is a text such as
+            "2026-03-01" wherever it is stored, sent or returned.
         key: columns that identify an event together with ``event_timestamp``; reports with equal keys are versions.
         shared: columns whose value is the tenant's name in every event.
         ranges: number column → minimum and maximum valid value.
@@ -56,8 +59,31 @@ class EventSource:
                 raise self._declaration_error(f"the resolution {resolution!r} of {name!r}", "resolutions above 0")
 
     def dtype(self, name: str) -> str | None:
-        """Returns the Feast type of a column; None if there is no such column."""
+        """Returns the declared type of a column; None if there is no such column."""
         return "String" if name in self.shared else self.columns.get(name)
+
+    def feast_type(self, name: str) -> str | None:
+        """Returns the Feast type of a column; None if there is no such column.
+
+        >>> EventSource("orders", columns={"due": "Date"}).feast_type("due")
+        'String'
+        """
+        dtype = self.dtype(name)
+        return "String" if dtype == "Date" else dtype
+
+    def holds_texts(self, name: str) -> bool:
+        """Returns whether the values of a column are texts, as those of a Date are."""
+        return self.feast_type(name) == "String"
+
+    def is_wide(self, name: str) -> bool:
+        """Returns whether an Int64 column may hold values so large that few of them exceed 64 bits when summed."""
+        low, high = self.ranges.get(name, (-LARGEST - 1, LARGEST + 1))
+        return self.dtype(name) == "Int64" and (low < -LARGEST or high > LARGEST)
+
+    @property
+    def dates(self) -> tuple[str, ...]:
+        """Names of the columns of type Date."""
+        return tuple(name for name, dtype in self.columns.items() if dtype == "Date")
 
     def units(self, name: str) -> Units | None:
         """Returns how the values of a Float64 column become integers; None for a column of another type."""
@@ -75,8 +101,21 @@ class EventSource:
         return max(float(low), -units.largest), min(float(high), units.largest)
 
     def integers(self, name: str) -> str:
-        """Returns the name of the integers that aggregates of a number column read: its units, or the column itself."""
-        return f"{name}.units" if self.dtype(name) == "Float64" else name
+        """Returns the name of the integers that aggregates read: units of floats, days since 1970, or the column."""
+        return f"{name}.units" if self.dtype(name) in ("Float64", "Date") else name
+
+    def decode(self, name: str, integers: np.ndarray) -> np.ndarray:
+        """(n,) values of a column from integers: floats from units, texts from days, booleans from 0 and 1.
+
+        >>> EventSource("orders", columns={"due": "Date"}).decode("due", np.array([20_513])).tolist()
+        ['2026-03-01']
+        """
+        dtype, units = self.dtype(name), self.units(name)
+        if dtype == "Date":
+            return Days.decode(integers)
+        if dtype == "Bool":
+            return integers != 0
+        return integers if units is None else units.decode(integers)
 
     def _declaration_error(self, found: str, expected: str) -> InputError:
         return InputError(

@@ -14,6 +14,7 @@ from feature_repo.errors import InputError
 from feature_repo.windows.aggregates import Aggregate, Conditional, Distinct, First, LastN, Ratio, TopK
 from feature_repo.windows.condition import OPERATORS, Condition
 from feature_repo.windows.event_source import EventSource
+from feature_repo.windows.units import Days
 
 MINUTE, HOUR, DAY = 60_000_000, 3_600_000_000, 86_400_000_000
 """Durations in microseconds, like all times in this module."""
@@ -22,6 +23,9 @@ T = TypeVar("T", int, np.ndarray)
 
 _UNITS = {"m": MINUTE, "h": HOUR, "d": DAY}
 LONGEST = 400 * DAY
+
+KEY_TYPES = ("String", "Int64", "Date")
+"""Types that a join key may have."""
 
 
 def duration(text: str, *, next_command: str = "correct the declaration") -> int:
@@ -202,6 +206,9 @@ class WindowedTable:
         floats = {name: units.resolution for name in self.columns if (units := self.source.units(name))}
         if floats:
             content["resolution"] = floats
+        types = {name: self.source.dtype(name) for name in self.columns if name in (*self.coded, *self.source.dates)}
+        if types:  # only of these: the fingerprints of other tables stay as they were
+            content["types"] = types
         return hashlib.sha256(json.dumps(content, default=_plain).encode()).hexdigest()[:16]
 
     def _check(self) -> None:
@@ -211,9 +218,11 @@ class WindowedTable:
         if not self.windows or len(set(self.windows)) != len(self.windows):
             raise self._declaration_error(f"the windows {self.windows}", "each window once, and one at least")
         for key in self.keys:
-            if source.dtype(key) != "String":
-                hint = " (declare numeric ids as String: imports convert them)" if source.dtype(key) == "Int64" else ""
-                raise self._declaration_error(f"the key {key!r}", f"keys among the texts of {source.name}{hint}")
+            if source.dtype(key) not in KEY_TYPES:
+                found = f"the key {key!r} ({source.dtype(key) or 'which is not there'})"
+                raise self._declaration_error(
+                    found, f"keys of type {' or '.join(KEY_TYPES)} among {source.name}'s columns"
+                )
         for window in self.spans:
             if window.width % window.hop or window.width > LONGEST:
                 raise self._declaration_error(
@@ -244,7 +253,8 @@ class WindowedTable:
             dtype = self.source.dtype(feature.of)
             raise self._declaration_error(
                 f"{name} over {feature.of!r} ({dtype or 'which is not there'})",
-                f"a column of {self.source.name} of type {' or '.join(feature.takes)}",
+                f"a column of {self.source.name} of type {' or '.join(feature.takes)}"
+                + (f" ({feature.instead})" if feature.instead else ""),
             )
         if feature.computes and self._lacks_resolution(str(feature.of)):
             raise InputError(
@@ -287,7 +297,7 @@ class WindowedTable:
             raise self._declaration_error(found, f"windows that {ratio.numerator} and {ratio.denominator} both have")
 
     def _fields_of(self, name: str, feature: Aggregate, suffix: str) -> list[tuple[str, str]]:
-        return feature.fields(name, suffix, self.source.dtype(feature.of or "") or "")
+        return feature.fields(name, suffix, self.source.feast_type(feature.of or "") or "")
 
     def _lacks_resolution(self, column: str) -> bool:
         units = self.source.units(column)
@@ -307,6 +317,23 @@ class WindowedTable:
         unknown = sorted(name for name in condition.columns if self.source.dtype(name) is None)
         if unknown:
             raise self._declaration_error(f"a condition on {unknown[0]!r}", f"columns of {self.source.name}")
+        self._check_constants(condition)
+
+    def _check_constants(self, condition: Condition) -> None:
+        """Checks that columns are compared with values of their type."""
+        if condition.operator in ("and", "or", "not"):
+            for part in condition.parts:
+                self._check_constants(part)
+        elif condition.operator != "missing":
+            name, value = condition.parts
+            for constant in value if condition.operator == "in" else (value,):
+                if isinstance(constant, str) != self.source.holds_texts(name):
+                    raise self._declaration_error(
+                        f"{name!r} ({self.source.dtype(name)}) compared with {constant!r}",
+                        "values of the column's type",
+                    )
+                if self.source.dtype(name) == "Date" and not Days.is_valid(constant):
+                    raise self._declaration_error(f"{name!r} compared with {constant!r}", 'days such as "2026-03-01"')
 
     def _declaration_error(self, found: str, expected: str) -> InputError:
         return InputError(
@@ -321,12 +348,19 @@ class WindowedTable:
 
     @property
     def valued(self) -> tuple[str, ...]:
-        """Sorted text columns whose distinct values are kept (of all but sequences with repeats)."""
-        kinds = (Distinct, TopK, First)
-        columns = {
-            str(f.of) for f in self.features.values() if isinstance(f, kinds) or (isinstance(f, LastN) and f.distinct)
-        }
-        return tuple(sorted(name for name in columns if self.source.dtype(name) == "String"))
+        """Sorted columns whose distinct values are kept (of all but sequences with repeats)."""
+        texts = {str(f.of) for f in self.of_kind(First).values() if self.source.holds_texts(str(f.of))}
+        return tuple(sorted(texts | self._counted))
+
+    @property
+    def coded(self) -> tuple[str, ...]:
+        """Sorted columns that are no texts, but keys or counted value by value as texts are."""
+        return tuple(sorted(name for name in self._counted | set(self.keys) if not self.source.holds_texts(name)))
+
+    @property
+    def _counted(self) -> set[str]:
+        sequences = {str(f.of) for f in self.of_kind(LastN).values() if f.distinct}
+        return sequences | {str(f.of) for f in self.of_kind(Distinct, TopK).values()}
 
 
 def _plain(value: Any) -> Any:

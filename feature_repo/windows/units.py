@@ -1,10 +1,12 @@
-"""Values of Float64 columns as integers: sums of integers are exact, and do not depend on the order of events.
+"""Values of Float64 and Date columns as integers: these are exact, and do not depend on the order of events.
 
-The only place where floats become integers and integers become floats again; batch and stream both use it.
+The only place where floats and days become integers and integers become such again; batch and stream both use it.
 """
 
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import date
 from functools import cached_property
 
 import numpy as np
@@ -55,6 +57,39 @@ class Units:
         if self.resolution is None:
             return _in_order(units).view(np.float64)
         return units * float(self.resolution) if self.per_one is None else units / self.per_one
+
+
+class Days:
+    """Days written as texts (ISO 8601, "2026-03-01") and as integers, counted from 1970-01-01.
+
+    >>> Days.encode(["1970-01-02", "0001-01-01"]).tolist(), Days.decode(np.array([1, -719_162])).tolist()
+    ([1, -719162], ['1970-01-02', '0001-01-01'])
+    """
+
+    FIRST, LAST = -719_162, 2_932_896
+    """The days 0001-01-01 and 9999-12-31."""
+
+    @staticmethod
+    def encode(texts: Iterable[str]) -> np.ndarray:
+        """(n,) integers of valid texts."""
+        return np.array(texts if isinstance(texts, np.ndarray) else list(texts), "M8[D]").astype(np.int64)
+
+    @staticmethod
+    def decode(days: np.ndarray) -> np.ndarray:
+        """(n,) texts of integers; one that is no day gives the first or the last."""
+        return np.datetime_as_string(np.clip(days, Days.FIRST, Days.LAST).astype("M8[D]"))
+
+    @staticmethod
+    def is_valid(text: str) -> bool:
+        """Whether a text is a day, in the one way of writing it that sorts as the days do.
+
+        >>> Days.is_valid("2026-02-28"), Days.is_valid("2026-02-30"), Days.is_valid("20260228")
+        (True, False, False)
+        """
+        try:
+            return date.fromisoformat(text).isoformat() == text
+        except ValueError:
+            return False
 
 
 def _in_order(bits: np.ndarray) -> np.ndarray:

@@ -10,9 +10,9 @@ from typing import Any
 import polars as pl
 
 from feature_repo.home import Home
-from feature_repo.windows import Std, WindowedTable
+from feature_repo.windows import WindowedTable
 from refrain.checking import oracle
-from refrain.checking.difference import TOLERANCE, Difference, same
+from refrain.checking.difference import Difference, same
 from refrain.checking.generate import Arrival, final_events
 from transforms import feature_tables
 from transforms.batch.windows.rows import rows as compute
@@ -25,12 +25,9 @@ ENGINE, DEFINITION = "batch run", "definition"
 OTHER_MOMENTS = 20
 """Moments of other keys at which the row of a key is looked at besides all moments of its own."""
 
-ROOT_OF_PRECISION = 1e-7
-"""Root of the relative precision of a float, with room for a few operations."""
-
 _DAY = 86_400_000_000
 
-Key = tuple[str, ...]
+Key = tuple[str | int, ...]
 
 
 @dataclass
@@ -143,7 +140,7 @@ def compare(
 
 def compare_row(
     table: WindowedTable,
-    key: dict[str, str],
+    key: dict[str, str | int],
     at: int,
     row: dict[str, Any] | None,
     own_events: Sequence[Arrival] | None,
@@ -164,22 +161,10 @@ def compare_row(
         return None if row is None else ("", "no row before the first event", "a row")
     if row is None:
         return "", "a row after the first event", "none"
-    tolerances = _tolerances(table, own_events)
     for column, expected in oracle.values(table, own_events, key, at).items():
-        if not same(row[column], expected, tolerances.get(column, TOLERANCE)):
+        if not same(row[column], expected):
             return column, expected, row[column]
     return None
-
-
-def _tolerances(table: WindowedTable, events: Sequence[Arrival]) -> dict[str, float]:
-    """Column → tolerance of standard deviations of large numbers, which are differences of much larger squares."""
-    tolerances: dict[str, float] = {}
-    for name, feature in table.of_kind(Std).items():
-        largest = max((abs(event[feature.of] or 0) for event in events), default=0)
-        for window in table.windows_of(feature):
-            for column, _ in feature.fields(name, window.suffix, "Int64"):
-                tolerances[column] = max(TOLERANCE, ROOT_OF_PRECISION * largest)
-    return tolerances
 
 
 def events_by_key(table: WindowedTable, events: Iterable[Arrival]) -> dict[Key, list[Arrival]]:

@@ -58,13 +58,12 @@ class Crash:
         return cls(f"{type(error).__name__}: {error}{place}")
 
 
-def same(found: Any, expected: Any, tolerance: float = TOLERANCE) -> bool:
+def same(found: Any, expected: Any) -> bool:
     """Whether two values are equal; numbers up to rounding, and NaN equals a missing value.
 
     Args:
         found: the value found.
         expected: the expected value.
-        tolerance: largest absolute difference of two numbers that counts as rounding.
 
     >>> same(0.1 + 0.2, 0.3), same(float("nan"), None), same([1, 2], (1, 2)), same(1, 2)
     (True, True, True, False)
@@ -80,7 +79,7 @@ def same(found: Any, expected: Any, tolerance: float = TOLERANCE) -> bool:
     if isinstance(found, float) or isinstance(expected, float):
         if not isinstance(found, float | int) or not isinstance(expected, float | int):
             return False
-        return math.isclose(found, expected, rel_tol=1e-9, abs_tol=tolerance)
+        return math.isclose(found, expected, rel_tol=1e-9, abs_tol=TOLERANCE)
     return bool(found == expected)
 
 

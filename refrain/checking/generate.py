@@ -8,7 +8,7 @@ columns have missing values, and columns that conditions read have the values wi
 import math
 import zlib
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -89,6 +89,9 @@ def values(source: EventSource, name: str, compared: Sequence[Any] = ()) -> list
     missing = [] if is_key else [None]
     if dtype == "Bool":
         return [True, False, *missing]
+    if dtype == "Date":
+        near_days = [day for text in compared for day in _days_around(text)]
+        return list(dict.fromkeys(["2024-02-28", "2024-02-29", "2024-03-01", "1969-12-31", *near_days])) + missing
     if dtype == "String":
         texts = [value for value in compared if isinstance(value, str) and (value or not is_key)]
         own_texts = [f"{name.removesuffix('_id')}-{letter}" for letter in "abc"]
@@ -96,10 +99,17 @@ def values(source: EventSource, name: str, compared: Sequence[Any] = ()) -> list
     if dtype == "Float64":
         return _floats(source, name, compared) + missing
     low, high = source.ranges.get(name, (-1_000, 1_000_000))
-    high_limit = min(high, low + 1_000_000)  # squares of larger numbers are not exact, and sums would hide small errors
+    if is_key and name not in source.ranges:
+        return [1, 2, 30, *(value for value in compared if isinstance(value, int))]
+    high_limit = min(high, low + 1_000_000)  # faded sums of larger numbers would hide small errors
     near = [value + step for value in compared if isinstance(value, int) for step in (-1, 0, 1)]
     numbers = [low, high_limit, (low + high_limit) // 2, 0, 1, 2, 7, *near]
     return sorted({number for number in numbers if low <= number <= high}) + missing
+
+
+def _days_around(text: str) -> list[str]:
+    day = date.fromisoformat(text)
+    return [(day + timedelta(days=step)).isoformat() for step in (-1, 0, 1)]
 
 
 def _floats(source: EventSource, name: str, compared: Sequence[Any]) -> list[Any]:

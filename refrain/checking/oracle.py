@@ -81,7 +81,14 @@ def values(table: w.WindowedTable, events: Sequence[Event], key: Mapping[str, An
             suffix = "" if window == "lifetime" else f"_{window}"
             row |= aggregate(name, suffix, feature, in_units(table, feature.of, by_window[window]), unit)
     row |= ratio_columns(table, row)
-    return {name: float(value) if isinstance(value, Fraction) else value for name, value in row.items()}
+    return {name: in_floats(value) for name, value in row.items()}
+
+
+def in_floats(value: Any) -> Any:
+    """Returns a value, or a list of values, with exact fractions as floats."""
+    if isinstance(value, list):
+        return [in_floats(one) for one in value]
+    return float(value) if isinstance(value, Fraction) else value
 
 
 def ratio_columns(table: w.WindowedTable, row: Mapping[str, Any]) -> dict[str, float | None]:
@@ -143,7 +150,8 @@ def aggregate(  # noqa: PLR0911, PLR0912
         case w.Count():
             return {column: len(window_events)}
         case w.Sum():
-            return {column: sum(present)}
+            total = sum(present)
+            return {column: max(min(total, 2**63 - 1), -(2**63)) if isinstance(total, int) else total}
         case w.Mean():
             return {column: sum(present) / len(present) if present else None}
         case w.Min():
@@ -151,7 +159,7 @@ def aggregate(  # noqa: PLR0911, PLR0912
         case w.Max():
             return {column: max(present, default=None)}
         case w.Std():
-            mean = sum(present) / len(present) if present else 0
+            mean = Fraction(sum(present)) / max(len(present), 1)
             variance = sum((value - mean) ** 2 for value in present) / max(len(present), 1)
             return {column: math.sqrt(variance) if present else None}
         case w.CountIf():
@@ -217,12 +225,12 @@ def middle_of_bucket(value: Fraction) -> int:
     return math.floor(low + width / 2) * (1 if value > 0 else -1)
 
 
-def newest_first(of: str, window_events: Sequence[Event]) -> list[tuple[int, str]]:
+def newest_first(of: str, window_events: Sequence[Event]) -> list[tuple[int, Any]]:
     """Returns pairs of negative time and value, newest first."""
     return sorted((-micros(event["event_timestamp"]), event[of]) for event in window_events if event[of] is not None)
 
 
-def adaptive_count(present: set[str], exact: int) -> int:
+def adaptive_count(present: set[Any], exact: int) -> int:
     """Returns the number of values. Above ``exact`` it counts hashes with trailing zeros, times two per zero."""
     zeros = 0
     while len(present) > exact:
@@ -231,9 +239,9 @@ def adaptive_count(present: set[str], exact: int) -> int:
     return len(present) << zeros
 
 
-def hash_of(value: str) -> int:
-    """Returns CRC-32 with the finalizer of MurmurHash3."""
-    hashed = zlib.crc32(value.encode())
+def hash_of(value: str | int) -> int:
+    """Returns CRC-32, of a number's digits, with the finalizer of MurmurHash3."""
+    hashed = zlib.crc32(str(value).encode())
     hashed ^= hashed >> 33
     hashed = hashed * 0xFF51AFD7ED558CCD % 2**64
     hashed ^= hashed >> 33

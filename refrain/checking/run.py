@@ -303,7 +303,7 @@ class Run:
         from refrain.checking import services
 
         until = _whole_second(max(report["event_timestamp"] for report in chain.from_iterable(reports.values())))
-        keys: dict[str, list[str]] = {}
+        keys: dict[str, list[Any]] = {}
         for table in tables:
             for key in table.keys:
                 seen = {report.get(key, self.home.tenant) for report in reports[table.source.name]} - {None}

@@ -71,7 +71,7 @@ def compare(home: Home, service: str, keys: Mapping[str, Sequence[Any]], until: 
     """
     lookup = OnlineFeatures(service, home)
     choices = [
-        [*keys.get(key, [STRANGER + "-1"]), STRANGER] if dtype == "String" else [1, 2]
+        [*keys.get(key, [STRANGER + "-1"]), STRANGER] if dtype == "String" else [*keys.get(key, [1, 2]), -1]
         for key, dtype in lookup.service.key_types.items()
     ]
     rows = list(islice(product(*choices), MOST_ROWS))

@@ -57,7 +57,7 @@ class Online:
         if not len(codes):
             return
         rows = LiveRows.of(live, codes)
-        keys = zip(*live.keys.texts(codes).values(), strict=True)
+        keys = zip(*live.keys.values(codes).values(), strict=True)
         size = len(codes)
         columns = {
             name: array.slice(place * size, size).to_pylist()

@@ -29,7 +29,7 @@ class Column:
     Attributes:
         name: name in the project.
         source: name in the table.
-        dtype: Feast type.
+        dtype: type in the ``EventSource``.
         resolution: smallest step of a Float64 column; None if there is none, or for another type.
         values: number of different values in the sample.
     """
@@ -205,17 +205,29 @@ def instants(times: pl.Series) -> pl.Series:
 def _column(values: pl.Series, *, is_key: bool) -> Column | str:
     """Describes a column; a text says why it cannot be one."""
     name, dtype, count = identifier(values.name), values.dtype, values.n_unique()
-    if is_key or dtype in (pl.String, pl.Categorical, pl.Enum):
-        if dtype.is_nested() or dtype.is_float():
-            return f"keys and texts cannot be {dtype}"
-        return Column(name, values.name, "String", values=count)
-    if dtype == pl.Boolean:
-        return Column(name, values.name, "Bool", values=count)
-    if dtype.is_integer():
-        return Column(name, values.name, "Int64", values=count)
-    if dtype.is_float() or dtype.is_decimal():
+    simple = _simple_type(values, is_key=is_key)
+    if simple:
+        return Column(name, values.name, simple, values=count)
+    if not is_key and (dtype.is_float() or dtype.is_decimal()):
         return _number(name, values.cast(pl.Float64, strict=False), count)
-    return f"{dtype} is no type of an event's column"
+    return f"keys and texts cannot be {dtype}" if is_key else f"{dtype} is no type of an event's column"
+
+
+def _simple_type(values: pl.Series, *, is_key: bool) -> str:
+    """Type of a column that is no number with a fraction; empty for others."""
+    dtype = values.dtype
+    if _are_days(values):
+        return "Date"
+    if dtype in (pl.String, pl.Categorical, pl.Enum) or (is_key and not (dtype.is_float() or dtype.is_nested())):
+        return "String"
+    return "Bool" if dtype == pl.Boolean else "Int64" if dtype.is_integer() else ""
+
+
+def _are_days(values: pl.Series) -> bool:
+    """Whether a column has dates, or times that are midnights all."""
+    if not isinstance(values.dtype, pl.Datetime):
+        return values.dtype == pl.Date
+    return bool(values.count()) and bool((values.dt.truncate("1d") == values).all())
 
 
 def _number(name: str, values: pl.Series, count: int) -> Column:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import polars as pl
 
+from transforms.raw.dates import FORMAT, are_dates
 from transforms.raw.own_tables.files import open_table
 from transforms.raw.own_tables.times import recognize, suggestion
 
@@ -41,7 +42,7 @@ def time_format(column: pl.Series) -> str:
 
 
 def typed(column: pl.Series, decimal: str = ".") -> pl.Series:
-    """Converts texts to booleans, integers or floats if every one of them is one; empty texts are missing.
+    """Converts texts to booleans, integers, floats or days if every one of them is one; empty texts are missing.
 
     Args:
         column: texts.
@@ -49,6 +50,8 @@ def typed(column: pl.Series, decimal: str = ".") -> pl.Series:
 
     >>> typed(pl.Series(["1", "", "3"])).to_list(), typed(pl.Series(["1", "x"])).dtype
     ([1, None, 3], String)
+    >>> typed(pl.Series(["2026-03-01", "2026-02-28"])).dtype, typed(pl.Series(["2026-03-01", "2026-02-30"])).dtype
+    (Date, String)
     """
     texts = column.str.strip_chars().replace("", None)
     numeric = texts if decimal == "." else texts.str.replace(",", ".", literal=True)
@@ -60,4 +63,4 @@ def typed(column: pl.Series, decimal: str = ".") -> pl.Series:
         numbers = numeric.cast(dtype, strict=False)
         if numbers.null_count() == texts.null_count():
             return numbers
-    return texts
+    return texts.str.to_date(FORMAT) if are_dates(texts).all() else texts

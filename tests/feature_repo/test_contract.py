@@ -155,7 +155,7 @@ BROKEN = {
     "a join key of two types": ({"more": OTHER_NAME}, r"one type for the join key 'shop_no'; found STRING in the"),
     "a windowed key that is a number": (
         {"more": TEXT_KEY_DECLARED_AS_NUMBER},
-        r"an entity of type STRING for 'till_id', a key of the windowed table till_sales; found INT64",
+        r"the type STRING of 'till_id', a key of the windowed table till_sales, .*; found INT64 in the entity till",
     ),
     "a service twice": (
         {"services_too": SERVICE},
@@ -275,7 +275,7 @@ IMPORTS = {
         "from feature_repo.windows import Count, EventSource, WindowedTable\n\n"
         'sales = EventSource("sales", columns={"till_id": "String"})\n'
         'till = WindowedTable("till", "Sales", sales, ("till",), ("1d",), {"sales": Count()})\n',
-        "the key 'till', in .*views.py, line 4",
+        "the key 'till' .which is not there., in .*views.py, line 4",
     ),
 }
 

@@ -105,7 +105,7 @@ class Median(Aggregate):
         ({"windows": ()}, "one at least"),
         ({"windows": ("1d", "1d")}, "each window once"),
         ({"every": "10m"}, 'every "event", "1h" or "1d"'),
-        ({"keys": ("ms_played",)}, r"texts of plays \(declare numeric ids as String.*the key 'ms_played'"),
+        ({"keys": ("skipped",)}, r"keys of type String or Int64 or Date .*the key 'skipped' \(Bool\)"),
         (
             {"features": {"a": Count(), "a_1d": Count()}, "windows": ("1d", "lifetime")},
             "two features that give one column",

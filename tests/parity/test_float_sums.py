@@ -1,4 +1,7 @@
-"""Aggregates of floats in units equal exact fractions to the last bit but one, in batch and stream, in any order."""
+"""Aggregates of floats in units and of integers of any size equal exact fractions to the last bit but one.
+
+In batch and stream, in any order.
+"""
 
 import math
 from typing import Any
@@ -25,6 +28,12 @@ FEATURES = {
     "last": Last("price"),
     "before": Previous("price"),
     "share": Ratio("sum", "most"),
+    "number_sum": Sum("number"),
+    "number_mean": Mean("number"),
+    "number_spread": Std("number"),
+    "number_trend": Slope("number"),
+    "least_number": Min("number"),
+    "most_number": Max("number"),
 }
 TABLE = WindowedTable("sums", "", listens, ("user_id",), ("1h", "1d", "14d", "lifetime"), FEATURES, every="event")
 
@@ -48,7 +57,7 @@ def test_in_batch(events: list[dict[str, Any]]) -> None:
 @settings(max_examples=40, deadline=None)
 @given(events=play_lists(), data=st.data())
 def test_in_the_stream(events: list[dict[str, Any]], data: st.DataObject) -> None:
-    coder = Coder(listens, "default")
+    coder = Coder(TABLE.source, "default", TABLE.coded)
     live = LiveTable(TABLE, coder.words, coder.pairs)
     online, clock = Online(live), max(oracle.micros(event["event_timestamp"]) for event in events) + 1
     arrivals = data.draw(st.permutations(events))

@@ -1,4 +1,4 @@
-"""Orders with prices in a project of its own: stream, batch run and oracle agree, also after the reader restarts."""
+"""Orders with columns of every type, in a project of its own: stream, batch run and oracle agree, also later."""
 
 import json
 import random
@@ -30,13 +30,22 @@ DAYS = 12
 DEFINITIONS = '''"""Orders of customers."""
 
 from refrain import (
-    Count, CountIf, DecayedSum, EventSource, First, Last, Max, Mean, Min, Previous, Quantile, Ratio, Slope, Std, Sum,
-    WindowedTable, column,
+    Count, CountIf, DecayedSum, Distinct, EventSource, First, Last, LastN, Max, Mean, Min, Previous, Quantile, Ratio,
+    Slope, Std, Sum, TopK, WindowedTable, column,
 )
 
 orders = EventSource(
     "orders",
-    columns={"customer_id": "String", "shop": "String", "price": "Float64", "score": "Float64", "pieces": "Int64"},
+    columns={
+        "customer_id": "String",
+        "shop": "String",
+        "price": "Float64",
+        "score": "Float64",
+        "pieces": "Int64",
+        "till": "Int64",
+        "due": "Date",
+        "gift": "Bool",
+    },
     key=("customer_id", "shop"),
     resolution={"price": 0.01},
 )
@@ -65,6 +74,25 @@ FEATURES = {
 customer_now = WindowedTable(
     "customer_now", "Orders of a customer", orders, ("customer_id",), ("1h", "7d", "lifetime"), FEATURES, every="event"
 )
+VALUES = {
+    "customers": Distinct("customer_id"),
+    "different_pieces": Distinct("pieces"),
+    "top_pieces": TopK("pieces", k=2, over=("7d",)),
+    "recent_pieces": LastN("pieces", n=3),
+    "pieces_sum": Sum("pieces"),
+    "pieces_spread": Std("pieces"),
+    "pieces_most": Max("pieces"),
+    "top_days": TopK("due", k=1, over=("7d",)),
+    "latest_day": Max("due"),
+    "last_day": Last("due"),
+    "late_days": CountIf(where=column("due") >= "2026-03-01"),
+    "gifts": LastN("gift", n=3),
+    "last_gift": Last("gift"),
+    "prices": LastN("price", n=2),
+    "tills": LastN("till", n=2, distinct=True),
+}
+till_now = WindowedTable("till_now", "Orders at a till", orders, ("till",), ("7d", "1h"), VALUES, every="event")
+till_days = WindowedTable("till_days", "Orders at a till by the day due", orders, ("till", "due"), ("7d",), VALUES)
 customer_days = WindowedTable(
     "customer_days", "Orders of a customer by the day", orders, ("customer_id",), ("1d", "7d"), FEATURES
 )
@@ -103,7 +131,10 @@ def orders(seed: int) -> list[dict[str, Any]]:
             "created_timestamp": moment,
             "price": rng.choice([None, rng.randrange(-500, 10_000) / 100, rng.randrange(10**15) / 100]),
             "score": rng.choice([None, rng.gauss(0, 1)]),
-            "pieces": rng.choice([None, rng.randrange(1, 1_000)]),
+            "pieces": rng.choice([None, rng.randrange(1, 9), rng.randrange(-(2**63), 2**63)]),
+            "till": rng.choice([1, -2, 30, 2**62]),
+            "due": rng.choice([None, "2026-02-28", "2026-03-01", "2026-03-02"]),
+            "gift": rng.choice([None, True, False]),
         }
     return sorted(rows.values(), key=lambda row: row["event_timestamp"])
 
@@ -127,9 +158,11 @@ def check(home: Home, rows: list[dict[str, Any]]) -> None:
         assert_same(table, found, batch(home, name, clock))
         edge = clock - clock % table.unit
         counted = [row for row in rows if oracle.micros(row["event_timestamp"]) < edge]
+        keys = {tuple(row[name] for name in table.keys) for row in counted}
         expected = {
-            (customer,): oracle.values(table, counted, {"customer_id": customer}, edge)
-            for customer in {row["customer_id"] for row in counted}
+            key: oracle.values(table, counted, dict(zip(table.keys, key, strict=True)), edge)
+            for key in keys
+            if None not in key
         }
         assert_same(table, found, expected)
 

@@ -27,6 +27,7 @@ COLUMNS = {
     "class": ["x", "y", "z", "z"],
     "2nd": [1, 1, 1, 1],
     "days": [TIMES[0].date()] * 4,
+    "midnights": [TIMES[0], TIMES[0] + timedelta(days=1), None, TIMES[0]],
     "lists": [[1], [2], [], None],
 }
 
@@ -50,7 +51,8 @@ def test_whatever_a_table_has_the_definitions_are_valid(
     contract = contract_in(folder, contents(proposal))
     table = contract.windowed[f"{key}_visits"]
     assert table.keys == (key,)
-    assert {"days", "lists"} & names == set(proposal.left_out)
+    assert {"lists"} & names == set(proposal.left_out)
+    assert all(column.dtype == "Date" for column in proposal.columns if column.source in ("days", "midnights"))
     assert set(contract.services) == {"visits_v1"}
     assert set(contract.feature_tables) == {f"{key}_visits"}
     assert bool(label) == (f"{project}_models.py" in contents(proposal))

@@ -8,10 +8,10 @@ import dataframely as dy
 from feature_repo.contract import Contract, contract_of
 from feature_repo.home import Home
 from feature_repo.windows import EventSource
-from transforms.raw.table import RawTable, Timed, key_column
+from transforms.raw.table import RawTable, Timed, date_column, key_column
 
 _COLUMNS = {"String": dy.String, "Int64": dy.Int64, "Float64": dy.Float64, "Bool": dy.Bool}
-"""Feast type of an event's column → the column of a raw table."""
+"""Type of an event's column → the column of a raw table."""
 
 
 def raw_tables(home: Home) -> Mapping[str, RawTable]:
@@ -44,6 +44,8 @@ def _column(source: EventSource, name: str, dtype: str) -> dy.Column:
     is_key = name in source.key
     if is_key and dtype == "String":
         return key_column()
+    if dtype == "Date":
+        return date_column(nullable=not is_key)
     low, high = source.limits(name) or (None, None)
     limits = {} if low is None else {"min": low, "max": high}
     return _COLUMNS[dtype](nullable=not is_key, **limits)

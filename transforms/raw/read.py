@@ -176,7 +176,7 @@ def _holds(target: pl.DataType, dtype: pl.DataType) -> bool:
     if isinstance(target, pl.Datetime):
         return isinstance(dtype, pl.Datetime)
     if target == pl.String():
-        return isinstance(dtype, pl.Categorical | pl.Enum)
+        return isinstance(dtype, pl.Categorical | pl.Enum | pl.Date)
     if dtype in _WIDTHS:
         target_bits = _EXACT.get(target, _WIDTHS.get(target, 0))
         keeps_sign = target.is_signed_integer() or target.is_float() or dtype.is_unsigned_integer()

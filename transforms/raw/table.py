@@ -9,6 +9,7 @@ import dataframely as dy
 import polars as pl
 
 from feature_repo.clock import LAST
+from transforms.raw.dates import are_dates
 
 MICROSECONDS_UTC = pl.Datetime("us", "UTC")
 CLOCK_TOLERANCE = timedelta(days=1)
@@ -17,6 +18,11 @@ CLOCK_TOLERANCE = timedelta(days=1)
 def key_column() -> dy.String:
     """A string column that identifies an entity: neither missing nor empty."""
     return dy.String(nullable=False, min_length=1)
+
+
+def date_column(*, nullable: bool) -> dy.String:
+    """A string column of days, each written as "2026-03-01"."""
+    return dy.String(nullable=nullable, check={"date": are_dates})
 
 
 class Timed(dy.Schema):

@@ -14,6 +14,7 @@ _WORDS = {
     "max": "is too large",
     "nan": "is not a number",
     "inf": "is not finite",
+    "check__date": "is no day such as 2026-03-01",
     "inner_nullability": "holds a missing element",
 }
 

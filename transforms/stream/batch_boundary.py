@@ -212,8 +212,8 @@ def _texts(live: LiveTable, frame: pl.DataFrame, name: str) -> Texts:
 
 
 def _codes(live: LiveTable, values: pl.Series, name: str) -> np.ndarray:
-    """(n,) codes of texts; numbers are their own codes."""
-    return live.words(name).codes(values.to_list()) if live.has_texts(name) else values.to_numpy()
+    """(n,) codes of values; integers of a column without codes are their own."""
+    return live.words(name).codes(values.to_list()) if live.is_coded(name) else values.to_numpy()
 
 
 def _oldest(live: LiveTable, tiles: Tiles, name: str) -> Texts:
@@ -222,7 +222,7 @@ def _oldest(live: LiveTable, tiles: Tiles, name: str) -> Texts:
     if frame is None:
         return _texts(live, tiles[f"values.{name}"], name)
     first = frame["first"].to_numpy()
-    return Texts(_keys(live, frame), frame["value"].to_numpy(), frame["at"].to_numpy(), first, first)
+    return Texts(_keys(live, frame), _codes(live, frame["value"], name), frame["at"].to_numpy(), first, first)
 
 
 def _newest(live: LiveTable, tiles: Tiles, name: str) -> Texts:

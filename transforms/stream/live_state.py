@@ -25,7 +25,7 @@ class LiveState:
     """
 
     def __init__(self, source: EventSource, tables: Sequence[WindowedTable], tenant: str) -> None:
-        self.coder = Coder(source, tenant)
+        self.coder = Coder(source, tenant, {name for table in tables for name in table.coded})
         self.tables = [LiveTable(table, self.coder.words, self.coder.pairs) for table in tables]
         self.clock = 0
         self._waiting: dict[int, list[Events]] = {live.table.unit: [] for live in self.tables}

@@ -64,8 +64,8 @@ class Pusher:
         cache.extend([None] * (requested[-1] + 1 - len(cache)))
         missing = [code for code in requested if cache[code] is None]
         if missing:
-            texts = self.live.keys.texts(np.array(missing))
-            parts = zip(*(map(entity_key.part, texts[key]) for key in sorted(texts)), strict=True)
+            values = self.live.keys.values(np.array(missing))
+            parts = zip(*(map(entity_key.part, values[key]) for key in sorted(values)), strict=True)
             for code, key_parts in zip(missing, parts, strict=True):
                 cache[code] = self._prefix + entity_key.entity(key_parts) + b"}"
         return [cache[code] for code in requested]  # type: ignore[misc]

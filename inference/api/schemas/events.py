@@ -14,7 +14,7 @@ EventId = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_ID)]
 
 def events_schema(sources: Mapping[str, EventSource]) -> dict[str, Any]:
     """Build the JSON schema of ``POST /v1/events`` from the declarations of the event sources."""
-    types = {"String": "string", "Int64": "integer", "Float64": "number", "Bool": "boolean"}
+    types = {"String": "string", "Int64": "integer", "Float64": "number", "Bool": "boolean", "Date": "string"}
     kind_schemas = {}
     for kind, source in sources.items():
         properties: dict[str, Any] = {
@@ -23,6 +23,7 @@ def events_schema(sources: Mapping[str, EventSource]) -> dict[str, Any]:
         }
         for name, dtype in source.columns.items():
             properties[name] = {"type": types[dtype]} | ({"maxLength": LONGEST_ID} if dtype == "String" else {})
+            properties[name] |= {"format": "date"} if dtype == "Date" else {}
             if (limits := source.limits(name)) is not None:
                 properties[name] |= dict(zip(("minimum", "maximum"), limits, strict=True))
         kind_schemas[kind] = {"type": "object", "required": ["event_timestamp", *source.key], "properties": properties}

@@ -35,6 +35,12 @@ def naive(text: str, dtype: str) -> Any:
     if dtype == "Float64":
         value = float(word) if re.fullmatch(FLOAT, word) else BAD
         value = value if value is BAD or abs(value) != float("inf") else BAD
+    if dtype == "Date":
+        day = re.sub(r"[T ]00:00(:00)?$", "", word)
+        try:
+            value = day if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", day) and date.fromisoformat(day) else BAD
+        except ValueError:
+            value = BAD
     return value
 
 
@@ -45,11 +51,13 @@ CELLS = st.one_of(
     st.floats(allow_nan=False, allow_infinity=False).map(str),
     st.text(st.characters(exclude_categories=["Cs"]), max_size=5),
     st.integers(0, 9).map(lambda number: f" {number} "),
+    st.dates().map(str),
+    st.sampled_from(["2026-02-29", "2026-3-1", "20260301", "2026-03-01 00:00:00", "2026-03-01T12:00", "0000-01-01"]),
 )
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.lists(CELLS, max_size=6), st.sampled_from(["String", "Int64", "Bool", "Float64"]))
+@given(st.lists(CELLS, max_size=6), st.sampled_from(["String", "Int64", "Bool", "Float64", "Date"]))
 def test_a_column_of_texts_is_as_each_of_its_cells(cells: list[str], dtype: str) -> None:
     expected = [naive(cell, dtype) for cell in cells]
     converted = convert(pa.array(cells, pa.string()), dtype, Form(is_text=True))
@@ -60,6 +68,13 @@ def test_a_column_of_texts_is_as_each_of_its_cells(cells: list[str], dtype: str)
 @pytest.mark.parametrize(
     ("cells", "dtype", "expected"),
     [
+        (pa.array([date(2026, 3, 1), None, date(9, 1, 1)]), "Date", ["2026-03-01", None, "0009-01-01"]),
+        (pa.array([date(2026, 3, 1), None], pa.date64()), "Date", ["2026-03-01", None]),
+        (pa.array([datetime(2026, 3, 1), NOON.replace(tzinfo=None), None]), "Date", ["2026-03-01", BAD, None]),
+        (pa.array([datetime(2026, 3, 1, tzinfo=UTC)], pa.timestamp("ns", "UTC")), "Date", ["2026-03-01"]),
+        (pa.array([datetime(2026, 2, 28, 23, tzinfo=UTC)], pa.timestamp("ms", "Europe/Paris")), "Date", ["2026-03-01"]),
+        (pa.array([3_000_000], pa.int32()).cast(pa.date32()), "Date", [BAD]),
+        (pa.array([20_260_301]), "Date", [BAD]),
         (pa.array([1, 0, None, 2]), "Bool", [True, False, None, BAD]),
         (pa.array([1.0, 0.0, float("nan"), 0.5]), "Bool", [True, False, None, BAD]),
         (pa.array(["Yes", "f", None, "y"]), "Bool", [True, False, None, BAD]),

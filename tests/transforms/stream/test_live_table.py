@@ -32,7 +32,7 @@ class Online:
 
     def update(self) -> None:
         rows = LiveRows.of(self.live, self.live.due())
-        keys = list(zip(*self.live.keys.texts(rows.codes).values(), strict=True))
+        keys = list(zip(*self.live.keys.values(rows.codes).values(), strict=True))
         columns = {name: values.to_pylist() for name, values in columns_of(rows).items()}
         for index, key in enumerate(keys):
             row = {name: values[index] for name, values in columns.items()}
@@ -107,7 +107,7 @@ def test_ties_are_settled_by_letters(name: str, events: list[dict[str, Any]], da
 
 def replay(name: str, events: list[dict[str, Any]], data: st.DataObject) -> None:
     table = TABLES_TESTED[name]
-    coder = Coder(table.source, "default")
+    coder = Coder(table.source, "default", table.coded)
     live = LiveTable(table, coder.words, coder.pairs)
     online, received, clock = Online(live), [], 0
     waiting: list[dict[str, Any]] = []

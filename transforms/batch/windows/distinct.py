@@ -8,7 +8,7 @@ values, only values whose hash ends in at least one, two, … zeros are counted 
 """
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -18,9 +18,12 @@ from feature_repo.windows import Window
 from transforms.batch.windows.items import Grid, Rows, is_run_start, sort_rows
 
 
-def levels(words: list[str]) -> np.ndarray:
-    """(n,) number of trailing zeros of each text's hash: CRC-32, mixed by the finalizer of MurmurHash3."""
-    return trailing_zeros(np.fromiter((zlib.crc32(word.encode()) for word in words), np.uint64, len(words)))
+def levels(words: Sequence[str | int]) -> np.ndarray:
+    """(n,) number of trailing zeros of each text's hash: CRC-32, mixed by the finalizer of MurmurHash3.
+
+    The hash of an integer is that of its decimal digits.
+    """
+    return trailing_zeros(np.fromiter((zlib.crc32(str(word).encode()) for word in words), np.uint64, len(words)))
 
 
 def trailing_zeros(crc: np.ndarray) -> np.ndarray:

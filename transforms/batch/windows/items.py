@@ -261,36 +261,36 @@ def _packed(columns: tuple[np.ndarray, ...], bits: list[int]) -> np.ndarray:
 
 
 SAMPLE = 10_000
-"""Rows from which it is decided whether equal texts stand together."""
+"""Rows from which it is decided whether equal values stand together."""
 
 
-def encode_texts(frames: list[pl.Series]) -> tuple[pl.Series, list[np.ndarray]]:
-    """Distinct texts in alphabetical order, and for each series its (n,) codes, positions among them."""
+def encode(frames: list[pl.Series]) -> tuple[pl.Series, list[np.ndarray]]:
+    """Distinct texts or integers, sorted, and for each series its (n,) codes, positions among them."""
     parts = [_run_values(series) for series in frames]
-    all_texts = pl.concat([texts for texts, _ in parts], rechunk=True).to_arrow(compat_level=pl.CompatLevel.newest())
-    coded = all_texts.dictionary_encode()
-    words = pl.Series(pl.from_arrow(coded.dictionary), dtype=pl.String)
+    all_values = pl.concat([values for values, _ in parts], rechunk=True).to_arrow(compat_level=pl.CompatLevel.newest())
+    coded = all_values.dictionary_encode()
+    words = pl.Series(pl.from_arrow(coded.dictionary), dtype=frames[0].dtype)
     order = words.arg_sort().to_numpy()
     rank = np.empty(len(words), np.int64)
     rank[order] = np.arange(len(words))
     ranked = rank[coded.indices.to_numpy()]
-    pieces = np.split(ranked, np.cumsum([len(texts) for texts, _ in parts])[:-1])
+    pieces = np.split(ranked, np.cumsum([len(values) for values, _ in parts])[:-1])
     series_codes = [
         codes if length is None else np.repeat(codes, length) for codes, (_, length) in zip(pieces, parts, strict=True)
     ]
     return words.gather(order), series_codes
 
 
-def _run_values(texts: pl.Series) -> tuple[pl.Series, np.ndarray | None]:
-    """The text and length of each run of equal texts if that at least halves the rows; else all texts, and None.
+def _run_values(values: pl.Series) -> tuple[pl.Series, np.ndarray | None]:
+    """The value and length of each run of equal values if that at least halves the rows; else all values, and None.
 
     The tiles of a day are sorted by key, so that equal keys stand together.
     """
-    if 2 * len(_run_starts(texts.head(SAMPLE))) > min(len(texts), SAMPLE):
-        return texts, None
-    first = _run_starts(texts)
-    return texts.gather(first), _lengths(first, len(texts))
+    if 2 * len(_run_starts(values.head(SAMPLE))) > min(len(values), SAMPLE):
+        return values, None
+    first = _run_starts(values)
+    return values.gather(first), _lengths(first, len(values))
 
 
-def _run_starts(texts: pl.Series) -> np.ndarray:
-    return np.flatnonzero((texts != texts.shift(1)).fill_null(True).to_numpy())
+def _run_starts(values: pl.Series) -> np.ndarray:
+    return np.flatnonzero((values != values.shift(1)).fill_null(True).to_numpy())

@@ -15,13 +15,18 @@ from transforms.batch.windows.top_k import BLOCK
 _CUT = 46
 """Bits of a Float64 that its bucket leaves out: all of the mantissa but six."""
 
+_WHOLE = 1 << 53
+"""Integers up to it are exact as Float64."""
+
 _ZERO = 1 << 17
 """Bucket of zero. Buckets of negative values are below it, those of positive values above."""
 
 
 def buckets(integers: np.ndarray) -> np.ndarray:
     """(n,) buckets of integers, from 0 up, which sort as the integers do."""
-    size = np.abs(integers.astype(np.float64)).view(np.int64) >> _CUT
+    size = np.abs(integers).view(np.uint64)  # also of the smallest one, which has no positive counterpart
+    size = np.where(size < _WHOLE, size, size & ~np.uint64(1023))  # 53 bits, so that no float is rounded up
+    size = size.astype(np.float64).view(np.int64) >> _CUT
     return np.where(integers < 0, _ZERO - size, _ZERO + size)
 
 

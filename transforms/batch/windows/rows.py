@@ -34,11 +34,11 @@ from feature_repo.windows.table import duration
 from transforms.batch.windows import wide
 from transforms.batch.windows.decayed import decayed
 from transforms.batch.windows.distinct import ValueTiles, distinct, levels
-from transforms.batch.windows.items import Grid, Items, Rows, encode_texts, extreme, is_run_start, prefix_sums
+from transforms.batch.windows.items import Grid, Items, Rows, encode, extreme, is_run_start, prefix_sums
 from transforms.batch.windows.last_n import last_n, last_n_distinct
 from transforms.batch.windows.lists import Lists
 from transforms.batch.windows.quantile import middles, quantile
-from transforms.batch.windows.tiles import Tiles, bucket_column
+from transforms.batch.windows.tiles import Tiles, bucket_column, square_parts
 from transforms.batch.windows.top_k import top_k
 from transforms.raw.table import MICROSECONDS_UTC
 
@@ -80,12 +80,12 @@ def rows(table: WindowedTable, tiles: Tiles, first: int, stop: int, since: int |
 
 @dataclass
 class _Coded:
-    """Tiles with texts encoded as positions in the alphabetical list of all texts of the column; numbers stay.
+    """Tiles with keys and values encoded as positions in the sorted list of all values of the column.
 
     Attributes:
         tiles: the frames.
         keys: frame → (n,) codes of its keys, in which all key columns are combined.
-        values: frame → all texts of its values, and the (n,) codes of the values; only of frames with texts.
+        values: frame → all its values, and their (n,) codes; only of frames of texts, or of one row per value.
     """
 
     tiles: Tiles
@@ -103,23 +103,26 @@ class _Coded:
 
 
 def _coded(table: WindowedTable, tiles: Tiles) -> tuple[list[pl.Series], _Coded]:
-    """Encodes tiles, columns in parallel; returns the texts of each key column, and the encoded tiles."""
+    """Encodes tiles, columns in parallel; returns the values of each key column, and the encoded tiles."""
     columns = [[frame[key] for frame in tiles.values()] for key in table.keys]
+    by_value = {f"values.{name}" for name in table.valued}
     with_values = [
-        name for name, frame in tiles.items() if "value" in frame.columns and frame["value"].dtype != pl.Int64
+        name
+        for name, frame in tiles.items()
+        if name in by_value or ("value" in frame.columns and frame["value"].dtype == pl.String)
     ]
     columns += [[tiles[name]["value"]] for name in with_values]
     with ThreadPoolExecutor(pl.thread_pool_size()) as pool:
-        encoded = list(pool.map(encode_texts, columns))
-    by_key, by_value = encoded[: len(table.keys)], encoded[len(table.keys) :]
+        encoded = list(pool.map(encode, columns))
+    of_keys, of_values = encoded[: len(table.keys)], encoded[len(table.keys) :]
     combined = {}
     for place, name in enumerate(tiles):
-        code = by_key[0][1][place]
-        for texts, codes in by_key[1:]:
-            code = code * max(len(texts), 1) + codes[place]
+        code = of_keys[0][1][place]
+        for words, codes in of_keys[1:]:
+            code = code * max(len(words), 1) + codes[place]
         combined[name] = code
-    values = {name: (texts, codes[0]) for name, (texts, codes) in zip(with_values, by_value, strict=True)}
-    return [texts for texts, _ in by_key], _Coded(tiles, combined, values)
+    values = {name: (words, codes[0]) for name, (words, codes) in zip(with_values, of_values, strict=True)}
+    return [words for words, _ in of_keys], _Coded(tiles, combined, values)
 
 
 def _dense_codes(codes: dict[str, np.ndarray]) -> tuple[dict[str, np.ndarray], np.ndarray]:
@@ -233,17 +236,21 @@ class _Compute:
         return [pl.Series(self._total(f"{name}.true", window))]
 
     def _decoded(self, column: str | None, integers: np.ndarray) -> np.ndarray:
-        """(rows,) values of a number column: floats from their units, integers as they are."""
-        units = self._table.source.units(str(column))
-        return integers if units is None else units.decode(integers)
+        """(rows,) values of a column from integers."""
+        return self._table.source.decode(str(column), integers)
+
+    def _value_total(self, feature: Aggregate, window: Window) -> np.ndarray:
+        """(rows,) sums of the values of a number column, see ``wide``."""
+        if self._table.source.is_wide(str(feature.of)):
+            return self._wide_total(feature, wide.VALUE, window)
+        return self._total(f"{feature.of}.sum", window)
 
     def _sum(self, name: str, feature: Sum, window: Window) -> list[pl.Series]:
-        return [pl.Series(self._decoded(feature.of, self._total(f"{feature.of}.sum", window)))]
+        return [pl.Series(self._decoded(feature.of, wide.clipped(self._value_total(feature, window))))]
 
     def _mean(self, name: str, feature: Mean, window: Window) -> list[pl.Series]:
         n = self._total(f"{feature.of}.n", window)
-        mean = self._total(f"{feature.of}.sum", window) / np.maximum(n, 1)
-        return [_where(n > 0, self._decoded(feature.of, mean))]
+        return [_where(n > 0, self._decoded(feature.of, wide.mean(n, self._value_total(feature, window))))]
 
     def _rate(self, name: str, feature: Rate, window: Window) -> list[pl.Series]:
         n = self._total("n", window)
@@ -254,14 +261,12 @@ class _Compute:
         return [_where(*divided(*(part.cast(pl.Float64).to_numpy() for part in parts)))]
 
     def _std(self, name: str, feature: Std, window: Window) -> list[pl.Series]:
-        n, total = (self._total(f"{feature.of}.{part}", window) for part in ("n", "sum"))
-        if self._table.source.units(str(feature.of)) is None:
-            return [_where(n > 0, deviation(n, total, self._total(f"{feature.of}.squares", window)))]
-        spread = wide.deviation(n, total, self._wide_total(feature, wide.SQUARE, window))
+        n, total = self._total(f"{feature.of}.n", window), self._value_total(feature, window)
+        spread = wide.deviation(n, total, self._wide_total(feature, square_parts(self._table, str(feature.of)), window))
         return [_where(n > 0, self._decoded(feature.of, spread))]
 
     def _slope(self, name: str, feature: Slope, window: Window) -> list[pl.Series]:
-        n, total = (self._total(f"{feature.of}.{part}", window) for part in ("n", "sum"))
+        n, total = self._total(f"{feature.of}.n", window), self._value_total(feature, window)
         parts = wide.TIME, wide.TIME_SQUARE, wide.TIME_VALUE
         products = (self._wide_total(feature, names, window) for names in parts)
         is_valid, slope = wide.slope(n, total, *products)
@@ -281,10 +286,12 @@ class _Compute:
         nullable = self._sums.nullable.get(column)
         values = self._sums.columns[column] if nullable is None else nullable.fill_null(empty).to_numpy()
         extremes = extreme(values, *self._rows.ranges(self._sums, window), of=of, empty=empty)
-        return [_where(extremes != empty, self._decoded(feature.of, extremes))]
+        is_wide = self._table.source.is_wide(str(feature.of))
+        is_valid = self._total(f"{feature.of}.n", window) > 0 if is_wide else extremes != empty
+        return [_where(is_valid, self._decoded(feature.of, extremes))]
 
     def _values(self, name: str, order: list[str]) -> tuple[Items, pl.Series]:
-        """Sorted tiles of the values of a column, and the texts that their codes stand for."""
+        """Sorted tiles of the values of a column, and the values that their codes stand for."""
         words, value = self._coded.values[name]
         if name not in self._items_cache:
             frame = self._coded.tiles[name].with_columns(value=pl.Series(value))
@@ -292,13 +299,13 @@ class _Compute:
         return self._items_cache[name], words
 
     def _integers(self, name: str, order: list[str]) -> Items:
-        """Sorted tiles of the values of a number column, which are integers."""
+        """Sorted tiles of the values of a column without texts, which are integers."""
         if name not in self._items_cache:
             self._items_cache[name] = _items(self._coded.tiles[name], self._coded.keys[name], self._rows.grid, order)
         return self._items_cache[name]
 
     def _is_text(self, feature: Aggregate) -> bool:
-        return self._table.source.dtype(str(feature.of)) == "String"
+        return self._table.source.holds_texts(str(feature.of))
 
     def _distinct(self, name: str, feature: Distinct, window: Window) -> list[pl.Series]:
         of = f"values.{feature.of}"
@@ -316,7 +323,7 @@ class _Compute:
 
     def _top_k(self, name: str, feature: TopK, window: Window) -> list[pl.Series]:
         items, words = self._values(f"values.{feature.of}", ["first", "value"])
-        return _lists(top_k(items, self._rows, window, feature.k), words)
+        return self._lists(feature, top_k(items, self._rows, window, feature.k), words)
 
     def _first(self, name: str, feature: First, window: Window) -> list[pl.Series]:
         if not self._is_text(feature):
@@ -338,8 +345,7 @@ class _Compute:
         return [_texts(words, lists.values, place, lists.length > 0)]
 
     def _previous(self, name: str, feature: Previous, window: Window) -> list[pl.Series]:
-        of, order = f"events.{feature.of}", ["last", "-value"]
-        items, words = self._values(of, order) if self._is_text(feature) else (self._integers(of, order), None)
+        items, words = self._newest_events(feature)
         lists = last_n(items, self._rows, window, 2)
         place, is_valid = np.cumsum(lists.length) - 1, lists.length == 2
         if words is None:
@@ -349,11 +355,26 @@ class _Compute:
     def _last_n(self, name: str, feature: LastN, window: Window) -> list[pl.Series]:
         if feature.distinct:
             items, words = self._values(f"values.{feature.of}", ["first", "value"])
-            texts_and_times = _lists(last_n_distinct(items, self._rows, window, feature.n), words)
+            columns = self._lists(feature, last_n_distinct(items, self._rows, window, feature.n), words)
         else:
-            items, words = self._values(f"events.{feature.of}", ["last", "-value"])
-            texts_and_times = _lists(last_n(items, self._rows, window, feature.n), words)
-        return texts_and_times if feature.times else texts_and_times[:1]
+            items, texts = self._newest_events(feature)
+            columns = self._lists(feature, last_n(items, self._rows, window, feature.n), texts)
+        return columns if feature.times else columns[:1]
+
+    def _newest_events(self, feature: Aggregate) -> tuple[Items, pl.Series | None]:
+        """Sorted newest events of a column, and the texts that codes of their values stand for; None for integers."""
+        name, order = f"events.{feature.of}", ["last", "-value"]
+        return self._values(name, order) if self._is_text(feature) else (self._integers(name, order), None)
+
+    def _lists(self, feature: Aggregate, lists: Lists, words: pl.Series | None) -> list[pl.Series]:
+        """Lists of values, which are codes of ``words`` or integers, and of their numbers."""
+        if words is None:
+            values = pl.Series(self._decoded(feature.of, lists.values))
+        else:
+            values = words.gather(lists.values)
+            if not self._is_text(feature):
+                values = pl.Series(self._decoded(feature.of, values.to_numpy()))
+        return _lists(lists, values)
 
     def _numbers(self, feature: Aggregate, values: np.ndarray, place: np.ndarray, is_valid: np.ndarray) -> pl.Series:
         return _where(is_valid, self._decoded(feature.of, _take(values, _within(values, place))))
@@ -403,13 +424,6 @@ def divided(numerator: np.ndarray, denominator: np.ndarray) -> tuple[np.ndarray,
     return is_valid, np.divide(numerator, denominator, out=np.zeros(len(numerator)), where=is_valid)
 
 
-def deviation(n: np.ndarray, total: np.ndarray, squares: np.ndarray) -> np.ndarray:
-    """Standard deviation (divided by n) from counts, sums and sums of squares; the same in every engine."""
-    count = np.maximum(n, 1).astype(np.float64)
-    mean = total / count
-    return np.sqrt(np.maximum(squares / count - mean * mean, 0.0))
-
-
 def _take(values: np.ndarray, place: np.ndarray) -> np.ndarray:
     return values[place] if len(values) else np.zeros(len(place), values.dtype)
 
@@ -428,10 +442,10 @@ def _texts(words: pl.Series, values: np.ndarray, place: np.ndarray, is_valid: np
     return words.gather(_where(is_valid, _take(values, _within(values, place))))
 
 
-def _lists(lists: Lists, words: pl.Series) -> list[pl.Series]:
+def _lists(lists: Lists, values: pl.Series) -> list[pl.Series]:
     import pyarrow as pa
 
     offsets = np.concatenate([[0], np.cumsum(lists.length)]).astype(np.int64)
-    texts = words.gather(lists.values).to_arrow(compat_level=pl.CompatLevel.oldest())
-    list_arrays = (pa.LargeListArray.from_arrays(offsets, array) for array in (texts, pa.array(lists.numbers)))
+    elements = values.to_arrow(compat_level=pl.CompatLevel.oldest()), pa.array(lists.numbers)
+    list_arrays = (pa.LargeListArray.from_arrays(offsets, array) for array in elements)
     return [pl.Series(pl.from_arrow(array)) for array in list_arrays]

@@ -63,9 +63,9 @@ def _numbers(values: pl.Series) -> np.ndarray:
     if isinstance(values.dtype, pl.Enum):
         return values.to_physical().to_numpy().astype(np.int64)
     integers = values.to_numpy()
-    if values.name == "value":  # of any size, so that differences may not fit
-        return np.unique(integers, return_inverse=True)[1]
-    return integers - integers.min(initial=0)
+    if values.name in ("at", "last"):
+        return integers - integers.min(initial=0)
+    return np.unique(integers, return_inverse=True)[1]  # of any size, so that differences may not fit
 
 
 def _read(paths: list[Path]) -> pl.DataFrame:

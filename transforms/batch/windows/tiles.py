@@ -4,16 +4,16 @@ A tile set is a dictionary of frames:
 
 - ``sums``: one row per key and tile, with the number of events ``n``, the time ``last`` of the newest event, and
   ``late``, the newest created time after the tile's end, 0 if there is none; per number column ``c`` those of ``c.n``,
-  ``c.sum``, ``c.squares``, ``c.min`` and ``c.max`` that features need, and parts of products such as ``c.square0``
+  ``c.sum``, ``c.min`` and ``c.max`` that features need, and parts of large sums and of products such as ``c.square0``
   (``wide``); per rate ``name.true``; per decayed sum ``name.mass`` as of ``last``.
-- ``values.c``: one row per key, tile and value of a text column ``c``; with the count ``n`` and the times ``first`` and
+- ``values.c``: one row per key, tile and value of a column ``c``; with the count ``n`` and the times ``first`` and
   ``last`` if features need more than the number of distinct values.
 - ``values.c.bucket``: the same of the buckets of a number column, for quantiles.
 - ``events.c``: one row per event with its value and its time ``last``, for sequences with repeats and the last of a
-  number column; only the newest events of a tile.
+  column without texts; only the newest events of a tile.
 - ``oldest.c``: one row per key and tile with the value of a number column in the oldest event, and its time ``first``.
 
-Values of Float64 columns are integers in all of them, see ``feature_repo.windows.units``. All frames have the key
+Values of columns without texts are integers in all of them, see ``feature_repo.windows.units``. All frames have the key
 columns and ``at``, the tile's start in microseconds since 1970.
 """
 
@@ -46,18 +46,20 @@ from transforms.batch.windows import wide
 from transforms.batch.windows.expressions import expression
 from transforms.batch.windows.quantile import buckets
 from transforms.feature_tables import TYPES
+from transforms.raw.dates import FORMAT, are_dates
 
 Tiles = Mapping[str, pl.DataFrame]
 
 _PARTS: dict[type[Aggregate], tuple[str, ...]] = {
     Sum: ("sum",),
     Mean: ("n", "sum"),
-    Std: ("n", "sum", "squares"),
+    Std: ("n", "sum"),
     Min: ("min",),
     Max: ("max",),
     Slope: ("n", "sum", *wide.TIME, *wide.TIME_SQUARE, *wide.TIME_VALUE),
 }
-_WIDE_STD = ("n", "sum", *wide.SQUARE)
+_WIDE: dict[str, tuple[str, ...]] = {"sum": wide.VALUE, "min": ("n", "min"), "max": ("n", "max")}
+"""Part → the parts instead, of a column with integers of any size: its extremes may be those that stand for none."""
 _VALUE_AGGREGATIONS = [
     pl.len().cast(pl.Int64).alias("n"),
     pl.col("time").min().alias("first"),
@@ -67,7 +69,6 @@ _VALUE_AGGREGATIONS = [
 _MERGE = {
     "n": "sum",
     "sum": "sum",
-    "squares": "sum",
     "min": "min",
     "max": "max",
     "true": "sum",
@@ -90,7 +91,8 @@ def counted_events(table: WindowedTable, events: pl.DataFrame, tenant: str) -> p
         microseconds since 1970.
 
     Raises:
-        InputError: a Float64 column has a value that is not finite or too large for its units.
+        InputError: a Float64 column has a value that is not finite or too large for its units, or a Date column
+            one that is no day.
     """
     shared = [pl.lit(tenant).alias(name) for name in table.source.shared if name in table.columns]
     with_shared = events.lazy().with_columns(shared)
@@ -108,12 +110,14 @@ def counted_events(table: WindowedTable, events: pl.DataFrame, tenant: str) -> p
 
 
 def _with_integers(table: WindowedTable, events: pl.DataFrame) -> pl.DataFrame:
-    """Adds the integers that features read: units of Float64 columns, parts of products, and buckets."""
+    """Adds the integers that features read: units of floats, days of dates, parts of large sums, and buckets."""
     source = table.source
     for name in table.columns:
         units = source.units(name)
         if units is not None:
             events = events.with_columns(_units(source.name, events[name], units).alias(source.integers(name)))
+        elif source.dtype(name) == "Date":
+            events = events.with_columns(_days(source.name, events[name]).alias(source.integers(name)))
     for name, column_parts in parts(table).items():
         if not set(wide.PARTS).isdisjoint(column_parts):
             value, is_present = events[source.integers(name)], events[name].is_not_null().to_numpy()
@@ -129,14 +133,25 @@ def _with_integers(table: WindowedTable, events: pl.DataFrame) -> pl.DataFrame:
 
 def _units(source: str, values: pl.Series, units: Units) -> pl.Series:
     is_valid = values.is_finite() & (values.abs() <= units.largest)
-    if not is_valid.all():
-        raise InputError(
-            expected=f"finite numbers up to {units.largest:g} in the column {values.name} of {source}",
-            found=str(values.filter(~is_valid)[0]),
-            next_command=f"correct the file of the raw table {source} that has it, then: python -m transforms build",
-        )
+    _check(source, values, is_valid, f"finite numbers up to {units.largest:g}")
     encoded = pl.Series(units.encode(values.fill_null(0.0).to_numpy()))
     return pl.select(pl.when(values.is_not_null()).then(encoded)).to_series()
+
+
+def _days(source: str, values: pl.Series) -> pl.Series:
+    _check(source, values, are_dates(values), 'days such as "2026-03-01"')
+    return values.str.to_date(FORMAT).to_physical().cast(pl.Int64)
+
+
+def _check(source: str, values: pl.Series, is_valid: pl.Series, expected: str) -> None:
+    """Checks that all values that are not missing are valid."""
+    invalid = values.filter(values.is_not_null() & ~is_valid.fill_null(False))
+    if len(invalid):
+        raise InputError(
+            expected=f"{expected} in the column {values.name} of {source}",
+            found=str(invalid[0]),
+            next_command=f"correct the file of the raw table {source} that has it, then: python -m transforms build",
+        )
 
 
 def parts(table: WindowedTable) -> dict[str, tuple[str, ...]]:
@@ -145,9 +160,18 @@ def parts(table: WindowedTable) -> dict[str, tuple[str, ...]]:
     for feature in table.features.values():
         if type(feature) in _PARTS:
             column = str(feature.of)
-            is_wide = isinstance(feature, Std) and table.source.units(column) is not None
-            column_parts.setdefault(column, set()).update(_WIDE_STD if is_wide else _PARTS[type(feature)])
+            is_wide = table.source.is_wide(column)
+            for part in _PARTS[type(feature)]:
+                column_parts.setdefault(column, set()).update(_WIDE.get(part, (part,)) if is_wide else (part,))
+            if isinstance(feature, Std):
+                column_parts[column].update(square_parts(table, column))
     return {name: tuple(sorted(column_parts[name])) for name in sorted(column_parts)}
+
+
+def square_parts(table: WindowedTable, column: str) -> tuple[str, ...]:
+    """Names of the parts of the squares of a number column."""
+    limits = None if table.source.units(column) else table.source.limits(column)
+    return wide.square_parts(limits)
 
 
 def tiles(table: WindowedTable, events: pl.DataFrame, width: int) -> dict[str, pl.DataFrame]:
@@ -163,8 +187,9 @@ def tiles(table: WindowedTable, events: pl.DataFrame, width: int) -> dict[str, p
     keys = [*table.keys, "at"]
     sums = placed.group_by(keys).agg(_aggregations(table, width))
     lazy_frames = {"sums": sums}
-    for name in (*table.valued, *map(bucket_column, bucketed(table))):
-        present = placed.drop_nulls(name).with_columns(value=pl.col(name))
+    buckets_of = {bucket_column(name): pl.col(bucket_column(name)) for name in bucketed(table)}
+    for name, value in ({name: _value(table, name) for name in table.valued} | buckets_of).items():
+        present = placed.drop_nulls(name).with_columns(value=value)
         lazy_frames[f"values.{name}"] = present.group_by(*keys, "value").agg(
             [] if distinct_alone(table, name) else _VALUE_AGGREGATIONS
         )
@@ -177,12 +202,18 @@ def tiles(table: WindowedTable, events: pl.DataFrame, width: int) -> dict[str, p
 
 
 def _dated_values(table: WindowedTable, placed: pl.LazyFrame, name: str, time: str) -> pl.LazyFrame:
-    value = pl.col(table.source.integers(name)).alias("value")
+    value = _value(table, name).alias("value")
     return placed.drop_nulls(name).select(*table.keys, "at", value, pl.col("time").alias(time))
 
 
+def _value(table: WindowedTable, name: str) -> pl.Expr:
+    """Values of a column as tiles keep them: texts, or integers."""
+    source = table.source
+    return pl.col(name) if source.holds_texts(name) else pl.col(source.integers(name)).cast(pl.Int64)
+
+
 def distinct_alone(table: WindowedTable, column: str) -> bool:
-    """Whether all features of a text column are distinct counts."""
+    """Whether all features of a column are distinct counts."""
     aggregates = {type(feature) for feature in table.features.values() if feature.of == column}
     return aggregates == {Distinct}
 
@@ -203,7 +234,7 @@ def _sequence_length(table: WindowedTable, feature: Aggregate) -> int:
         return 0 if feature.distinct else feature.n
     if isinstance(feature, Previous):
         return 2
-    return int(isinstance(feature, Last) and table.source.dtype(str(feature.of)) != "String")
+    return int(isinstance(feature, Last) and not table.source.holds_texts(str(feature.of)))
 
 
 def bucketed(table: WindowedTable) -> tuple[str, ...]:
@@ -217,9 +248,9 @@ def bucket_column(name: str) -> str:
 
 
 def oldest_columns(table: WindowedTable) -> tuple[str, ...]:
-    """Sorted number columns whose oldest value is kept."""
+    """Sorted columns without texts whose oldest value is kept."""
     columns = {str(f.of) for f in table.features.values() if type(f) is First}
-    return tuple(sorted(name for name in columns if table.source.dtype(name) != "String"))
+    return tuple(sorted(name for name in columns if not table.source.holds_texts(name)))
 
 
 def newest_of(events: pl.LazyFrame, keys: list[str], length: int) -> pl.LazyFrame:
@@ -260,7 +291,7 @@ def merge_tiles(table: WindowedTable, sets: list[Tiles], at: int) -> dict[str, p
 
 def empty(table: WindowedTable) -> dict[str, pl.DataFrame]:
     """An empty tile set with all its columns."""
-    columns = {name: TYPES[str(table.source.dtype(name))] for name in table.columns}
+    columns = {name: TYPES[str(table.source.feast_type(name))] for name in table.columns}
     no_events = pl.DataFrame(schema={**columns, "time": pl.Int64, "created": pl.Int64})
     return tiles(table, _with_integers(table, no_events), 1)
 
@@ -285,7 +316,6 @@ def _part(value: pl.Expr, name: str, part: str) -> pl.Expr:
     aggregate = {
         "n": value.is_not_null().sum().cast(pl.Int64),
         "sum": value.sum(),
-        "squares": (value * value).sum(),
         "min": value.min(),
         "max": value.max(),
     }.get(part, pl.col(f"{name}.{part}").sum())

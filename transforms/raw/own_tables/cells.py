@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from feature_repo.errors import InputError
 from feature_repo.keys import key_value
 from feature_repo.packed.key_columns import key_column
+from transforms.raw.dates import FORMAT, are_dates
 from transforms.raw.own_tables.source import Cells
 
 TRUE, FALSE = ("true", "t", "yes", "1"), ("false", "f", "no", "0")
@@ -31,13 +32,17 @@ NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 WHOLE_FLOAT = r"^-?[0-9]+\.0*$"
 """Pattern of a whole number with a decimal point."""
 
-_ARROW = {"String": pa.string(), "Int64": pa.int64(), "Bool": pa.bool_(), "Float64": pa.float64()}
+_ARROW = {"String": pa.string(), "Int64": pa.int64(), "Bool": pa.bool_(), "Float64": pa.float64(), "Date": pa.string()}
 FRACTION = r"^-?[0-9]+\.[0-9]*[1-9][0-9]*$"
 """Pattern of a number with a fraction, as a program writes a float."""
 
 
 FRACTIONAL = "not a whole number"
 """Reason by which ``feature_repo.keys`` refuses a number with a fraction, too."""
+
+
+MIDNIGHT = r"[T ]00:00(:00(\.0+)?)?$"
+"""Pattern of the time of day that programs write after a day."""
 
 
 class Refused(ValueError):
@@ -78,7 +83,7 @@ def convert(cells: Cells, dtype: str, form: Form | None = None) -> Converted:
 
     Args:
         cells: (rows,) of any type.
-        dtype: String, Int64, Bool or Float64.
+        dtype: String, Int64, Bool, Float64 or Date.
         form: how the cells are written.
 
     >>> convert(pa.array(["7", "7.0", "", "x"]), "Int64").values.to_pylist()
@@ -161,11 +166,31 @@ def _floats(cells: pa.Array) -> pa.Array:
     return numbers
 
 
+def _days(cells: pa.Array) -> pa.Array:
+    """Texts of days; a time must be midnight, on the clock of its zone."""
+    kinds = pa.types
+    if kinds.is_string(cells.type):
+        texts = pl.Series(pc.replace_substring_regex(cells, MIDNIGHT, ""))
+    elif kinds.is_date(cells.type):
+        texts = pl.Series(cells.cast(pa.date32())).dt.to_string(FORMAT)
+    elif kinds.is_timestamp(cells.type):
+        local = pl.Series(pc.local_timestamp(cells) if cells.type.tz else cells)
+        texts = local.dt.to_string(FORMAT)
+        if (local.dt.truncate("1d") != local).any():
+            raise Refused("with a time of day")
+    else:
+        raise Refused(f"of the type {cells.type}")
+    if not are_dates(texts).all():
+        raise Refused("no day such as 2026-03-01")
+    return texts.to_arrow().cast(pa.string())
+
+
 _COLUMNS: dict[str, Callable[[pa.Array], pa.Array]] = {
     "String": lambda cells: key_column(cells, "String"),
     "Int64": lambda cells: key_column(cells, "Int64"),
     "Bool": _booleans,
     "Float64": _floats,
+    "Date": _days,
 }
 
 
@@ -222,6 +247,8 @@ def _value(cell: Any, dtype: str, form: Form) -> Any:
         return _boolean(value)
     if dtype == "Float64":
         return _float(value)
+    if dtype == "Date":
+        return None if value is None else _days(pa.array([value]))[0].as_py()
     try:
         return key_value(value, dtype)
     except InputError as error:
@@ -293,6 +320,7 @@ _PATTERNS = {
     "whole numbers": r"^-?[0-9]+$",
     "numbers": NUMBER,
     "booleans": r"^(?i)(true|false|t|f|yes|no)$",
+    "dates": r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$",
 }
 _KINDS = {
     str: "text",

@@ -271,5 +271,6 @@ _EXPECTED = {
     "Int64": "whole numbers",
     "Float64": "numbers",
     "Bool": "booleans (true, false, yes, no, t, f, 1, 0)",
+    "Date": "dates, or texts such as 2026-03-01,",
 }
 """Declared type → description of its cells, for messages."""

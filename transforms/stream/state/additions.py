@@ -15,7 +15,7 @@ class Texts:
 
     Attributes:
         key: (n,) codes of the keys.
-        value: (n,) codes of the texts, or the integers; none missing.
+        value: (n,) codes of coded values, or the integers; none missing.
         at: (n,) a moment within the hop that the row counts in, microseconds.
         first: (n,) time of the text's first event, microseconds.
         last: (n,) time of the text's last event, microseconds.

@@ -10,8 +10,11 @@ import numpy as np
 
 from feature_repo.windows import Condition, EventSource
 from feature_repo.windows.condition import OPERATORS
+from feature_repo.windows.units import Days
 from transforms.stream.state.pairs import Pairs
 from transforms.stream.state.words import Words
+
+_ANY_DAY = "1970-01-01"
 
 
 @dataclass(frozen=True)
@@ -21,12 +24,12 @@ class Events:
     Attributes:
         time: (n,) event times, microseconds since 1970.
         created: (n,) created times, microseconds since 1970.
-        texts: text column → (n,) codes, −1 where missing.
+        texts: coded column (of texts, or of integers that are counted as texts are) → (n,) codes, −1 where missing.
         numbers: number column → (n,) numbers, 0 where missing; booleans are 0 or 1. A Float64 column has its units
-            beside it, see ``EventSource.integers``.
-        present: number column → (n,) whether the event has a value.
-        words: text column → the texts that its codes stand for.
-        pairs: two text columns → the numbers of their pairs of codes.
+            beside it, and a Date column its days, see ``EventSource.integers``.
+        present: number or Date column → (n,) whether the event has a value.
+        words: coded column → the values that its codes stand for.
+        pairs: two coded columns → the numbers of their pairs of codes.
     """
 
     time: np.ndarray
@@ -50,7 +53,7 @@ class Events:
         return Events(self.time[selection], self.created[selection], texts, numbers, present, self.words, self.pairs)
 
     def numbers_of(self, columns: frozenset[str]) -> np.ndarray:
-        """(n,) numbers of the pairs of two text columns without missing texts; cached, as several tables use them."""
+        """(n,) numbers of the pairs of two coded columns without missing values; cached, as several tables use them."""
         if columns not in self._numbers:
             self._numbers[columns] = self.pairs[columns].of_columns(*((name, self.texts[name]) for name in columns))
         return self._numbers[columns]
@@ -77,11 +80,13 @@ class Coder:
     Args:
         source: the kind of event.
         tenant: value of the columns that all events share.
+        coded: further columns whose values have codes, see ``WindowedTable.coded``.
     """
 
-    def __init__(self, source: EventSource, tenant: str) -> None:
-        self.source = source
-        self.words = {name: Words() for name in (*source.columns, *source.shared) if source.dtype(name) == "String"}
+    def __init__(self, source: EventSource, tenant: str, coded: Iterable[str] = ()) -> None:
+        self.source, self._coded = source, frozenset(coded)
+        self.words = {name: Words() for name in (*source.columns, *source.shared) if source.holds_texts(name)}
+        self.words |= {name: Words() for name in sorted(self._coded)}
         self.pairs = {frozenset(columns): Pairs() for columns in combinations(self.words, 2)}
         self._units = {name: source.units(name) for name in source.columns}
         for name in source.shared:
@@ -93,8 +98,11 @@ class Coder:
         times = np.array(time, np.int64)
         for name, dtype in self.source.columns.items():
             values = columns[name]
-            if dtype == "String":
-                texts[name] = self.words[name].codes(values)
+            if self.source.holds_texts(name):
+                codes = texts[name] = self.words[name].codes(values)
+                if dtype == "Date":
+                    present[name] = codes >= 0
+                    numbers[self.source.integers(name)] = Days.encode([value or _ANY_DAY for value in values])
                 continue
             units = self._units[name]
             number_type = np.int64 if units is None else np.float64
@@ -105,6 +113,10 @@ class Coder:
                 present[name], numbers[name] = np.ones(len(values), bool), np.array(values, number_type)
             if units is not None:
                 numbers[self.source.integers(name)] = units.encode(numbers[name])
+            if name in self._coded:
+                texts[name] = np.full(len(times), -1)
+                integers = numbers[self.source.integers(name)][present[name]]
+                texts[name][present[name]] = self.words[name].codes(integers.tolist())
         texts |= {name: np.zeros(len(times), np.int64) for name in self.source.shared}
         return Events(times, np.array(created, np.int64), texts, numbers, present, self.words, self.pairs)
 
@@ -117,7 +129,7 @@ def holds(condition: Condition, events: Events) -> np.ndarray:
     if condition.operator == "not":
         return ~holds(condition.parts[0], events)
     name = condition.parts[0]
-    codes = events.texts.get(name)
+    codes = None if name in events.numbers else events.texts.get(name)
     present = events.present[name] if codes is None else codes >= 0
     if condition.operator == "missing":
         return ~present

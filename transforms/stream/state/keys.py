@@ -11,11 +11,11 @@ from transforms.stream.state.words import Words
 
 
 class Keys:
-    """Codes of keys: the code of the text for a key of one column, the number of the combination for several columns.
+    """Codes of keys: the code of the value for a key of one column, the number of the combination for several columns.
 
     Args:
         table: the table that has the keys.
-        words: column → its texts.
+        words: column → its coded values.
     """
 
     def __init__(self, table: WindowedTable, words: Mapping[str, Words]) -> None:
@@ -28,7 +28,7 @@ class Keys:
         return len(self._pairs[-1] if self._pairs else self._words[0])
 
     def codes(self, parts: list[np.ndarray]) -> np.ndarray:
-        """(n,) codes of keys, from the (n,) codes of the texts of each column; new keys get new codes."""
+        """(n,) codes of keys, from the (n,) codes of the values of each column; new keys get new codes."""
         if not self._pairs:
             return parts[0]
         count_before, codes = len(self), parts[0]
@@ -39,8 +39,8 @@ class Keys:
             self._parts.values(len(self))[codes[is_new]] = np.column_stack(parts)[is_new]
         return codes
 
-    def texts(self, codes: np.ndarray) -> dict[str, list[str]]:
-        """Join key → (n,) texts of the coded keys."""
+    def values(self, codes: np.ndarray) -> dict[str, list[str | int]]:
+        """Join key → (n,) values of the coded keys."""
         parts = self._parts.values(len(self))[codes] if self._pairs else codes[:, None]
         return {
             name: [words.texts[code] for code in column]

@@ -32,8 +32,8 @@ from feature_repo.windows import (
 from transforms.batch.windows import wide
 from transforms.batch.windows.lists import Lists
 from transforms.batch.windows.quantile import middles, nearest_rank
-from transforms.batch.windows.rows import deviation, divided
-from transforms.batch.windows.tiles import bucket_column
+from transforms.batch.windows.rows import divided
+from transforms.batch.windows.tiles import bucket_column, square_parts
 from transforms.stream.state.live_table import LiveTable
 from transforms.stream.state.newest import NEVER, newest_distinct
 from transforms.stream.state.sums import INT
@@ -87,7 +87,7 @@ class _Feature:
         return self.sums[self.table.part_index[name]].ravel()
 
     def wide_total(self, names: tuple[str, ...]) -> np.ndarray:
-        """(w·n,) Python integers of a sum that is kept in parts."""
+        """(w·n,) integers of a sum that is kept in parts, see ``wide``."""
         return wide.total({name: self.part(f"{self.of}.{name}") for name in names}, names)
 
     @property
@@ -95,10 +95,23 @@ class _Feature:
         """The column that the feature aggregates."""
         return str(self.declaration.of)
 
+    @property
+    def value_total(self) -> np.ndarray:
+        """(w·n,) sums of the values of a number column, see ``wide``."""
+        return self.wide_total(wide.VALUE) if self.is_wide else self.part(f"{self.of}.sum")
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether the column that the feature aggregates has integers of any size."""
+        return self.table.table.source.is_wide(self.of)
+
+    def decoded(self, integers: np.ndarray) -> np.ndarray:
+        """(…,) values of the column that the feature aggregates, from integers."""
+        return self.table.table.source.decode(self.of, integers)
+
     def numbers(self, is_valid: np.ndarray, integers: np.ndarray) -> list[pa.Array]:
-        """(w·n,) values of a number column: floats from their units, integers as they are."""
-        units = self.table.units.get(self.of)
-        return [_where(is_valid, integers if units is None else units.decode(integers))]
+        """(w·n,) values of the column that the feature aggregates; null where not valid."""
+        return [_where(is_valid, self.decoded(integers))]
 
     @property
     def starts(self) -> np.ndarray:
@@ -107,8 +120,18 @@ class _Feature:
 
     @property
     def words(self) -> Words:
-        """The texts of the column that the feature aggregates."""
+        """The coded values of the column that the feature aggregates."""
         return self.table.words(self.of)
+
+    @property
+    def is_coded(self) -> bool:
+        """Whether the values of the column are kept as codes of ``words``."""
+        return self.table.is_coded(self.of)
+
+    @property
+    def has_texts(self) -> bool:
+        """Whether the values of the column are texts."""
+        return self.table.table.source.holds_texts(self.of)
 
 
 def _columns(table: LiveTable, keys: np.ndarray) -> dict[tuple[str, ...], pa.Array]:
@@ -135,13 +158,12 @@ def _count_if(feature: _Feature) -> list[pa.Array]:
 
 
 def _sum(feature: _Feature) -> list[pa.Array]:
-    total, units = feature.part(f"{feature.of}.sum"), feature.table.units.get(feature.of)
-    return [pa.array(total if units is None else units.decode(total))]
+    return [pa.array(feature.decoded(wide.clipped(feature.value_total)))]
 
 
 def _mean(feature: _Feature) -> list[pa.Array]:
     n = feature.part(f"{feature.of}.n")
-    return feature.numbers(n > 0, feature.part(f"{feature.of}.sum") / np.maximum(n, 1))
+    return feature.numbers(n > 0, wide.mean(n, feature.value_total))
 
 
 def _rate(feature: _Feature) -> list[pa.Array]:
@@ -159,14 +181,12 @@ def _ratio(feature: _Feature) -> list[pa.Array]:
 
 
 def _std(feature: _Feature) -> list[pa.Array]:
-    n, total = (feature.part(f"{feature.of}.{part}") for part in ("n", "sum"))
-    if feature.of not in feature.table.units:
-        return [_where(n > 0, deviation(n, total, feature.part(f"{feature.of}.squares")))]
-    return feature.numbers(n > 0, wide.deviation(n, total, feature.wide_total(wide.SQUARE)))
+    n, squares = feature.part(f"{feature.of}.n"), square_parts(feature.table.table, feature.of)
+    return feature.numbers(n > 0, wide.deviation(n, feature.value_total, feature.wide_total(squares)))
 
 
 def _slope(feature: _Feature) -> list[pa.Array]:
-    n, total = (feature.part(f"{feature.of}.{part}") for part in ("n", "sum"))
+    n, total = feature.part(f"{feature.of}.n"), feature.value_total
     products = (feature.wide_total(names) for names in (wide.TIME, wide.TIME_SQUARE, wide.TIME_VALUE))
     return feature.numbers(*wide.slope(n, total, *products))
 
@@ -185,12 +205,12 @@ def _quantile(feature: _Feature) -> list[pa.Array]:
 
 def _min(feature: _Feature) -> list[pa.Array]:
     minimum = feature.part(f"{feature.of}.min")
-    return feature.numbers(minimum != INT.max, minimum)
+    return feature.numbers(feature.part(f"{feature.of}.n") > 0 if feature.is_wide else minimum != INT.max, minimum)
 
 
 def _max(feature: _Feature) -> list[pa.Array]:
     maximum = feature.part(f"{feature.of}.max")
-    return feature.numbers(maximum != INT.min, maximum)
+    return feature.numbers(feature.part(f"{feature.of}.n") > 0 if feature.is_wide else maximum != INT.min, maximum)
 
 
 def _distinct(feature: _Feature) -> list[pa.Array]:
@@ -199,7 +219,7 @@ def _distinct(feature: _Feature) -> list[pa.Array]:
 
 
 def _top_k(feature: _Feature) -> list[pa.Array]:
-    return _lists(feature.table.top[feature.name].read(feature.keys), feature.words)
+    return _lists(feature, feature.table.top[feature.name].read(feature.keys))
 
 
 def _first(feature: _Feature) -> list[pa.Array]:
@@ -232,8 +252,8 @@ def _last_n(feature: _Feature) -> list[pa.Array]:
         lists = newest_distinct(table.values[feature.of], feature.keys, feature.starts, declaration.n)
     else:
         lists = table.newest[feature.of].read(feature.keys, feature.starts, declaration.n)
-    texts_and_times = _lists(lists, feature.words)
-    return texts_and_times if declaration.times else texts_and_times[:1]
+    values_and_times = _lists(feature, lists)
+    return values_and_times if declaration.times else values_and_times[:1]
 
 
 def _time_since_last(feature: _Feature) -> list[pa.Array]:
@@ -274,14 +294,19 @@ def _where(is_valid: np.ndarray, values: np.ndarray) -> pa.Array:
 
 
 def _values(feature: _Feature, values: np.ndarray, is_found: np.ndarray) -> list[pa.Array]:
-    """Texts of codes, or numbers; null where none was found."""
-    if feature.table.has_texts(feature.of):
+    """Values of a column, of which codes or integers are given; null where none was found."""
+    if feature.has_texts:
         return [feature.words.arrow.take(pa.array(values, mask=~is_found))]
+    if feature.is_coded:
+        values = feature.words.numbers[np.where(is_found, values, 0)] if is_found.any() else values
     return feature.numbers(is_found, values)
 
 
-def _lists(lists: Lists, words: Words) -> list[pa.Array]:
+def _lists(feature: _Feature, lists: Lists) -> list[pa.Array]:
     offsets = np.zeros(len(lists.length) + 1, np.int32)
     np.cumsum(lists.length, out=offsets[1:])
-    texts = words.arrow.take(pa.array(lists.values))
-    return [pa.ListArray.from_arrays(pa.array(offsets), array) for array in (texts, pa.array(lists.numbers))]
+    if feature.has_texts:
+        values = feature.words.arrow.take(pa.array(lists.values))
+    else:
+        values = pa.array(feature.decoded(feature.words.numbers[lists.values] if feature.is_coded else lists.values))
+    return [pa.ListArray.from_arrays(pa.array(offsets), array) for array in (values, pa.array(lists.numbers))]

@@ -36,7 +36,7 @@ from transforms.stream.state.top_k import TopK as MostFrequent
 from transforms.stream.state.values import Values
 from transforms.stream.state.words import Words
 
-_NARROW = frozenset(("n", "sum", "squares", "min", "max"))
+_NARROW = frozenset(("n", "sum", "min", "max"))
 """Parts of one column that follow from its values without ``wide``."""
 
 
@@ -48,11 +48,10 @@ class LiveTable:
 
     Args:
         table: the declaration.
-        words: column of the source → its texts.
+        words: column of the source → its coded values, texts or integers.
         pairs: two columns → the numbers of their pairs of texts, shared with other tables.
 
     Attributes:
-        units: Float64 column → its units.
         parts: names of the numbers that are aggregated for each key and window.
         part_index: part → its position in ``parts``.
         values: column → its texts by key.
@@ -66,7 +65,6 @@ class LiveTable:
         self._key_name = ",".join(table.keys)
         self.keys = Keys(table, words)
         self._words = words
-        self.units = {name: units for name in table.columns if (units := table.source.units(name))}
         self.starts = np.full(len(table.spans), INT.min)
         hops = [0 if window.is_lifetime else window.hop for window in table.spans]
         self.base = min((hop for hop in hops if hop), default=DAY)
@@ -141,7 +139,7 @@ class LiveTable:
         columns = {*self.values, *self.oldest, *self.newest} - self._buckets.keys()
         texts = {column: self._text_additions(events, additions, column) for column in columns}
         for bucket, column in self._buckets.items():
-            numbers = self._text_additions(events, additions, column)
+            numbers = self._number_additions(events, additions, column)
             texts[bucket] = replace(numbers, value=buckets(numbers.value))
         additions.texts = {name: texts[name] for name in {*self.values, *self.oldest}}
         additions.sequence = {name: texts[name] for name in self.newest}
@@ -167,20 +165,26 @@ class LiveTable:
         numbers, present = events.numbers[self.table.source.integers(column)], events.present[column]
         if part == "n":
             return present
-        if part == "squares":
-            return numbers * numbers
         return numbers if part == "sum" else np.where(present, numbers, INT.max if part == "min" else INT.min)
 
     def _text_additions(self, events: Events, additions: Additions, column: str) -> Texts:
-        value, time = events.texts.get(column), events.time
+        value = events.texts.get(column)
         if value is None:
-            value, present = events.numbers[self.table.source.integers(column)], events.present[column]
-        else:
-            present = value >= 0
+            return self._number_additions(events, additions, column)
+        columns, present = self._pair_columns(column), value >= 0
+        texts = self._additions(events, additions, value, present)
+        if column in self.values and columns in events.pairs and present.all():
+            texts.pair = events.numbers_of(columns)
+        return texts
+
+    def _number_additions(self, events: Events, additions: Additions, column: str) -> Texts:
+        integers = events.numbers[self.table.source.integers(column)]
+        return self._additions(events, additions, integers, events.present[column])
+
+    def _additions(self, events: Events, additions: Additions, value: np.ndarray, present: np.ndarray) -> Texts:
+        time = events.time
         if present.all():
-            columns = self._pair_columns(column)
-            pair = events.numbers_of(columns) if column in self.values and columns in events.pairs else None
-            texts = Texts(additions.key, value, time, time, time, pair=pair)
+            texts = Texts(additions.key, value, time, time, time)
             texts.by_key = additions.by_key
             return texts
         time = time[present]
@@ -324,11 +328,11 @@ class LiveTable:
         return moment, np.maximum(moment, self._created.upto(keys)[keys])
 
     def words(self, column: str) -> Words:
-        """The texts of a column."""
+        """The values of a column that have codes."""
         return self._words[column]
 
-    def has_texts(self, column: str) -> bool:
-        """Whether the values of a column are texts."""
+    def is_coded(self, column: str) -> bool:
+        """Whether the values of a column have codes, as those of all columns of texts have."""
         return column in self._words
 
     def sums(self, keys: np.ndarray) -> np.ndarray:

@@ -1,7 +1,8 @@
-"""Codes of the texts of one column, in the order of first appearance, with their alphabetical ranks."""
+"""Codes of the texts or integers of one column, in the order of first appearance, with ranks in their own order."""
 
 import bisect
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -21,7 +22,7 @@ RECENT = 2_000
 
 
 class Words:
-    """Codes of texts; a missing text is −1.
+    """Codes of texts, or of integers; a missing one is −1.
 
     >>> words = Words()
     >>> words.codes(["b", None, "a", "b"]).tolist(), words.ranks[:2].argsort().tolist()
@@ -29,10 +30,11 @@ class Words:
     """
 
     def __init__(self) -> None:
-        self.texts: list[str] = []
-        self._codes: dict[str | None, int] = {None: -1}
+        self.texts: list[Any] = []
+        self._codes: dict[Any, int] = {None: -1}
         self._ranks, self._levels = Growing(np.int64), Growing(np.int64)
-        self._runs: list[list[str]] = [[]]  # each sorted; the last one is short, so that insertions are fast
+        self._numbers, self._numbered = Growing(np.int64), 0
+        self._runs: list[list[Any]] = [[]]  # each sorted; the last one is short, so that insertions are fast
         self._ranked = 0
         self._levelled = 0
         self._bytes, self._ends = Growing(np.uint8), Growing(np.int32)
@@ -41,8 +43,8 @@ class Words:
     def __len__(self) -> int:
         return len(self.texts)
 
-    def codes(self, texts: Sequence[str | None]) -> np.ndarray:
-        """(n,) codes of texts; new texts get new codes."""
+    def codes(self, texts: Sequence[str | int | None]) -> np.ndarray:
+        """(n,) codes of texts or integers; new ones get new codes."""
         codes = list(map(self._codes.get, texts))
         if None in codes:
             code_by_text = self._codes
@@ -51,12 +53,12 @@ class Words:
                     text = texts[place]
                     codes[place] = code_by_text.setdefault(text, len(self.texts))
                     if codes[place] == len(self.texts):
-                        self.texts.append(text)  # type: ignore[arg-type]
+                        self.texts.append(text)
         return np.array(codes, np.int64)
 
     @property
     def ranks(self) -> np.ndarray:
-        """(words,) numbers in alphabetical order, with gaps for new texts; a new text may change them."""
+        """(words,) numbers in the order of the texts or integers, with gaps for new ones, which may change them."""
         new_texts = self.texts[self._ranked :]
         ranks = self._ranks.values(len(self.texts))
         self._ranked = len(self.texts)
@@ -69,7 +71,7 @@ class Words:
             self._runs += [run, []]
         return ranks
 
-    def _rank(self, text: str, ranks: np.ndarray) -> bool:
+    def _rank(self, text: Any, ranks: np.ndarray) -> bool:
         """Gives a text a rank between those of its neighbours; false if there is no gap."""
         low, high = 0, _SPACE
         for run in self._runs:
@@ -87,6 +89,14 @@ class Words:
         self._runs = [run, []]
         order = np.fromiter((self._codes[text] for text in run), np.int64, len(run))
         ranks[order] = np.arange(1, len(order) + 1) * (_SPACE // (len(order) + 1))
+
+    @property
+    def numbers(self) -> np.ndarray:
+        """(words,) the integers."""
+        numbers = self._numbers.values(len(self.texts))
+        numbers[self._numbered :] = self.texts[self._numbered :]
+        self._numbered = len(self.texts)
+        return numbers
 
     @property
     def arrow(self) -> pa.Array:

@@ -13,7 +13,7 @@ from feature_repo.windows import Quantile, WindowedTable
 from tests.windowed import listens
 from transforms.batch.windows.quantile import buckets, middles, nearest_rank
 
-INTEGERS = st.one_of(st.integers(-(1 << 53), 1 << 53), st.integers(-200, 200))
+INTEGERS = st.one_of(st.integers(-(1 << 63), (1 << 63) - 1), st.integers(-200, 200))
 
 
 @given(values=st.lists(INTEGERS, min_size=1), q=st.floats(0, 1), data=st.data())

@@ -23,14 +23,17 @@ def test_sums_of_products(pairs: list[tuple[int, int]]) -> None:
 TIMES = st.integers(1_700_000_000_000_000, 1_800_000_000_000_000)
 
 
-@given(points=st.lists(st.tuples(TIMES, st.integers(-(1 << 50), 1 << 50)), min_size=1, max_size=20))
+@given(points=st.lists(st.tuples(TIMES, VALUES | st.integers(-9, 9) | st.just(-(1 << 63))), min_size=1, max_size=20))
 def test_spread_and_slope_are_exact(points: list[tuple[int, int]]) -> None:
     time, value = (np.array(column, np.int64) for column in zip(*points, strict=True))
     names = wide.PARTS
     parts = {name: part.sum(keepdims=True) for name, part in wide.parts_of(names, value, time > 0, time).items()}
     assert parts.keys() == set(names)
-    n, total = np.array([len(points)]), value.sum(keepdims=True)
-    mean_time, mean_value = Fraction(int(time.sum()), len(points)), Fraction(int(total[0]), len(points))
+    n, total, exact_total = np.array([len(points)]), wide.total(parts, wide.VALUE), sum(value.tolist())
+    assert total.tolist() == [exact_total]
+    assert wide.clipped(total).tolist() == [max(min(exact_total, (1 << 63) - 1), -(1 << 63))]
+    mean_time, mean_value = Fraction(int(time.sum()), len(points)), Fraction(exact_total, len(points))
+    assert wide.mean(n, total)[0] == float(mean_value)
     variance = sum((Fraction(int(v)) - mean_value) ** 2 for v in value) / len(points)
     assert wide.deviation(n, total, wide.total(parts, wide.SQUARE))[0] == np.sqrt(float(variance))
     products = (wide.total(parts, names) for names in (wide.TIME, wide.TIME_SQUARE, wide.TIME_VALUE))
@@ -40,6 +43,15 @@ def test_spread_and_slope_are_exact(points: list[tuple[int, int]]) -> None:
     if is_valid[0]:
         above = sum((t - mean_time) * (v - mean_value) for t, v in zip(time.tolist(), value.tolist(), strict=True))
         assert slope[0] == float(above / below * DAY)
+
+
+@given(value=st.integers(-(1 << 31) + 1, (1 << 31) - 1), count=st.integers(1, 9))
+def test_squares_of_small_values_have_two_parts(value: int, count: int) -> None:
+    assert wide.square_parts((-abs(value), abs(value))) == wide.SQUARE[:2]
+    parts = wide.parts_of(wide.SQUARE[:2], np.full(count, value), np.ones(count, bool), np.ones(count, np.int64))
+    sums = {name: part.sum(keepdims=True) for name, part in parts.items()}
+    assert wide.total(sums, wide.SQUARE[:2]).tolist() == [count * value * value]
+    assert wide.square_parts((0, 1 << 31)) == wide.square_parts(None) == wide.SQUARE
 
 
 def test_many_values_of_one_sign_do_not_overflow() -> None:
