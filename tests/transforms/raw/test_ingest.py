@@ -17,7 +17,8 @@ from feature_repo.home import Home
 from tests.music import TABLES
 from transforms import parquet
 from transforms.raw.days import RawDays
-from transforms.raw.ingest import Batch, ingest, merge
+from transforms.raw.divide import merge
+from transforms.raw.ingest import Batch, ingest
 from transforms.raw.read import plays as read_plays
 from transforms.raw.read import scan
 
