@@ -1,5 +1,6 @@
 """Merges the staged rows of one table into its files: many days of events at once, or a table that changes slowly."""
 
+import os
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from feature_repo import clock
+from feature_repo.days import days_in
 from transforms import parquet
 from transforms.raw import left_out
 from transforms.raw.by_day import DAY, by_day, equal_days
@@ -20,10 +22,10 @@ from transforms.raw.table import RawTable
 if TYPE_CHECKING:
     from transforms.raw.ingest import TableReport
 
-GROUP_ROWS = 500_000
+GROUP_ROWS = 200_000
 """Staged rows of the days that are merged at once; a day is never divided."""
 
-GROUP_BYTES = 32 << 20
+GROUP_BYTES = 16 << 20
 """Bytes of the stored files of these days."""
 
 
@@ -41,17 +43,18 @@ def commit(table: RawTable, staging: Staging, target: Path, counts: "TableReport
         if (rows := staging.all(table)).height:
             _commit_states(table, rows, target, counts, corrects)
         return
-    for days in _grouped(staging.days(table), target):
-        _commit_days(table, staging.between(table, days[0], days[-1]), days, target, counts, corrects)
+    paths = {date.fromisoformat(day): path for day, path in days_in(target).items()}
+    for days in _grouped(staging.days(table), paths):
+        folders = {day: Path(paths.get(day) or f"{target}/date={day}") for day in days}
+        _commit_days(table, staging.between(table, days[0], days[-1]), folders, counts, corrects)
 
 
-def _grouped(rows_by_day: dict[date, int], target: Path) -> Iterator[list[date]]:
+def _grouped(rows_by_day: dict[date, int], folders: dict[date, str]) -> Iterator[list[date]]:
     """Yield consecutive days whose staged and stored rows fit into memory."""
     group: list[date] = []
     rows = size = 0
     for day, day_rows in rows_by_day.items():
-        path = _folder(target, day) / parquet.PART
-        day_size = path.stat().st_size if path.is_file() else 0
+        day_size = _size(f"{folders[day]}/{parquet.PART}") if day in folders else 0
         if group and (rows + day_rows > GROUP_ROWS or size + day_size > GROUP_BYTES):
             yield group
             group, rows, size = [], 0, 0
@@ -61,11 +64,18 @@ def _grouped(rows_by_day: dict[date, int], target: Path) -> Iterator[list[date]]
         yield group
 
 
+def _size(path: str) -> int:
+    try:
+        return os.stat(path).st_size  # noqa: PTH116 - a Path for each of thousands of files takes longer than the call
+    except FileNotFoundError:
+        return 0
+
+
 def _commit_days(
-    table: RawTable, additions: pl.DataFrame, days: list[date], target: Path, counts: "TableReport", corrects: bool
+    table: RawTable, additions: pl.DataFrame, folders: dict[date, Path], counts: "TableReport", corrects: bool
 ) -> None:
-    stored = read_days(table, _existing(target, days, parquet.PART))
-    redundant = read_days(table, _existing(target, days, left_out.FILE))
+    stored = read_days(table, _files(folders, parquet.PART))
+    redundant = read_days(table, _files(folders, left_out.FILE))
     if corrects:
         additions = _as_corrections(table, additions, stored, counts)
     merged, left_over = divide(table, additions)
@@ -79,7 +89,6 @@ def _commit_days(
         unchanged |= equal_days(known, stored)
         merged = pl.concat([merged.filter(~is_known), known]).sort(DAY, maintain_order=True)
         left_over = pl.concat([left_over.filter(~is_known), known_left_over])
-    folders = {day: _folder(target, day) for day in days}
     for day, rows in by_day(left_over.sort(DAY, maintain_order=True)):
         LeftOut(table, folders[day]).add(rows)
     is_changed = ~pl.col(DAY).is_in(list(unchanged))
@@ -141,12 +150,9 @@ def _matching(table: RawTable, redundant: pl.DataFrame, rows: pl.DataFrame) -> p
     return redundant.join(rows.select(key), on=key, how="semi") if redundant.height else redundant
 
 
-def _folder(target: Path, day: date) -> Path:
-    return target / f"date={day}"
-
-
-def _existing(target: Path, days: list[date], name: str) -> dict[date, Path]:
-    return {day: path for day in days if (path := _folder(target, day) / name).is_file()}
+def _files(folders: dict[date, Path], name: str) -> dict[date, Path]:
+    """The existing files of a name in the folders of days."""
+    return {day: folder / name for day, folder in folders.items() if os.path.isfile(f"{folder}/{name}")}  # noqa: PTH113
 
 
 def _stored(table: RawTable, path: Path) -> pl.DataFrame:

@@ -14,7 +14,7 @@ import polars as pl
 from transforms.raw.by_day import spans, with_day
 from transforms.raw.table import RawTable
 
-STAGED_ROWS = 500_000
+STAGED_ROWS = 200_000
 """Rows that are held in memory; beyond, all are moved to one file per table."""
 
 

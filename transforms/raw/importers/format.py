@@ -4,7 +4,7 @@ import gzip
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -13,10 +13,12 @@ import polars as pl
 from feature_repo.errors import InputError
 from feature_repo.home import Home
 from transforms.raw.ingest import Batch
+from transforms.raw.typed import typed
 from transforms.raw.table import MICROSECONDS_UTC
 from transforms.raw.validate import QUARANTINE
 
 BATCH_ROWS = 50_000
+_LAST_SECOND = 253_402_300_799
 
 
 @dataclass(frozen=True)
@@ -74,8 +76,10 @@ class Rows:
         self.malformed.append((reason, row[:2_000]))
 
     def flush(self, done: float, total: float) -> Batch:
-        """Return the buffered rows as a batch, and empty the buffer."""
-        frame = pl.DataFrame(self.rows, schema=self.columns, orient="row", strict=False)
+        """Return the buffered rows as a batch, and empty the buffer; rows with values that do not fit are malformed."""
+        frame, refusals = typed(self.rows, self.columns)
+        for why, row in refusals:
+            self.refuse(why, row)
         malformed = pl.DataFrame(self.malformed, schema=QUARANTINE, orient="row")
         self.rows, self.malformed = [], []
         return Batch(self.table, frame, malformed, done, total)
@@ -86,9 +90,15 @@ EPOCH_SECONDS = pl.Int64()
 
 
 def from_seconds(batch: Batch, *columns: str) -> Batch:
-    """Convert columns of seconds since 1970 UTC to timestamps."""
+    """Convert columns of seconds since 1970 UTC to timestamps; rows with a time after the year 9999 are malformed."""
+    late = {name: pl.col(name).abs().fill_null(0) > _LAST_SECOND for name in columns}
+    reasons = [pl.when(is_late).then(pl.lit(f"{name} is after the year 9999")) for name, is_late in late.items()]
+    refused = batch.rows.filter(pl.any_horizontal(late.values())).select(
+        reason=pl.concat_str(reasons, separator="; ", ignore_nulls=True), row=pl.struct(pl.all()).struct.json_encode()
+    )
+    rows = batch.rows.filter(~pl.any_horizontal(late.values()))
     times = [(pl.col(name) * 1_000_000).cast(MICROSECONDS_UTC) for name in columns]
-    return Batch(batch.table, batch.rows.with_columns(times), batch.malformed, batch.done, batch.total)
+    return replace(batch, rows=rows.with_columns(times), malformed=pl.concat([batch.malformed, refused]))
 
 
 @contextmanager
