@@ -7,7 +7,6 @@ import shlex
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-
 from pathlib import Path
 from types import UnionType
 from typing import Any

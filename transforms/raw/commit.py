@@ -29,7 +29,7 @@ GROUP_BYTES = 16 << 20
 """Bytes of the stored files of these days."""
 
 
-def commit(table: RawTable, staging: Staging, target: Path, counts: "TableReport", *, corrects: bool) -> None:
+def commit(table: RawTable, staging: Staging, target: Path, counts: "TableReport", *, corrects: bool) -> set[Path]:
     """Store the staged rows of a table; a run that is killed and repeated ends in the same files.
 
     Args:
@@ -38,15 +38,23 @@ def commit(table: RawTable, staging: Staging, target: Path, counts: "TableReport
         target: folder of the table.
         counts: counts of the import, to which those of this table are added.
         corrects: whether rows without a created time correct stored rows; see ``ingest``.
+
+    Returns:
+        The folders that hold the rows: of days, or of the table if it changes slowly.
     """
     if table.changes_slowly:
-        if (rows := staging.all(table)).height:
-            _commit_states(table, rows, target, counts, corrects)
-        return
-    paths = {date.fromisoformat(day): path for day, path in days_in(target).items()}
-    for days in _grouped(staging.days(table), paths):
-        folders = {day: Path(paths.get(day) or f"{target}/date={day}") for day in days}
-        _commit_days(table, staging.between(table, days[0], days[-1]), folders, counts, corrects)
+        rows = staging.all(table)
+        if rows.is_empty():
+            return set()
+        _commit_states(table, rows, target, counts, corrects)
+        return {target}
+    existing = {date.fromisoformat(day): path for day, path in days_in(target).items()}
+    rows_by_day = staging.days(table)
+    folders = {day: Path(existing.get(day) or f"{target}/date={day}") for day in rows_by_day}
+    for days in _grouped(rows_by_day, existing):
+        additions = staging.between(table, days[0], days[-1])
+        _commit_days(table, additions, {day: folders[day] for day in days}, counts, corrects)
+    return set(folders.values())
 
 
 def _grouped(rows_by_day: dict[date, int], folders: dict[date, str]) -> Iterator[list[date]]:

@@ -17,6 +17,7 @@ from transforms import parquet
 from transforms.pure.text.pii import mask
 from transforms.raw.commit import commit
 from transforms.raw.declared import raw_tables
+from transforms.raw.known_sources import KnownSources
 from transforms.raw.staging import Staging, staging_in
 from transforms.raw.table import RawTable
 from transforms.raw.validate import QUARANTINE, validate
@@ -97,6 +98,7 @@ def ingest(
     progress: Progress = silent,
     slow: bool = False,
     corrects: bool = False,
+    content: str | None = None,
 ) -> Report:
     """Store the rows of a source in the raw tables.
 
@@ -113,6 +115,8 @@ def ingest(
             resumable import of hours is stopped.
         corrects: whether a row without a created time of its own corrects a stored row with other values, as of now.
             A missing value of such a row is not reported, and corrects nothing.
+        content: digest of all that decides which rows the batches have (``known_sources.content_of``), if the caller
+            knows: a source that was imported before is not read again while its rows are still there.
 
     Raises:
         InputError: the source broke off; the rows before that point are stored.
@@ -122,18 +126,27 @@ def ingest(
     raw = home.ensure().root / "raw"
     raw.mkdir(exist_ok=True)
     failure: InputError | None = None
+    folders: set[Path] = set()
     stored_at_s = time.monotonic()
-    with _lock(raw), staging_in(raw / ".staging") as staging:
-        try:
-            for batch in batches:
-                _stage(home, source, batch, staging, report)
-                if slow and time.monotonic() - stored_at_s >= KEEP_SECONDS:
-                    _commit_all(home, staging, report, corrects)
-                    stored_at_s = time.monotonic()
-                progress(batch.done, batch.total, f"{sum(item.read for item in report.tables.values()):,} rows")
-        except InputError as error:
-            failure = error
-        _commit_all(home, staging, report, corrects)
+    sources = KnownSources(home, dict(raw_tables(home)))
+    with _lock(raw):
+        if content and (counts := sources.counts(content)) is not None:
+            return Report(source, time.perf_counter() - started, counts)
+        parquet.sweep(raw)
+        with staging_in(raw / ".staging") as staging:
+            try:
+                for batch in batches:
+                    _stage(home, source, batch, staging, report)
+                    if slow and time.monotonic() - stored_at_s >= KEEP_SECONDS:
+                        folders |= _commit_all(home, staging, report, corrects)
+                        stored_at_s = time.monotonic()
+                    progress(batch.done, batch.total, f"{sum(item.read for item in report.tables.values()):,} rows")
+            except InputError as error:
+                failure = error
+            folders |= _commit_all(home, staging, report, corrects)
+        if content and failure is None:
+            folders |= {home.quarantine(name) for name, counts in report.tables.items() if counts.quarantined}
+            sources.note(content, report.tables, folders)
     report.seconds = time.perf_counter() - started
     if failure:
         stored_rows = sum(item.read - item.quarantined for item in report.tables.values())
@@ -172,15 +185,17 @@ def _quarantine(home: Home, table: RawTable, source: str, refused: pl.DataFrame)
     parquet.write_whole(rows, home.quarantine(table.name) / f"{name}.parquet")
 
 
-def _commit_all(home: Home, staging: Staging, report: Report, corrects: bool) -> None:
+def _commit_all(home: Home, staging: Staging, report: Report, corrects: bool) -> set[Path]:
+    """Store the staged rows; returns the folders that hold them."""
+    folders: set[Path] = set()
     for name, counts in report.tables.items():
-        commit(raw_tables(home)[name], staging, home.raw(name), counts, corrects=corrects)
+        folders |= commit(raw_tables(home)[name], staging, home.raw(name), counts, corrects=corrects)
     staging.clear()
+    return folders
 
 
 @contextmanager
 def _lock(raw: Path) -> Iterator[None]:
     with (raw / ".lock").open("w") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
-        parquet.sweep(raw)
         yield

@@ -27,13 +27,14 @@ def typed(rows: Sequence[tuple[Any, ...]], columns: Mapping[str, pl.DataType]) -
         The rows whose values all fit, and the refusals of the others. A number fits a text, a whole number given with
         decimals or as a text fits an integer; 3.7 does not, nor does 10**20.
 
-    >>> frame, refusals = typed([("ann", 5), ("bob", 10**20), (7, "8")], {"user": pl.String(), "plays": pl.Int64()})
+    >>> frame, refusals = typed([("ann", 5), ("bob", 10**20), (7, "8")], {"user": pl.String(), "n": pl.Int64()})
     >>> frame.rows(), refusals
-    ([('ann', 5), ('7', 8)], [('plays is not a whole number in range', '{"user": "bob", "plays": 100000000000000000000}')])
+    ([('ann', 5), ('7', 8)], [('n is not a whole number in range', '{"user": "bob", "n": 100000000000000000000}')])
     """
     if not rows:
         return pl.DataFrame(schema=columns), []
-    series, misfits = [], {}
+    series: list[pl.Series] = []
+    misfits: dict[int, list[str]] = {}
     for (name, dtype), values in zip(columns.items(), zip(*rows, strict=True), strict=True):
         column, bad_rows = _column(name, values, dtype)
         series.append(column)
@@ -99,24 +100,22 @@ def _fitted(value: Any, dtype: pl.DataType) -> Any:
     Raises:
         TypeError, ValueError, OverflowError: it does not fit.
     """
+    fitted = value
     if value is None:
         return None
     if dtype.is_integer():
-        return _integer(value, dtype)
-    if dtype.is_float():
-        return float(value)
-    if isinstance(dtype, pl.List):
-        if not isinstance(value, list | tuple):
-            raise TypeError
-        return [_fitted(element, dtype.inner) for element in value]  # type: ignore[arg-type]
-    if isinstance(dtype, pl.String) and isinstance(value, int | float | Decimal) and not isinstance(value, bool):
-        return str(value)
-    if isinstance(dtype, pl.Boolean) and value in (0, 1):
-        return bool(value)
-    kind = {pl.String: str, pl.Datetime: datetime}.get(dtype.base_type(), ())
-    if not isinstance(value, kind):
+        fitted = _integer(value, dtype)
+    elif dtype.is_float():
+        fitted = float(value)
+    elif isinstance(dtype, pl.List) and isinstance(value, list | tuple):
+        fitted = [_fitted(element, dtype.inner) for element in value]  # type: ignore[arg-type]
+    elif isinstance(dtype, pl.String) and isinstance(value, int | float | Decimal) and not isinstance(value, bool):
+        fitted = str(value)
+    elif isinstance(dtype, pl.Boolean) and value in (0, 1):
+        fitted = bool(value)
+    elif not isinstance(value, {pl.String: str, pl.Datetime: datetime}.get(dtype.base_type(), ())):
         raise TypeError
-    return value
+    return fitted
 
 
 def _integer(value: Any, dtype: pl.DataType) -> int:

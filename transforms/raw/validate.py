@@ -6,6 +6,7 @@ from datetime import datetime
 import polars as pl
 import polars.selectors as cs
 
+from transforms.pure.text.pii import mask
 from transforms.raw.table import RawTable
 from transforms.raw.typed import convert, misfit
 
@@ -53,7 +54,10 @@ def _fitting(table: RawTable, rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.Data
         return rows.with_columns(converted), pl.DataFrame(schema=QUARANTINE)
     numbers = sorted(reasons)
     columns = [name for name in table.columns if name in rows.columns]
-    refused = {"reason": ["; ".join(reasons[row]) for row in numbers], "row": _as_json(rows.select(columns)[numbers])}
+    texts = _as_json(rows.select(columns)[numbers])
+    if table.prepare:  # such rows may hold private data
+        texts = [mask(text).text for text in texts]
+    refused = {"reason": ["; ".join(reasons[row]) for row in numbers], "row": texts}
     is_refused = pl.Series([False]).new_from_index(0, rows.height).scatter(numbers, True)
     return rows.with_columns(converted).filter(~is_refused), pl.DataFrame(refused, schema=QUARANTINE)
 

@@ -115,7 +115,9 @@ def test_earlier_plays_that_come_later_move_the_date(home: Home, tmp_path: Path,
 
 
 def users(*hours: int, moment: datetime = START) -> Batch:
-    rows = pl.DataFrame({"user_id": ["ann"] * len(hours), "event_timestamp": [moment + timedelta(hours=n) for n in hours]})
+    rows = pl.DataFrame(
+        {"user_id": ["ann"] * len(hours), "event_timestamp": [moment + timedelta(hours=n) for n in hours]}
+    )
     return Batch("users", rows)
 
 
@@ -129,7 +131,10 @@ def test_a_source_that_breaks_off_still_dates_what_it_named() -> None:
     with pytest.raises(InputError):
         received.extend(first_seen(batches(), {"users": "user_id"}))  # type: ignore[arg-type]
     source = first_seen(batches(), {"users": "user_id"})  # type: ignore[arg-type]
-    assert [next(source).table, next(source).rows["event_timestamp"].to_list()] == ["plays", [START + timedelta(hours=3)]]
+    assert [next(source).table, next(source).rows["event_timestamp"].to_list()] == [
+        "plays",
+        [START + timedelta(hours=3)],
+    ]
 
 
 def test_a_time_that_is_refused_is_not_the_first() -> None:

@@ -81,7 +81,15 @@ def as_objects(rows: list[dict[str, Any]]) -> pl.DataFrame:
 
 
 def test_impossible_values_are_quarantined_row_by_row_and_the_rest_is_stored(home: Home) -> None:
-    rows = [play("a"), play("b", 10**20), play("c", "many"), play(None), play("d", moment="soon"), play("e", 6.0), play({})]
+    rows = [
+        play("a"),
+        play("b", 10**20),
+        play("c", "many"),
+        play(None),
+        play("d", moment="soon"),
+        play("e", 6.0),
+        play({}),
+    ]
     batch = Batch("plays", as_objects(rows))
     counts = ingest(home, "test", [batch]).tables["plays"]
     assert (counts.read, counts.added, counts.quarantined) == (7, 2, 5)

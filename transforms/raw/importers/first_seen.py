@@ -27,7 +27,8 @@ def first_seen(batches: Iterable[Batch], keys: Mapping[str, str]) -> Iterator[Ba
         breaks off, too.
 
     >>> from datetime import date
-    >>> rows = pl.DataFrame({"user_id": ["ann", "bob", "ann"], "event_timestamp": [date(2026, 1, n) for n in (9, 5, 2)]})
+    >>> days = [date(2026, 1, 9), date(2026, 1, 5), date(2026, 1, 2)]
+    >>> rows = pl.DataFrame({"user_id": ["ann", "bob", "ann"], "event_timestamp": days})
     >>> [batch] = first_seen([Batch("users", rows)], {"users": "user_id"})
     >>> batch.rows.rows()
     [('ann', datetime.date(2026, 1, 2)), ('bob', datetime.date(2026, 1, 5))]
@@ -63,7 +64,9 @@ class _Earliest:
         rows = pl.concat([batch.rows for batch in self._batches], how="diagonal")
         malformed = pl.concat([batch.malformed for batch in self._batches])
         moment = pl.col("event_timestamp")
-        is_refused = moment.is_null() | (moment < pl.lit(datetime(1970, 1, 1, tzinfo=UTC)).cast(rows["event_timestamp"].dtype))
+        is_refused = moment.is_null() | (
+            moment < pl.lit(datetime(1970, 1, 1, tzinfo=UTC)).cast(rows["event_timestamp"].dtype)
+        )
         by_time = rows.sort([is_refused, moment, *rows.columns], nulls_last=True)
         earliest = by_time.unique(self._key, keep="first", maintain_order=True).sort(self._key, nulls_last=True)
         return replace(self._batches[-1], rows=earliest, malformed=malformed)

@@ -1,6 +1,8 @@
 """The definition of an importer, and the reading of lines that importers share."""
 
 import gzip
+import inspect
+import sys
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,8 +15,9 @@ import polars as pl
 from feature_repo.errors import InputError
 from feature_repo.home import Home
 from transforms.raw.ingest import Batch
-from transforms.raw.typed import typed
+from transforms.raw.known_sources import content_of
 from transforms.raw.table import MICROSECONDS_UTC
+from transforms.raw.typed import typed
 from transforms.raw.validate import QUARANTINE
 
 BATCH_ROWS = 50_000
@@ -30,16 +33,25 @@ class Format:
         expects: description of a valid ``path``, for help and errors.
         read: function that yields the content of ``path`` in batches.
         resumes: whether ``read`` also takes a data folder, and skips what is stored there.
+        repeats: whether the same bytes always give the same rows; false where times of files, or the clock, count.
     """
 
     name: str
     expects: str
     read: Callable[..., Iterator[Batch]]
     resumes: bool = False
+    repeats: bool = True
 
     def batches(self, path: Path, home: Home) -> Iterator[Batch]:
         """Yield the content of ``path`` in batches; a resuming importer skips what ``home`` already stores."""
         return self.read(path, home) if self.resumes else self.read(path)
+
+    def content(self, path: Path, *options: str) -> str | None:
+        """Digest of the source and of the code that reads it; None where a second import may yield other rows."""
+        module = sys.modules.get(getattr(self.read, "__module__", ""))
+        if self.resumes or not self.repeats or module is None or not path.exists():
+            return None
+        return content_of(path, self.name, inspect.getsource(module), *options)
 
     def check(self, path: Path) -> Path:
         """Return the path if it exists.
