@@ -29,7 +29,7 @@ PARTIAL = ".partial-"
 FILES_AT_ONCE = 64
 """Files that ``write_all`` writes by one query of polars."""
 
-_FORMAT: Any = {"compression": "zstd", "compression_level": 1, "mkdir": False}
+_FORMAT: Any = {"compression": "zstd", "compression_level": 1, "mkdir": False, "credential_provider": None}
 
 
 def write_whole(rows: pl.DataFrame, path: Path, *, metadata: dict[str, str] | None = None) -> None:
