@@ -1,5 +1,6 @@
 """Many days are merged at once; the files and counts are those of each day by itself."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,7 +13,12 @@ from feature_repo.home import Home
 from tests.oracles.daily_ingest import ingest_by_day
 from transforms.raw import commit, staging
 from transforms.raw.by_day import equal_days, with_day
+from transforms.raw.declared import raw_tables
+from transforms.raw.divide import divide
 from transforms.raw.ingest import Batch, ingest
+from transforms.raw.left_out import LeftOut
+from transforms.raw.read import scan
+from transforms.raw.table import RawTable
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
 LIMITS = [(7, 11, 1), (40, 1_000, 1 << 20), (100_000, 100_000, 1 << 30)]
@@ -96,6 +102,58 @@ def test_a_large_day_among_small_ones_has_the_bytes_of_its_own(tmp_path: Path) -
     ingest(home, "test", [Batch("plays", piece) for piece in rows.iter_slices(50_000)])
     ingest_by_day(expected_home, [Batch("plays", rows)])
     assert content(home) == content(expected_home)
+
+
+def test_what_a_killed_import_left_out_counts_at_the_next_one(tmp_path: Path) -> None:
+    home, expected_home = Home(tmp_path / "home"), Home(tmp_path / "expected")
+    row = {"user_id": "ann", "track_id": "t", "ms_played": 1, "event_timestamp": START}
+    batch = Batch("plays", pl.DataFrame([row]))
+    later = {**row, "ms_played": 2, "created_timestamp": START + timedelta(hours=1)}
+    for place in (home, expected_home):
+        ingest(place, "test", [batch])
+        table = raw_tables(place)["plays"]
+        LeftOut(table, place.raw("plays") / f"date={START.date()}").add(table.conform(pl.DataFrame([later])))
+    ingest(home, "test", [batch])
+    ingest_by_day(expected_home, [batch])
+    assert content(home) == content(expected_home)
+    assert scan(home, "plays").collect()["ms_played"].to_list() == [2]
+
+
+def test_few_days_are_in_memory_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home, days, a_day = Home(tmp_path), 30, 10
+    times = pl.Series([START + timedelta(hours=24 * day + hour) for hour in range(a_day) for day in range(days)])
+    rows = pl.DataFrame({"user_id": "ann", "track_id": "t", "event_timestamp": times})
+    heights: list[int] = []
+
+    def recorded_divide(table: RawTable, rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+        heights.append(rows.height)
+        return divide(table, rows)
+
+    monkeypatch.setattr(commit, "divide", recorded_divide)
+    monkeypatch.setattr(commit, "GROUP_ROWS", 25)
+    ingest(home, "test", [Batch("plays", rows)])
+    assert heights == [20] * 15
+    heights.clear()
+    monkeypatch.setattr(commit, "GROUP_ROWS", 1_000)
+    monkeypatch.setattr(commit, "GROUP_BYTES", 1)
+    ingest(home, "test", [Batch("plays", rows.with_columns(pl.col("track_id") + "x"))])
+    assert heights == [a_day, 2 * a_day] * days
+
+
+def test_rows_beyond_the_limit_are_staged_in_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(staging, "STAGED_ROWS", 10)
+    home, files = Home(tmp_path), set()
+    rows = pl.DataFrame({"user_id": "ann", "track_id": [f"{number}" for number in range(40)], "event_timestamp": START})
+
+    def batches() -> Iterator[Batch]:
+        for part in rows.iter_slices(4):
+            yield Batch("plays", part)
+            files.update(home.root.rglob("*.arrow"))
+
+    ingest(home, "test", batches())
+    assert len(files) == 3
+    assert not list(home.root.rglob("*.arrow"))
+    assert scan(home, "plays").collect().height == 40
 
 
 def test_days_with_equal_rows_are_found() -> None:
