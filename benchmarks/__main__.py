@@ -18,6 +18,7 @@ NAMES = (
     "offline_join",
     "online_lookup",
     "online_layout",
+    "importing",
     "materialize",
     "quality_recommendation",
     "off_policy",

@@ -102,6 +102,7 @@ def import_(
             importer.batches(path, home),
             progress=report_progress,
             slow=importer.resumes,
+            content=importer.content(path),
         )
     _say_report(report)
 

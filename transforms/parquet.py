@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,16 +26,41 @@ UNREADABLE = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError)
 PART = "part-0.parquet"
 PARTIAL = ".partial-"
 
+FILES_AT_ONCE = 64
+"""Files that ``write_all`` writes by one query of polars."""
+
+_FORMAT: Any = {"compression": "zstd", "compression_level": 1, "mkdir": False, "credential_provider": None}
+
 
 def write_whole(rows: pl.DataFrame, path: Path, *, metadata: dict[str, str] | None = None) -> None:
     """Write a file that appears under its name only when it is complete. Equal rows give equal bytes."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{PARTIAL}{os.getpid()}-{path.name}")
+    partial = _partial(path)
     try:
-        rows.write_parquet(partial, compression="zstd", compression_level=1, metadata=metadata, mkdir=False)
+        rows.write_parquet(partial, metadata=metadata, **_FORMAT)
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def write_all(rows_by_path: Mapping[Path, pl.DataFrame]) -> None:
+    """Write many files as ``write_whole`` does, in less than half the time if they are small."""
+    files = list(rows_by_path.items())
+    for start in range(0, len(files), FILES_AT_ONCE):
+        items = files[start : start + FILES_AT_ONCE]
+        partials = {path: _partial(path) for path, _ in items}
+        try:
+            for path in partials:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            sinks = [rows.lazy().sink_parquet(partials[path], lazy=True, **_FORMAT) for path, rows in items]
+            pl.collect_all(sinks, optimizations=pl.QueryOptFlags.none())
+            while partials:
+                path, partial = next(iter(partials.items()))
+                partial.replace(path)
+                del partials[path]
+        finally:
+            for partial in partials.values():
+                partial.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -105,10 +130,16 @@ def digest(path: Path) -> str:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
+def _partial(path: Path) -> Path:
+    return path.with_name(f"{PARTIAL}{os.getpid()}-{path.name}")
+
+
 def sweep(folder: Path) -> None:
     """Remove partial files that killed writers left."""
-    for partial in folder.rglob(f"{PARTIAL}*"):
-        partial.unlink(missing_ok=True)
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            if name.startswith(PARTIAL):
+                Path(parent, name).unlink(missing_ok=True)
 
 
 def has_dates(folder: Path, name: str = PART) -> bool:

@@ -17,7 +17,7 @@ from refrain.checking.generate import Arrival, final_events
 from transforms import feature_tables
 from transforms.batch.windows.rows import rows as compute
 from transforms.batch.windows.tiles import counted_events, tiles
-from transforms.raw.ingest import merge
+from transforms.raw.divide import merge
 from transforms.raw.table import RawTable
 
 ENGINE, DEFINITION = "batch run", "definition"

@@ -180,16 +180,20 @@ class World:
 
     def kill(self) -> None:
         """Starts a build and interrupts it at a random write."""
-        write_whole, writes_left = parquet.write_whole, [int(self.rng.integers(0, 40))]
+        writes_left = [int(self.rng.integers(0, 40))]
 
-        def interrupted_write(*arguments: Any, **options: Any) -> None:
-            writes_left[0] -= 1
-            if writes_left[0] < 0:
-                raise KeyboardInterrupt
-            write_whole(*arguments, **options)
+        def interrupted(write: Callable[..., None]) -> Callable[..., None]:
+            def write_or_interrupt(*arguments: Any, **options: Any) -> None:
+                writes_left[0] -= 1
+                if writes_left[0] < 0:
+                    raise KeyboardInterrupt
+                write(*arguments, **options)
+
+            return write_or_interrupt
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(parquet, "write_whole", interrupted_write)
+            for name in ("write_whole", "write_all"):
+                patch.setattr(parquet, name, interrupted(getattr(parquet, name)))
             try:
                 self.build()
             except KeyboardInterrupt:

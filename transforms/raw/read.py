@@ -1,17 +1,20 @@
 """Readers of raw tables for the later stages: the files of a table, and its rows."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import date
 from functools import lru_cache
 from itertools import groupby
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 
 from feature_repo.days import days_in
 from feature_repo.errors import StoreError
 from feature_repo.home import Home
 from transforms import parquet
+from transforms.raw.by_day import DAY
 from transforms.raw.declared import raw_tables
 from transforms.raw.table import RawTable
 
@@ -72,6 +75,41 @@ def scan_files(table: RawTable, paths: Sequence[Path]) -> pl.LazyFrame:
         expressions = [_column(table, name, dict(types).get(name), first) for name in columns]
         scans.append(pl.scan_parquet([first, *others], hive_partitioning=False, glob=False).select(expressions))
     return pl.concat(scans) if len(scans) > 1 else scans[0] if scans else pl.LazyFrame(schema=columns)
+
+
+def read_days(table: RawTable, paths: Mapping[date, Path]) -> pl.DataFrame:
+    """Read the rows of many days by one scan, in the order of ``paths``.
+
+    Args:
+        table: a raw table of events.
+        paths: day → its file.
+
+    Returns:
+        The columns of the table, and ``DAY``.
+
+    Raises:
+        StoreError: as ``scan_files``.
+    """
+    empty = pl.DataFrame(schema={**table.columns, DAY: pl.Date()})
+    if not paths:
+        return empty
+    try:
+        rows = pl.scan_parquet(
+            list(paths.values()), schema=table.columns, glob=False, hive_partitioning=False, include_file_paths=DAY
+        ).collect()
+    except parquet.UNREADABLE:  # of another tool, of before a column existed, or damaged
+        return pl.concat([empty, *(_read_day(table, day, path) for day, path in paths.items())])
+    days = {str(path): day for day, path in paths.items()}
+    runs = rows[DAY].rle().struct.unnest()
+    numbers = np.repeat(np.arange(runs.height), runs["len"].to_numpy())
+    return rows.with_columns(pl.Series(DAY, [days[path] for path in runs["value"]], pl.Date).gather(numbers))
+
+
+def _read_day(table: RawTable, day: date, path: Path) -> pl.DataFrame:
+    try:
+        return scan_files(table, [path]).with_columns(pl.lit(day).alias(DAY)).collect()
+    except parquet.UNREADABLE as error:
+        raise parquet.damaged(path, error, REMEDY) from error
 
 
 @contextmanager

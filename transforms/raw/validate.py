@@ -4,8 +4,11 @@ import json
 from datetime import datetime
 
 import polars as pl
+import polars.selectors as cs
 
+from transforms.pure.text.pii import mask
 from transforms.raw.table import RawTable
+from transforms.raw.typed import convert, misfit
 
 _WORDS = {
     "nullability": "is missing",
@@ -32,6 +35,35 @@ def validate(table: RawTable, rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.Data
     Returns:
         Accepted rows in the table's types, and refused ones as ``QUARANTINE``.
     """
+    rows, misfits = _fitting(table, rows)
+    accepted, refused = _by_rules(table, rows)
+    return accepted, pl.concat([misfits, refused])
+
+
+def _fitting(table: RawTable, rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Split rows into those whose values fit the columns, in the types of the table, and refused ones."""
+    reasons: dict[int, list[str]] = {}
+    converted = []
+    for name, dtype in table.columns.items():
+        if name not in rows.columns or rows.schema[name] in (dtype, pl.Null()):
+            continue
+        column, is_misfit = convert(rows[name], dtype)
+        converted.append(column)
+        for row in is_misfit.arg_true():
+            reasons.setdefault(row, []).append(misfit(name, dtype))
+    if not reasons:
+        return rows.with_columns(converted), pl.DataFrame(schema=QUARANTINE)
+    numbers = sorted(reasons)
+    columns = [name for name in table.columns if name in rows.columns]
+    texts = _as_json(rows.select(columns)[numbers])
+    if table.prepare:  # such rows may hold private data
+        texts = [mask(text).text for text in texts]
+    refused = {"reason": ["; ".join(reasons[row]) for row in numbers], "row": texts}
+    is_refused = pl.Series([False]).new_from_index(0, rows.height).scatter(numbers, True)
+    return rows.with_columns(converted).filter(~is_refused), pl.DataFrame(refused, schema=QUARANTINE)
+
+
+def _by_rules(table: RawTable, rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     accepted, failure = table.schema.filter(table.conform(rows))
     refused = failure.details()
     if refused.is_empty():
@@ -43,8 +75,15 @@ def validate(table: RawTable, rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.Data
         "; ".join(reason(rule) for rule, verdict in zip(rules, row, strict=True) if verdict == "invalid")
         for row in verdicts
     ]
-    texts = [json.dumps(row, default=_text) for row in refused.select(columns).to_dicts()]
-    return accepted, pl.DataFrame({"reason": reasons, "row": texts}, schema=QUARANTINE)
+    return accepted, pl.DataFrame({"reason": reasons, "row": _as_json(refused.select(columns))}, schema=QUARANTINE)
+
+
+def _as_json(rows: pl.DataFrame) -> list[str]:
+    try:
+        dicts = rows.to_dicts()
+    except (OverflowError, ValueError):  # Python has no times after the year 9999
+        dicts = rows.with_columns(cs.datetime().cast(pl.String)).to_dicts()
+    return [json.dumps(row, default=_text) for row in dicts]
 
 
 def reason(rule: str) -> str:

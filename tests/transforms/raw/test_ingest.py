@@ -15,9 +15,10 @@ from polars.testing import assert_frame_equal
 from feature_repo.errors import HomeError, InputError, StoreError
 from feature_repo.home import Home
 from tests.music import TABLES
-from transforms import parquet
+from transforms.raw import commit, staging
 from transforms.raw.days import RawDays
-from transforms.raw.ingest import Batch, ingest, merge
+from transforms.raw.divide import merge
+from transforms.raw.ingest import Batch, ingest
 from transforms.raw.read import plays as read_plays
 from transforms.raw.read import scan
 
@@ -33,7 +34,7 @@ def batch(*rows: dict[str, object], table: str = "plays") -> Batch:
 
 
 def content(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*.parquet"))}
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*.*t")) if path.is_file()}
 
 
 def test_importing_again_adds_nothing(home: Home) -> None:
@@ -120,31 +121,35 @@ def test_a_source_that_breaks_off_keeps_what_was_read(home: Home) -> None:
     assert read_plays(home).collect().height == 10
 
 
-@pytest.mark.parametrize("killed_after", range(4))
+@pytest.mark.parametrize("staged_rows", [5, 1_000])
+@pytest.mark.parametrize("killed_after", range(6))
 def test_a_killed_run_repeated_ends_the_same(
-    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, killed_after: int
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, killed_after: int, staged_rows: int
 ) -> None:
+    monkeypatch.setattr(staging, "STAGED_ROWS", staged_rows)
+    monkeypatch.setattr(commit, "GROUP_ROWS", 8)
     rows = [
-        batch(*(play(f"u{n}", hours=7 * n) for n in range(12))),
-        batch(*(play(f"v{n}", hours=9 * n) for n in range(9))),
+        batch(*(play(f"u{n}", hours=7 * n) for n in range(12)), *(play(f"u{n}", hours=7 * n) for n in range(5))),
+        batch(*(play(f"v{n}", hours=9 * n) for n in range(9)), play("u3", hours=21, skipped=True)),
+        batch({"user_id": "u", "country": "SE", "event_timestamp": NOON}, table="users"),
     ]
     undisturbed = Home(tmp_path / "whole")
     ingest(undisturbed, "a", rows)
+    replace, calls = Path.replace, []
 
-    write, calls = parquet.write_whole, []
-
-    def write_or_interrupt(*arguments: object, **options: object) -> None:
+    def replace_or_interrupt(partial: Path, path: Path) -> Path:
         calls.append(1)
         if len(calls) > killed_after:
             raise KeyboardInterrupt
-        write(*arguments, **options)  # type: ignore[arg-type]
+        return replace(partial, path)
 
     with monkeypatch.context() as patch:
-        patch.setattr(parquet, "write_whole", write_or_interrupt)
+        patch.setattr(Path, "replace", replace_or_interrupt)
         with pytest.raises(KeyboardInterrupt):
             ingest(home, "a", rows)
     ingest(home, "a", rows)
     assert content(home.root) == content(undisturbed.root)
+    assert not [*home.root.rglob(".partial-*"), *home.root.rglob("*.arrow")]
 
 
 def test_a_torn_raw_file_is_named_with_the_way_out(home: Home) -> None:

@@ -1,5 +1,7 @@
 """The definition of an importer, and the reading of lines that importers share."""
 
+import inspect
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -15,12 +17,15 @@ from transforms.raw.files.members import Member, PassedOver, members, single
 from transforms.raw.files.rows import BATCH_ROWS
 from transforms.raw.files.text import LONGEST_LINE, SHOWN
 from transforms.raw.ingest import Batch
+from transforms.raw.known_sources import content_of
 from transforms.raw.table import MICROSECONDS_UTC
+from transforms.raw.typed import typed
 from transforms.raw.validate import QUARANTINE
 
 __all__ = ["BATCH_ROWS", "EPOCH_SECONDS", "Format", "Rows", "decoded", "from_seconds", "lines", "opened"]
 
 _NAMES = 5
+_LAST_SECOND = 253_402_300_799
 
 
 @dataclass(frozen=True)
@@ -33,12 +38,14 @@ class Format:
         read: function that yields the content of ``path`` in batches, and a ``PassedOver`` for each file of it that
             it does not read.
         resumes: whether ``read`` also takes a data folder, and skips what is stored there.
+        repeats: whether the same bytes always give the same rows; false where times of files, or the clock, count.
     """
 
     name: str
     expects: str
     read: Callable[..., Iterator[Batch | PassedOver]]
     resumes: bool = False
+    repeats: bool = True
 
     def batches(self, path: Path, home: Home) -> Iterator[Batch | PassedOver]:
         """Yield the content of ``path`` in batches; a resuming importer skips what ``home`` already stores.
@@ -91,6 +98,13 @@ class Format:
                     yield PassedOver(member.name, error.found)
             before += member.size
 
+    def content(self, path: Path, *options: str) -> str | None:
+        """Digest of the source and of the code that reads it; None where a second import may yield other rows."""
+        module = sys.modules.get(getattr(self.read, "__module__", ""))
+        if self.resumes or not self.repeats or module is None or not path.exists():
+            return None
+        return content_of(path, self.name, inspect.getsource(module), *options)
+
     def check(self, path: Path) -> Path:
         """Return the path if it exists.
 
@@ -138,8 +152,10 @@ class Rows:
         self.malformed.append((reason, row[:SHOWN]))
 
     def flush(self, done: float, total: float) -> Batch:
-        """Return the buffered rows as a batch, and empty the buffer."""
-        frame = pl.DataFrame(self.rows, schema=self.columns, orient="row", strict=False)
+        """Return the buffered rows as a batch, and empty the buffer; rows with values that do not fit are malformed."""
+        frame, refusals = typed(self.rows, self.columns)
+        for why, row in refusals:
+            self.refuse(why, row)
         malformed = pl.DataFrame(self.malformed, schema=QUARANTINE, orient="row")
         self.rows, self.malformed = [], []
         return Batch(self.table, frame, malformed, done, total)
@@ -150,9 +166,15 @@ EPOCH_SECONDS = pl.Int64()
 
 
 def from_seconds(batch: Batch, *columns: str) -> Batch:
-    """Convert columns of seconds since 1970 UTC to timestamps."""
+    """Convert columns of seconds since 1970 UTC to timestamps; rows with a time after the year 9999 are malformed."""
+    late = {name: pl.col(name).abs().fill_null(0) > _LAST_SECOND for name in columns}
+    reasons = [pl.when(is_late).then(pl.lit(f"{name} is after the year 9999")) for name, is_late in late.items()]
+    refused = batch.rows.filter(pl.any_horizontal(late.values())).select(
+        reason=pl.concat_str(reasons, separator="; ", ignore_nulls=True), row=pl.struct(pl.all()).struct.json_encode()
+    )
+    rows = batch.rows.filter(~pl.any_horizontal(late.values()))
     times = [(pl.col(name) * 1_000_000).cast(MICROSECONDS_UTC) for name in columns]
-    return Batch(batch.table, batch.rows.with_columns(times), batch.malformed, batch.done, batch.total)
+    return replace(batch, rows=rows.with_columns(times), malformed=pl.concat([batch.malformed, refused]))
 
 
 @contextmanager

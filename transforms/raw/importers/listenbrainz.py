@@ -14,6 +14,7 @@ from typing import Any
 import polars as pl
 
 from feature_repo.errors import InputError
+from transforms.raw.importers.first_seen import first_seen
 from transforms.raw.importers.format import BATCH_ROWS, EPOCH_SECONDS, Format, Rows, decoded, from_seconds, lines
 from transforms.raw.ingest import Batch
 
@@ -35,18 +36,23 @@ _TRACKS = {
 }
 _ARTISTS = {"artist_id": pl.String(), "name": pl.String(), "event_timestamp": EPOCH_SECONDS}
 _USERS = {"user_id": pl.String(), "event_timestamp": EPOCH_SECONDS}
+_NEVER = 1 << 62
 _SUFFIXES = (".jsonl", ".listens", ".json")
 
 
 def read(path: Path) -> Iterator[Batch]:
-    """Yield the listens file after file, ordered by name."""
+    """Yield the listens file after file, ordered by name; then users, tracks and artists, as of their first listen."""
+    return first_seen(_read(path), {"users": "user_id", "tracks": "track_id", "artists": "artist_id"})
+
+
+def _read(path: Path) -> Iterator[Batch]:
     LISTENBRAINZ.check(path)
     files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if _is_listens(file))
     if not files:
         raise LISTENBRAINZ.mismatch(f"no .jsonl or .listens file in {path}")
     total = sum(file.stat().st_size for file in files)
     before = 0
-    seen: set[str] = set()
+    seen: dict[str, int] = {}
     for file in files:
         yield from _file(file, seen, before, total)
         before += file.stat().st_size
@@ -56,7 +62,7 @@ def _is_listens(file: Path) -> bool:
     return file.is_file() and file.name.removesuffix(".gz").endswith(_SUFFIXES)
 
 
-def _file(file: Path, seen: set[str], before: int, total: int) -> Iterator[Batch]:
+def _file(file: Path, seen: dict[str, int], before: int, total: int) -> Iterator[Batch]:
     tables = {
         "artists": Rows("artists", _ARTISTS),
         "tracks": Rows("tracks", _TRACKS),
@@ -91,7 +97,7 @@ def _flush(tables: dict[str, Rows], done: int, total: int) -> Iterator[Batch]:
         yield from_seconds(rows.flush(done, total), *(name for name in _TIMES if name in rows.columns))
 
 
-def _append_listen(text: str, tables: dict[str, Rows], seen: set[str]) -> bool:
+def _append_listen(text: str, tables: dict[str, Rows], seen: dict[str, int]) -> bool:
     plays = tables["plays"]
     try:
         listen: dict[str, Any] = json.loads(text)
@@ -105,7 +111,7 @@ def _append_listen(text: str, tables: dict[str, Rows], seen: set[str]) -> bool:
     except json.JSONDecodeError:
         plays.refuse("not JSON, or cut short", text)
         return False
-    except (KeyError, TypeError, ValueError, AttributeError):
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
         plays.refuse("not a listen with listened_at, track_name and artist_name", text)
         return False
     recording = info.get("recording_mbid") or mapping.get("recording_mbid") or listen.get("recording_msid")
@@ -114,14 +120,14 @@ def _append_listen(text: str, tables: dict[str, Rows], seen: set[str]) -> bool:
     artist = f"mb:{artists[0]}" if artists else f"mb:{name}"
     user_id = f"lb:{user}" if user else None
     plays.rows.append((user_id, track, artist, info.get("media_player"), started, max(created, started)))
-    if track not in seen:
-        seen.add(track)
+    if 0 <= started < seen.get(track, _NEVER):
+        seen[track] = started
         tables["tracks"].rows.append((track, artist, name, title, _duration(info), started))
-    if artist not in seen:
-        seen.add(artist)
+    if 0 <= started < seen.get(artist, _NEVER):
+        seen[artist] = started
         tables["artists"].rows.append((artist, name, started))
-    if user_id and user_id not in seen:
-        seen.add(user_id)
+    if user_id and 0 <= started < seen.get(user_id, _NEVER):
+        seen[user_id] = started
         tables["users"].rows.append((user_id, started))
     return True
 

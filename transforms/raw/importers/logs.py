@@ -109,4 +109,4 @@ def _with_year(line: Line, year: int) -> Line:
         return replace(line, at=line.at.replace(year=year, day=28))
 
 
-LOGS = Format("logs", "a file or folder of logs in the format of syslog or of Apache's error log", read)
+LOGS = Format("logs", "a file or folder of logs in the format of syslog or of Apache's error log", read, repeats=False)

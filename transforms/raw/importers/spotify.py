@@ -6,6 +6,7 @@ The export names tracks by URI and artists by name. Addresses and locations are 
 tracks and go to quarantine.
 """
 
+import json
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ import ijson
 import polars as pl
 
 from feature_repo.errors import InputError
+from transforms.raw.importers.first_seen import first_seen
 from transforms.raw.importers.format import BATCH_ROWS, Format, Rows, opened
 from transforms.raw.ingest import Batch
 from transforms.raw.table import MICROSECONDS_UTC
@@ -43,6 +45,8 @@ _TRACKS = {
 _ARTISTS = {"artist_id": pl.String(), "name": pl.String(), "event_timestamp": MICROSECONDS_UTC}
 _USERS = {"user_id": pl.String(), "country": pl.String(), "event_timestamp": MICROSECONDS_UTC}
 
+_EPOCH, _NEVER = datetime(1970, 1, 1, tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+
 _DEVICES = {
     "phone": ("android", "ios", "iphone"),
     "web": ("web_player", "webplayer"),
@@ -55,11 +59,15 @@ _CONTEXTS = {"trackdone": "autoplay", "clickrow": "library", "playbtn": "library
 
 
 def read(path: Path) -> Iterator[Batch]:
-    """Yield the plays file after file, ordered by name."""
+    """Yield the plays file after file, ordered by name; then users, tracks and artists, as of their first play."""
+    return first_seen(_read(path), {"users": "user_id", "tracks": "track_id", "artists": "artist_id"})
+
+
+def _read(path: Path) -> Iterator[Batch]:
     names = _members(SPOTIFY.check(path))
     if not names:
         raise SPOTIFY.mismatch(f"no JSON file of a streaming history in {path}")
-    seen: set[str] = set()
+    seen: dict[str, datetime] = {}
     for index, name in enumerate(names):
         yield from _file(path, name, seen, index, len(names))
 
@@ -87,7 +95,7 @@ def _member(path: Path, name: str) -> Iterator[IO[bytes]]:
             yield handle
 
 
-def _file(path: Path, name: str, seen: set[str], index: int, files: int) -> Iterator[Batch]:
+def _file(path: Path, name: str, seen: dict[str, datetime], index: int, files: int) -> Iterator[Batch]:
     tables = {
         "artists": Rows("artists", _ARTISTS),
         "tracks": Rows("tracks", _TRACKS),
@@ -114,8 +122,11 @@ def _file(path: Path, name: str, seen: set[str], index: int, files: int) -> Iter
     yield from (rows.flush(index + 1, files) for rows in tables.values())
 
 
-def _record(record: dict[str, Any], tables: dict[str, Rows], seen: set[str]) -> None:
+def _record(record: dict[str, Any], tables: dict[str, Rows], seen: dict[str, datetime]) -> None:
     plays = tables["plays"]
+    if not isinstance(record, dict):
+        plays.refuse("not a play", json.dumps(record, default=str))
+        return
     track, title = record.get("spotify_track_uri"), record.get("master_metadata_track_name")
     if not track:
         plays.refuse("not a track (a podcast or video)", _summary(record))
@@ -123,13 +134,13 @@ def _record(record: dict[str, Any], tables: dict[str, Rows], seen: set[str]) -> 
     try:
         ended = datetime.fromisoformat(record["ts"]).replace(tzinfo=UTC)
         played = int(record.get("ms_played") or 0)
-    except (KeyError, TypeError, ValueError):
+        started = ended - timedelta(milliseconds=max(played, 0))
+    except (KeyError, TypeError, ValueError, OverflowError):
         plays.refuse("ts or ms_played cannot be read", _summary(record))
         return
     user = f"spotify:{record.get('username') or 'me'}"
     name = record.get("master_metadata_album_artist_name")
     artist = f"spotify:artist:{name}" if name else None
-    started = ended - timedelta(milliseconds=max(played, 0))
     reason = record.get("reason_start")
     skipped = record.get("skipped")
     plays.rows.append(
@@ -145,14 +156,14 @@ def _record(record: dict[str, Any], tables: dict[str, Rows], seen: set[str]) -> 
             ended,
         )
     )
-    if track not in seen:
-        seen.add(track)
+    if _EPOCH <= started < seen.get(track, _NEVER):
+        seen[track] = started
         tables["tracks"].rows.append((track, artist, name, title, started))
-    if artist and artist not in seen:
-        seen.add(artist)
+    if artist and _EPOCH <= started < seen.get(artist, _NEVER):
+        seen[artist] = started
         tables["artists"].rows.append((artist, name, started))
-    if user not in seen:
-        seen.add(user)
+    if _EPOCH <= started < seen.get(user, _NEVER):
+        seen[user] = started
         tables["users"].rows.append((user, record.get("conn_country"), started))
 
 

@@ -139,5 +139,7 @@ def _rows(path: Path) -> Iterator[tuple[dict[str, Any] | str, int]]:
             yield str(error), position
 
 
-TEXTS = Format("texts", "a file with a column or field `text`: CSV with a header, or one JSON object a line", read)
+TEXTS = Format(
+    "texts", "a file with a column or field `text`: CSV with a header, or one JSON object a line", read, repeats=False
+)
 """Reader of texts."""

@@ -1,0 +1,170 @@
+"""Merges the staged rows of one table into its files: many days of events at once, or a table that changes slowly."""
+
+import os
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from feature_repo import clock
+from feature_repo.days import days_in
+from transforms import parquet
+from transforms.raw import left_out
+from transforms.raw.by_day import DAY, by_day, equal_days
+from transforms.raw.divide import divide, key_of
+from transforms.raw.left_out import LeftOut
+from transforms.raw.read import REMEDY, read_days, scan_files
+from transforms.raw.staging import Staging
+from transforms.raw.table import RawTable
+
+if TYPE_CHECKING:
+    from transforms.raw.ingest import TableReport
+
+GROUP_ROWS = 200_000
+"""Staged rows of the days that are merged at once; a day is never divided."""
+
+GROUP_BYTES = 16 << 20
+"""Bytes of the stored files of these days."""
+
+
+def commit(table: RawTable, staging: Staging, target: Path, counts: "TableReport", *, corrects: bool) -> set[Path]:
+    """Store the staged rows of a table; a run that is killed and repeated ends in the same files.
+
+    Args:
+        table: the raw table.
+        staging: rows of this and other tables.
+        target: folder of the table.
+        counts: counts of the import, to which those of this table are added.
+        corrects: whether rows without a created time correct stored rows; see ``ingest``.
+
+    Returns:
+        The folders that hold the rows: of days, or of the table if it changes slowly.
+    """
+    if table.changes_slowly:
+        rows = staging.all(table)
+        if rows.is_empty():
+            return set()
+        _commit_states(table, rows, target, counts, corrects)
+        return {target}
+    existing = {date.fromisoformat(day): path for day, path in days_in(target).items()}
+    rows_by_day = staging.days(table)
+    folders = {day: Path(existing.get(day) or f"{target}/date={day}") for day in rows_by_day}
+    for days in _grouped(rows_by_day, existing):
+        additions = staging.between(table, days[0], days[-1])
+        _commit_days(table, additions, {day: folders[day] for day in days}, counts, corrects)
+    return set(folders.values())
+
+
+def _grouped(rows_by_day: dict[date, int], folders: dict[date, str]) -> Iterator[list[date]]:
+    """Yield consecutive days whose staged and stored rows fit into memory."""
+    group: list[date] = []
+    rows = size = 0
+    for day, day_rows in rows_by_day.items():
+        day_size = _size(f"{folders[day]}/{parquet.PART}") if day in folders else 0
+        if group and (rows + day_rows > GROUP_ROWS or size + day_size > GROUP_BYTES):
+            yield group
+            group, rows, size = [], 0, 0
+        group.append(day)
+        rows, size = rows + day_rows, size + day_size
+    if group:
+        yield group
+
+
+def _size(path: str) -> int:
+    try:
+        return os.stat(path).st_size  # noqa: PTH116 - a Path for each of thousands of files takes longer than the call
+    except FileNotFoundError:
+        return 0
+
+
+def _commit_days(
+    table: RawTable, additions: pl.DataFrame, folders: dict[date, Path], counts: "TableReport", corrects: bool
+) -> None:
+    stored = read_days(table, _files(folders, parquet.PART))
+    redundant = read_days(table, _files(folders, left_out.FILE))
+    if corrects:
+        additions = _as_corrections(table, additions, stored, counts)
+    merged, left_over = divide(table, additions)
+    counts.duplicates += additions.height - merged.height
+    unchanged = equal_days(merged, stored) - {*redundant[DAY].unique(), *left_over[DAY].unique()}
+    known_days = {*stored[DAY].unique(), *redundant[DAY].unique()} - unchanged
+    if known_days:
+        is_known = pl.col(DAY).is_in(list(known_days))
+        combined = pl.concat([stored.filter(is_known), additions.filter(is_known)])
+        known, known_left_over = divide(table, pl.concat([combined, _matching(table, redundant, combined)]))
+        unchanged |= equal_days(known, stored)
+        merged = pl.concat([merged.filter(~is_known), known]).sort(DAY, maintain_order=True)
+        left_over = pl.concat([left_over.filter(~is_known), known_left_over])
+    for day, rows in by_day(left_over.sort(DAY, maintain_order=True)):
+        LeftOut(table, folders[day]).add(rows)
+    is_changed = ~pl.col(DAY).is_in(list(unchanged))
+    changed = dict(by_day(merged.filter(is_changed)))
+    parquet.write_all({folders[day] / parquet.PART: rows for day, rows in changed.items()})
+    counts.added += sum(rows.height for rows in changed.values()) - stored.filter(is_changed).height
+    counts.days_touched += len(changed)
+
+
+def _commit_states(
+    table: RawTable, additions: pl.DataFrame, target: Path, counts: "TableReport", corrects: bool
+) -> None:
+    path, left_out_rows = target / parquet.PART, LeftOut(table, target)
+    is_new = not path.is_file()
+    stored = pl.DataFrame(schema=table.columns) if is_new else _stored(table, path)
+    distinct, _ = divide(table, additions)
+    counts.duplicates += additions.height - distinct.height
+    if corrects:
+        additions = _as_corrections(table, additions, stored, counts)
+    combined = pl.concat([stored, additions])
+    since = None if is_new else additions.select(pl.col("event_timestamp").min()).item()
+    merged, left_over = divide(table, pl.concat([combined, left_out_rows.read_matching(combined, since)]))
+    left_out_rows.add(left_over)
+    if is_new or not merged.equals(stored):
+        parquet.write_whole(merged, path)
+        counts.added += merged.height - stored.height
+        counts.days_touched += 1
+
+
+def _as_corrections(
+    table: RawTable, additions: pl.DataFrame, stored: pl.DataFrame, counts: "TableReport"
+) -> pl.DataFrame:
+    """Completes additions by the stored values of their keys; those that differ become known now."""
+    key, payload, created = key_of(table, additions), table.payload, pl.col("created_timestamp")
+    distinct = divide(table, additions)[0].height if table.changes_slowly else additions.n_unique(key)
+    counts.conflicts += additions.n_unique([*key, *payload]) - distinct
+    before = stored.select(*key, *(pl.col(name).alias(f"{name}.before") for name in payload), _is_stored=pl.lit(True))
+    joined = additions.join(before, on=key, how="left", maintain_order="left")
+    unreported = created == pl.col("event_timestamp")
+    joined = joined.with_columns(
+        pl.when(unreported).then(pl.coalesce(name, f"{name}.before")).otherwise(pl.col(name)).alias(name)
+        for name in payload
+    )
+    differs = pl.any_horizontal(pl.col(name).ne_missing(pl.col(f"{name}.before")) for name in payload)
+    differs = differs if payload else pl.lit(False)
+    is_correction = pl.col("_is_stored").fill_null(False) & unreported & differs
+    now = pl.lit(clock.now()).cast(pl.Datetime("us", "UTC"))
+    corrected = joined.with_columns(
+        pl.when(is_correction).then(pl.max_horizontal(now, created)).otherwise(created).alias("created_timestamp"),
+        _is_correction=is_correction,
+    )
+    counts.corrected += int(corrected["_is_correction"].sum())
+    return corrected.select(additions.columns)
+
+
+def _matching(table: RawTable, redundant: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
+    """The redundant rows of events that are among ``rows``; see ``LeftOut.read_matching``."""
+    key = key_of(table, rows)
+    return redundant.join(rows.select(key), on=key, how="semi") if redundant.height else redundant
+
+
+def _files(folders: dict[date, Path], name: str) -> dict[date, Path]:
+    """The existing files of a name in the folders of days."""
+    return {day: folder / name for day, folder in folders.items() if os.path.isfile(f"{folder}/{name}")}  # noqa: PTH113
+
+
+def _stored(table: RawTable, path: Path) -> pl.DataFrame:
+    try:
+        return scan_files(table, [path]).collect()
+    except parquet.UNREADABLE as error:
+        raise parquet.damaged(path, error, REMEDY) from error
