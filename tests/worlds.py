@@ -110,10 +110,12 @@ def make_telemetry(folder: Home, patch: pytest.MonkeyPatch) -> None:
     from training.registry import promote
     from training.train import train
     from transforms.batch.build import build
+    from transforms.raw.simulate.telemetry import masters
     from transforms.raw.simulate.telemetry.run import simulate_telemetry
     from transforms.raw.simulate.telemetry.schedule import TelemetrySize
 
     size = TelemetrySize(hosts=2, endpoints=2, rate=8.0, accounts=40, masters=140, days=8, quiet_days=5, incidents=3)
+    patch.setattr(masters, "SECONDS", 2)  # of sound; three take longer and say the same
     simulate_telemetry(folder, size, seed=5)
     stop_clock(folder, patch)
     build(folder)
