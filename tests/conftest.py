@@ -73,13 +73,7 @@ def world(request: pytest.FixtureRequest) -> Home:
 @pytest.fixture
 def own_world(world: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Home]:
     """A copy of the small world that a test may change, what is online included."""
-    folder = Home(tmp_path / "world")
-    ignored = shutil.ignore_patterns("redis.*", "start.lock", "audit_log")
-    shutil.copytree(world.root, folder.root, ignore=ignored)
-    monkeypatch.setenv("REFRAIN_HOME", str(folder.root))
-    worlds.stop_clock(folder, monkeypatch)
-    yield folder
-    redis_server.stop(folder)
+    yield from worlds.copied(world, Home(tmp_path / "world"), monkeypatch)
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
@@ -14,6 +15,7 @@ from feature_repo.home import Home
 from inference.api.app import create_app
 from inference.security.caller import Limits
 from inference.security.keys import KeyRing
+from tests import worlds
 from tests.live import server_of
 from transforms.logged import flat
 from transforms.raw.read import scan
@@ -21,6 +23,12 @@ from transforms.stream.batch_boundary import archive
 from transforms.stream.log import Log
 from transforms.stream.reader import Reader, Settings
 from transforms.stream.sources import Stream
+
+
+@pytest.fixture
+def own_world(world: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Home]:
+    """A copy of the whole small world, events included."""
+    yield from worlds.copied(world, Home(tmp_path / "world"), monkeypatch)
 
 
 @pytest.fixture
