@@ -46,3 +46,17 @@ def test_feast_alone_is_imported_without_checks_and_torch(tmp_path: Path) -> Non
     command = [sys.executable, "-W", "ignore", "-c", SCRIPT]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_without_feast_it_is_feast_that_is_missing() -> None:
+    script = f"""
+import sys
+sys.path.insert(0, {str(REPOSITORY)!r})
+import feature_repo
+try:
+    import feast
+except ModuleNotFoundError as error:
+    print(error.name)
+"""
+    done = subprocess.run([sys.executable, "-I", "-S", "-c", script], capture_output=True, text=True, check=False)
+    assert done.stdout == "feast\n", done.stderr

@@ -101,7 +101,7 @@ def test_composed_music(real_data: Path) -> None:
     scores, librosa_scores = [], []
     with librosa_process() as librosa:
         for folder in sorted((real_data / "pop909").glob("[0-9]*"))[:6]:
-            samples, true_beats = rendered(folder, soundfont, 0, 40)
+            samples, true_beats = rendered(folder, soundfont, 0, 60)
             scores.append(f_measure(true_beats[:, 0], analyze([samples]).beats.times))
             librosa_beats = librosa("beat.beat_track", y=samples, sr=RATE, units="time")[1]
             librosa_scores.append(f_measure(true_beats[:, 0], librosa_beats))
