@@ -12,7 +12,7 @@ COMPILE = .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --g
   --no-emit-package refrain --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast test-interop test-soak test-keras test-extras coverage simulate import build stream apply train promote materialize forecast anomalies texts audio recommend serve stop bench prove lint lock release clean
+.PHONY: help setup demo test test-fast test-interop test-soak test-journeys test-keras test-extras coverage simulate import build stream apply train promote materialize forecast anomalies texts audio recommend serve stop bench prove lint lock release clean
 
 help: ## show this page
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1	/' | expand -t 14
@@ -54,6 +54,9 @@ test-interop: setup .venv/.installed-spark ## with Spark, and with Redis behind 
 
 test-soak: setup .venv/.installed-deep ## kills, slow neighbours, hours of sound: two minutes
 	.venv/bin/python -m pytest -m soak
+
+test-journeys: setup ## commands one after another in processes of their own, the wheel, pages in a browser: two minutes
+	.venv/bin/python -m pytest -m journeys
 
 test-keras: setup .venv/.installed-deep ## networks of Keras, which the whole suite leaves out
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-keras.lock

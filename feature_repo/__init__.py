@@ -7,3 +7,7 @@
   other package of Refrain. Of it, ``home``, ``errors``, ``manifest``, ``on_demand``, ``packed`` and
   ``stores.redis_server`` import no Feast.
 """
+
+from feature_repo import feast_import
+
+feast_import.prepare()

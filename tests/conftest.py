@@ -16,7 +16,7 @@ if os.environ.get("PYTEST_XDIST_WORKER"):  # as many processes as cores: one thr
 from feature_repo import clock
 from feature_repo.home import REPOSITORY, Home
 from feature_repo.stores import redis_server
-from tests import worlds
+from tests import order, worlds
 
 # A worker holds millions of objects (Feast, torch, MLflow). Searching them for garbage as often as by default takes a
 # fifth of its time.
@@ -73,13 +73,7 @@ def world(request: pytest.FixtureRequest) -> Home:
 @pytest.fixture
 def own_world(world: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Home]:
     """A copy of the small world that a test may change, what is online included."""
-    folder = Home(tmp_path / "world")
-    ignored = shutil.ignore_patterns("redis.*", "start.lock", "audit_log")
-    shutil.copytree(world.root, folder.root, ignore=ignored)
-    monkeypatch.setenv("REFRAIN_HOME", str(folder.root))
-    worlds.stop_clock(folder, monkeypatch)
-    yield folder
-    redis_server.stop(folder)
+    yield from worlds.copied(world, Home(tmp_path / "world"), monkeypatch)
 
 
 @pytest.fixture(scope="session")
@@ -131,19 +125,9 @@ def running_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(clock.NOW, raising=False)
 
 
-WORLDS = ("world", "telemetry", "written", "sounding", "long_world")
-"""Fixtures of worlds, which one worker makes while others that need the same wait."""
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Puts the first module of each world in front, so that two workers make two worlds at once."""
-    first_modules: dict[str, Path] = {}
-    for item in items:
-        for name in WORLDS:
-            if name in getattr(item, "fixturenames", ()) and item.path not in first_modules.values():
-                first_modules.setdefault(name, item.path)
-    order = list(first_modules.values())
-    items.sort(key=lambda item: order.index(item.path) if item.path in order else len(order))
+    """Slow files start early."""
+    order.sort(items)
 
 
 _seconds: Counter[str] = Counter()

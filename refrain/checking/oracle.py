@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
 from fractions import Fraction
+from functools import cache
 from typing import Any
 
 from feature_repo import windows as w
@@ -112,6 +113,7 @@ def in_units(table: w.WindowedTable, column: str | None, events: Sequence[Event]
     return [{**event, column: nearest_multiple(event[column], Decimal(str(resolution)))} for event in events]
 
 
+@cache
 def nearest_multiple(value: float | None, resolution: Decimal) -> Fraction | None:
     """Returns the multiple of a resolution next to a value; of two, the even one."""
     if value is None:

@@ -18,6 +18,8 @@ from feature_repo.home import REPOSITORY
 from feature_repo.version import version
 from tests.repository import PACKAGES
 
+pytestmark = pytest.mark.journeys
+
 
 @pytest.fixture(scope="module")
 def release() -> ModuleType:

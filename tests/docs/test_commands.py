@@ -1,13 +1,16 @@
 """Every command and make target on the pages exists, and error messages name the next command."""
 
+import importlib
+import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from click.testing import Result
+from typer.testing import CliRunner
 
 from feature_repo.home import REPOSITORY
+from tests.processes import run_python
 from tests.repository import PACKAGES, PAGES
 
 
@@ -17,9 +20,10 @@ def shell_lines(page: str) -> list[str]:
     return [line for block in re.findall(r"```(?:sh|bash)\n(.*?)```", text, re.S) for line in block.splitlines()]
 
 
-def run_help(*words: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", *words, "--help"]
-    return subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+def show_help(package: str, *words: str) -> Result:
+    """Runs a command with ``--help`` in this process."""
+    module = importlib.import_module("refrain.cli" if package == "refrain" else f"{package}.__main__")
+    return CliRunner().invoke(module.app, [*words, "--help"])
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +44,7 @@ def commands() -> set[tuple[str, ...]]:
 def test_every_command_on_a_page_exists(commands: set[tuple[str, ...]]) -> None:
     assert commands
     for words in sorted(commands):
-        assert run_help(*words).returncode == 0, words
+        assert show_help(*words).exit_code == 0, words
 
 
 def test_every_make_target_on_a_page_exists() -> None:
@@ -53,7 +57,7 @@ def test_every_make_target_on_a_page_exists() -> None:
 
 @pytest.mark.parametrize("package", PACKAGES)
 def test_help_teaches(package: str) -> None:
-    completed = run_help(package)
+    completed = run_python("-m", package, "--help")
     assert completed.returncode == 0
     assert ("Commands:" if package != "refrain" else "Features:") in completed.stdout
 
@@ -74,11 +78,8 @@ def test_help_teaches(package: str) -> None:
     ],
 )
 def test_an_empty_folder_leads_to_the_next_command(tmp_path: Path, words: list[str], message: str) -> None:
-    import os
-
-    command = [sys.executable, "-m", *words]
     environment = {**os.environ, "REFRAIN_HOME": str(tmp_path / "home"), "PYTHONPATH": str(REPOSITORY)}
-    completed = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    completed = run_python("-m", *words, environment=environment, folder=tmp_path)
     assert completed.returncode == 1
     assert message in completed.stderr
     assert "Traceback" not in completed.stderr

@@ -49,6 +49,7 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         redis_server.stop(Home.from_env())
 
 
+@pytest.mark.journeys
 def test_the_example_runs(shop: Path) -> None:
     for line in block("sh").splitlines():
         script = f"import sys; sys.argv = {line.split()!r}; from refrain.cli import main; main()"

@@ -14,6 +14,8 @@ from feature_repo.home import REPOSITORY, Home
 from feature_repo.stores import redis_server
 from tests.repository import PACKAGES
 
+pytestmark = pytest.mark.journeys
+
 WINDOWED_TABLE = '''"""How much of an artist is skipped."""
 
 from feature_repo.definitions.events.plays import plays

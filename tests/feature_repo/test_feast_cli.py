@@ -36,6 +36,7 @@ def feast(
     return run_python("-m", "feast.cli.cli", *arguments, environment=variables, folder=FOLDER)
 
 
+@pytest.mark.journeys
 def test_apply_plan_and_list_on_an_empty_folder(home: Home) -> None:
     apply_process = feast(home, "apply", as_program=True)
     assert apply_process.returncode == 0, apply_process.stderr
@@ -49,6 +50,7 @@ def test_apply_plan_and_list_on_an_empty_folder(home: Home) -> None:
     assert "Created" not in plan_process.stdout
 
 
+@pytest.mark.journeys
 def test_materialize_incremental_brings_new_rows_online(own_world: Home) -> None:
     from inference.features import OnlineFeatures
 
@@ -77,6 +79,7 @@ def test_another_folder_needs_our_front_door(home: Home) -> None:
     assert "python -m feature_repo feast" in process.stderr
 
 
+@pytest.mark.journeys
 def test_our_front_door_applies_and_compiles_the_manifest_twice_at_once(home: Home) -> None:
     with ThreadPoolExecutor(2) as pool:
         futures = [pool.submit(run_python, "-m", "feature_repo", "apply") for _ in range(2)]
@@ -105,6 +108,7 @@ def test_a_wrong_environment_is_told(home: Home, environment: dict[str, str], me
     assert "Traceback" not in process.stderr
 
 
+@pytest.mark.journeys
 def test_the_registry_is_dumped_with_on_demand_views(in_world: Home) -> None:
     process = feast(in_world, "registry-dump")
     assert process.returncode == 0, process.stderr

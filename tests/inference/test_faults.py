@@ -148,6 +148,7 @@ def test_another_kind_of_content(steady: httpx.Client, path: str, kind: str) -> 
     assert "Traceback" not in response.text
 
 
+@pytest.mark.soak
 def test_a_worker_that_is_killed_is_replaced_and_the_other_answers(own_world: Home) -> None:
     with serving(own_world, "--workers", "2") as (client, process):
         workers = _worker_pids(process.pid)

@@ -17,6 +17,7 @@ def run_refrain(words: list[str], folder: Path) -> None:
     run_python("-m", "refrain", *words, folder=folder, check=True)
 
 
+@pytest.mark.journeys
 def test_a_strangers_table_becomes_features_a_model_and_an_answer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -73,6 +73,11 @@ def plain(table: pa.Table) -> list[dict[str, Any]]:
     return [{name: _value(value) for name, value in row.items()} for row in table.to_pylist()]
 
 
+def features(table: pa.Table, question: Question) -> list[dict[str, Any]]:
+    """Returns the features of a question, row by row."""
+    return plain(table.select(question.names()))
+
+
 def _value(value: Any) -> Any:
     return None if isinstance(value, float) and math.isnan(value) else value
 

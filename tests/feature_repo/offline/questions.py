@@ -199,3 +199,21 @@ def _column(values: list[Any], dtype: pa.DataType) -> pa.Array:
             .cast(dtype)
         )
     return pa.array(values, dtype)
+
+
+MANY = Question(
+    [{"user_id": f"u{n % 7}", "event_timestamp": at(n % 50)} for n in range(300)],
+    [
+        Table(
+            "v",
+            [
+                {"user_id": f"u{n % 9}", "event_timestamp": at(n % 60), "created_timestamp": at(n % 60), "plays": n}
+                for n in range(0, 2000, 3)
+            ],
+            layout="hive",
+        )
+    ],
+)
+for _seconds, _table_row in enumerate(MANY.tables[0].rows):  # no two rows have the same key and time
+    _table_row["event_timestamp"] += timedelta(seconds=_seconds)  # type: ignore[index]
+    _table_row["created_timestamp"] += timedelta(seconds=_seconds)  # type: ignore[index]

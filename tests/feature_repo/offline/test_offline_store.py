@@ -3,63 +3,31 @@
 import inspect
 import shutil
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import duckdb
-import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from feast import FeatureStore
-from feast.errors import SavedDatasetLocationAlreadyExists
 from feast.infra.offline_stores.duckdb import DuckDBOfflineStore
-from feast.infra.offline_stores.file_source import SavedDatasetFileStorage
 from feast.infra.offline_stores.offline_store import OfflineStore
 
 from feature_repo.errors import InputError, StoreError
 from feature_repo.stores import history_reader, parquet_files
-from feature_repo.stores.as_of import LOWEST, Newest, Slots
 from feature_repo.stores.join import Limits
 from feature_repo.stores.offline import AsOfOfflineStore, AsOfOfflineStoreConfig, histories_of
-from feature_repo.stores.reading import reading
-from tests.feature_repo.offline.engines import AS_OF_STORE, Engine, open_engine, plain
-from tests.feature_repo.offline.questions import Question, Table, at
+from tests.feature_repo.offline.engines import AS_OF_STORE, Engine, features, plain
+from tests.feature_repo.offline.questions import MANY, Question, Table, at
 from tests.oracles.point_in_time import as_of
-
-MANY = Question(
-    [{"user_id": f"u{n % 7}", "event_timestamp": at(n % 50)} for n in range(300)],
-    [
-        Table(
-            "v",
-            [
-                {"user_id": f"u{n % 9}", "event_timestamp": at(n % 60), "created_timestamp": at(n % 60), "plays": n}
-                for n in range(0, 2000, 3)
-            ],
-            layout="hive",
-        )
-    ],
-)
-for _seconds, _table_row in enumerate(MANY.tables[0].rows):  # no two rows have the same key and time
-    _table_row["event_timestamp"] += timedelta(seconds=_seconds)  # type: ignore[index]
-    _table_row["created_timestamp"] += timedelta(seconds=_seconds)  # type: ignore[index]
-
-
-@pytest.fixture(scope="module")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
-    return open_engine("ours", tmp_path_factory.mktemp("ours"))
 
 
 @pytest.fixture
 def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parquet_files, "ROWS_AT_ONCE", 50)
     monkeypatch.setattr(parquet_files, "GROUP_ROWS", 60)
-
-
-def features(table: pa.Table, question: Question) -> list[dict[str, Any]]:
-    return plain(table.select(question.names()))
 
 
 @pytest.mark.parametrize("public", [name for name in dir(OfflineStore) if not name.startswith("_")])
@@ -366,187 +334,6 @@ def test_a_grid_starts_with_each_key(engine: Engine, tmp_path: Path) -> None:
         all_keys(histories, at(6), at(0), limits=Limits())
     with pytest.raises(InputError, match="a step above zero"):
         all_keys(histories, at(0), at(6), every=timedelta(0), limits=Limits())
-
-
-# What `materialize` reads, and the rest of Feast's offline store interface.
-
-
-@pytest.mark.parametrize("created", [True, False])
-@pytest.mark.parametrize("keys", [{}, {"user_id": pa.string()}, {"user_id": pa.string(), "n": pa.int64()}])
-def test_the_newest_row_of_each_key(
-    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keys: dict[str, pa.DataType], created: bool
-) -> None:
-    random = np.random.default_rng(0)
-    rows = [
-        {
-            "user_id": [None, "a", "b"][random.integers(3)],
-            "n": int(random.integers(2)),
-            "event_timestamp": at(int(hour)),
-            "created_timestamp": at(int(hour) + place % 7) if place % 5 else None,
-            "plays": place,
-        }
-        for place, hour in enumerate(random.permutation(40) // (2 if created else 1))
-    ]
-    unique_rows = {
-        (*(row[key] for key in keys), row["event_timestamp"], created and row["created_timestamp"]): row for row in rows
-    }
-    table = Table("v", list(unique_rows.values()), keys, has_created=created, layout="folder")
-    source = table.file_source(table.write(tmp_path))
-    job = AsOfOfflineStore.pull_latest_from_table_or_query(
-        engine.config,
-        source,
-        list(keys),
-        ["plays"],
-        "event_timestamp",
-        "created_timestamp" if created else None,
-        at(3),
-        at(15),
-    )
-    rows_in_range = [row for row in table.rows if at(3) <= row["event_timestamp"] <= at(15)]
-    if not created:
-        rows_in_range = [{k: v for k, v in row.items() if k != "created_timestamp"} for row in rows_in_range]
-    distinct_keys = {tuple(row[key] for key in keys) for row in rows_in_range} - {
-        k for k in {tuple(row[key] for key in keys) for row in rows_in_range} if None in k
-    }
-    expected = sorted(as_of(rows_in_range, dict(zip(keys, key, strict=True)), at(99))["plays"] for key in distinct_keys)  # type: ignore[index]
-    result = job.to_arrow()
-    assert sorted(result["plays"].to_pylist()) == expected
-    assert pa.Table.from_batches(job.batches(2)).sort_by("plays") == result.sort_by("plays")
-    memory_limit = engine.config.offline_store.limits().bytes
-    monkeypatch.setattr(history_reader, "KEY_BYTES", memory_limit)  # more than fits in memory
-    if keys:
-        with reading(job._open_history()) as reader:
-            assert reader.parts(memory_limit // 2) > 1
-    assert pa.Table.from_batches(job.batches(2)).sort_by("plays") == result.sort_by("plays")
-    assert result.column_names[: len(keys)] == list(keys)
-    assert ("__dummy_id" in result.column_names) == (not keys)
-
-
-def test_all_rows_of_a_range(engine: Engine, tmp_path: Path) -> None:
-    source = MANY.tables[0].file_source(MANY.tables[0].write(tmp_path))
-    job = AsOfOfflineStore.pull_all_from_table_or_query(
-        engine.config, source, ["user_id"], ["plays"], "event_timestamp", "created_timestamp", at(5), at(9)
-    )
-    expected = sorted(r["plays"] for r in MANY.tables[0].rows if at(5) <= r["event_timestamp"] <= at(9))
-    assert sorted(job.to_df()["plays"]) == expected
-
-
-def test_a_pushed_batch_is_one_more_file(engine: Engine, tmp_path: Path) -> None:
-    table = Table("v", MANY.tables[0].rows, layout="folder")
-    view = table.view(table.file_source(table.write(tmp_path)))
-    pushed = pa.table({"user_id": ["u1"], "event_timestamp": [at(200)], "created_timestamp": [at(200)], "plays": [77]})
-    row_counts: list[int] = []
-    AsOfOfflineStore.offline_write_batch(engine.config, view, pushed, row_counts.append)
-    assert row_counts == [1]
-    assert len(list((tmp_path / "v").iterdir())) == 3
-    spine = pa.table({"user_id": ["u1"], "event_timestamp": [at(300)]})
-    job = AsOfOfflineStore.get_historical_features(engine.config, [view], ["v:plays"], spine, engine.registry, "x")
-    assert job.to_arrow()["plays"].to_pylist() == [77]
-    with pytest.raises(InputError, match=r"\['plays'\] of the view v"):
-        AsOfOfflineStore.offline_write_batch(engine.config, view, pushed.drop_columns(["plays"]), None)
-
-
-@pytest.fixture
-def feast_store(engine: Engine, tmp_path: Path) -> Iterator[FeatureStore]:
-    """A complete Feast store with one view, so that Feast itself calls the offline store."""
-    store = FeatureStore(config=engine.config)
-    (view,) = engine.views(MANY, tmp_path / "tables")
-    from feast import Entity, ValueType
-
-    store.apply([Entity(name="user_id_entity", join_keys=["user_id"], value_type=ValueType.STRING), view])
-    yield store
-    store.apply([], objects_to_delete=[view], partial=False)
-
-
-@pytest.mark.filterwarnings("ignore")
-def test_saved_datasets_keep_working(feast_store: FeatureStore, tmp_path: Path) -> None:
-    job = feast_store.get_historical_features(MANY.arrow().to_pandas(), ["v:plays"])
-    storage = SavedDatasetFileStorage(path=str(tmp_path / "saved.parquet"))
-    saved = feast_store.create_saved_dataset(job, "kept", storage)
-    assert sorted(saved.to_df()["plays"].dropna()) == sorted(job.to_df()["plays"].dropna())
-    with pytest.raises(SavedDatasetLocationAlreadyExists):
-        feast_store.create_saved_dataset(job, "kept", storage)
-    feast_store.create_saved_dataset(job, "folder", SavedDatasetFileStorage(path=str(tmp_path / "saved")))
-    assert pq.read_table(tmp_path / "saved").num_rows == 300
-
-
-@pytest.mark.filterwarnings("ignore")
-def test_feast_materializes_through_it(feast_store: FeatureStore) -> None:
-    feast_store.materialize(datetime(2026, 1, 1, tzinfo=UTC), at(1000))
-    rows = MANY.tables[0].rows
-    users = sorted({row["user_id"] for row in rows})
-    online = feast_store.get_online_features(["v:plays"], [{"user_id": user} for user in users]).to_dict()
-    assert online["plays"] == [as_of(rows, {"user_id": user}, at(1000))["plays"] for user in users]  # type: ignore[index]
-
-
-@pytest.mark.filterwarnings("ignore")
-def test_monitoring_keeps_working(engine: Engine, tmp_path: Path) -> None:
-    table = Table("v", MANY.tables[0].rows)
-    source = table.file_source(table.write(tmp_path))
-    (metric,) = AsOfOfflineStore.compute_monitoring_metrics(
-        engine.config, source, [("plays", "numeric")], "event_timestamp"
-    )
-    assert metric["row_count"] == len(table.rows)
-
-
-def test_other_sources_than_local_parquet_are_copied_first(
-    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Remote sources go through Feast's own reader; here it is patched to read the local files."""
-    import ibis
-    from feast.infra.offline_stores import duckdb as feast_duckdb
-
-    table = MANY.tables[0]
-    path = table.write(tmp_path)
-    monkeypatch.setattr(
-        feast_duckdb, "_read_data_source", lambda source, repo: ibis.read_parquet(str(path), hive_partitioning=False)
-    )
-    view = table.view(table.file_source(Path("s3://bucket/v")))
-    view.batch_source.file_options.uri = "s3://bucket/v"  # type: ignore[union-attr]
-    job = AsOfOfflineStore.get_historical_features(
-        engine.config, [view], ["v:plays"], MANY.arrow(), engine.registry, "x", full_feature_names=True
-    )
-    assert features(job.to_arrow(), MANY) == MANY.expected_features()
-
-
-# The as-of algorithm alone, where it switches between methods.
-
-
-@pytest.mark.parametrize(
-    ("step", "spread", "numbered"), [(1, 1000, "as they are"), (2**40, 2**62, "by step"), (1, 2**62, "by rank")]
-)
-@pytest.mark.parametrize("as_known", [True, False])
-def test_moments_are_numbered_in_three_ways(step: int, spread: int, numbered: str, as_known: bool) -> None:
-    random = np.random.default_rng(1)
-    codes = random.integers(-1, 3, 200)
-    moments = random.integers(-spread // 2 // step, spread // 2 // step, 200) * step
-    slots = Slots(codes, moments)
-    assert (slots._step > 1, slots._ranks is not None) == (numbered == "by step", numbered == "by rank")
-    history = random.integers(0, 3, 500), random.integers(-spread, spread, 500)
-    events, created = history[1], history[1] + random.integers(0, spread // 4, 500)
-    newest = Newest(slots, as_known=as_known)
-    for part in np.array_split(np.arange(500), 7):
-        has_key = np.isin(history[0][part], codes)
-        part = part[has_key]  # noqa: PLW2901
-        newest.offer(history[0][part], events[part], created[part], part)
-    rows, index = newest.result()
-    for row_number in range(200):
-        visible = (history[0] == codes[row_number]) & (
-            (np.maximum(events, created) if as_known else events) <= moments[row_number]
-        )
-        expected = max(np.flatnonzero(visible), key=lambda row: (events[row], created[row], row), default=None)
-        slot = slots.slot_of_row[row_number]
-        newest_row = None if slot < 0 or index[slot] < 0 else rows[index[slot]]
-        assert newest_row == expected
-
-
-def test_unknown_created_times_lose_ties_and_are_never_known() -> None:
-    slots = Slots(np.array([0]), np.array([10]))
-    for as_known, expected in ((False, 1), (True, 1)):
-        newest = Newest(slots, as_known=as_known)
-        newest.offer(np.zeros(2, np.int64), np.array([5, 5]), np.array([LOWEST, 6]), np.array([0, 1]))
-        rows, _ = newest.result()
-        assert rows.tolist() == [expected]
 
 
 def test_duckdb_within_limits_spills_where_it_is_told(tmp_path: Path) -> None:

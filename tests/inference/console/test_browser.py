@@ -25,7 +25,7 @@ from tests.browser import (
 from tests.serving import serving, wait_until
 
 pytest.importorskip("selenium", reason="no selenium: make setup")
-pytestmark = pytest.mark.skipif(not (BROWSER and DRIVER), reason=NO_BROWSER)
+pytestmark = [pytest.mark.journeys, pytest.mark.skipif(not (BROWSER and DRIVER), reason=NO_BROWSER)]
 
 
 CONTROLS = {"textbox", "button", "link", "combobox", "spinbutton", "image", "region", "navigation"}

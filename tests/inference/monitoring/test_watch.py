@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -21,9 +22,16 @@ from inference.monitoring import background_log, report
 from inference.monitoring.lookups import LookupLog
 from inference.monitoring.predictions import PredictionLog
 from inference.monitoring.watch import watch
+from tests import worlds
 from transforms.raw.read import scan
 
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def own_world(world: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Home]:
+    """A copy of the whole small world, events included."""
+    yield from worlds.copied(world, Home(tmp_path / "world"), monkeypatch)
 
 
 def _write_answers(home: Home, at: datetime, count: int, family: str = "texts", seed: int = 0, **fields: Any) -> None:

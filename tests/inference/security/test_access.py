@@ -28,7 +28,7 @@ REQUEST = {"user_id": "u000007", "count": 1}
 
 
 @pytest.fixture
-def client(own_world: Home) -> Iterator[TestClient]:
+def client(own_world: Home, changes_seen_at_once: None) -> Iterator[TestClient]:
     with TestClient(create_app(home=own_world), raise_server_exceptions=False) as test_client:
         yield test_client
 
@@ -78,7 +78,6 @@ def test_without_keys_everybody_is_served_and_nobody_administers(client: TestCli
 
 def test_the_first_key_closes_the_doors(client: TestClient, own_world: Home) -> None:
     headers = _key_headers(own_world, "predict")
-    time.sleep(1.1)
     response = client.post("/v1/recommendations", json=REQUEST)
     assert (response.status_code, response.headers["www-authenticate"]) == (401, "Bearer")
     assert response.json()["next"].startswith("python -m inference keys create")
@@ -90,7 +89,6 @@ def test_the_first_key_closes_the_doors(client: TestClient, own_world: Home) -> 
         == 200
     )
     own_world.keys.unlink()  # without the file of keys, access stays closed
-    time.sleep(1.1)
     assert client.post("/v1/recommendations", json=REQUEST).status_code == 401
     assert client.post("/v1/recommendations", json=REQUEST, headers=headers).status_code == 401
     assert client.get("/health").status_code == 200

@@ -8,11 +8,13 @@ import sys
 import numpy as np
 import polars as pl
 import pytest
+from typer.testing import CliRunner
 
 from feature_repo.bundle import ALIASES
 from feature_repo.errors import BundleError, InputError
 from feature_repo.home import REPOSITORY, Home
 from inference import EmotionModel, MetadataTagger, SentimentModel, TextAnalyzer, TextEmbedder
+from inference.__main__ import app as command
 from inference.features import OnlineFeatures
 from training.datasets import training_set
 from transforms.raw.read import scan
@@ -119,7 +121,8 @@ def run_command(home: Home, *arguments: str, stdin: bytes | None = None) -> subp
 
 
 def test_the_command_reads_arguments_lines_and_standard_input(written: Home, tmp_path) -> None:  # type: ignore[no-untyped-def]
-    output = run_command(written, "an absolute gem, write to ann@example.org").stdout.decode()
+    environment = {"REFRAIN_HOME": str(written.root)}
+    output = CliRunner().invoke(command, ["text", "an absolute gem, write to ann@example.org"], env=environment).stdout
     assert "positive" in output
     assert "1 email" in output
     assert "ann@" not in output
@@ -127,7 +130,7 @@ def test_the_command_reads_arguments_lines_and_standard_input(written: Home, tmp
         run_command(written, "--json", "--file", "-", stdin=b"first\n\n\xff\xfe caf\xe9\n").stdout.decode().splitlines()
     )
     assert [json.loads(line)["text"] for line in lines] == ["first", "\ufffd\ufffd caf\ufffd"]
-    without_texts = run_command(written)
-    assert without_texts.returncode != 0
-    assert b"Next" in without_texts.stderr + without_texts.stdout
-    assert run_command(written, "--file", str(tmp_path / "none")).returncode != 0
+    without_texts = CliRunner().invoke(command, ["text"], env=environment)
+    assert without_texts.exit_code != 0
+    assert "Next" in without_texts.output
+    assert CliRunner().invoke(command, ["text", "--file", str(tmp_path / "none")], env=environment).exit_code != 0

@@ -2,8 +2,6 @@
 
 import json
 import shutil
-import subprocess
-import sys
 import warnings
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -15,11 +13,13 @@ import numpy as np
 import polars as pl
 import pytest
 from fastapi.testclient import TestClient
+from typer.testing import CliRunner
 
 from feature_repo import clock
 from feature_repo.errors import BundleError, InputError, StoreError
 from feature_repo.home import Home
 from feature_repo.stores import redis_server
+from inference.__main__ import app as command
 from inference.api.app import create_app
 from inference.forecast.forecaster import (
     CapacityForecaster,
@@ -208,12 +208,12 @@ def test_a_forecast_by_another_version_says_so(home: Home) -> None:
 
 
 def test_the_command_line(home: Home) -> None:
-    command = [sys.executable, "-m", "inference", "forecast", "genre", "jazz", "--plot", "--horizon", "3"]
-    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    assert "streams of genre jazz, by trend_forecaster:1" in output
-    assert output.count("●") == 3
-    failed = subprocess.run([*command[:4], "track", "nobody"], check=False, capture_output=True, text=True)
-    assert failed.returncode == 1
+    done = CliRunner().invoke(command, ["forecast", "genre", "jazz", "--plot", "--horizon", "3"])
+    assert done.exit_code == 0, done.output
+    assert "streams of genre jazz, by trend_forecaster:1" in done.stdout
+    assert done.stdout.count("●") == 3
+    failed = CliRunner().invoke(command, ["forecast", "track", "nobody"])
+    assert failed.exit_code == 1
     assert "Next      python -m training forecast" in failed.stderr
 
 

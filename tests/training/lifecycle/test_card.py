@@ -23,7 +23,7 @@ from training.models.base import Model
 from training.pipeline.models import run_model
 
 pytest.importorskip("selenium", reason="no selenium: make setup")
-pytestmark = pytest.mark.skipif(not (BROWSER and DRIVER), reason=NO_BROWSER)
+pytestmark = [pytest.mark.journeys, pytest.mark.skipif(not (BROWSER and DRIVER), reason=NO_BROWSER)]
 
 
 @pytest.fixture(scope="module")

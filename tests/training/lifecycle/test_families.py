@@ -26,7 +26,7 @@ from training.models.problem import Problem
 from training.models.recommendation.problem import RankerProblem, ndcg_of_groups
 from training.models.recommendation.ranker import HYBRID
 from training.pipeline import triggers
-from training.pipeline.models import run_model
+from training.pipeline.models import Outcome, run_model
 from training.tuning.search import search
 
 NEEDS_LONG_WORLD = ("churn_model", "user_behavior_forecaster")
@@ -51,14 +51,36 @@ def long_world(request: pytest.FixtureRequest) -> Home:
     return made_once(request, "long", make)
 
 
+def _copied(world: Home, folder: Path, patch: pytest.MonkeyPatch) -> Iterator[Home]:
+    home = Home(folder)
+    shutil.copytree(world.root, home.root)
+    patch.setenv("REFRAIN_HOME", str(home.root))
+    yield home
+    redis_server.stop(home)
+
+
 @pytest.fixture
 def long(long_world: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Home]:
     """A copy of the long world that a test may change."""
-    home = Home(tmp_path / "long")
+    yield from _copied(long_world, tmp_path / "long", monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def trained_once(long_world: Home, tmp_path_factory: pytest.TempPathFactory) -> tuple[Home, Outcome]:
+    """The long world with version 1 of the forecaster of user behavior, and the outcome of its run. Read only."""
+    home = Home(tmp_path_factory.mktemp("trained") / "long")
     shutil.copytree(long_world.root, home.root)
-    monkeypatch.setenv("REFRAIN_HOME", str(home.root))
-    yield home
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("REFRAIN_HOME", str(home.root))
+        outcome = run_model(home, models()["user_behavior_forecaster"])
     redis_server.stop(home)
+    return home, outcome
+
+
+@pytest.fixture
+def trained(trained_once: tuple[Home, Outcome], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Home]:
+    """A copy of the long world with version 1 of the forecaster of user behavior, which a test may change."""
+    yield from _copied(trained_once[0], tmp_path / "long", monkeypatch)
 
 
 @pytest.fixture
@@ -115,23 +137,23 @@ def test_a_search_and_a_run_measure_the_same(name: str, home: Home) -> None:
     assert problem.test(problem.default)[0].mean() == pytest.approx(outcome.figure.mean, rel=1e-6)
 
 
-def test_parameters_reach_the_models_of_a_family(long: Home) -> None:
-    model = models()["user_behavior_forecaster"]
-    first, second = run_model(long, model), run_model(long, model, parameters={"trees": 3, "leaves": 2})
+def test_parameters_reach_the_models_of_a_family(trained: Home, trained_once: tuple[Home, Outcome]) -> None:
+    model, first = models()["user_behavior_forecaster"], trained_once[1]
+    second = run_model(trained, model, parameters={"trees": 3, "leaves": 2})
     assert (first.version, second.version) == (1, 2)
     assert first.figure is not None
     assert second.figure is not None
     assert first.figure.mean != second.figure.mean
-    assert registry.lineage_of(long, model.name, 2)["parameters"] == {"trees": 3, "leaves": 2}
+    assert registry.lineage_of(trained, model.name, 2)["parameters"] == {"trees": 3, "leaves": 2}
     with pytest.raises(InputError, match="which are trees"):
-        run_model(long, model, parameters={"magic": 1})
+        run_model(trained, model, parameters={"magic": 1})
     for invalid in ("many", -3, True, float("nan")):
         with pytest.raises(InputError, match="a positive number for trees"):
-            run_model(long, model, parameters={"trees": invalid})
+            run_model(trained, model, parameters={"trees": invalid})
     with pytest.raises(InputError, match="no parameters"):
-        run_model(long, models()["system_anomaly_detector"], parameters={"magic": 1})
+        run_model(trained, models()["system_anomaly_detector"], parameters={"magic": 1})
     with pytest.raises(InputError, match="a choice of lightgbm"):
-        search(long, model.name, minutes=0.05, learners=("lightgbm",))
+        search(trained, model.name, minutes=0.05, learners=("lightgbm",))
 
 
 def test_a_family_is_searched(own_world: Home) -> None:
@@ -141,20 +163,19 @@ def test_a_family_is_searched(own_world: Home) -> None:
     assert (result.version is None) == (result.gain.mean <= 0 or result.trials == 1)
 
 
-def test_a_family_is_explained(long: Home) -> None:
-    run_model(long, models()["user_behavior_forecaster"])
-    explanation = explain(long, "user_behavior_forecaster:1")
+def test_a_family_is_explained(trained: Home) -> None:
+    explanation = explain(trained, "user_behavior_forecaster:1")
     assert sum(explanation.importance.values()) == pytest.approx(1)
     assert explanation.worth.keys() == {"user_listening", "user_history", "user_profile"}
     assert explanation.worth.keys() <= explanation.cost.keys()
     assert len(explanation.dependence) == 6
     assert len(explanation.rows) == 3
     assert explanation.page.is_file()
-    run_model(long, models()["sentiment_model"])
+    run_model(trained, models()["sentiment_model"])
     with pytest.raises(InputError, match="computes its inputs from raw data"):
-        explain(long, "sentiment_model:1")
+        explain(trained, "sentiment_model:1")
     with pytest.raises(BundleError):
-        explain(long, "recommendation")
+        explain(trained, "recommendation")
 
 
 def test_a_ranker_keeps_what_moved_it(world: Home) -> None:
@@ -172,23 +193,22 @@ def _move_cutoff_back(home: Home, model: Model, days: int) -> None:
     path.write_text(json.dumps(manifest))
 
 
-def test_a_family_is_looked_at_and_watched(long: Home) -> None:
-    model = models()["user_behavior_forecaster"]
-    outcome = run_model(long, model)
+def test_a_family_is_looked_at_and_watched(trained: Home, trained_once: tuple[Home, Outcome]) -> None:
+    model, outcome = models()["user_behavior_forecaster"], trained_once[1]
     assert outcome.decision is not None
     checks = {check.name: check for check in outcome.decision.checks}
     assert checks["leak"].passed
     assert not checks["missing values"].binding
-    registry.promote(long, model.name, 1)
-    second = run_model(long, model, again=True)
+    registry.promote(trained, model.name, 1)
+    second = run_model(trained, model, again=True)
     assert second.decision is not None
     assert "as the champion's" in {check.name: check for check in second.decision.checks}["drift"].summary
-    _move_cutoff_back(long, model, 40)
-    status = triggers.watch(long, [model], triggers.Policy(days=1e9, growth=1e9, drifted=1.0, decay=1e9))[0]
+    _move_cutoff_back(trained, model, 40)
+    status = triggers.watch(trained, [model], triggers.Policy(days=1e9, growth=1e9, drifted=1.0, decay=1e9))[0]
     assert not status.due
     assert any("features drifted" in finding for finding in status.found)
     assert any(finding.startswith("brier") for finding in status.found)
-    strict_status = triggers.watch(long, [model], triggers.Policy(days=1e9, growth=1e9, drifted=-1.0, decay=-1e9))[0]
+    strict_status = triggers.watch(trained, [model], triggers.Policy(days=1e9, growth=1e9, drifted=-1.0, decay=-1e9))[0]
     assert [reason.partition(":")[0] for reason in strict_status.reasons] == ["drift", "decay"]
 
 

@@ -178,7 +178,7 @@ def test_the_two_ways_to_the_most_frequent_agree(monkeypatch: pytest.MonkeyPatch
 @settings(max_examples=10, deadline=None)
 @given(events=play_lists())
 def test_rows_of_one_moment_are_those_among_all(name: str, events: list[dict[str, Any]]) -> None:
-    assert_same_alone(TABLES_TESTED[name], events, sample_size=8)
+    assert_same_alone(TABLES_TESTED[name], events, sample_size=3)
 
 
 def test_estimates_of_one_moment_are_those_among_all() -> None:
@@ -193,7 +193,7 @@ def test_estimates_of_one_moment_are_those_among_all() -> None:
         }
         for number in range(3_000)
     ]
-    assert_same_alone(table, events, sample_size=20)
+    assert_same_alone(table, events, sample_size=10)
 
 
 def assert_same_alone(table: WindowedTable, events: list[dict[str, Any]], sample_size: int) -> None:
