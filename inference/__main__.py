@@ -22,8 +22,8 @@ def recommend(
     strategy: Annotated[
         str,
         typer.Option(
-            help="collaborative, content, hybrid, real_time, cold_start; again or forgotten for heard tracks; what fits "
-            "if left out"
+            help="collaborative, content, hybrid, real_time, cold_start; again or forgotten for heard tracks; "
+            "what fits if left out"
         ),
     ] = "",
     pick: Annotated[list[str] | None, typer.Option(help="track_id that a new listener likes; may be repeated")] = None,

@@ -83,6 +83,12 @@ def own_world(world: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> I
 
 
 @pytest.fixture(scope="session")
+def alone(request: pytest.FixtureRequest) -> Home:
+    """One listener alone, built, applied, trained, promoted and online; made once for all workers. Read only."""
+    return worlds.made_once(request, "alone", worlds.make_alone)
+
+
+@pytest.fixture(scope="session")
 def telemetry(request: pytest.FixtureRequest) -> Home:
     """A small simulated service, its detectors trained, promoted and online; made once for all workers. Read only."""
     return worlds.made_once(request, "telemetry", worlds.make_telemetry)
@@ -122,7 +128,9 @@ def _pointing_at(name: str) -> Callable[..., Home]:
     return fixture
 
 
-in_world, in_telemetry, in_written, in_sounding = map(_pointing_at, ("world", "telemetry", "written", "sounding"))
+in_world, in_alone, in_telemetry, in_written, in_sounding = map(
+    _pointing_at, ("world", "alone", "telemetry", "written", "sounding")
+)
 
 
 @pytest.fixture
@@ -131,7 +139,7 @@ def running_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(clock.NOW, raising=False)
 
 
-WORLDS = ("world", "telemetry", "written", "sounding", "long_world")
+WORLDS = ("world", "alone", "telemetry", "written", "sounding", "long_world")
 """Fixtures of worlds, which one worker makes while others that need the same wait."""
 
 

@@ -37,6 +37,7 @@ from transforms.pure.candidates.neighbours import MOST_ASKED
 from transforms.pure.candidates.pool import SOURCES, Pool
 
 MAX_COUNT = 1_000
+NO_RANKER = "no ranker was trained: too few listeners or plays"
 LOST_TO_POPULARITY = "in its test the ranker lost to the most played tracks: ordered by these"
 HEARD_UNCHECKED = "the online store does not answer: a known track may be among these"
 RIGHTS_UNCHECKED = "the online store does not answer: rights and explicit tracks were not checked"
@@ -307,20 +308,8 @@ class RecommendationEngine:
     def _rank(
         self, listener: Listener, strategy: Strategy, pool: Pool, picks: np.ndarray, request: Mapping[str, Any]
     ) -> Ranking:
-        if strategy in self._rankers and listener.reachable:
-            if self._lost_to_popularity:
-                return Ranking(None, _best_first(self.catalogue.segments.of_all[pool.places]), None, LOST_TO_POPULARITY)
-            ranker = self._rankers[strategy]
-            try:
-                scores, rows = ranker.rank(listener.user_id, pool, self.catalogue, self._platform, request)
-            except OnlineUnavailable:
-                note = "the online store does not answer: ordered without features"
-                return self._blend(listener, pool, picks, note)
-            service = ranker.features.service
-            plays = rows.values["user_artist_affinity__plays_28d"]
-            return Ranking(scores, _best_first(scores), plays, None, {service.name: service.fingerprint})
-        if strategy in ("hybrid", "real_time") and not self._rankers:
-            return self._blend(listener, pool, picks, "no ranker was trained: too few listeners or plays")
+        if strategy in ("hybrid", "real_time"):
+            return self._rank_by_features(listener, strategy, pool, picks, request)
         if strategy == "collaborative" and listener.taste is not None:
             taste = self.catalogue.vectors("taste", pool.places) @ listener.taste
             scores = blended({"taste": taste, "similar": np.log1p(pool.similar)}, self._weights["collaborative"])
@@ -331,6 +320,26 @@ class RecommendationEngine:
                 scores = self.catalogue.vectors("content", pool.places) @ profile
                 return Ranking(scores, _best_first(scores))
         return self._blend(listener, pool, picks, None)
+
+    def _rank_by_features(
+        self, listener: Listener, strategy: Strategy, pool: Pool, picks: np.ndarray, request: Mapping[str, Any]
+    ) -> Ranking:
+        """Rank by the ranker of the strategy; by simpler orders where there is none, or it lost to popularity."""
+        ranker = self._rankers.get(strategy)
+        if ranker is None:
+            return self._blend(listener, pool, picks, NO_RANKER)
+        if not listener.reachable:
+            return self._blend(listener, pool, picks, None)
+        if self._lost_to_popularity:
+            return Ranking(None, _best_first(self.catalogue.segments.of_all[pool.places]), None, LOST_TO_POPULARITY)
+        try:
+            scores, rows = ranker.rank(listener.user_id, pool, self.catalogue, self._platform, request)
+        except OnlineUnavailable:
+            note = "the online store does not answer: ordered without features"
+            return self._blend(listener, pool, picks, note)
+        service = ranker.features.service
+        plays = rows.values["user_artist_affinity__plays_28d"]
+        return Ranking(scores, _best_first(scores), plays, None, {service.name: service.fingerprint})
 
     def _blend(self, listener: Listener, pool: Pool, picks: np.ndarray, note: str | None) -> Ranking:
         """Rank by tracks played with picks and history, by similar content, and by popularity in the segments."""

@@ -24,7 +24,7 @@ class Facts:
         explored: whether exploration chose the track.
         artist_name: artist of the track.
         artist_plays: plays of that artist by the listener in 28 days.
-        follows: title of a play of the last day, soon after which this track has been played.
+        follows: title of a play of the last day, which this track has followed within five plays.
         similar: title of the played or picked track that this track is most often played with.
         similar_listeners: number of other listeners who played both.
         content_match: similarity of the descriptions of this track and of what the listener plays or picked.
@@ -76,7 +76,7 @@ def reason(facts: Facts) -> str:
         ),
         (
             facts.source == "follows" and facts.follows,
-            f"has been played soon after {facts.follows}, which you played in the last day",
+            f"has followed {facts.follows}, which you played in the last day",
         ),
         (
             facts.similar and facts.similar_listeners,

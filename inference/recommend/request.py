@@ -44,7 +44,8 @@ class RequestOptions:
         diversity: weight of diversity beside the score, 0 to 1.
         explore: share of the slots that show little-known tracks in order to learn about them, 0 to 1.
         seed: seed of the exploration; random if None.
-        strategy: which model answers, ``again`` and ``forgotten`` with heard tracks; chosen by what is known of the listener if None.
+        strategy: which model answers, ``again`` and ``forgotten`` with heard tracks; chosen by what is known of the
+            listener, among those of unheard tracks, if None.
     """
 
     exclude_tracks: Collection[str] = ()

@@ -93,8 +93,8 @@ def measured(evaluation: OwnEvaluation, listeners: int) -> list[str]:
 def _ordered_by(choice: Choice) -> str:
     if choice.order != choice.best:
         return (
-            f"Best on validation was: {NAMES[str(choice.best)]}. It lost on the test to: {NAMES[choice.order]}, so that "
-            "answers are ordered by that."
+            f"Best on validation was: {NAMES[str(choice.best)]}. It lost on the test to: {NAMES[choice.order]}, so "
+            "that answers are ordered by that."
         )
     weights = ", ".join(f"{NAMES[name]} {weight:.2f}" for name, weight in choice.weights.items() if weight)
     return f"Answers are ordered by: {NAMES[choice.order]}" + (f" ({weights})." if choice.order == BLEND else ".")

@@ -169,7 +169,7 @@ def problem(home: Home, *, progress: Progress = silent) -> RankerProblem:
 
 
 def _queries_in_sessions(moments: Sequence[Moment]) -> list[list[Query]]:
-    """Returns the queries of the real-time ranker by moment; those at the cutoffs where nobody has sessions to learn from."""
+    """Returns the queries of the real-time ranker by moment: those at the cutoffs if there are none in sessions."""
     learned_from = [moment.session_queries for moment in moments[:-1]]
     if any(learned_from):
         return [*learned_from, moments[-1].session_queries]

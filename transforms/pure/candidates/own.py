@@ -55,8 +55,8 @@ class OwnListening:
         number[order] = np.arange(len(order))
         followers = number[self.follows.places[order]]
         follows = Neighbours(followers, np.where(followers >= 0, self.follows.weights[order], 0).astype(np.float32))
-        columns = (self.plays, self.last, self.faded, self.by_part)
-        return OwnListening(self.places[order], *(column[order] for column in columns), follows)
+        columns = {name: getattr(self, name)[order] for name in ("places", "plays", "last", "faded", "by_part")}
+        return OwnListening(**columns, follows=follows)
 
     def rows(self, tracks: np.ndarray) -> np.ndarray:
         """Rows of those of the given tracks that were heard, in their order."""
