@@ -154,7 +154,8 @@ class HearAgain:
         Raises:
             OnlineUnavailable: the online store does not answer.
         """
-        own, is_learned = self._own_listening(listener)
+        learned = self._own_listening(listener)
+        own = self._from_history(listener) if learned is None else learned
         moment = round(now * 1e6)
         nothing = np.empty(0, np.int64)
         if forgotten:
@@ -169,8 +170,16 @@ class HearAgain:
         rows, values = ordered(
             scores, candidate_rows(scores, not_just_played(own, session)), choice["order"], choice["weights"]
         )
-        notes = [] if is_learned and choice.get("measured") else [UNMEASURED]
+        notes = [] if learned is not None and choice.get("measured") else [UNMEASURED]
         return AgainRanking(own.places[rows], values, notes, self._followed(own, session, rows))
+
+    def heard_places(self, listener: Listener) -> np.ndarray:
+        """List the places of all tracks that the listener had heard when the model was trained; none if unknown."""
+        try:
+            own = self._own_listening(listener)
+        except OnlineUnavailable:
+            own = None
+        return np.empty(0, np.int64) if own is None else own.places
 
     def _choice(self, listener: Listener, session: np.ndarray, now: float) -> Mapping[str, Any]:
         last = self._last_plays(listener, session[:1])
@@ -181,12 +190,12 @@ class HearAgain:
         """Return the (n,) time of the last play of each track, in seconds since 1970 UTC."""
         return self._heard.plays(listener.user_id, [self._catalogue.track_ids[place] for place in places.tolist()])[1]
 
-    def _own_listening(self, listener: Listener) -> tuple[OwnListening, bool]:
-        """Return the own plays of the listener, and whether they are those of a training run."""
+    def _own_listening(self, listener: Listener) -> OwnListening | None:
+        """Return the own plays of the listener as training wrote them; None if it did not."""
         values = self._features.get({"user_id": [listener.user_id]}).values
         tracks: Sequence[str] | None = values[f"{_VIEW}track_ids"][0]
         if tracks is None:
-            return self._from_history(listener), False
+            return None
         place = self._catalogue.place
         places = np.array([place.get(track, -1) for track in tracks], np.int64)
         columns = {name: np.asarray(values[_VIEW + name][0]) for name in ("plays", "last", "faded")}
@@ -195,7 +204,7 @@ class HearAgain:
             np.asarray(values[f"{_VIEW}follow_weights"][0], np.float32).reshape(len(tracks), -1),
         )
         by_part = np.asarray(values[f"{_VIEW}by_part"][0]).reshape(len(tracks), PARTS)
-        return OwnListening(places, **columns, by_part=by_part, follows=follows).in_catalogue(), True
+        return OwnListening(places, **columns, by_part=by_part, follows=follows).in_catalogue()
 
     def _from_history(self, listener: Listener) -> OwnListening:
         places = np.unique(self._catalogue.places(listener.history))

@@ -166,12 +166,13 @@ class RecommendationEngine:
         excluded = filters.excluded(
             self.catalogue, listener.history, [*options.exclude_tracks, *options.pick_tracks], options.exclude_artists
         )
+        if not self._rankers and listener.reachable:
+            excluded = np.union1d(excluded, self._again.heard_places(listener))
         pool, unheard, candidate_notes = self._find_candidates(
             listener, strategy, options, excluded, picks, count, budget.candidates
         )
         notes += candidate_notes
         if not len(pool):
-            notes.append("nothing is left: every track was heard, excluded or may not be played here")
             if listener.known:
                 notes.append("what is worth hearing again: strategy again, or forgotten")
             return self._build_answer(listener, strategy, [], notes, {}, at)
@@ -274,7 +275,7 @@ class RecommendationEngine:
             if notes or len(allowed) >= count or at_least >= len(self.catalogue):
                 break
             if len(checked) >= MAX_LOOKUPS:
-                notes = [f"the best {len(checked):,} tracks were looked up, of which {len(allowed):,} are unheard"]
+                notes = [f"the best {len(checked):,} tracks were looked up, of which {len(allowed):,} were never heard"]
                 break
             at_least = min(4 * at_least, len(self.catalogue))
         is_complete = listener.reachable and not heard_note
@@ -283,6 +284,8 @@ class RecommendationEngine:
                 listener, "cold_start", options, excluded, picks, count, share
             )
             notes += [*more, f"{strategy} knows nothing of this listener: popular tracks"] if len(allowed) else more
+        elif not len(allowed) and len(checked) < MAX_LOOKUPS:
+            notes.append("nothing is left: every track was heard, excluded or may not be played here")
         return allowed, is_complete, notes
 
     def _heard_among(self, listener: Listener, places: np.ndarray) -> tuple[np.ndarray, str | None]:
