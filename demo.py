@@ -2,7 +2,8 @@
 
 Each stage is a command of its own. The demo runs them in order, then shows rows, seconds and memory of each stage, the
 quality of the recommender on the last days, one listener's history beside their recommendations, and that the features
-the ranker saw online equal those the training SDK pulls for the same moment. ``make demo`` calls it.
+the ranker saw online equal those the training SDK pulls for the same moment. A version that fails a gate, as with too
+few plays to measure anything, is shown without being promoted. ``make demo`` calls it.
 """
 
 import argparse
@@ -17,12 +18,14 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from feature_repo import clock
 from feature_repo.errors import RefrainError
 from feature_repo.home import DEFAULT_ROOT, Home
 
+MODEL = "recommendation"
 PROOF_USERS, PROOF_TRACKS = 50, 40
 console = Console(width=max(100, Console().width))
 
@@ -62,14 +65,26 @@ def stages(source: str, data: str | None) -> list[Stage]:
     if clock.hint(home):  # past data: use the end of the data as the current time
         os.environ[clock.NOW] = clock.end_of_data(home).isoformat()
         console.print(f"From here on it is {os.environ[clock.NOW]}, the end of these data ({clock.NOW}).")
-    return [
-        *done,
+    done += [
         run("build", "transforms", "build"),
         run("apply", "feature_repo", "apply"),
-        run("train", "training", "run", "recommendation"),
-        run("promote", "training", "promote", "recommendation"),
-        run("materialize", "feature_repo", "materialize"),
+        run("train", "training", "run", MODEL),
     ]
+    refusal = refused(home)
+    if refusal:
+        console.print(f"[bold]Not promoted[/], and only shown here: {escape(refusal)}")
+    else:
+        done.append(run("promote", "training", "promote", MODEL))
+    return [*done, run("materialize", "feature_repo", "materialize")]
+
+
+def refused(home: Home) -> str | None:
+    """Return why the newest version may not serve; None if it may."""
+    from training.registry import challenger_of, decide_again
+
+    version = challenger_of(home, MODEL)
+    decision = None if version is None else decide_again(home, MODEL, version)
+    return None if decision is None or decision.may_serve else "; ".join(decision.reasons)
 
 
 def results(home: Home) -> dict[str, tuple[str, Path]]:
@@ -79,10 +94,14 @@ def results(home: Home) -> dict[str, tuple[str, Path]]:
     def rows(folder: Path) -> int:
         return sum(pq.read_metadata(file).num_rows for file in folder.rglob("*.parquet"))
 
-    bundle = champion(home)
-    training_set = sorted(home.training_sets.iterdir(), key=lambda folder: folder.stat().st_mtime)[-1]
-    pulled = json.loads((training_set / "manifest.json").read_text())
-    raw = f"{rows(home.raw('plays')):,} plays"
+    bundle = newest(home)
+    place = home.bundles(bundle["name"]) / str(bundle["version"])
+    trained = ("the plays of each listener alone", place)
+    if bundle["training_set"]:
+        training_set = sorted(home.training_sets.iterdir(), key=lambda folder: folder.stat().st_mtime)[-1]
+        trained = (f"{json.loads((training_set / 'manifest.json').read_text())['rows']:,} training rows", training_set)
+    plays = rows(home.raw("plays"))
+    raw = f"{plays:,} play{'s' * (plays != 1)}"
     events = (raw, home.raw("plays").parent.parent)
     return {
         "simulate": events,
@@ -92,11 +111,8 @@ def results(home: Home) -> dict[str, tuple[str, Path]]:
             f"{len(json.loads(home.manifest.read_text())['services'])} feature services",
             home.registry,
         ),
-        "train": (f"{pulled['rows']:,} training rows", training_set),
-        "promote": (
-            f"{bundle['name']}:{bundle['version']}",
-            home.bundles(bundle["name"]) / str(bundle["version"]),
-        ),
+        "train": trained,
+        "promote": (f"{bundle['name']}:{bundle['version']}", place),
         "materialize": (f"{online_keys(home):,} rows online", home.redis),
     }
 
@@ -110,11 +126,12 @@ def online_keys(home: Home) -> int:
     return sum(map(len, server.scan(f"{home.project}:*{{*".encode())))
 
 
-def champion(home: Home) -> dict[str, Any]:
-    """Load the manifest of the promoted bundle."""
+def newest(home: Home) -> dict[str, Any]:
+    """Load the manifest of the bundle that was trained last, which is the promoted one unless it was refused."""
     from inference.models import load_bundle
+    from training.registry import challenger_of
 
-    return dict(load_bundle("recommendation", home).manifest)
+    return dict(load_bundle(f"{MODEL}:{challenger_of(home, MODEL)}", home).manifest)
 
 
 def show_stages(done: list[Stage], home: Home) -> None:
@@ -138,14 +155,20 @@ def show_stages(done: list[Stage], home: Home) -> None:
 
 
 def show_quality(home: Home) -> None:
-    """Show the metrics of the recommender and its baselines on the held-out last days."""
-    table = Table(
-        title="How good it is: the last 10 % of plays, all tracks ranked, heard ones left out",
-        title_justify="left",
-    )
-    for heading in ("model", "NDCG@10", "± 95 %", "Recall@20", "coverage@10", "listeners"):
+    """Show the metrics of the recommender and its baselines on the held-out last plays, or that there are none."""
+    bundle = newest(home)
+    own = bundle["extra"].get("own")
+    if own and not bundle["metrics"]:
+        console.print("How good it is: not measured, for there are too few plays or sessions.")
+        return
+    title = "How good it is: the last 10 % of plays, all tracks ranked, heard ones left out"
+    if own:
+        whose = "the one listener" if own["listeners"] == 1 else f"the {own['listeners']} listeners"
+        title = f"How good it is: tracks that {whose} heard again in the last 20 % of plays"
+    table = Table(title=title, title_justify="left")
+    for heading in ("model", "NDCG@10", "± 95 %", "Recall@20", "coverage@10", "moments" if own else "listeners"):
         table.add_column(heading, justify="left" if heading == "model" else "right")
-    for model, numbers in champion(home)["metrics"].items():
+    for model, numbers in bundle["metrics"].items():
         table.add_row(
             model,
             f"{numbers['ndcg_at_10']:.4f}",
@@ -171,28 +194,39 @@ def example_listener(home: Home) -> str:
 
 
 def show_listener(home: Home, user: str | None) -> None:
-    """Show one listener's history beside their recommendations, with reasons."""
+    """Show one listener's history beside their recommendations, with reasons; of few listeners what to hear again."""
     from inference import RecommendationEngine
 
-    engine = RecommendationEngine.load("recommendation", home)
+    bundle = newest(home)
+    engine = RecommendationEngine.load(f"{MODEL}:{bundle['version']}", home)
     user = user or example_listener(home)
-    answer, history = engine.recommend(user, count=10), engine.history(user, 10)
-    table = Table(
-        title=f"What {user} hears next  ({answer.model}{', ' + answer.note if answer.note else ''})",
-        title_justify="left",
-    )
-    for heading in ("", "played last", "recommended", "because"):
-        table.add_column(heading, overflow="fold")
-    for number in range(max(len(history), len(answer.items))):
-        played = history[number] if number < len(history) else None
-        recommended = answer.items[number] if number < len(answer.items) else None
-        table.add_row(
-            str(number + 1),
-            f"{played.title} · {played.artist_name or '–'}" if played else "",
-            f"{recommended.title} · {recommended.artist_name or '–'}" if recommended else "",
-            recommended.reason if recommended else "",
-        )
-    console.print(table)
+    history = engine.history(user, 10)
+    titles = {None: f"What {user} hears next"}
+    if "own" in bundle["extra"]:
+        titles = {
+            None: f"What {user} has not heard before",
+            "again": f"What {user} may hear again",
+            "forgotten": f"Forgotten favourites of {user}",
+        }
+    for strategy, title in titles.items():
+        answer = engine.recommend(user, count=10, strategy=strategy)
+        note = f", {answer.note}" if answer.note else ""
+        console.print(f"[italic]{title}[/]  {escape(f'({answer.model}, {answer.strategy}{note})')}")
+        if strategy is not None and not answer.items:
+            continue
+        table = Table()
+        for column in ("", "played last", "recommended", "because"):
+            table.add_column(column, overflow="fold")
+        for number in range(max(len(history), len(answer.items))):
+            played = history[number] if number < len(history) else None
+            recommended = answer.items[number] if number < len(answer.items) else None
+            table.add_row(
+                str(number + 1),
+                escape(f"{played.title} · {played.artist_name or '–'}") if played else "",
+                escape(f"{recommended.title} · {recommended.artist_name or '–'}") if recommended else "",
+                escape(recommended.reason) if recommended else "",
+            )
+        console.print(table)
 
 
 def show_proof(home: Home) -> bool:
@@ -267,9 +301,10 @@ def main() -> None:
         raise SystemExit(f"{error}") from error
     prefix = f"REFRAIN_HOME={home.root} " if home.root != DEFAULT_ROOT else ""
     prefix += f"{clock.NOW}={os.environ[clock.NOW]} " if clock.NOW in os.environ else ""
-    console.print(
-        f"\nNext: {prefix}make recommend USER=…   {prefix}make serve   {prefix}make stop (the embedded Redis)"
-    )
+    steps = ["make recommend USER=…", "make serve"]
+    if refused(home):
+        steps = [f"python -m training promote {MODEL} --anyway"]
+    console.print("\nNext: " + "   ".join(f"{prefix}{step}" for step in [*steps, "make stop (the embedded Redis)"]))
     raise SystemExit(0 if same else 1)
 
 

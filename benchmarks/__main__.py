@@ -24,6 +24,7 @@ NAMES = (
     "off_policy",
     "serving",
     "serving_load",
+    "heard",
     "lifecycle",
     "quality_experiments",
     "quality_m4",

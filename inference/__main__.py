@@ -20,7 +20,11 @@ def recommend(
     count: Annotated[int, typer.Option(min=1, max=500, help="how many tracks")] = 10,
     model: Annotated[str, typer.Option(help="NAME for the champion, NAME:VERSION for another")] = "recommendation",
     strategy: Annotated[
-        str, typer.Option(help="collaborative, content, hybrid, real_time or cold_start; what fits if left out")
+        str,
+        typer.Option(
+            help="collaborative, content, hybrid, real_time, cold_start; again or forgotten for heard tracks; "
+            "what fits if left out"
+        ),
     ] = "",
     pick: Annotated[list[str] | None, typer.Option(help="track_id that a new listener likes; may be repeated")] = None,
     genre: Annotated[list[str] | None, typer.Option(help="genre that a new listener likes; may be repeated")] = None,

@@ -77,6 +77,12 @@ def own_world(world: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> I
 
 
 @pytest.fixture(scope="session")
+def alone(request: pytest.FixtureRequest) -> Home:
+    """One listener alone, built, applied, trained, promoted and online; made once for all workers. Read only."""
+    return worlds.made_once(request, "alone", worlds.make_alone)
+
+
+@pytest.fixture(scope="session")
 def telemetry(request: pytest.FixtureRequest) -> Home:
     """A small simulated service, its detectors trained, promoted and online; made once for all workers. Read only."""
     return worlds.made_once(request, "telemetry", worlds.make_telemetry)
@@ -116,7 +122,9 @@ def _pointing_at(name: str) -> Callable[..., Home]:
     return fixture
 
 
-in_world, in_telemetry, in_written, in_sounding = map(_pointing_at, ("world", "telemetry", "written", "sounding"))
+in_world, in_alone, in_telemetry, in_written, in_sounding = map(
+    _pointing_at, ("world", "alone", "telemetry", "written", "sounding")
+)
 
 
 @pytest.fixture

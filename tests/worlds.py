@@ -8,6 +8,7 @@ import shutil
 import sys
 import warnings
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 
@@ -171,4 +172,52 @@ def make_sounding(folder: Home, patch: pytest.MonkeyPatch) -> None:
     apply(folder)
     train(folder, "audio_classifier")
     promote(folder, "audio_classifier")
+    materialize(folder, None, say=lambda text: None)
+
+
+ALONE = "only me"
+"""The listener of ``make_alone``."""
+
+
+def make_alone(folder: Home, patch: pytest.MonkeyPatch) -> None:
+    """One listener with 1,300 tracks, the oldest favourites long ago, and 40 tracks that they never played."""
+    import numpy as np
+    import polars as pl
+
+    from feature_repo.materialize import materialize
+    from training.models.recommendation.run import run
+    from training.registry import promote
+    from transforms.batch.build import build
+    from transforms.raw.ingest import Batch, ingest
+
+    rng = np.random.default_rng(8)
+    end = datetime(2026, 2, 1, tzinfo=UTC)
+    starts = sorted(end - timedelta(minutes=int(minutes)) for minutes in rng.integers(10, 200 * 1_440, 270))
+    rows = []
+    for number, start in enumerate(starts):
+        album = int(min(rng.exponential(6), 129)) if number % 2 else (number // 2) % 130
+        for place in range(10):
+            track = f"track{album * 10 + place:04}"
+            rows.append((ALONE, track, f"artist{album:03}", start + timedelta(minutes=4 * place), 180_000, False))
+    columns = ("user_id", "track_id", "artist_id", "event_timestamp", "ms_played", "skipped")
+    plays = pl.DataFrame(rows, columns, orient="row").with_columns(created_timestamp="event_timestamp")
+    plays = plays.filter(pl.col("event_timestamp") < end).with_columns(device=pl.lit("phone"), context=pl.lit("album"))
+    known_since = starts[0] - timedelta(days=1)
+    tracks = pl.DataFrame(
+        {
+            "track_id": [f"track{number:04}" for number in range(1_340)],
+            "artist_id": [f"artist{number // 10 % 130:03}" for number in range(1_340)],
+            "artist_name": [f"Artist {number // 10 % 130}" for number in range(1_340)],
+            "title": [f"Title {number}" for number in range(1_340)],
+            "genres": [[f"genre{number // 10 % 7}"] for number in range(1_340)],
+            "event_timestamp": [known_since] * 1_340,
+            "created_timestamp": [known_since] * 1_340,
+        }
+    )
+    ingest(folder, "alone", [Batch("tracks", tracks), Batch("plays", plays)])
+    stop_clock(folder, patch)
+    build(folder)
+    apply(folder)
+    run(folder)
+    promote(folder, "recommendation")
     materialize(folder, None, say=lambda text: None)

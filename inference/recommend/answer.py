@@ -36,7 +36,7 @@ class Answer:
         model: name and version of the model.
         items: recommended tracks, best first.
         note: reasons why the answer is worse than it could be; None if there are none.
-        strategy: which of the five models answered.
+        strategy: which of the models answered.
         features: feature service → fingerprint, for the services that were read.
         answer_id: identifier of the answer in the impression log.
         at: time of the request, in seconds since 1970 UTC.

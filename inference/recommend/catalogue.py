@@ -29,6 +29,8 @@ class Catalogue:
         segments: popularity of tracks by listener segment.
         liked: (tracks,) number of plays to the end.
         disliked: (tracks,) number of plays that were broken off.
+        listeners: (tracks,) number of listeners who played each track; 0 in bundles that lack it.
+        all_listeners: number of listeners with plays; 0 in bundles that lack it.
     """
 
     def __init__(self, bundle: Bundle) -> None:
@@ -54,6 +56,10 @@ class Catalogue:
         self.segments = SegmentPopularity.from_bytes(bundle.read("segments.npz"))
         outcomes = npz.unpack(bundle.read("outcomes.npz"))
         self.liked, self.disliked = outcomes["liked"], outcomes["skipped"]
+        self.listeners = outcomes.get("listeners", np.zeros(len(self.track_ids), np.int64))
+        self.all_listeners = int(tracks.get("listeners", 0))
+        self._shared_listeners = outcomes.get("shared_listeners")
+        self._released = dict(zip(self.fresh.tolist(), tracks.get("released", ()), strict=False))
         self._taste = voyager.Index.load(io.BytesIO(bundle.read("taste.voy")))
         self._content = voyager.Index.load(io.BytesIO(bundle.read("content.voy")))
         self.fresh_vectors = self.vectors("taste", self.fresh)
@@ -105,6 +111,18 @@ class Catalogue:
         if not len(places):
             return np.empty((0, index.num_dimensions), np.float32)
         return np.asarray(index.get_vectors(np.asarray(places).tolist()), np.float32)
+
+    def shared_listeners(self, seed: int, place: int) -> int:
+        """Return how many listeners played both a track and its neighbour in ``similar``, 255 at most; 0 if unknown."""
+        column = np.flatnonzero(self.similar.places[seed] == place)
+        if self._shared_listeners is None or not len(column):
+            return 0
+        return int(self._shared_listeners[seed, column[0]])
+
+    def days_since_release(self, place: int, now: float) -> float | None:
+        """Return the days from the release of a track of ``fresh`` to a moment (seconds since 1970); else None."""
+        released = self._released.get(place)
+        return None if released is None else (now - released / 1e6) / 86_400
 
     def popular_rank(self, place: int) -> int | None:
         """Return the popularity rank in the bundle's last four weeks, from 1; None if nobody played the track."""

@@ -2,13 +2,14 @@
 
 import time
 import uuid
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Unpack
 
 import numpy as np
 
+from feature_repo import clock
 from feature_repo.bundle import Bundle
 from feature_repo.errors import BundleError, InputError, OnlineUnavailable
 from feature_repo.home import Home
@@ -17,14 +18,17 @@ from inference.features import OnlineFeatures
 from inference.models import load_bundle
 from inference.recommend import diversify as diversity_of
 from inference.recommend import filter as filters
+from inference.recommend.again import SERVICE as OWN_SERVICE
+from inference.recommend.again import HearAgain
 from inference.recommend.answer import Answer, Recommendation
 from inference.recommend.catalogue import Catalogue
 from inference.recommend.controller import Budget
+from inference.recommend.explain import Explainer, Ranking
 from inference.recommend.explore import Slots, explore
+from inference.recommend.heard import MAX_LOOKUPS, NOT_ONLINE, SERVICE, Heard
 from inference.recommend.impressions import ImpressionLog
 from inference.recommend.listener import STALE_DAYS, Listener, look_up_listener, picked_places, unknown_listener
 from inference.recommend.rank import Ranker
-from inference.recommend.reasons import reason, strongest_neighbours, with_fallback
 from inference.recommend.request import RecommendationOptions, RequestOptions, Strategy
 from inference.recommend.retrieve import content_profile, retrieve
 from transforms.pure.candidates.blend import blended
@@ -33,9 +37,10 @@ from transforms.pure.candidates.neighbours import MOST_ASKED
 from transforms.pure.candidates.pool import SOURCES, Pool
 
 MAX_COUNT = 1_000
+NO_RANKER = "no ranker was trained: too few listeners or plays"
+LOST_TO_POPULARITY = "in its test the ranker lost to the most played tracks: ordered by these"
+HEARD_UNCHECKED = "the online store does not answer: a known track may be among these"
 RIGHTS_UNCHECKED = "the online store does not answer: rights and explicit tracks were not checked"
-REASON_HISTORY = 60
-"""Number of most recent tracks of a history that a reason may name."""
 CACHED_VIEWS = ("track_catalogue", "track_taste", "track_content", "track_popularity", "artist_popularity")
 """Views whose rows may come from the row cache for ``filter.MAX_AGE_S``. Features of listeners are always looked up."""
 
@@ -46,26 +51,9 @@ SOURCES_OF: dict[str, tuple[str, ...]] = {
     "real_time": SOURCES,
     "cold_start": ("similar", "content", "popular", "fresh"),
 }
-"""Strategy → names of its candidate sources."""
-
-
-@dataclass(frozen=True)
-class _Ranking:
-    """The ranked candidates of one request.
-
-    Attributes:
-        scores: (n,) scores of the candidates; None if they are ordered by popularity alone.
-        order: (n,) row numbers of the candidates, best first.
-        artist_plays: (n,) plays of the candidate's artist by the listener in 28 days; None if not looked up.
-        note: message about a failed lookup; None if there was none.
-        services: feature service → fingerprint, for the services that were read.
-    """
-
-    scores: np.ndarray | None
-    order: np.ndarray
-    artist_plays: Sequence[Any] | None = None
-    note: str | None = None
-    services: Mapping[str, str] | None = None
+"""Strategy → names of its candidate sources, for strategies that recommend unheard tracks."""
+OF_HEARD = ("again", "forgotten")
+"""Strategies that recommend tracks that the listener has heard."""
 
 
 class RecommendationEngine:
@@ -91,24 +79,40 @@ class RecommendationEngine:
         extra = bundle.manifest["extra"]
         self._platform = home.tenant
         cache_seconds = dict.fromkeys(CACHED_VIEWS, filters.MAX_AGE_S)
-        self._fits = {"taste": int(extra["taste_fit"]), "content": int(extra["content_fit"])}
+        self._fits = {} if "own" in extra else {kind: int(extra[f"{kind}_fit"]) for kind in ("taste", "content")}
         self._weights: dict[str, dict[str, float]] = extra["weights"]
+        self._lost_to_popularity = bool(extra.get("lost_to_popularity"))
         self._cutoff = datetime.fromisoformat(bundle.manifest["cutoff"]).timestamp()
-        self._rankers = {
-            "hybrid": Ranker(
-                bundle.read("hybrid.onnx"),
-                bundle.inputs,
-                OnlineFeatures(bundle.manifest["feature_service"], home, hold=cache_seconds),
-            ),
-            "real_time": Ranker(
-                bundle.read("real_time.onnx"),
-                extra["real_time"]["inputs"],
-                OnlineFeatures(extra["real_time"]["service"], home, hold=cache_seconds),
-            ),
-        }
+        self._rankers = (
+            {}
+            if "own" in extra
+            else {
+                "hybrid": Ranker(
+                    bundle.read("hybrid.onnx"),
+                    bundle.inputs,
+                    OnlineFeatures(bundle.manifest["feature_service"], home, hold=cache_seconds),
+                ),
+                "real_time": Ranker(
+                    bundle.read("real_time.onnx"),
+                    extra["real_time"]["inputs"],
+                    OnlineFeatures(extra["real_time"]["service"], home, hold=cache_seconds),
+                ),
+            }
+        )
         self._listener = OnlineFeatures("listener_v1", home)
-        self._display = OnlineFeatures("track_display_v1", home, hold=cache_seconds)
+        self._explainer = Explainer(
+            self.catalogue, OnlineFeatures("track_display_v1", home, hold=cache_seconds), self._cutoff
+        )
+        self._heard = Heard(OnlineFeatures(SERVICE, home), self.catalogue)
         self._rights = filters.Rights(OnlineFeatures("track_rights_v1", home), self.catalogue)
+        self._again = HearAgain(
+            OnlineFeatures(OWN_SERVICE, home),
+            self._heard,
+            self._rights,
+            self._explainer,
+            self.catalogue,
+            extra.get("own", {}).get("orders", {}),
+        )
         self._log = ImpressionLog.from_env(home)
 
     @classmethod
@@ -149,19 +153,28 @@ class RecommendationEngine:
                 expected=f"1 to {MAX_COUNT:,} tracks", found=f"{count}", next_command="recommend(…, count=10)"
             )
         options, request, at = RequestOptions(**option_values), dict(context or {}), time.time()
+        moment = float(request.get("request_timestamp") or clock.seconds())
         listener = self._look_up(user_id, request, options)
         strategy, picks = self._choose_strategy(listener, options)
         notes = list(listener.notes)
+        if strategy in OF_HEARD:
+            items, more = self._again.recommend(listener, count, options, moment, forgotten=strategy == "forgotten")
+            return self._build_answer(listener, strategy, items, [*notes, *more], {}, at)
         if not budget.diversify and (options.diversify or options.explore):
             options = replace(options, diversify=None, explore=0.0)
             notes.append("the service is busy: neither diversified nor explored")
         excluded = filters.excluded(
             self.catalogue, listener.history, [*options.exclude_tracks, *options.pick_tracks], options.exclude_artists
         )
-        pool, note = self._find_candidates(listener, strategy, options, excluded, picks, count, budget.candidates)
-        notes += [note] if note else []
+        if not self._rankers and listener.reachable:
+            excluded = np.union1d(excluded, self._again.heard_places(listener))
+        pool, unheard, candidate_notes = self._find_candidates(
+            listener, strategy, options, excluded, picks, count, budget.candidates
+        )
+        notes += candidate_notes
         if not len(pool):
-            notes.append("nothing is left: every track was heard, excluded or may not be played here")
+            if listener.known:
+                notes.append("what is worth hearing again: strategy again, or forgotten")
             return self._build_answer(listener, strategy, [], notes, {}, at)
         if budget.features or strategy not in self._rankers:
             ranking = self._rank(listener, strategy, pool, picks, request)
@@ -170,7 +183,8 @@ class RecommendationEngine:
         notes += [ranking.note] if ranking.note else []
         rows = self._diversify(listener, pool, ranking, options, count)
         slots = self._fill_slots(pool, ranking, rows, options)
-        items = self._explain(listener, pool, ranking, slots, picks if strategy == "cold_start" else None)
+        picked = picks if strategy == "cold_start" else None
+        items = self._explainer.items(listener, pool, ranking, slots, picked, unheard=unheard, now=moment)
         notes += self._extra_notes(listener, strategy, bool(notes))
         return self._build_answer(listener, strategy, items, notes, dict(ranking.services or {}), at)
 
@@ -181,10 +195,12 @@ class RecommendationEngine:
             OnlineUnavailable: the online store does not answer.
         """
         track_ids = (self._listener.get({"user_id": [user_id]}).values["user_history__track_ids"][0] or [])[:count]
-        display_fields = self._display_fields(track_ids)
+        shown = self._explainer.titles(track_ids)
         return [
             Recommendation(track, title, artist, name, None, "history", "heard")
-            for track, title, artist, name in zip(track_ids, *display_fields, strict=True)
+            for track, title, artist, name in zip(
+                track_ids, shown.titles, shown.artist_ids, shown.artist_names, strict=True
+            )
         ]
 
     def check(self) -> None:
@@ -225,6 +241,8 @@ class RecommendationEngine:
             return chosen, picks
         if len(picks) or not listener.known:
             return "cold_start", picks
+        if not self._rankers:  # too few listeners to train them
+            return "cold_start", picks
         return ("real_time" if listener.session or listener.taste is None else "hybrid"), picks
 
     def _find_candidates(
@@ -236,22 +254,50 @@ class RecommendationEngine:
         picks: np.ndarray,
         count: int,
         share: float = 1.0,
-    ) -> tuple[Pool, str | None]:
-        """Retrieve candidates that may be played, more of them where the filters leave too few; also return a note."""
+    ) -> tuple[Pool, bool, list[str]]:
+        """Retrieve unheard candidates that may be played, more of them where the filters leave too few.
+
+        Returns:
+            The candidates, whether all that the listener ever heard was left out, and notes.
+        """
         sources, picks_used = SOURCES_OF[strategy], picks if strategy == "cold_start" else None
-        at_least, note = count, None
+        at_least, checked, notes = count, np.empty(0, np.int64), list[str]()
         while True:
             pool = retrieve(
                 self.catalogue, listener, sources, excluded, picks=picks_used, at_least=at_least, share=share
             )
-            allowed, note = self._apply_rights(listener, pool, options)
-            if note or len(allowed) >= count or at_least >= len(self.catalogue):
+            allowed, right_note = self._apply_rights(listener, pool, options)
+            unchecked = np.setdiff1d(allowed.places, checked)
+            heard, heard_note = self._heard_among(listener, unchecked)
+            notes = [note for note in (right_note, heard_note) if note]
+            checked, excluded = np.union1d(checked, unchecked), np.union1d(excluded, heard)
+            allowed = allowed.keep(~np.isin(allowed.places, heard))
+            if notes or len(allowed) >= count or at_least >= len(self.catalogue):
+                break
+            if len(checked) >= MAX_LOOKUPS:
+                notes = [f"the best {len(checked):,} tracks were looked up, of which {len(allowed):,} were never heard"]
                 break
             at_least = min(4 * at_least, len(self.catalogue))
+        is_complete = listener.reachable and not heard_note
         if not len(allowed) and strategy in ("collaborative", "content"):  # the strategy has no data on the listener
-            allowed, _ = self._find_candidates(listener, "cold_start", options, excluded, picks, count, share)
-            note = "; ".join([*([note] if note else []), f"{strategy} knows nothing of this listener: popular tracks"])
-        return allowed, note
+            allowed, is_complete, more = self._find_candidates(
+                listener, "cold_start", options, excluded, picks, count, share
+            )
+            notes += [*more, f"{strategy} knows nothing of this listener: popular tracks"] if len(allowed) else more
+        elif not len(allowed) and len(checked) < MAX_LOOKUPS:
+            notes.append("nothing is left: every track was heard, excluded or may not be played here")
+        return allowed, is_complete, notes
+
+    def _heard_among(self, listener: Listener, places: np.ndarray) -> tuple[np.ndarray, str | None]:
+        """List the places that the listener has heard; if that cannot be looked up, none and a note."""
+        nothing = np.empty(0, np.int64)
+        if not listener.reachable:
+            return nothing, None
+        try:
+            heard = self._heard.among(listener.user_id, places, listener.witness)
+        except OnlineUnavailable:
+            return nothing, HEARD_UNCHECKED
+        return (nothing, NOT_ONLINE) if heard is None else (heard, None)
 
     def _apply_rights(self, listener: Listener, pool: Pool, options: RequestOptions) -> tuple[Pool, str | None]:
         """Keep the candidates that may be played; if rights cannot be checked, return all of them and a warning."""
@@ -264,43 +310,55 @@ class RecommendationEngine:
 
     def _rank(
         self, listener: Listener, strategy: Strategy, pool: Pool, picks: np.ndarray, request: Mapping[str, Any]
-    ) -> _Ranking:
-        if strategy in ("hybrid", "real_time") and listener.reachable:
-            ranker = self._rankers[strategy]
-            try:
-                scores, rows = ranker.rank(listener.user_id, pool, self.catalogue, self._platform, request)
-            except OnlineUnavailable:
-                note = "the online store does not answer: ordered without features"
-                return self._blend(listener, pool, picks, note)
-            service = ranker.features.service
-            plays = rows.values["user_artist_affinity__plays_28d"]
-            return _Ranking(scores, _best_first(scores), plays, None, {service.name: service.fingerprint})
+    ) -> Ranking:
+        if strategy in ("hybrid", "real_time"):
+            return self._rank_by_features(listener, strategy, pool, picks, request)
         if strategy == "collaborative" and listener.taste is not None:
             taste = self.catalogue.vectors("taste", pool.places) @ listener.taste
             scores = blended({"taste": taste, "similar": np.log1p(pool.similar)}, self._weights["collaborative"])
-            return _Ranking(scores, _best_first(scores))
+            return Ranking(scores, _best_first(scores))
         if strategy == "content":
             profile = content_profile(self.catalogue, listener)
             if profile is not None:
                 scores = self.catalogue.vectors("content", pool.places) @ profile
-                return _Ranking(scores, _best_first(scores))
+                return Ranking(scores, _best_first(scores))
         return self._blend(listener, pool, picks, None)
 
-    def _blend(self, listener: Listener, pool: Pool, picks: np.ndarray, note: str | None) -> _Ranking:
+    def _rank_by_features(
+        self, listener: Listener, strategy: Strategy, pool: Pool, picks: np.ndarray, request: Mapping[str, Any]
+    ) -> Ranking:
+        """Rank by the ranker of the strategy; by simpler orders where there is none, or it lost to popularity."""
+        ranker = self._rankers.get(strategy)
+        if ranker is None:
+            return self._blend(listener, pool, picks, NO_RANKER)
+        if not listener.reachable:
+            return self._blend(listener, pool, picks, None)
+        if self._lost_to_popularity:
+            return Ranking(None, _best_first(self.catalogue.segments.of_all[pool.places]), None, LOST_TO_POPULARITY)
+        try:
+            scores, rows = ranker.rank(listener.user_id, pool, self.catalogue, self._platform, request)
+        except OnlineUnavailable:
+            note = "the online store does not answer: ordered without features"
+            return self._blend(listener, pool, picks, note)
+        service = ranker.features.service
+        plays = rows.values["user_artist_affinity__plays_28d"]
+        return Ranking(scores, _best_first(scores), plays, None, {service.name: service.fingerprint})
+
+    def _blend(self, listener: Listener, pool: Pool, picks: np.ndarray, note: str | None) -> Ranking:
         """Rank by tracks played with picks and history, by similar content, and by popularity in the segments."""
         segment_shares = self.catalogue.segments.shares(listener.segments)[pool.places]
         seeds = np.concatenate([picks, self.catalogue.places(listener.history)])[:MOST_ASKED]
         if not len(seeds):
-            return _Ranking(None, _best_first(segment_shares), None, note)
+            return Ranking(None, _best_first(segment_shares), None, note)
         profile = content_profile(self.catalogue, listener, seeds)
         content = np.full(len(pool), np.nan)
         if profile is not None:
             content = self.catalogue.vectors("content", pool.places) @ profile
         scores = blended(evidence(pool.similar, content, segment_shares), self._weights["cold_start"])
-        return _Ranking(scores, _best_first(scores), None, note)
+        return Ranking(scores, _best_first(scores), None, note)
 
     def _diversify(
-        self, listener: Listener, pool: Pool, ranking: _Ranking, options: RequestOptions, count: int
+        self, listener: Listener, pool: Pool, ranking: Ranking, options: RequestOptions, count: int
     ) -> np.ndarray:
         """Order the rows of all candidates as they would be shown: diversified, with few tracks by each artist."""
         order = ranking.order
@@ -323,60 +381,10 @@ class RecommendationEngine:
         max_per_artist = options.most_by_artist or max(-(-count // 3), 2)
         return diversity_of.limit_per_artist(order, self.catalogue.artists[pool.places], count, max_per_artist)
 
-    def _fill_slots(self, pool: Pool, ranking: _Ranking, rows: np.ndarray, options: RequestOptions) -> Slots:
+    def _fill_slots(self, pool: Pool, ranking: Ranking, rows: np.ndarray, options: RequestOptions) -> Slots:
         others = ranking.order[~np.isin(ranking.order, rows)]
         liked, disliked = self.catalogue.liked[pool.places], self.catalogue.disliked[pool.places]
         return explore(rows, others, liked, disliked, options.explore, np.random.default_rng(options.seed))
-
-    def _explain(
-        self, listener: Listener, pool: Pool, ranking: _Ranking, slots: Slots, picks: np.ndarray | None
-    ) -> list[Recommendation]:
-        catalogue = self.catalogue
-        slot_pool = pool.keep(slots.rows)
-        session, history = catalogue.places(listener.session), catalogue.places(listener.history[:REASON_HISTORY])
-        seeds = picks if picks is not None and len(picks) else history
-        follow_rows, similar_rows = (
-            strongest_neighbours(catalogue.follows, session, slot_pool.places),
-            strongest_neighbours(catalogue.similar, seeds, slot_pool.places),
-        )
-        tracks = [catalogue.track_ids[place] for place in slot_pool.places.tolist()]
-        sources_and_rows = [(session, follow_rows), (seeds, similar_rows)]
-        cause_tracks = [
-            [None if row is None else catalogue.track_ids[places[row]] for row in rows]
-            for places, rows in sources_and_rows
-        ]
-        cause_ids = list(dict.fromkeys(track for causes in cause_tracks for track in causes if track is not None))
-        titles, artists, names = self._display_fields([*tracks, *cause_ids], reachable=listener.reachable)
-        title_of = dict(zip([*tracks, *cause_ids], titles, strict=True))
-        among = " ".join(listener.segments[-1:])
-        items = []
-        for slot, (row, track) in enumerate(zip(slots.rows.tolist(), tracks, strict=True)):
-            source = SOURCES[int(slot_pool.source[slot])]
-            text = reason(
-                source=source,
-                explored=bool(slots.explored[slot]),
-                artist_name=names[slot],
-                artist_plays=None if ranking.artist_plays is None else ranking.artist_plays[row],
-                follows=title_of.get(cause_tracks[0][slot] or ""),
-                similar=title_of.get(cause_tracks[1][slot] or ""),
-                popular_rank=catalogue.popular_rank(int(slot_pool.places[slot])),
-                among=among if ranking.scores is None else None,
-                picked=seeds is picks,
-            )
-            items.append(
-                Recommendation(
-                    track_id=track,
-                    title=titles[slot],
-                    artist_id=artists[slot],
-                    artist_name=names[slot],
-                    score=None if ranking.scores is None else float(ranking.scores[row]),
-                    source=source,
-                    reason=text,
-                    propensity=float(slots.propensity[slot]),
-                    explored=bool(slots.explored[slot]),
-                )
-            )
-        return items
 
     def _extra_notes(self, listener: Listener, strategy: Strategy, already_noted: bool) -> list[str]:
         """List notes on an unknown listener (unless ``already_noted``) and on the age of the model."""
@@ -415,28 +423,6 @@ class RecommendationEngine:
         if self._log is not None and answer.user_id and self._log.wants():
             self._log.add(answer)
         return answer
-
-    def _display_fields(
-        self, tracks: list[str], *, reachable: bool = True
-    ) -> tuple[list[str], list[str | None], list[str | None]]:
-        """Look up titles, artists and artist names; without the online store, identifiers stand in for titles."""
-        if not tracks:
-            return [], [], []
-        values = None
-        if reachable:
-            try:
-                values = self._display.get({"track_id": tracks}).values
-            except OnlineUnavailable:
-                values = None
-        if values is None:
-            places = (self.catalogue.place.get(track) for track in tracks)
-            artists = [None if place is None else self.catalogue.artist_ids[place] for place in places]
-            return list(tracks), artists, [None] * len(tracks)
-        return (
-            with_fallback(values["track_catalogue__title"], tracks),
-            values["track_catalogue__artist_id"],
-            values["track_catalogue__artist_name"],
-        )
 
 
 def _best_first(scores: np.ndarray) -> np.ndarray:

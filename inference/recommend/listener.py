@@ -32,6 +32,7 @@ class Listener:
         notes: messages on why the answer is less personal than it could be.
         fresh_at: event time of the listener's newest feature, in seconds since 1970 UTC; NaN if there is none.
         reachable: whether the online store answered. If not, this request does not ask it again.
+        witness: a track that the listener has surely heard, by ``user_history``; None if there is none.
     """
 
     user_id: str
@@ -44,6 +45,7 @@ class Listener:
     notes: tuple[str, ...]
     fresh_at: float
     reachable: bool = True
+    witness: str | None = None
 
     @property
     def known(self) -> bool:
@@ -60,7 +62,8 @@ def look_up_listener(
         features: lookup of the feature service ``listener_v1``.
         user_id: identifier of the listener.
         request: request fields such as the moment. Plays within a day before it belong to the session.
-        fits: ``taste`` and ``content`` → number of the model's fit. Vectors of another fit are ignored.
+        fits: ``taste`` and ``content`` → number of the model's fit; empty for a model without vectors of listeners.
+            Vectors of another fit are ignored.
         country: current country of the listener; the country of the profile if None.
 
     Raises:
@@ -71,9 +74,9 @@ def look_up_listener(
     vectors, notes = {}, []
     for kind in ("taste", "content"):
         vector, fit = values[f"user_{kind}__vector"][0], values[f"user_{kind}__fit"][0]
-        if vector is not None and fit != fits[kind]:
+        if vector is not None and fit != fits.get(kind):
             vector = None
-            if kind == "taste":
+            if kind == "taste" and kind in fits:
                 notes.append("the vectors online are not this model's; run: python -m feature_repo materialize")
         vectors[kind] = None if vector is None else np.asarray(vector, np.float32)
     now = float(request.get("request_timestamp") or rows.looked_up_at)
@@ -95,6 +98,7 @@ def look_up_listener(
         current_country,
         tuple(notes),
         max(event_times, default=float("nan")),
+        witness=history_tracks[0] if history_tracks else None,
     )
 
 

@@ -1,4 +1,4 @@
-"""The five recommenders by name: one bundle and one pipeline, each with its own sources and ranking.
+"""The recommenders by name: one bundle and one pipeline, each with its own sources and ranking.
 
 >>> from inference import HybridRecommendationModel                               # doctest: +SKIP
 >>> HybridRecommendationModel.load("recommendation").recommend("u000042")         # doctest: +SKIP
@@ -54,6 +54,24 @@ class ColdStartModel(RecommendationEngine):
     STRATEGY = "cold_start"
 
 
+class HearAgainModel(RecommendationEngine):
+    """Heard tracks that are worth hearing again now, from the listener's own plays.
+
+    >>> HearAgainModel.load().recommend("u000042", count=10).items                  # doctest: +SKIP
+    """
+
+    STRATEGY = "again"
+
+
+class ForgottenFavouritesModel(RecommendationEngine):
+    """Tracks that the listener played often, and not for two months.
+
+    >>> ForgottenFavouritesModel.load().recommend("u000042", count=10).items        # doctest: +SKIP
+    """
+
+    STRATEGY = "forgotten"
+
+
 OF_STRATEGY: dict[str, type[RecommendationEngine]] = {
     "": RecommendationEngine,
     **{
@@ -64,6 +82,8 @@ OF_STRATEGY: dict[str, type[RecommendationEngine]] = {
             HybridRecommendationModel,
             RealTimeRecommendationModel,
             ColdStartModel,
+            HearAgainModel,
+            ForgottenFavouritesModel,
         )
     },
 }

@@ -1,57 +1,109 @@
-"""Reasons for recommendations, in words that the listener can check."""
+"""Reasons for recommendations, in words that the listener can check. Each is given only where its facts hold."""
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
 from transforms.pure.candidates.neighbours import Neighbours
 
 ARTIST_PLAYS = 2
-_PERSONAL_SOURCES = ("taste", "similar", "follows", "content")
+"""Number of plays of an artist from which it is a reason."""
+FRESH_DAYS = 28.0
+"""Days for which a track is new. ``popular`` counts as many days."""
+LITTLE_KNOWN = 0.5
+"""Share of the listeners below which a track is new to most."""
 
 
-def reason(
-    *,
-    source: str,
-    explored: bool = False,
-    artist_name: str | None = None,
-    artist_plays: Any = None,
-    follows: str | None = None,
-    similar: str | None = None,
-    popular_rank: int | None = None,
-    among: str | None = None,
-    picked: bool = False,
-) -> str:
-    """Return the strongest reason that applies.
+@dataclass(frozen=True)
+class Facts:
+    """What is known of a recommended track; what is not known is None or 0.
 
-    Args:
+    Attributes:
         source: candidate source of the track.
         explored: whether exploration chose the track.
         artist_name: artist of the track.
-        artist_plays: plays of that artist by the listener in 28 days; None if unknown.
-        follows: title of the recent play that this track most often follows.
+        artist_plays: plays of that artist by the listener in 28 days.
+        follows: title of a play of the last day, which this track has followed within five plays.
         similar: title of the played or picked track that this track is most often played with.
-        popular_rank: popularity rank in the last 28 days, from 1.
-        among: segment in which the track is popular, if it is not popular in general.
-        picked: whether the listener picked ``similar`` rather than played it.
+        similar_listeners: number of other listeners who played both.
+        content_match: similarity of the descriptions of this track and of what the listener plays or picked.
+        taste_match: inner product of the taste vectors.
+        listeners: number of other listeners who played the track, as of the training.
+        all_listeners: number of all listeners, as of the training.
+        released_days: days since the track came out.
+        popular_rank: popularity rank in the 28 days before the model's cutoff, from 1.
+        popular_until: day of that cutoff, if it is not today.
+        among: segment of the listener in which the track is played, if the order comes from segments.
+        picked: whether the listener picked ``similar`` and what ``content_match`` compares, rather than played it.
+        unheard: whether the track was looked up among all that the listener has heard, and was not there.
     """
-    verb = "picked" if picked else "played"
-    reasons = (
-        (explored, "new to most: be among the first to hear it"),
+
+    source: str
+    explored: bool = False
+    artist_name: str | None = None
+    artist_plays: int | None = None
+    follows: str | None = None
+    similar: str | None = None
+    similar_listeners: int = 0
+    content_match: float = 0.0
+    taste_match: float = 0.0
+    listeners: int = 0
+    all_listeners: int = 0
+    released_days: float | None = None
+    popular_rank: int | None = None
+    popular_until: str | None = None
+    among: str | None = None
+    picked: bool = False
+    unheard: bool = False
+
+
+def reason(facts: Facts) -> str:
+    """Return the strongest reason that holds.
+
+    >>> reason(Facts("taste", taste_match=0.4, listeners=12)), reason(Facts("taste", taste_match=0.4))
+    ('near your taste: 12 other listeners played it', 'nothing more is known of it')
+    """
+    verb = "picked" if facts.picked else "played"
+    is_little_known = 0 < facts.listeners < LITTLE_KNOWN * facts.all_listeners
+    others, both = _people(facts.listeners), _people(facts.similar_listeners)
+    until = "the last 28 days" if facts.popular_until is None else f"the 28 days before {facts.popular_until}"
+    reasons: tuple[tuple[object, str], ...] = (
+        (facts.explored and is_little_known, "new to most: be among the first to hear it"),
         (
-            artist_plays and artist_plays >= ARTIST_PLAYS and artist_name,
-            f"you played {artist_name} {int(artist_plays or 0)} times in the last 28 days",
+            facts.artist_name and (facts.artist_plays or 0) >= ARTIST_PLAYS,
+            f"you played {facts.artist_name} {facts.artist_plays} times in the last 28 days",
         ),
-        (source == "follows" and follows, f"often played after {follows}, which you just played"),
-        (similar and source in _PERSONAL_SOURCES, f"listeners of {similar}, which you {verb}, play it too"),
-        (source == "content", f"it is like what you {'picked' if picked else 'play'}"),
-        (source in _PERSONAL_SOURCES, "listeners with your taste play it"),
-        (source == "fresh", "it came out in the last four weeks"),
-        (among, f"listeners like you play it ({among})"),
-        (popular_rank, f"number {popular_rank} of the last 28 days"),
+        (
+            facts.source == "follows" and facts.follows,
+            f"has followed {facts.follows}, which you played in the last day",
+        ),
+        (
+            facts.similar and facts.similar_listeners,
+            f"{both} played both it and {facts.similar}, which you {verb}",
+        ),
+        (
+            facts.source == "content" and facts.content_match > 0,
+            f"described like what you {'picked' if facts.picked else 'play'}",
+        ),
+        (
+            facts.source == "taste" and facts.taste_match > 0 and facts.listeners,
+            f"near your taste: {others} played it",
+        ),
+        (
+            facts.released_days is not None and 0 <= facts.released_days <= FRESH_DAYS and facts.source == "fresh",
+            "it came out in the last four weeks",
+        ),
+        (facts.among, f"played among listeners like you ({facts.among})"),
+        (facts.popular_rank, f"number {facts.popular_rank} of {until}"),
+        (facts.content_match > 0, f"described like what you {'picked' if facts.picked else 'play'}"),
+        (facts.unheard, "you have not heard it yet"),
     )
-    return next((text for holds, text in reasons if holds), "you have not heard it yet")
+    return next((text for holds, text in reasons if holds), "nothing more is known of it")
+
+
+def _people(count: int) -> str:
+    return "another listener" if count == 1 else f"{count} other listeners"
 
 
 def strongest_neighbours(table: Neighbours, seeds: np.ndarray, candidates: np.ndarray) -> list[int | None]:

@@ -6,7 +6,7 @@ from typing import Literal, TypedDict, get_args
 
 from feature_repo.errors import InputError
 
-Strategy = Literal["collaborative", "content", "hybrid", "real_time", "cold_start"]
+Strategy = Literal["collaborative", "content", "hybrid", "real_time", "cold_start", "again", "forgotten"]
 
 
 class RecommendationOptions(TypedDict, total=False):
@@ -44,7 +44,8 @@ class RequestOptions:
         diversity: weight of diversity beside the score, 0 to 1.
         explore: share of the slots that show little-known tracks in order to learn about them, 0 to 1.
         seed: seed of the exploration; random if None.
-        strategy: which of the five models answers; chosen by what is known of the listener if None.
+        strategy: which model answers, ``again`` and ``forgotten`` with heard tracks; chosen by what is known of the
+            listener, among those of unheard tracks, if None.
     """
 
     exclude_tracks: Collection[str] = ()

@@ -75,6 +75,16 @@ SERVICES = (
         "request_context",
     ),
     service(
+        "heard_v1",
+        "Whether a listener has ever heard a track, how often, and when last: for the filter of known tracks",
+        "user_track_history",
+    ),
+    service(
+        "own_listening_v1",
+        "What a listener played so far, for what they may want to hear again",
+        "user_own_listening",
+    ),
+    service(
         "track_display_v1",
         "What a person is shown of a track",
         "track_catalogue: title artist_id artist_name genres",

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import time
 from collections.abc import Callable
@@ -31,6 +32,7 @@ from inference.features import OnlineFeatures
 from inference.recommend.answer import Answer
 from inference.recommend.engine import SOURCES_OF
 from inference.recommend.request import RequestOptions
+from tests.oracles.reasons import PlaysOracle
 from training.registry import CHAMPION, versions
 from transforms import feature_tables
 from transforms.logged.impressions import impressions
@@ -136,7 +138,7 @@ def test_a_stranger_gets_what_is_popular(engine: RecommendationEngine, in_world:
 def test_a_country_alone_moves_what_a_stranger_gets(engine: RecommendationEngine) -> None:
     in_country = engine.recommend("nobody", count=30, country="JP")
     assert track_ids(in_country) != track_ids(engine.recommend("nobody", count=30))
-    assert "listeners like you play it (JP)" in {item.reason for item in in_country.items}
+    assert "played among listeners like you (JP)" in {item.reason for item in in_country.items}
 
 
 def test_picks_move_what_a_stranger_gets(engine: RecommendationEngine) -> None:
@@ -431,7 +433,7 @@ def test_redis_gone_in_the_middle_is_told_and_answered(
             assert len(set(track_ids(answer))) == 6
             assert note in str(answer.note)
     with monkeypatch.context() as patch:
-        patch.setattr(engine._display, "get", unavailable)
+        patch.setattr(engine._explainer._display, "get", unavailable)
         answer = engine.recommend("u000007", count=3)
         assert [item.title for item in answer.items] == track_ids(answer)
 
@@ -506,3 +508,40 @@ def test_without_any_store_every_model_answers_after_one_question(
     assert len(set(track_ids(answer))) == 7
     assert "the online store does not answer" in str(answer.note)
     assert services == ["listener_v1"]
+
+
+def test_every_reason_is_true_of_the_raw_plays(engine: RecommendationEngine, in_world: Home) -> None:
+    """Reasons of all listeners, and of strangers, against loops over the raw plays; none is of one kind alone."""
+    oracle = PlaysOracle(in_world)
+    kinds = set()
+    for number in range(0, 150, 3):
+        user = f"u{number:06d}"
+        for options in ({}, {"strategy": "cold_start"}, {"explore": 0.5, "seed": number}, {"strategy": "again"}):
+            for item in engine.recommend(user, count=12, **options).items:
+                assert oracle.holds(user, item), (user, options, item)
+                kinds.add(re.sub(r"\d+|u played .* times|and .*, which|followed .*, which", "", item.reason))
+    for item in engine.recommend("nobody", count=40, country="JP").items:
+        assert oracle.holds("nobody", item, "JP"), item
+    assert len(kinds) >= 6
+
+
+def test_a_day_of_plays_is_left_out_whole(own_world: Home, running_clock: None) -> None:
+    """Forty plays of today, of which the session lists twenty and the history none."""
+    engine = RecommendationEngine.load("recommendation", own_world)
+    played = track_ids(engine.recommend("u000007", count=40))
+    now = datetime.now(UTC)
+    events = [
+        {
+            "user_id": "u000007",
+            "track_id": track,
+            "event_timestamp": (now - timedelta(seconds=300 - number)).isoformat(),
+            "ms_played": 1_000,
+        }
+        for number, track in enumerate(played)
+    ]
+    EventWriter(own_world).write(json.dumps({"kind": "plays", "events": events}).encode())
+    Reader(own_world, Address.from_env(), Stream, Settings(until_idle=True), say=lambda text: None).run()
+    assert len(engine._look_up("u000007", {}, RequestOptions()).session) == 20
+    answer = engine.recommend("u000007", count=100)
+    assert len(answer.items) > 50
+    assert not set(track_ids(answer)) & set(played)

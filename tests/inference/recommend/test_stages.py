@@ -1,11 +1,13 @@
 """Unit tests of diversification, exploration and reasons."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from inference.recommend.diversify import calibrated, genre_shares, limit_per_artist, mmr
 from inference.recommend.explore import explore
-from inference.recommend.reasons import reason, strongest_neighbours
+from inference.recommend.reasons import Facts, reason, strongest_neighbours
 from transforms.pure.candidates.neighbours import largest
 
 
@@ -71,19 +73,44 @@ def test_slots_explore_as_often_as_asked_and_never_twice_the_same() -> None:
     assert (without_candidates.propensity == 1).all()
 
 
-def test_reasons_say_the_strongest_ground() -> None:
-    ground = {"source": "follows", "artist_name": "A", "artist_plays": 3, "follows": "F", "similar": "S"}
-    assert reason(**ground) == "you played A 3 times in the last 28 days"
-    assert reason(**ground, explored=True) == "new to most: be among the first to hear it"
-    assert reason(**{**ground, "artist_plays": None}) == "often played after F, which you just played"
-    assert reason(source="taste", similar="S") == "listeners of S, which you played, play it too"
-    assert reason(source="similar", similar="S", picked=True) == "listeners of S, which you picked, play it too"
-    assert reason(source="content") == "it is like what you play"
-    assert reason(source="taste") == "listeners with your taste play it"
-    assert reason(source="fresh") == "it came out in the last four weeks"
-    assert reason(source="popular", among="SE", popular_rank=2) == "listeners like you play it (SE)"
-    assert reason(source="popular", artist_plays=0, popular_rank=4) == "number 4 of the last 28 days"
-    assert reason(source="popular") == "you have not heard it yet"
+def test_reasons_say_the_strongest_ground_that_holds() -> None:
+    facts = Facts("follows", artist_name="A", artist_plays=3, follows="F", similar="S", similar_listeners=2)
+    few_of_many = {"explored": True, "listeners": 2, "all_listeners": 9}
+    assert reason(facts) == "you played A 3 times in the last 28 days"
+    assert reason(replace(facts, **few_of_many)) == "new to most: be among the first to hear it"
+    assert reason(replace(facts, artist_plays=1)) == "has followed F, which you played in the last day"
+    taste = Facts("taste", similar="S", similar_listeners=1, taste_match=0.1, listeners=1)
+    assert reason(taste) == "another listener played both it and S, which you played"
+    assert reason(replace(taste, similar_listeners=3, picked=True)) == (
+        "3 other listeners played both it and S, which you picked"
+    )
+    assert reason(replace(taste, similar_listeners=0)) == "near your taste: another listener played it"
+    assert reason(Facts("content", content_match=0.2)) == "described like what you play"
+    assert reason(Facts("fresh", released_days=28.0)) == "it came out in the last four weeks"
+    assert reason(Facts("popular", among="SE", popular_rank=2)) == "played among listeners like you (SE)"
+    assert reason(Facts("popular", popular_rank=4)) == "number 4 of the last 28 days"
+    assert reason(Facts("popular", popular_rank=4, popular_until="2026-03-01")) == (
+        "number 4 of the 28 days before 2026-03-01"
+    )
+    assert reason(Facts("popular", unheard=True)) == "you have not heard it yet"
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        Facts("taste", taste_match=0.9, listeners=0),
+        Facts("taste", taste_match=-0.1, listeners=5),
+        Facts("similar", similar="S", similar_listeners=0),
+        Facts("content", content_match=0.0),
+        Facts("fresh", released_days=28.1),
+        Facts("fresh"),
+        Facts("popular", explored=True, listeners=5, all_listeners=10),
+        Facts("popular", explored=True),
+        Facts("popular", artist_name="A", artist_plays=None),
+    ],
+)
+def test_nothing_is_said_that_is_not_known(facts: Facts) -> None:
+    assert reason(facts) == "nothing more is known of it"
 
 
 def test_the_strongest_ground_is_the_largest_weight() -> None:

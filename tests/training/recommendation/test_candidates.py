@@ -54,6 +54,7 @@ def known(plays: Interactions) -> Knowledge:
         follows(plays, CUTOFF),
         Popularity(days=28).fit(plays, CUTOFF).track,
         np.array([129, 128]),
+        np.full(130, np.nan),
         np.arange(130) < 129,
         [["pop"]] * 130,
     )

@@ -10,5 +10,7 @@ the cutoff; the fit has ``scores(users)``, an array (len(users), tracks), higher
 
 ``ranker`` orders the candidates of ``candidates`` by features of a FeatureService. ``run`` trains the family: it writes
 vectors back as features at every cutoff, trains the rankers on point-in-time features, evaluates all models on the
-last days, and writes the bundle for serving.
+last days, and writes the bundle for serving. With few listeners ``own_run`` takes its place: ``own_listening`` sums up
+the plays of each of them, ``own_evaluation`` measures and chooses the order of what to hear again, ``own_result`` says
+what was measured and what could not be.
 """

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy import sparse
 
 from feature_repo.bundle import GOLDEN
 from feature_repo.contract import contract_of
@@ -30,27 +31,53 @@ if TYPE_CHECKING:
     import lightgbm
 
 NAME = "recommendation"
+BLOCK = 512
+"""Number of tracks whose neighbours are compared at a time."""
 
 
 @dataclass(frozen=True)
-class TrainedModels:
-    """The models trained on all data, as they go into the bundle.
+class RetrievalParts:
+    """What every bundle of the family finds its candidates with, learned from all data.
 
     Attributes:
         interactions: all plays, with the identifiers of tracks and users.
         knowledge: vectors, neighbours and popularity at the end of the data.
-        hybrid: ranker for requests outside a session.
-        real_time: ranker for requests within sessions.
-        weights: model (collaborative, cold start) → score name → weight.
         popularity: plays by segment of listeners.
     """
 
     interactions: Interactions
     knowledge: Knowledge
+    popularity: SegmentPopularity
+
+    def files(self) -> dict[str, bytes]:
+        """Packs the files of the bundle: indexes, neighbours, popularity, catalogue."""
+        knowledge = self.knowledge
+        kept_tracks = np.flatnonzero(knowledge.recommendable)
+        similar = restrict_neighbours(knowledge.similar, kept_tracks)
+        return {
+            "taste.voy": build_index(knowledge.taste.track[kept_tracks]),
+            "content.voy": build_index(knowledge.content[1][kept_tracks]),
+            "similar.npz": similar.to_bytes(),
+            "follows.npz": restrict_neighbours(knowledge.follows, kept_tracks).to_bytes(),
+            "segments.npz": restrict_segments(self.popularity, kept_tracks).to_bytes(),
+            "catalogue.json": json.dumps(_catalogue(self, kept_tracks)).encode(),
+            "outcomes.npz": _outcomes(self, kept_tracks, similar),
+        }
+
+
+@dataclass(frozen=True)
+class TrainedModels(RetrievalParts):
+    """The models trained on all data, as they go into the bundle.
+
+    Attributes:
+        hybrid: ranker for requests outside a session.
+        real_time: ranker for requests within sessions.
+        weights: model (collaborative, cold start) → score name → weight.
+    """
+
     hybrid: "lightgbm.Booster"
     real_time: "lightgbm.Booster"
     weights: Mapping[str, Mapping[str, float]]
-    popularity: SegmentPopularity
 
 
 def bundle_writer(
@@ -77,7 +104,6 @@ def bundle_writer(
     """
     boosters = {"hybrid": trained.hybrid, "real_time": trained.real_time}
     knowledge = trained.knowledge
-    kept_tracks = np.flatnonzero(knowledge.recommendable)
     numbers = {model: asdict(values) for model, values in evaluation.by_question["at the cutoff"].items()}
     real_time = resolve_service(open_store(home), contract_of(home), REAL_TIME.service)
 
@@ -85,13 +111,7 @@ def bundle_writer(
         files = {
             "hybrid.onnx": to_onnx(trained.hybrid),
             "real_time.onnx": to_onnx(trained.real_time),
-            "taste.voy": build_index(knowledge.taste.track[kept_tracks]),
-            "content.voy": build_index(knowledge.content[1][kept_tracks]),
-            "similar.npz": restrict_neighbours(knowledge.similar, kept_tracks).to_bytes(),
-            "follows.npz": restrict_neighbours(knowledge.follows, kept_tracks).to_bytes(),
-            "segments.npz": restrict_segments(trained.popularity, kept_tracks).to_bytes(),
-            "catalogue.json": json.dumps(_catalogue(trained, kept_tracks)).encode(),
-            "outcomes.npz": _outcomes(trained, kept_tracks),
+            **trained.files(),
             GOLDEN: golden(
                 {name: (rows, np.asarray(boosters[name].predict(rows))) for name, rows in golden_inputs.items()}
             ),
@@ -118,6 +138,7 @@ def bundle_writer(
                     "taste_fit": knowledge.taste_fit,
                     "content_fit": knowledge.content_fit,
                     "weights": trained.weights,
+                    "lost_to_popularity": evaluation.lost_to_popularity,
                     "real_time": {
                         "service": REAL_TIME.service,
                         "fingerprint": real_time.fingerprint,
@@ -166,27 +187,54 @@ def restrict_segments(table: SegmentPopularity, kept_tracks: np.ndarray) -> Segm
     )
 
 
-def _catalogue(trained: TrainedModels, kept_tracks: np.ndarray) -> dict[str, Any]:
+def _catalogue(trained: RetrievalParts, kept_tracks: np.ndarray) -> dict[str, Any]:
     plays, knowledge = trained.interactions, trained.knowledge
     new_number = {track: number for number, track in enumerate(kept_tracks.tolist())}
+    fresh = [track for track in knowledge.fresh.tolist() if track in new_number]
     recent_plays = knowledge.popular[kept_tracks]
     return {
         "track_ids": [plays.track_ids[track] for track in kept_tracks.tolist()],
         "artist_ids": [plays.artist_ids[track] for track in kept_tracks.tolist()],
         "genres": [knowledge.genres[track] for track in kept_tracks.tolist()],
         "popular": np.argsort(-recent_plays, kind="stable")[: int((recent_plays > 0).sum())].tolist(),
-        "fresh": [new_number[track] for track in knowledge.fresh.tolist() if track in new_number],
+        "fresh": [new_number[track] for track in fresh],
+        "released": [int(knowledge.released[track]) for track in fresh],
+        "listeners": len(np.unique(plays.user)),
     }
 
 
-def _outcomes(trained: TrainedModels, kept_tracks: np.ndarray) -> bytes:
-    """Packs the number of completed and of skipped plays of each track."""
+def _outcomes(trained: RetrievalParts, kept_tracks: np.ndarray, similar: Neighbours) -> bytes:
+    """Packs plays and listeners of each track, and how many listeners played both a track and its neighbour."""
     plays = trained.interactions.before(trained.knowledge.cutoff)
     tracks = plays.shape[1]
     skipped = np.bincount(plays.track[plays.skipped], minlength=tracks)
     all_plays = np.bincount(plays.track, minlength=tracks)
-    outcomes = {"liked": (all_plays - skipped)[kept_tracks], "skipped": skipped[kept_tracks]}
+    listened = sparse.csr_array((np.ones(len(plays.user)), (plays.track, plays.user)), (tracks, plays.shape[0]))
+    listened.data[:] = 1
+    listened = listened[kept_tracks]
+    outcomes = {
+        "liked": (all_plays - skipped)[kept_tracks],
+        "skipped": skipped[kept_tracks],
+        "listeners": np.diff(listened.indptr),
+        "shared_listeners": count_shared_listeners(listened, similar),
+    }
     return npz.pack(outcomes, compressed=False)
+
+
+def count_shared_listeners(listened: sparse.csr_array, similar: Neighbours) -> np.ndarray:
+    """(tracks, k) uint8 listeners who played both a track and its neighbour, 255 at most; 0 where there is none.
+
+    Args:
+        listened: (tracks, users) 1 where the user played the track.
+        similar: neighbours of the tracks.
+    """
+    shared = np.zeros(similar.places.shape, np.uint8)
+    for first in range(0, len(similar.places), BLOCK):
+        neighbours = similar.places[first : first + BLOCK]
+        rows, columns = np.nonzero(neighbours >= 0)
+        both = listened[first + rows].multiply(listened[neighbours[rows, columns]])
+        shared[first + rows, columns] = np.minimum(np.asarray(both.sum(axis=1)).ravel(), 255)
+    return shared
 
 
 def _model_card(version: int, training_data: TrainingSet, evaluation: Evaluation, split: TimeSplit) -> str:

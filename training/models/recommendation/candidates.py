@@ -12,10 +12,11 @@ from training.datasets.interactions import Interactions, distinct
 from training.models.recommendation.knowledge import Knowledge
 from training.models.recommendation.weighting import MICROSECONDS_A_DAY
 from transforms.pure.candidates.neighbours import HISTORY_FADES, MOST_ASKED, SESSION_FADES, fading
+from transforms.pure.candidates.own import SESSION_PAUSE_S
 from transforms.pure.candidates.pool import LIMITS, Pool, pool
 from transforms.raw.table import MICROSECONDS_UTC
 
-SESSION_TRACKS, SESSION_PAUSE = 20, 3_600_000_000
+SESSION_TRACKS, SESSION_PAUSE = 20, round(SESSION_PAUSE_S * 1e6)
 """Plays of a session at most, all within a day; pause in µs after which the next play starts a new session."""
 AHEAD = 20
 """Plays after the moment from which the relevant tracks of a session are taken."""

@@ -1,7 +1,7 @@
 """Evaluates the family on test: at the cutoff, within sessions, for new listeners and for new tracks."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -37,6 +37,19 @@ class Evaluation:
     by_question: dict[str, dict[str, RankingMetrics]]
     segments: dict[str, RankingMetrics] = field(default_factory=dict)
     evidence: Evidence | None = None
+
+    @property
+    def lost_to_popularity(self) -> bool:
+        """Whether the most played tracks of 28 days were better on the test than the hybrid, at the cutoff."""
+        metrics = self.by_question["at the cutoff"]
+        return metrics["popularity_28d"].ndcg_at_10 > metrics["hybrid"].ndcg_at_10
+
+    def by_popularity(self) -> "Evaluation":
+        """Returns the same with evidence of what is then served: the most played tracks."""
+        if self.evidence is None:
+            return self
+        values = {**self.evidence.values, MODEL_KEY: self.evidence.values["popularity_28d"]}
+        return replace(self, evidence=replace(self.evidence, values=values))
 
 
 def rank_collaborative(

@@ -78,6 +78,7 @@ class Knowledge:
         follows: neighbours of each track among tracks played after it.
         popular: (tracks,) number of plays in the last four weeks.
         fresh: numbers of the tracks released in the last four weeks, newest first.
+        released: (tracks,) release time in µs since 1970 UTC; NaN where unknown.
         recommendable: (tracks,) True where a track was played or has a description, and may be recommended.
         genres: genres of each track.
     """
@@ -91,6 +92,7 @@ class Knowledge:
     follows: Neighbours
     popular: np.ndarray
     fresh: np.ndarray
+    released: np.ndarray
     recommendable: np.ndarray
     genres: list[list[str]]
 
@@ -144,9 +146,6 @@ def learn(
     taste = _add_cold_tracks(taste, descriptions, listeners)
     content = content_vectors(descriptions.rows, past)
     fit_ids = [_fit_id(*pair) for pair in ((taste.user, taste.track), content)]
-    with np.errstate(invalid="ignore"):
-        age_days = (cutoff - descriptions.released) / MICROSECONDS_A_DAY
-        new_releases = np.flatnonzero((age_days >= 0) & (age_days <= FRESH_DAYS))
     knowledge = Knowledge(
         cutoff=cutoff,
         taste=taste,
@@ -156,12 +155,21 @@ def learn(
         similar=similar(interactions, cutoff),
         follows=follows(interactions, cutoff),
         popular=Popularity(days=POPULAR_DAYS).fit(interactions, cutoff).track,
-        fresh=new_releases[np.argsort(age_days[new_releases], kind="stable")],
+        fresh=fresh_tracks(descriptions, cutoff),
+        released=descriptions.released,
         recommendable=(listeners > 0) | descriptions.has_description,
         genres=descriptions.genres,
     )
     write(home, interactions, knowledge, listeners)
     return knowledge
+
+
+def fresh_tracks(descriptions: TrackDescriptions, cutoff: int) -> np.ndarray:
+    """Numbers of the tracks released in the last four weeks before the cutoff, newest first."""
+    with np.errstate(invalid="ignore"):
+        age_days = (cutoff - descriptions.released) / MICROSECONDS_A_DAY
+        new_releases = np.flatnonzero((age_days >= 0) & (age_days <= FRESH_DAYS))
+    return np.asarray(new_releases[np.argsort(age_days[new_releases], kind="stable")])
 
 
 def similar(interactions: Interactions, cutoff: int) -> Neighbours:
@@ -174,6 +182,21 @@ def similar(interactions: Interactions, cutoff: int) -> Neighbours:
 def follows(interactions: Interactions, cutoff: int) -> Neighbours:
     """Finds tracks that are played after each track."""
     return neighbours(Transitions().fit(interactions, cutoff))
+
+
+def sparse_neighbours(weights: sparse.csr_array, k: int = NEIGHBOURS) -> Neighbours:
+    """Keeps the k largest positive weights of each row of a sparse (tracks, tracks) matrix; of equals the first."""
+    sizes = np.diff(weights.indptr)
+    rows = np.repeat(np.arange(weights.shape[0]), sizes)
+    order = np.lexsort((weights.indices, -weights.data, rows))
+    rank = np.arange(len(order)) - np.repeat(weights.indptr[:-1], sizes)
+    is_kept = (rank < k) & (weights.data[order] > 0)
+    order, rank = order[is_kept], rank[is_kept]
+    width = int(rank.max(initial=0)) + 1
+    places = np.full((weights.shape[0], width), -1, np.int32)
+    values = np.zeros((weights.shape[0], width), np.float32)
+    places[rows[order], rank], values[rows[order], rank] = weights.indices[order], weights.data[order]
+    return Neighbours(places, values)
 
 
 def neighbours(fit: FromHistory | DualFit, k: int = NEIGHBOURS) -> Neighbours:
@@ -189,7 +212,7 @@ def neighbours(fit: FromHistory | DualFit, k: int = NEIGHBOURS) -> Neighbours:
                 table = fit.weights
                 yield table[rows].toarray() if isinstance(table, sparse.csr_array) else table[rows]
 
-    return largest(list(blocks()), k)
+    return largest(blocks(), k)
 
 
 def content_vectors(rows: sparse.csr_array, plays: Interactions, dimensions: int = 32) -> tuple[np.ndarray, np.ndarray]:
@@ -243,6 +266,19 @@ def _write_vectors(home: Home, view: str, key: str, ids: pl.Series, values: np.n
             "fit": pl.repeat(fit, count, dtype=pl.Int64, eager=True),
         }
     )
+    write_rows(home, view, rows, cutoff, str(fit))
+
+
+def write_rows(home: Home, view: str, rows: pl.DataFrame, cutoff: int, fit: str) -> None:
+    """Writes the rows that training computed at a cutoff to a feature table; those of a fit before are closed.
+
+    Args:
+        home: the data folder.
+        view: name of the feature view.
+        rows: its rows.
+        cutoff: their event time, µs since 1970 UTC.
+        fit: identifier of what they were computed from.
+    """
     table, now = feature_tables.tables(home)[view], clock.now()
     date = str(datetime.fromtimestamp(cutoff / 1e6, UTC).date())
     inputs = hashlib.sha256(f"{view} {fit}".encode()).hexdigest()

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from training.models.recommendation.bundle import TrainedModels
     from training.models.recommendation.moment import Moment
 
-_STYLE = """
+STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 75rem; padding: 0 1rem; color: #1a1a1a }
 table { border-collapse: collapse; margin: .5rem 0 1.5rem } td, th { padding: .15rem .7rem; text-align: right }
 td:first-child, th:first-child { text-align: left } tr:nth-child(even) { background: #f4f4f2 }
@@ -53,7 +53,7 @@ def draw(
         test: test moment, for the number of its queries.
     """
     tables = "".join(
-        f"<h2>{html.escape(question.capitalize())}</h2>{_table(models)}"
+        f"<h2>{html.escape(question.capitalize())}</h2>{table(models)}"
         for question, models in evaluation.by_question.items()
     )
     pictures = [
@@ -70,18 +70,19 @@ def draw(
     ]
     choice = html.escape(json.dumps(dict(parameters), indent=1, default=str))
     return (
-        f"<!doctype html><meta charset=utf-8><title>{html.escape(name)}</title><style>{_STYLE}</style>"
+        f"<!doctype html><meta charset=utf-8><title>{html.escape(name)}</title><style>{STYLE}</style>"
         f"<h1>{html.escape(name)}</h1><p>On test, measured once; full rankings over all tracks, heard ones left out. "
         f"Novelty: self-information of a recommended track in bits; diversity: mean 1 − cosine within a list; "
         f"popularity lift: popularity of the list relative to that of the listener's past plays.</p>{tables}"
-        f"<h2>Hybrid by segment</h2>{_table(evaluation.segments)}"
+        f"<h2>Hybrid by segment</h2>{table(evaluation.segments)}"
         f"<div class=pictures>{''.join(f'<figure>{picture}</figure>' for picture in pictures)}</div>"
         f"<h2>Parameters of the run</h2><pre>{choice}</pre>"
         f"<p>{len(test.queries)} listeners at the cutoff, {len(test.session_queries)} within sessions.</p>"
     )
 
 
-def _table(models: Mapping[str, RankingMetrics]) -> str:
+def table(models: Mapping[str, RankingMetrics]) -> str:
+    """Renders the metrics of models as an HTML table."""
     head = "".join(f"<th>{html.escape(title)}</th>" for title in _COLUMNS.values())
     rows = []
     for model, figures in models.items():

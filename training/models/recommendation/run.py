@@ -26,10 +26,11 @@ from training.clock import Clock
 from training.datasets import Interactions, Sample, TimeSplit
 from training.evaluate import rank_all, ranking_metrics
 from training.golden import ROWS
-from training.models.base import FamilyModel
+from training.models.base import FamilyModel, Gates
 from training.models.recommendation import evaluate, report
 from training.models.recommendation.bundle import NAME, TrainedModels, bundle_writer, iso
 from training.models.recommendation.candidates import (
+    Query,
     queries_at_cutoff,
     queries_in_session,
     sample_negatives,
@@ -39,6 +40,8 @@ from training.models.recommendation.fitted_ranker import FittedRanker, fit_ranke
 from training.models.recommendation.ials import IALS
 from training.models.recommendation.knowledge import Knowledge, describe, learn
 from training.models.recommendation.moment import Moment
+from training.models.recommendation.own_result import OwnResult
+from training.models.recommendation.own_run import run_own
 from training.models.recommendation.problem import PARAMETERS, MomentQueries, RankerProblem
 from training.models.recommendation.ranker import HYBRID, REAL_TIME, Ranker
 from training.models.recommendation.result import Result, flatten_metrics
@@ -47,6 +50,8 @@ from training.models.recommendation.segments import SEGMENT_SERVICE, count_popul
 from training.models.recommendation.settings import Settings
 from training.registry import register
 
+LEAST_LISTENERS = 10
+"""Fewest listeners that are compared. With fewer, each gets answers from their own plays alone (``own_run``)."""
 EXPLAINED = 500
 """Rows of the test for which the feature contributions of the ranker are computed."""
 
@@ -57,8 +62,11 @@ def run(
     *,
     parameters: Mapping[str, Any] | None = None,
     progress: Progress = silent,
-) -> Result:
+) -> Result | OwnResult:
     """Trains, evaluates and registers the family. See the module's docstring.
+
+    With fewer than ``LEAST_LISTENERS``, or plays that cannot be split, each listener gets answers from their own plays
+    (``own_run``).
 
     Args:
         home: the data folder.
@@ -67,16 +75,19 @@ def run(
         progress: callback for the progress of each stage.
 
     Raises:
-        InputError: there are too few plays, or no listener has plays both before and after a cutoff.
-        StoreError: features are not built or not applied.
+        StoreError: there are no plays, or features are not built or not applied.
     """
     settings = settings or Settings()
     settings = replace(settings, ranker=replace(settings.ranker, **(parameters or {})))
     clock = Clock(progress, 7)
-    interactions, split, settings, moments, final_knowledge = _prepare(home, settings, clock)
+    interactions = Interactions.load(home)
+    try:
+        split, settings, moments, final_knowledge = _prepare(home, interactions, settings, clock)
+    except InputError as error:
+        return run_own(home, interactions, f"they need {error.expected}, found {error.found}", progress)
     hybrid = fit_ranker(home, interactions, settings, HYBRID, [moment.queries for moment in moments])
     clock.lap("hybrid")
-    real_time = fit_ranker(home, interactions, settings, REAL_TIME, [moment.session_queries for moment in moments])
+    real_time = fit_ranker(home, interactions, settings, REAL_TIME, _queries_in_sessions(moments))
     clock.lap("real time")
     user_segments = segments_of_users(home, interactions, moments[-1].knowledge.cutoff)
     weights = {
@@ -84,16 +95,18 @@ def run(
         "cold_start": learn_cold_start_weights(interactions, moments[-2], user_segments, settings),
     }
     evaluation = _evaluate(interactions, moments[-1], hybrid, real_time, weights, user_segments, split.end)
+    if evaluation.lost_to_popularity:
+        evaluation = evaluation.by_popularity()
     clock.lap("evaluation")
     trained = TrainedModels(
         interactions,
         final_knowledge,
-        hybrid.booster,
-        real_time.booster,
-        weights,
         count_popularity(
             interactions, final_knowledge.cutoff, segments_of_users(home, interactions, final_knowledge.cutoff)
         ),
+        hybrid.booster,
+        real_time.booster,
+        weights,
     )
     golden_inputs = {
         "hybrid": HYBRID.matrix(hybrid.training_data.data.head(ROWS)),
@@ -134,7 +147,8 @@ def problem(home: Home, *, progress: Progress = silent) -> RankerProblem:
         StoreError: features are not built or not applied.
     """
     clock = Clock(progress, 3)
-    interactions, _, settings, moments, _ = _prepare(home, Settings(), clock)
+    interactions = Interactions.load(home)
+    _, settings, moments, _ = _prepare(home, interactions, Settings(), clock)
     queries_by_moment = [moment.queries for moment in moments]
     _, parts = pull_features(home, interactions, HYBRID, queries_by_moment)
     clock.lap("training set")
@@ -154,20 +168,37 @@ def problem(home: Home, *, progress: Progress = silent) -> RankerProblem:
     )
 
 
+def _queries_in_sessions(moments: Sequence[Moment]) -> list[list[Query]]:
+    """Returns the queries of the real-time ranker by moment: those at the cutoffs if there are none in sessions."""
+    learned_from = [moment.session_queries for moment in moments[:-1]]
+    if any(learned_from):
+        return [*learned_from, moments[-1].session_queries]
+    return [*(moment.queries for moment in moments[:-1]), moments[-1].session_queries]
+
+
 def _sample_rows(rows: pl.DataFrame) -> pl.DataFrame:
     """Draws a sample of at most ``EXPLAINED`` rows."""
     return rows.sample(min(rows.height, EXPLAINED), seed=0)
 
 
 def _prepare(
-    home: Home, settings: Settings, clock: Clock
-) -> tuple[Interactions, TimeSplit, Settings, list[Moment], Knowledge]:
-    """Loads the plays, splits them, chooses the vectors, and collects all moments and the knowledge at the end."""
-    interactions = Interactions.load(home)
+    home: Home, interactions: Interactions, settings: Settings, clock: Clock
+) -> tuple[TimeSplit, Settings, list[Moment], Knowledge]:
+    """Splits the plays, chooses the vectors, and collects all moments and the knowledge at the end.
+
+    Raises:
+        InputError: the plays are of too few listeners, or too few, to compare listeners by.
+    """
+    if interactions.shape[0] < LEAST_LISTENERS:
+        raise InputError(
+            expected=f"at least {LEAST_LISTENERS} listeners",
+            found=f"{interactions.shape[0]}",
+            next_command="python -m transforms import FORMAT PATH  (plays of more people)",
+        )
     split = TimeSplit.by_share(interactions.time)
     settings = replace(settings, ials=choose_vectors(home, interactions, split, settings))
     clock.lap("vectors chosen")
-    return interactions, split, settings, *_collect_moments(home, interactions, split, settings, clock)
+    return split, settings, *_collect_moments(home, interactions, split, settings, clock)
 
 
 def choose_vectors(home: Home, interactions: Interactions, split: TimeSplit, settings: Settings) -> IALS:
@@ -296,7 +327,9 @@ MODEL = FamilyModel(
         "artist_taste",
         "user_content",
         "track_content",
+        "user_own_listening",
     ),
+    gates=Gates(baseline="popularity_28d", ties=True),
     program=run,
     parameters={name: getattr(Ranker(), name) for name in PARAMETERS},
     make_problem=problem,

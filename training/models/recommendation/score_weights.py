@@ -15,7 +15,7 @@ from training.models.recommendation.settings import Settings
 from transforms.pure.candidates.blend import standardised
 
 
-def _learn_weights(
+def learn_score_weights(
     questions: Sequence[tuple[Mapping[str, np.ndarray], np.ndarray, int]], default: dict[str, float]
 ) -> dict[str, float]:
     """Learns the weights of standardised scores that rank best by NDCG@10.
@@ -44,7 +44,7 @@ def learn_collaborative_weights(moment: Moment) -> dict[str, float]:
         candidates = evaluate.collaborative_pool(query)
         scores = evaluate.collaborative_scores(moment.knowledge, query.user, candidates)
         questions.append((scores, np.isin(candidates.places, query.relevant), len(query.relevant)))
-    return _learn_weights(questions, {"taste": 1.0, "similar": 0.0})
+    return learn_score_weights(questions, {"taste": 1.0, "similar": 0.0})
 
 
 def learn_cold_start_weights(
@@ -63,4 +63,4 @@ def learn_cold_start_weights(
         )
         relevant = np.union1d(query.relevant, np.setdiff1d(query.seen[: 2 * PICKS], picks))
         questions.append((candidate_scores, np.isin(candidates.places, relevant), len(relevant)))
-    return _learn_weights(questions, {"similar": 1 / 3, "content": 1 / 3, "popular": 1 / 3})
+    return learn_score_weights(questions, {"similar": 1 / 3, "content": 1 / 3, "popular": 1 / 3})

@@ -83,6 +83,14 @@ class SegmentPopularity:
                 shares[self.places[part]] += self.plays[part] / (PRIOR_PLAYS + total)
         return shares
 
+    def plays_in(self, name: str, place: int) -> float:
+        """Plays of one track in one segment; 0 for an unknown segment."""
+        if name not in self.names:
+            return 0.0
+        number = self.names.index(name)
+        part = slice(self.starts[number], self.starts[number + 1])
+        return float(self.plays[part][self.places[part] == place].sum())
+
     def to_bytes(self) -> bytes:
         """Serialize for a bundle."""
         arrays = {

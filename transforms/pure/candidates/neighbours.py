@@ -1,6 +1,6 @@
 """Neighbours of tracks: the largest weights of any item-to-item matrix."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,7 +53,7 @@ def fading(count: int, decay: float) -> np.ndarray:
     return np.asarray(decay ** np.arange(count))
 
 
-def largest(tables: "Sequence[np.ndarray] | np.ndarray", k: int) -> Neighbours:
+def largest(tables: Iterable[np.ndarray], k: int) -> Neighbours:
     """Select the k largest positive weights of each row.
 
     Args:
