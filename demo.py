@@ -38,9 +38,9 @@ class Stage:
 
 
 def run(name: str, *arguments: str) -> Stage:
-    """Run ``python -m …`` with its output shown live; exits with the command's status if it fails."""
-    command = [sys.executable, "-W", "ignore", "-m", *arguments]
-    console.rule(f"[bold]{name}[/]  python -m {shlex.join(arguments)}", align="left")
+    """Run a command of ``refrain`` with its output shown live; exits with the command's status if it fails."""
+    command = [sys.executable, "-W", "ignore", "-m", "refrain", *arguments]
+    console.rule(f"[bold]{name}[/]  refrain {shlex.join(arguments)}", align="left")
     started = time.perf_counter()
     process = subprocess.Popen(command)
     _, status, usage = os.wait4(process.pid, 0)
@@ -52,11 +52,7 @@ def run(name: str, *arguments: str) -> Stage:
 
 def stages(source: str, data: str | None) -> list[Stage]:
     """Run all stages, from events to online features."""
-    first = (
-        ("simulate", "transforms", "simulate")
-        if source == "simulate"
-        else ("import", "transforms", "import", source, str(data))
-    )
+    first = ("simulate", "simulate") if source == "simulate" else ("import", "import", source, str(data))
     done = [run(*first)]
     home = Home.from_env()
     if clock.hint(home):  # past data: use the end of the data as the current time
@@ -64,11 +60,11 @@ def stages(source: str, data: str | None) -> list[Stage]:
         console.print(f"From here on it is {os.environ[clock.NOW]}, the end of these data ({clock.NOW}).")
     return [
         *done,
-        run("build", "transforms", "build"),
-        run("apply", "feature_repo", "apply"),
-        run("train", "training", "run", "recommendation"),
-        run("promote", "training", "promote", "recommendation"),
-        run("materialize", "feature_repo", "materialize"),
+        run("build", "build"),
+        run("apply", "apply"),
+        run("train", "model", "run", "recommendation"),
+        run("promote", "model", "promote", "recommendation"),
+        run("materialize", "materialize"),
     ]
 
 

@@ -1,4 +1,4 @@
-"""``python -m feature_repo``: applies the contract, and manages and checks the online store."""
+"""The commands of features and the online store: apply the contract, manage and check."""
 
 import contextlib
 import importlib
@@ -191,7 +191,7 @@ def status() -> None:
     say(f"Redis {state} ({redis_server.socket_path(home)})")
     for orphan in redis_server.orphans():
         problem = f"process {orphan.pid} runs on, its folder {orphan.folder} is gone"
-        say(f"{problem}: python -m feature_repo redis stop --orphans")
+        say(f"{problem}: refrain redis stop --orphans")
 
 
 def _apply(*arguments: str, then: Callable[[], None] = lambda: None) -> None:
@@ -222,7 +222,7 @@ def _apply(*arguments: str, then: Callable[[], None] = lambda: None) -> None:
             raise StoreError(
                 expected="definitions that Feast can apply",
                 found=f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:300]}",
-                next_command="correct the definition, then: python -m feature_repo apply  (nothing was changed)",
+                next_command="correct the definition, then: refrain apply  (nothing was changed)",
             ) from error
 
 

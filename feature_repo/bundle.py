@@ -72,7 +72,7 @@ def open_bundle(name: str, home: Home) -> Bundle:
             raise BundleError(
                 expected=f"the file {file} of {model}:{manifest['version']} as it was registered",
                 found="another content" if path.is_file() else "no file",
-                next_command=f"rm -r '{folder}' && python -m training promote {model} {manifest['version']}",
+                next_command=f"rm -r '{folder}' && refrain model promote {model} {manifest['version']}",
             )
     return Bundle(folder, manifest)
 
@@ -114,7 +114,7 @@ def champion(home: Home, model: str) -> str:
         raise BundleError(
             expected=f"a champion of {model!r}",
             found="none promoted",
-            next_command=f"python -m training run {model} && python -m training promote {model}",
+            next_command=f"refrain model run {model} && refrain model promote {model}",
         ) from error
 
 
@@ -128,5 +128,5 @@ def _manifest(folder: Path, model: str) -> dict[str, Any]:
         raise BundleError(
             expected=f"a bundle in {folder}",
             found=str(error),
-            next_command="python -m training list",
+            next_command="refrain model list",
         ) from error

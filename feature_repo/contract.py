@@ -298,7 +298,7 @@ class Contract:
             raise InputError(
                 expected=f"a windowed table or a view among the definitions of {self.project.file}",
                 found=f"none in {list(self._packages)}",
-                next_command="declare one, as docs/projects.md shows, then: python -m feature_repo apply",
+                next_command="declare one, as docs/projects.md shows, then: refrain apply",
             )
         check_views(self.entities, self.views, self.on_demand_views)
         check_services(self.services, {**self.views, **self.on_demand_views})

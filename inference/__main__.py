@@ -1,4 +1,4 @@
-"""``python -m inference``: recommend, forecast, detect anomalies, analyse texts and audio, or serve over HTTP."""
+"""The commands of answers: recommend, forecast, detect anomalies, analyze texts and audio, or serve over HTTP."""
 
 from importlib import import_module
 from pathlib import Path
@@ -40,7 +40,7 @@ def recommend(
         raise InputError(
             expected=f"a strategy, one of {[name for name in OF_STRATEGY if name]}",
             found=repr(strategy),
-            next_command="python -m inference recommend --help",
+            next_command="refrain recommend --help",
         )
     engine = OF_STRATEGY[strategy].load(model, Home.from_env())
     answer = engine.recommend(
@@ -114,7 +114,7 @@ def anomalies(
         raise InputError(
             expected=f"one of {', '.join((*DETECTORS, 'none'))}",
             found=repr(detector),
-            next_command="python -m inference anomalies --help",
+            next_command="refrain anomalies --help",
         )
     alerts = Alerts([sink_of(address) for address in sink or ()])
     observations, errors = read(file)
@@ -161,7 +161,7 @@ def text(
         raise InputError(
             expected="a text, or --file",
             found="nothing",
-            next_command='python -m inference text "not a weak song on it"',
+            next_command='refrain text "not a weak song on it"',
         )
     analyzer = TextAnalyzer.load(Home.from_env())
     for answer in analyzer.analyze(inputs):
@@ -225,7 +225,7 @@ def serve(
 
     POST /v1/recommendations, /v1/forecasts, /v1/anomalies/detect, /v1/text/analyze, /v1/audio/analyze,
     /v1/features/{service}, /v1/events, /v1/feedback; GET /v1/models, /v1/experiments, /health, /metrics. Newly
-    promoted models are swapped in. Keys: python -m inference keys create NAME --role predict
+    promoted models are swapped in. Keys: refrain keys create NAME --role predict
     """
     from inference.serve import serve as run
 

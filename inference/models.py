@@ -62,6 +62,6 @@ def load_bundle(name: str, home: Home | None = None) -> Bundle:
             raise BundleError(
                 expected=f"a model trained on {service.name} as it is online (fingerprint {service.fingerprint})",
                 found=f"{model}:{manifest['version']} was trained on fingerprint {fingerprint}",
-                next_command=f"python -m training run {manifest['family']} && python -m training promote {model}",
+                next_command=f"refrain model run {manifest['family']} && refrain model promote {model}",
             )
     return bundle

@@ -52,7 +52,7 @@ def serve(
         raise InputError(
             expected=f"a key, to listen on {host}",
             found="none: everybody who reaches this machine would have access",
-            next_command="python -m inference keys create NAME --role predict  (or serve … --access open)",
+            next_command="refrain keys create NAME --role predict  (or serve … --access open)",
         )
     os.environ |= {MODEL: model, ACCESS: access, GOAL_MS: f"{p99:g}"}
     has_recommender = is_promoted(home, model)

@@ -1,4 +1,4 @@
-"""``python -m training``: train, compare and promote models; deep ones, forecasts, audits and experiments."""
+"""``refrain model``: train, compare and promote models; deep ones, forecasts, audits and experiments."""
 
 from pathlib import Path
 from typing import Annotated
@@ -68,7 +68,7 @@ def forecast() -> None:
         written = write_forecasts(Home.from_env(), progress=report)
     for view, rows in written.items():
         say(f"{view:26}{rows:>10,} rows")
-    say("Next: python -m feature_repo materialize, then: python -m inference forecast --help")
+    say("Next: refrain materialize, then: refrain forecast --help")
 
 
 @app.command("off-policy")
@@ -97,7 +97,7 @@ def audit(
 ) -> None:
     """Replay logged online lookups as a training set and compare them value by value; fails above a threshold.
 
-    Lookups are logged if REFRAIN_LOG_LOOKUPS is set, such as REFRAIN_LOG_LOOKUPS=0.01 python -m inference serve.
+    Lookups are logged if REFRAIN_LOG_LOOKUPS is set, such as REFRAIN_LOG_LOOKUPS=0.01 refrain serve.
     """
     from training.audit import report
     from training.audit.replay import audit as run
@@ -116,7 +116,7 @@ def audit(
 
 @app.command()
 def experiment(
-    name: Annotated[str, typer.Argument(help="as 'python -m inference experiments list' shows it")],
+    name: Annotated[str, typer.Argument(help="as 'refrain experiments list' shows it")],
     always: Annotated[bool, typer.Option("--always", help="decide by intervals that are valid at any time")] = False,
     html: Annotated[Path | None, typer.Option(help="where to write the page; in the data folder if left out")] = None,
 ) -> None:

@@ -1,4 +1,4 @@
-"""``python -m transforms``: import, simulate or stream raw events, build feature tables."""
+"""The commands of data: import, simulate or stream raw events, build feature tables."""
 
 from contextlib import ExitStack
 from datetime import UTC, datetime
@@ -86,13 +86,13 @@ def import_(
         raise InputError(
             expected=f"a format, one of {sorted([*formats, TABLE])}",
             found=repr(format_name),
-            next_command="python -m transforms import --help",
+            next_command="refrain import --help",
         )
     if path is None or any((kind, mapping, time, time_format, sql, query, cursor, look)):
         raise InputError(
             expected="a path, and options such as --as with the format table only",
             found=f"the format {format_name} {'without a path' if path is None else 'with such an option'}",
-            next_command=f"python -m transforms import {format_name} {path or 'PATH'}",
+            next_command=f"refrain import {format_name} {path or 'PATH'}",
         )
     importer = formats[format_name]
     with progress(f"import {format_name}") as report_progress:
@@ -172,7 +172,7 @@ def _first_day(text: str, days: int) -> datetime:
         raise InputError(
             expected=f"a day such as 2026-01-01, from {earliest:%Y-%m-%d} to today",
             found=repr(text),
-            next_command=f"python -m transforms simulate --days {days}",
+            next_command=f"refrain simulate --days {days}",
         )
     return first
 
@@ -197,7 +197,7 @@ def simulate_telemetry(
         raise InputError(
             expected=f"fewer quiet days than days ({days})",
             found=str(quiet_days),
-            next_command="python -m transforms simulate-telemetry --help",
+            next_command="refrain simulate-telemetry --help",
         )
     size = TelemetrySize(hosts, endpoints, rate, accounts, masters, days, quiet_days, incidents)
     with progress("simulate telemetry") as report_progress:
@@ -259,8 +259,8 @@ def stream(
     """Keep windowed features online up to the last event: read events, count each once, push the rows they change.
 
     The reader may be stopped or killed at any moment and started again: nothing is lost or counted twice. Only one
-    reader runs at a time. Events arrive by `python -m transforms send`, POST /v1/events of the serving side, or XADD.
-    Malformed events, impossible values and floods are refused; see `python -m transforms stream-status`.
+    reader runs at a time. Events arrive by `refrain send`, POST /v1/events of the serving side, or XADD.
+    Malformed events, impossible values and floods are refused; see `refrain stream-status`.
     """
     from feature_repo.packed.address import Address
     from feature_repo.windows.table import duration
@@ -272,7 +272,7 @@ def stream(
         raise InputError(
             expected="--clock wall or --clock events",
             found=repr(clock),
-            next_command="python -m transforms stream --help",
+            next_command="refrain stream --help",
         )
     kind = _settled_kind(kind) if source != "redis" else kind
 
@@ -285,7 +285,7 @@ def stream(
         return line_sources[0]
 
     clock_kind = clock or ("wall" if source == "redis" else "events")
-    allowed_lateness = duration(lateness, next_command="python -m transforms stream --lateness 6h")
+    allowed_lateness = duration(lateness, next_command="refrain stream --lateness 6h")
     settings = Settings(allowed_lateness, clock_kind, batch, flood, until_idle)
     report = Reader(Home.from_env(), Address.from_env(), open_source, settings).run()
     summary = ", ".join(f"{count:,} {name}" for name, count in sorted(report.counts.items()) if count) or "nothing"
@@ -299,7 +299,7 @@ def send(
     path: Annotated[Path, typer.Argument(help="a file with one JSON object a line, or '-' for standard input")],
     kind: Annotated[str, typer.Option(help="kind of the events [default: the only one, or plays]")] = "",
 ) -> None:
-    """Append events to the stream, to be read by `python -m transforms stream`.
+    """Append events to the stream, to be read by `refrain stream`.
 
     Lines that are not events are skipped and listed. If no line is an event, the command fails (exit code 1).
     """
@@ -317,7 +317,7 @@ def send(
         raise InputError(
             expected=f"events of the kind {kind}, one JSON object a line",
             found=f"none in {len(refused):,} lines; the first: {refused[0][1]}",
-            next_command="correct the lines, or name their kind: python -m transforms send --help",
+            next_command="correct the lines, or name their kind: refrain send --help",
         )
 
 

@@ -1,4 +1,4 @@
-"""Finds inconsistencies in a data folder and their remedies: ``python -m feature_repo doctor``.
+"""Finds inconsistencies in a data folder and their remedies: ``refrain doctor``.
 
 ``folder`` checks files, registry and manifest; ``values`` compares a sample of online values with the feature tables as
 of now. Nothing is changed.
@@ -69,7 +69,7 @@ def examine(home: Home, now: datetime, *, sample: int = SAMPLE, views: Sequence[
         raise InputError(
             expected=f"views, some of {sorted(views_by_name)}",
             found=f"{unknown_names}",
-            next_command="python -m feature_repo feast feature-views list",
+            next_command="refrain feast feature-views list",
         )
     readable = [
         view for name, view in views_by_name.items() if name not in unreadable and name in (views or views_by_name)

@@ -25,9 +25,9 @@ _BESIDE_DAYS = {"raw": ("month=",), "features": (), "tiles": ("before=", "closed
 _WITHOUT_DAYS = ("text_scores",)
 """Tables whose folders are not days."""
 
-APPLY = "python -m feature_repo apply"
-BUILD = "python -m transforms build"
-MATERIALIZE = "python -m feature_repo materialize"
+APPLY = "refrain apply"
+BUILD = "refrain build"
+MATERIALIZE = "refrain materialize"
 
 
 def findings(home: Home, store: "FeatureStore") -> Iterator[Finding]:

@@ -32,8 +32,8 @@ from feature_repo.stores.retracted_rows import stream_runs
 if TYPE_CHECKING:
     from feast import FeatureStore, FeatureView
 
-MATERIALIZE = "python -m feature_repo materialize"
-ANEW = "python -m feature_repo materialize --anew"
+MATERIALIZE = "refrain materialize"
+ANEW = "refrain materialize --anew"
 SAME, NARROW = 1e-9, 1e-6
 """Relative tolerances of equal floats, of 64 and of 32 bits."""
 
@@ -70,7 +70,7 @@ def compare_views(
             comparison.findings.append(Finding(view.name, error.found, error.next_command))
         except (pa.ArrowException, InputError) as error:
             why = f"its keys or values cannot be compared: {(str(error).splitlines() or [''])[0][:200]}"
-            comparison.findings.append(Finding(view.name, why, "python -m feature_repo lint"))
+            comparison.findings.append(Finding(view.name, why, "refrain lint"))
         yield comparison
 
 
@@ -125,9 +125,7 @@ def _difference(
     """Describes why a view's values differ, as far as known, and the remedy."""
     problem = f"{len(differing)} of {total} keys have online values that differ from the table as of now"
     if stream_runs(server, store.project):
-        return Finding(
-            view.name, f"{problem}; the stream is running and may be ahead", "python -m transforms build", False
-        )
+        return Finding(view.name, f"{problem}; the stream is running and may be ahead", "refrain build", False)
     written_keys = [place for place in differing if place < len(rows.names) and rows.event[place] != UNKNOWN_TIME]
     remedy = MATERIALIZE if len(written_keys) < len(differing) else f"{MATERIALIZE}; if that does not help: {ANEW}"
     return Finding(view.name, problem, remedy)
@@ -181,7 +179,7 @@ def orphans(home: Home, store: "FeatureStore") -> Iterator[Finding]:
             counts[view] = counts.get(view, 0) + 1
     for orphan in redis_server.orphans():
         problem = f"process {orphan.pid} runs on, its folder {orphan.folder} was deleted"
-        yield Finding("Redis", problem, "python -m feature_repo redis stop --orphans", is_fault=False)
+        yield Finding("Redis", problem, "refrain redis stop --orphans", is_fault=False)
     for view, count in sorted(counts.items()):
         yield Finding(view, f"{count:,} online values belong to a view that is not in the registry", ANEW)
 

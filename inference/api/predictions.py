@@ -55,7 +55,7 @@ class PredictionService:
             raise UnknownKey(
                 expected="a promoted tabular model, such as churn_model",
                 found=f"no such model: {name[:64]!r}",
-                next_command="python -m training run churn_model && python -m training promote churn_model",
+                next_command="refrain model run churn_model && refrain model promote churn_model",
             ) from error
 
 

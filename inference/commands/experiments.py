@@ -1,4 +1,4 @@
-"""``python -m inference experiments``: declares, starts, ramps up and stops experiments."""
+"""``refrain experiments``: declares, starts, ramps up and stops experiments."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +13,7 @@ from feature_repo.errors import InputError
 from feature_repo.experiments import METRICS, SETTINGS, Experiment
 from feature_repo.home import Home
 
-app = command_line("Experiments on recommendations; to evaluate one: python -m training experiment NAME.")
+app = command_line("Experiments on recommendations; to evaluate one: refrain model experiment NAME.")
 EXAMPLE = """\
 {"name": "more_new", "metric": "engagement",
  "variants": [{"name": "control"}, {"name": "explore", "settings": {"explore": 0.2}}],
@@ -38,7 +38,7 @@ def declare(
         raise InputError(
             expected="a file with an experiment",
             found=str(file),
-            next_command="python -m inference experiments declare --example",
+            next_command="refrain experiments declare --example",
         )
     content = typer.get_text_stream("stdin").read().encode() if str(file) == "-" else file.read_bytes()
     try:
@@ -47,10 +47,10 @@ def declare(
         raise InputError(
             expected="an experiment as JSON",
             found=str(error),
-            next_command="python -m inference experiments declare --example",
+            next_command="refrain experiments declare --example",
         ) from error
     declared.add(Home.from_env(), msgspec.structs.replace(experiment, state="draft", started=None, stopped=None))
-    say(f"{experiment.name} is declared; next: python -m inference experiments start {experiment.name} --share 0.1")
+    say(f"{experiment.name} is declared; next: refrain experiments start {experiment.name} --share 0.1")
 
 
 @app.command()
@@ -69,7 +69,7 @@ def start(
 def stop(name: str, reason: Annotated[str, typer.Option(help="for the record")] = "ended") -> None:
     """Stop an experiment for good; within two seconds all listeners get the default settings."""
     declared.stop(Home.from_env(), name, datetime.now(UTC), reason)
-    say(f"{name} is stopped; next: python -m training experiment {name}")
+    say(f"{name} is stopped; next: refrain model experiment {name}")
 
 
 @app.command()

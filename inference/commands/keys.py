@@ -1,4 +1,4 @@
-"""``python -m inference keys``: creates, lists and revokes API keys."""
+"""``refrain keys``: creates, lists and revokes API keys."""
 
 import csv
 import sys

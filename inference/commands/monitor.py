@@ -1,4 +1,4 @@
-"""``python -m inference monitor``: packs the logs of serving and reports on them."""
+"""``refrain monitor``: packs the logs of serving and reports on them."""
 
 from pathlib import Path
 from typing import Annotated

@@ -51,6 +51,21 @@ def test_every_make_target_on_a_page_exists() -> None:
                 assert target in targets, (page, line)
 
 
+MENTIONS = {"refrain/__main__.py", "refrain/cli.py", "tests/docs/test_commands.py"}
+"""Files that say that ``python -m`` works, too."""
+
+
+def test_commands_are_shown_as_an_installed_user_calls_them() -> None:
+    """Pages, messages, help and docstrings say ``refrain``, which a wheel and a checkout have alike."""
+    other = re.compile(rf"python -m\s+(?:{'|'.join(PACKAGES)})\b|`{{1,2}}(?:transforms|training|inference) [a-z]+")
+    folders = (*PACKAGES, "benchmarks", "deploy", "tests")
+    files = {file for folder in folders for file in (REPOSITORY / folder).rglob("*.*")}
+    for file in sorted({*files, *(REPOSITORY / page for page in PAGES)} - {REPOSITORY / name for name in MENTIONS}):
+        if file.suffix in {".py", ".md", ".html", ".yaml", ".toml"}:
+            match = other.search(file.read_text())
+            assert match is None, (file, match and match[0])
+
+
 @pytest.mark.parametrize("package", PACKAGES)
 def test_help_teaches(package: str) -> None:
     completed = run_help(package)
@@ -63,12 +78,12 @@ def test_help_teaches(package: str) -> None:
     [
         (["transforms", "import", "vinyl", "x"], "Expected  a format, one of"),
         (["transforms", "import", "movielens", "absent"], "Found     nothing at absent"),
-        (["transforms", "build"], "Next      python -m transforms simulate"),
+        (["transforms", "build"], "Next      refrain simulate"),
         (["training", "run", "weather"], "Expected  a model, one of"),
-        (["training", "run", "recommendation"], "Next      python -m transforms simulate"),
-        (["inference", "recommend", "u1"], "Next      python -m training run recommendation"),
-        (["feature_repo", "materialize"], "Next      python -m transforms build"),
-        (["training", "audit", "recommendation_v1"], "Next      python -m feature_repo apply"),
+        (["training", "run", "recommendation"], "Next      refrain simulate"),
+        (["inference", "recommend", "u1"], "Next      refrain model run recommendation"),
+        (["feature_repo", "materialize"], "Next      refrain build"),
+        (["training", "audit", "recommendation_v1"], "Next      refrain apply"),
         (["transforms", "send", "absent"], "Found     no file absent"),
         (["transforms", "stream", "--clock", "sun"], "Expected  --clock wall or --clock events"),
     ],

@@ -12,7 +12,6 @@ import inference.__main__
 import refrain
 import training.__main__
 import transforms.__main__
-from feature_repo import command_line
 from feature_repo.extras import MissingExtra, explained
 from feature_repo.home import REPOSITORY
 from refrain.cli import app
@@ -35,13 +34,6 @@ def test_every_command_is_under_one_roof_with_its_whole_summary() -> None:
     ]
     models = CliRunner().invoke(app, ["model", "--help"], terminal_width=80).stdout
     assert all(f"\n  {name} " in models for name in names_of(training.__main__.app))
-
-
-def test_messages_show_the_command_that_was_called(monkeypatch: pytest.MonkeyPatch) -> None:
-    text = "python -m training run x && python -m feature_repo apply && python -m benchmarks"
-    assert command_line.as_called(text) == text
-    monkeypatch.setattr(command_line, "_as_refrain", True)
-    assert command_line.as_called(text) == "refrain model run x && refrain apply && python -m benchmarks"
 
 
 def test_every_public_name_exists() -> None:

@@ -73,7 +73,7 @@ def retrain(
         statuses = triggers.retrain(home, select(what, home), policy, act=not look)
     results = {decision["model"]: decision["came"] for decision in triggers.decisions(home)}
     if not statuses:
-        say("no champion. Next: python -m training run NAME && python -m training promote NAME")
+        say("no champion. Next: refrain model run NAME && refrain model promote NAME")
     for status in statuses:
         say(f"{status.model} {status.version}: {'; '.join(status.reasons or status.found)}")
         say(f"  {results[status.model]}")

@@ -7,7 +7,7 @@ import typer
 from feature_repo.command_line import progress, say
 from feature_repo.home import Home
 
-Name = Annotated[str, typer.Argument(help="as 'python -m training list --all' shows it")]
+Name = Annotated[str, typer.Argument(help="as 'refrain model list --all' shows it")]
 
 
 def install(app: typer.Typer) -> None:
@@ -66,7 +66,7 @@ def list_(
         for model in models().values():
             say(f"{model.family:16}{model.name:34}{model.about}")
     if not registered:
-        say("nothing is registered. Next: python -m training run recommendation")
+        say("nothing is registered. Next: refrain model run recommendation")
     for version in registered:
         headline_metrics = {
             "test_ndcg_at_10_hybrid": "test NDCG@10",
@@ -113,16 +113,16 @@ def promote(
         raise BundleError(
             expected=f"a version of {name} that passed its gates",
             found=f"{chosen} failed {'; '.join(decision.reasons)}",
-            next_command=f"python -m training compare {name} {chosen}, or: promote {name} {chosen} --anyway",
+            next_command=f"refrain model compare {name} {chosen}, or: promote {name} {chosen} --anyway",
         )
     reason = "by hand, although it failed a gate" if decision and not decision.may_serve else "by hand"
     promoted = registry.promote(home, name, version, alias=alias, reason=reason)
-    model, next_step = models().get(name), "feature_repo materialize"
+    model, next_step = models().get(name), "materialize"
     if isinstance(model, FamilyModel) and model.forecast:
-        next_step = "training forecast"
+        next_step = "model forecast"
     elif model is not None and model.feeds:
-        next_step = "transforms build"
-    say(f"{name} {promoted} is {alias}." + (f" Next: python -m {next_step}" if alias == "champion" else ""))
+        next_step = "build"
+    say(f"{name} {promoted} is {alias}." + (f" Next: refrain {next_step}" if alias == "champion" else ""))
 
 
 def rollback(name: Name) -> None:
@@ -145,7 +145,7 @@ def _show_all(home: Home, chosen: list, again: bool, jobs: int) -> None:  # type
     console = Console(width=max(140, Console().width))
     console.print(table(outcomes))
     trained = [outcome for outcome in outcomes if outcome.version is not None]
-    say(f"{len(trained)} of {len(outcomes)} models are registered; python -m training compare NAME shows the gates")
+    say(f"{len(trained)} of {len(outcomes)} models are registered; refrain model compare NAME shows the gates")
 
 
 def _settings(pairs: list[str]) -> dict[str, object]:
@@ -157,9 +157,7 @@ def _settings(pairs: list[str]) -> dict[str, object]:
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not equals:
-            raise InputError(
-                expected="--set NAME=VALUE", found=repr(pair), next_command="python -m training run --help"
-            )
+            raise InputError(expected="--set NAME=VALUE", found=repr(pair), next_command="refrain model run --help")
         try:
             settings[name] = json.loads(value)
         except ValueError:

@@ -72,6 +72,6 @@ def report(
         raise BundleError(
             expected=f"a card of {bundle.name_version}",
             found="none: it was registered before cards existed",
-            next_command=f"python -m training run {bundle.manifest['name']} --again",
+            next_command=f"refrain model run {bundle.manifest['name']} --again",
         )
     say(str(card))

@@ -15,7 +15,7 @@ from transforms import parquet
 from transforms.raw.declared import raw_tables
 from transforms.raw.table import RawTable
 
-REMEDY = "python -m transforms import …  (every source of that day)"
+REMEDY = "refrain import …  (every source of that day)"
 """The command that restores a raw file."""
 
 _WIDTHS: dict[pl.DataType, int] = {pl.Int8(): 7, pl.Int16(): 15, pl.Int32(): 31, pl.Int64(): 63} | {
@@ -127,7 +127,7 @@ def plays(home: Home) -> pl.LazyFrame:
         raise StoreError(
             expected=f"plays in {home.raw('plays')}",
             found="none",
-            next_command="python -m transforms simulate  (or: python -m transforms import FORMAT PATH)",
+            next_command="refrain simulate  (or: refrain import FORMAT PATH)",
         )
     return scan(home, "plays")
 

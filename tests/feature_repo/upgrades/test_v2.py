@@ -220,7 +220,7 @@ def test_a_folder_of_layout_1_serves_after_the_upgrade(old: Home) -> None:
     ]
     assert [line for line in lines if line.startswith("left to you")] == [
         "left to you: skip_model was trained on another skip_v1: "
-        "python -m training run skip_model && python -m training promote skip_model"
+        "refrain model run skip_model && refrain model promote skip_model"
     ]
     assert planned.output.count("replace the fingerprint in") == len(renewed)
     assert lines[2 + len(renewed)] in planned.output

@@ -81,7 +81,7 @@ def test_the_first_key_closes_the_doors(client: TestClient, own_world: Home) -> 
     time.sleep(1.1)
     response = client.post("/v1/recommendations", json=REQUEST)
     assert (response.status_code, response.headers["www-authenticate"]) == (401, "Bearer")
-    assert response.json()["next"].startswith("python -m inference keys create")
+    assert response.json()["next"].startswith("refrain keys create")
     assert client.post("/v1/recommendations", json=REQUEST, headers=headers).status_code == 200
     assert (
         client.post(

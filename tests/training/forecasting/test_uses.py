@@ -214,7 +214,7 @@ def test_the_command_line(home: Home) -> None:
     assert output.count("●") == 3
     failed = subprocess.run([*command[:4], "track", "nobody"], check=False, capture_output=True, text=True)
     assert failed.returncode == 1
-    assert "Next      python -m training forecast" in failed.stderr
+    assert "Next      refrain model forecast" in failed.stderr
 
 
 def test_histories_are_the_plays_of_each_day(home: Home) -> None:

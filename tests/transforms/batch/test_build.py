@@ -268,7 +268,7 @@ def test_damaged_tiles_are_named(built: Home) -> None:
     tile = sorted(built.tiles("user_listening").rglob("sums.parquet"))[-1]
     spoil(tile)
     shutil.rmtree(built.features("user_listening"))
-    with pytest.raises(StoreError, match=f"next: rm -r .*{tile.parent.name} && python -m transforms build"):
+    with pytest.raises(StoreError, match=f"next: rm -r .*{tile.parent.name} && refrain build"):
         build(built, END)
     shutil.rmtree(tile.parent)
     build(built, END)
@@ -310,7 +310,7 @@ def test_changed_code_rebuilds_its_tables(built: Home, monkeypatch: pytest.Monke
 
 
 def test_without_plays_the_next_command_is_told(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match="python -m transforms simulate"):
+    with pytest.raises(StoreError, match="refrain simulate"):
         build(Home(tmp_path / "empty"))
 
 

@@ -39,7 +39,7 @@ class Result:
                     f"{figures.coverage_at_10:10.3f}{figures.users:11}"
                 )
         yield f"report: {self.report}"
-        yield f"registered: {NAME} {self.version} (challenger). Next: python -m training promote {NAME}"
+        yield f"registered: {NAME} {self.version} (challenger). Next: refrain model promote {NAME}"
 
 
 def flatten_metrics(evaluation: evaluate.Evaluation) -> dict[str, float]:

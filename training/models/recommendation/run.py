@@ -225,7 +225,7 @@ def _collect_moments(
             raise InputError(
                 expected=f"listeners with plays before and new tracks in the {name} period",
                 found="none",
-                next_command="python -m transforms import FORMAT PATH  (more events, over more days)",
+                next_command="refrain import FORMAT PATH  (more events, over more days)",
             )
     final_knowledge = learn(home, interactions, split.end, settings.ials, before=knowledge)
     clock.lap("knowledge")

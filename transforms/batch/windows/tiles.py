@@ -133,7 +133,7 @@ def _units(source: str, values: pl.Series, units: Units) -> pl.Series:
         raise InputError(
             expected=f"finite numbers up to {units.largest:g} in the column {values.name} of {source}",
             found=str(values.filter(~is_valid)[0]),
-            next_command=f"correct the file of the raw table {source} that has it, then: python -m transforms build",
+            next_command=f"correct the file of the raw table {source} that has it, then: refrain build",
         )
     encoded = pl.Series(units.encode(values.fill_null(0.0).to_numpy()))
     return pl.select(pl.when(values.is_not_null()).then(encoded)).to_series()

@@ -54,7 +54,7 @@ class Format:
         return InputError(
             expected=self.expects,
             found=found,
-            next_command=f"python -m transforms import {self.name} PATH  (--help lists the formats)",
+            next_command=f"refrain import {self.name} PATH  (--help lists the formats)",
         )
 
 
@@ -111,7 +111,7 @@ def opened(path: Path, kind: Format) -> Iterator[tuple[IO[bytes], Callable[[], i
             raise InputError(
                 expected=f"a whole gzip file at {path}",
                 found=f"{error}",
-                next_command=f"get the file again, then: python -m transforms import {kind.name} {path}",
+                next_command=f"get the file again, then: refrain import {kind.name} {path}",
             ) from error
 
 
