@@ -41,7 +41,7 @@ def test_a_changed_file_is_named_and_promote_brings_it_back(own_world: Home, fil
     folder = bundle_folder(own_world)
     path = folder / file
     path.write_bytes(path.read_bytes()[:-1])
-    with pytest.raises(BundleError, match=f"the file {file} of recommendation:1.*rm -r .*training promote"):
+    with pytest.raises(BundleError, match=f"the file {file} of recommendation:1.*rm -r .*refrain model promote"):
         load_bundle("recommendation", own_world)
     path.unlink()
     with pytest.raises(BundleError, match="no file"):

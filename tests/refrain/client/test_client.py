@@ -152,7 +152,7 @@ def test_errors_are_typed(client: Client, url: str, closed_world: tuple[Home, st
         client.predict("..", {"user_id": [USER]})
     with Client(url) as stranger, pytest.raises(Unauthorized) as unauthorized:
         stranger.recommend(USER)
-    assert "inference keys create" in unauthorized.value.next_command
+    assert "refrain keys create" in unauthorized.value.next_command
     ring = KeyRing(closed_world[0])
     reporter, _ = ring.create("reporter", ["send_events"])
     with Client(url, api_key=reporter) as client_of_events, pytest.raises(Forbidden, match="the role predict"):

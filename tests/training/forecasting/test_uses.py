@@ -94,7 +94,7 @@ def test_what_a_run_tells(trained: tuple[Home, dict[str, Any]]) -> None:
     for name in ("trends", "charts", "user_behavior", "capacity"):
         summary = "\n".join(results[name].lines())
         assert "registered: " in summary
-        assert "training promote" in summary
+        assert "refrain model promote" in summary
         page = results[name].report.read_text()
         assert "<pre>" in page
         assert "<svg" in page

@@ -260,7 +260,7 @@ def test_backups_beside_the_days_change_nothing(built: Home) -> None:
 def test_a_damaged_raw_file_is_named(built: Home, table: str) -> None:
     path = sorted(built.raw(table).rglob("part-0.parquet"))[-1]
     spoil(path)
-    with pytest.raises(StoreError, match=f"{path.name}.*next: rm .*{path.parent.name}.*transforms import"):
+    with pytest.raises(StoreError, match=f"{path.name}.*next: rm .*{path.parent.name}.*refrain import"):
         build(built, END)
 
 
