@@ -13,7 +13,6 @@ import pyarrow.compute as pc
 from feature_repo.stores.spine import parse_instants
 from transforms.raw.own_tables.cells import Converted, plain
 from transforms.raw.own_tables.source import Cells
-from transforms.raw.table import CLOCK_TOLERANCE
 
 UNITS = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
 """Unit of numeric times → its name."""
@@ -21,8 +20,9 @@ UNITS = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nano
 PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 
 FIRST = datetime(1980, 1, 1, tzinfo=UTC)
-"""Earliest time by which a unit is recognized; the latest is now. Smaller and larger numbers, such as 20260403, may be
-something else, and need the unit.
+LAST = datetime(2100, 1, 1, tzinfo=UTC)
+"""Times by which a unit is recognized. Smaller and larger numbers, such as 20260403, may be something else, and need
+the unit. Times of the future are recognized, too, so that the reason to refuse them is the true one.
 """
 
 MAJORITY = 0.9
@@ -122,10 +122,9 @@ def _timestamps(dtype: pa.DataType) -> TimeForm | None:
 
 
 def _likely(numbers: Any, unit: str) -> Any:
-    """(rows,) whether numbers are times of this unit between ``FIRST`` and now."""
-    latest = datetime.now(UTC) + CLOCK_TOLERANCE
+    """(rows,) whether numbers are times of this unit between ``FIRST`` and ``LAST``."""
     scale = PER_SECOND[unit]
-    return (numbers >= FIRST.timestamp() * scale) & (numbers <= latest.timestamp() * scale)
+    return (numbers >= FIRST.timestamp() * scale) & (numbers < LAST.timestamp() * scale)
 
 
 def suggestion(cells: Cells) -> str:
@@ -135,6 +134,22 @@ def suggestion(cells: Cells) -> str:
         if texts.len() and all(_parsed(text, form) is not None for text in texts):
             return form
     return ""
+
+
+def likely_unit(cells: Cells) -> str:
+    """Returns the unit of numbers that are not recognized, to be proposed: the largest in which none is after ``LAST``.
+
+    Returns:
+        The unit; empty if a cell is no number, or too large.
+
+    >>> likely_unit(pa.array([100_000_000_000])), likely_unit(pa.array(["17"])), likely_unit(pa.array(["soon"]))
+    ('ms', 's', '')
+    """
+    texts = _texts(cells).drop_nulls()
+    if not texts.len() or not texts.str.contains(_NUMERIC).all():
+        return ""
+    largest = texts.cast(pl.Float64).abs().to_numpy().max()
+    return next((unit for unit in UNITS if largest < LAST.timestamp() * PER_SECOND[unit]), "")
 
 
 def convert_times(cells: Cells, form: TimeForm) -> Converted:
