@@ -4,7 +4,6 @@ import errno
 import socket
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from typing import Any
 
 import uvicorn
 from uvicorn.supervisors import Multiprocess
@@ -49,21 +48,16 @@ def url(host: str, sockets: Iterable[socket.socket]) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def run(
-    application: Any, sockets: list[socket.socket], *, announce: Callable[[], object], workers: int = 1, **settings: Any
-) -> None:
+def run(config: uvicorn.Config, sockets: list[socket.socket], announce: Callable[[], object]) -> None:
     """Serves until the process is stopped.
 
     Args:
-        application: the application; for several workers, the dotted path of a function that creates it.
+        config: the application; for several workers, the dotted path of what creates it.
         sockets: where to listen.
         announce: called once requests are answered.
-        workers: number of processes.
-        settings: those of ``uvicorn.Config``.
     """
-    config = uvicorn.Config(application, workers=workers, factory=isinstance(application, str), **settings)
     with suppress(KeyboardInterrupt):
-        if workers == 1:
+        if config.workers == 1:
             _Server(config, announce).run(sockets)
             return
         for listener in sockets:

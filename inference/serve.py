@@ -56,6 +56,8 @@ def serve(
         BundleError: the recommender cannot be served.
         StoreError: the manifest is missing or damaged.
     """
+    import uvicorn
+
     from inference import listen
 
     options = {"--host": host, "--port": port, "--model": model, "--workers": workers, "--access": access, "--p99": p99}
@@ -85,16 +87,16 @@ def serve(
         if not has_recommender:
             say(f"no version of {model} is promoted: features, events and other models are served")
         address = listen.url(host, sockets)
-        listen.run(
-            application,
-            sockets,
-            announce=lambda: say(f"{address}/  (console), {address}/docs"),
+        config = uvicorn.Config(
+            application,  # type: ignore[arg-type]
+            factory=workers > 1,
             workers=workers,
             log_level="warning",
             access_log=False,
             server_header=False,
             timeout_graceful_shutdown=SHUTDOWN_SECONDS,
         )
+        listen.run(config, sockets, lambda: say(f"{address}/  (console), {address}/docs"))
 
 
 def _is_loopback(host: str) -> bool:

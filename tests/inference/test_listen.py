@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import uvicorn
 
 from feature_repo.errors import InputError
 from feature_repo.home import Home
@@ -74,5 +75,5 @@ def test_the_address_is_announced_once_requests_are_answered(monkeypatch: pytest
     )
     with listen.bound("127.0.0.1", 0, command) as sockets:
         port = sockets[0].getsockname()[1]
-        listen.run(application, sockets, announce=announce, lifespan="off", log_level="warning")
+        listen.run(uvicorn.Config(application, lifespan="off", log_level="warning"), sockets, announce)
     assert answers[0].startswith(b"HTTP/1.1 204")
