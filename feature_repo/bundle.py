@@ -102,6 +102,24 @@ def is_promoted(home: Home, model: str) -> bool:
     return True
 
 
+def promoted_models(home: Home, kind: str) -> dict[str, str]:
+    """Returns name → version of the champions of one kind of bundles; damaged ones are left out.
+
+    Args:
+        home: the data folder.
+        kind: as bundles have it in their manifests, such as ``tabular``.
+    """
+    promoted = {}
+    for folder in sorted(home.bundles("any").parent.glob("*")):
+        try:
+            version = champion(home, folder.name)
+            if _manifest(folder / version, folder.name).get("extra", {}).get("kind") == kind:
+                promoted[folder.name] = version
+        except BundleError:
+            continue
+    return promoted
+
+
 def champion(home: Home, model: str) -> str:
     """Returns the version of the champion.
 

@@ -286,6 +286,13 @@ class Contract:
         sources = [view.stream_source for view in self.views.values()]
         return {source.name: source for source in sources if isinstance(source, PushSource)}
 
+    def import_command(self, kind: str = "") -> str:
+        """Returns the command that brings events of a kind, or first events at all, for messages."""
+        if self.project.extends and not kind:
+            return "refrain simulate  (or: refrain import FORMAT PATH)"
+        kinds = sorted(self.events)
+        return f"refrain import table FILE --as {kind or (kinds[0] if len(kinds) == 1 else 'KIND')}"
+
     def feast_objects(self) -> dict[str, object]:
         """Returns everything that Feast registers, by a name that is unique among all kinds.
 

@@ -15,6 +15,7 @@ from feast import utils
 
 from feature_repo.clock import microseconds
 from feature_repo.doctor.finding import Finding
+from feature_repo.doctor.steps import MATERIALIZE
 from feature_repo.errors import InputError, StoreError
 from feature_repo.home import Home
 from feature_repo.packed import entity_key
@@ -32,7 +33,6 @@ from feature_repo.stores.retracted_rows import stream_runs
 if TYPE_CHECKING:
     from feast import FeatureStore, FeatureView
 
-MATERIALIZE = "refrain materialize"
 ANEW = "refrain materialize --anew"
 SAME, NARROW = 1e-9, 1e-6
 """Relative tolerances of equal floats, of 64 and of 32 bits."""
@@ -165,6 +165,20 @@ def _stored_keys(store: "FeatureStore", view: "FeatureView", most: int, now: dat
     return {column.name: renamed.take(indices)[column.name] for column in view.entity_columns}
 
 
+def is_empty(home: Home, store: "FeatureStore") -> bool:
+    """Whether the online store has no row of this project."""
+    if not isinstance(store.config.online_store, PackedRedisOnlineStoreConfig):
+        return False
+    server = open_server(home, store.config.online_store.address(), WRITE_TIMEOUT)
+    names = itertools.chain.from_iterable(server.scan(_rows_of(store)))
+    return next(names, None) is None
+
+
+def _rows_of(store: "FeatureStore") -> bytes:
+    """Pattern of the names of all rows of a project."""
+    return entity_key.prefix(store.project, "").split(b":")[0] + b":*{*"
+
+
 def orphans(home: Home, store: "FeatureStore") -> Iterator[Finding]:
     """Finds online values of views that are not in the registry, and servers whose folder was deleted."""
     if not isinstance(store.config.online_store, PackedRedisOnlineStoreConfig):
@@ -172,8 +186,7 @@ def orphans(home: Home, store: "FeatureStore") -> Iterator[Finding]:
     server = open_server(home, store.config.online_store.address(), WRITE_TIMEOUT)
     registered = {view.name for view in views_of(store)}
     counts: dict[str, int] = {}
-    pattern = entity_key.prefix(store.project, "").split(b":")[0] + b":*{*"
-    for name in itertools.chain.from_iterable(server.scan(pattern)):
+    for name in itertools.chain.from_iterable(server.scan(_rows_of(store))):
         view = entity_key.view_of(name)
         if view not in registered:
             counts[view] = counts.get(view, 0) + 1

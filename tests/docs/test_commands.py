@@ -43,6 +43,22 @@ def test_every_command_on_a_page_exists(commands: set[tuple[str, ...]]) -> None:
         assert run_help(*words).returncode == 0, words
 
 
+ORDER = ("build", "apply", "model run", "model promote", "model forecast", "materialize", "serve")
+"""The order of work, as docs/projects.md explains it."""
+
+
+def test_pages_have_one_order_of_work() -> None:
+    """In a block of a page, what comes after the last ``build`` keeps the order."""
+    seen = set()
+    for page in PAGES:
+        for block in re.findall(r"```sh\n(.*?)```", (REPOSITORY / page).read_text(), re.S):
+            steps = re.findall(rf"\brefrain ({'|'.join(ORDER)})\b", re.sub("#.*", "", block))
+            steps = steps[max((place for place, step in enumerate(steps) if step == "build"), default=0) :]
+            assert steps == sorted(steps, key=ORDER.index), (page, steps)
+            seen.update(steps)
+    assert seen == set(ORDER)
+
+
 def test_every_make_target_on_a_page_exists() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (REPOSITORY / "Makefile").read_text(), re.M))
     for page in PAGES:

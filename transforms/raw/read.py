@@ -8,6 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
+from feature_repo.contract import contract_of
 from feature_repo.days import days_in
 from feature_repo.errors import StoreError
 from feature_repo.home import Home
@@ -110,7 +111,7 @@ def scan_events(home: Home, kind: str) -> pl.LazyFrame:
         raise StoreError(
             expected=f"{kind} in {home.raw(kind)}",
             found="none" if kind in raw_tables(home) else f"no such events, only {sorted(raw_tables(home))}",
-            next_command=f"refrain import table FILE --as {kind}"
+            next_command=contract_of(home).import_command(kind)
             if kind in raw_tables(home)
             else "name the project by REFRAIN_PROJECT, and take Home.from_env() for the data folder",
         )
