@@ -127,8 +127,8 @@ def doctor(
 
 @app.command()
 def forget(
-    join_key: Annotated[str, typer.Argument(help="such as user_id")],
-    value: Annotated[str, typer.Argument(help="such as u000042")],
+    join_key: Annotated[str, typer.Argument(help="key column, such as customer_id")],
+    value: Annotated[str, typer.Argument(help="its value, such as 17")],
 ) -> None:
     """Erase all rows of one entity from the online store, in all views. The feature tables are unchanged."""
     from feature_repo.materialize import forget as run

@@ -295,6 +295,19 @@ def load_views(home: Home) -> tuple[str, list[str]]:
     )
 
 
+def load_keys(home: Home) -> dict[str, list[str]]:
+    """Returns service → its join keys. Imports no Feast.
+
+    Raises:
+        StoreError: the manifest is missing or damaged.
+    """
+    services = _read(home)["services"]
+    return {
+        name: list(dict.fromkeys(key for view in service["views"] for key in view["join_keys"]))
+        for name, service in services.items()
+    }
+
+
 def load_sources(home: Home) -> dict[str, str | None]:
     """Returns view → path of its files, for views that are not feature tables; None for a remote source.
 

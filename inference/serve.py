@@ -9,6 +9,7 @@ from feature_repo.command_line import say
 from feature_repo.errors import InputError
 from feature_repo.home import Home
 from feature_repo.manifest import load_address
+from feature_repo.project import Project
 from feature_repo.temporary import temporary_folder
 from inference.api.app import ACCESS, GOAL_MS, MODEL, create_app
 from inference.api.operation import COUNTS, WORKERS
@@ -84,7 +85,7 @@ def serve(
             if has_recommender:
                 open_bundle(model, home)
             load_address(home)
-        if not has_recommender:
+        if not has_recommender and Project.load(home.project_folder).has_music:
             say(f"no version of {model} is promoted: features, events and other models are served")
         address = listen.url(host, sockets)
         config = uvicorn.Config(

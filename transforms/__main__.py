@@ -347,15 +347,14 @@ def _settled_kind(kind: str) -> str:
     from feature_repo.contract import contract_of
 
     kinds = sorted(contract_of(Home.from_env()).events)
-    if not kind:
-        kind = kinds[0] if len(kinds) == 1 else "plays"
-    if kind not in kinds:
+    chosen = kind or (kinds[0] if len(kinds) == 1 else "plays")
+    if chosen not in kinds:
         raise InputError(
             expected=f"a kind of events, one of {kinds}",
-            found=repr(kind),
+            found=repr(kind) if kind else "no --kind",
             next_command=f"repeat the command with --kind {kinds[0] if kinds else 'KIND'}",
         )
-    return kind
+    return chosen
 
 
 def _archive() -> None:

@@ -13,7 +13,6 @@ from inference.api import errors
 from inference.api.schemas.models import ModelsResponse, ServedModel
 from inference.swap import Live, Swap, Watcher
 
-
 PREDICTIONS = "predictions: "
 """Prefix of what a model of rows serves."""
 

@@ -16,7 +16,6 @@ from inference.monitoring.predictions import PredictionLog
 from inference.rows import RowModel
 from inference.swap import Live
 
-
 NAME = r"[a-z][a-z0-9_]{0,63}"
 """Pattern of names of models."""
 

@@ -20,6 +20,7 @@ from feature_repo import clock
 from feature_repo.errors import RefrainError, StoreError
 from feature_repo.extras import MissingExtra, explained
 from feature_repo.home import Home
+from feature_repo.project import Project
 from inference.anomaly.detector import DETECTORS, AnomalyDetector
 from inference.anomaly.file import read
 from inference.api.access import COOKIE, Access
@@ -88,7 +89,11 @@ class Console:
         """Render one page."""
         has_key = COOKIE in request.cookies
         content = self._templates.get_template(name).render(
-            title=title, links=self._links if name != "login.html" else (), here=request.url.path, known=has_key, **context
+            title=title,
+            links=self._links if name != "login.html" else (),
+            here=request.url.path,
+            known=has_key,
+            **context,
         )
         headers = {"content-security-policy": POLICY, "referrer-policy": "no-referrer"}
         return HTMLResponse(content, status, headers)

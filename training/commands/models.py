@@ -66,7 +66,9 @@ def list_(
         for model in models().values():
             say(f"{model.family:16}{model.name:34}{model.about}")
     if not registered:
-        say("nothing is registered. Next: refrain model run recommendation")
+        names = list(models())
+        first = "recommendation" if "recommendation" in names else next(iter(names), "")
+        say("nothing is registered" + (f". Next: refrain model run {first}" if first else ", and no model is declared"))
     for version in registered:
         headline_metrics = {
             "test_ndcg_at_10_hybrid": "test NDCG@10",
