@@ -1,17 +1,15 @@
 """The example of docs/on_demand.md: its checks pass, and it has the same values in a training set as online."""
 
 import math
-import os
 import re
 import sys
 from pathlib import Path
 
-import polars as pl
 import pytest
 
 from feature_repo.contract import contract_of
 from feature_repo.home import REPOSITORY, Home
-from feature_repo.on_demand_compute import column_of, type_of
+from feature_repo.on_demand_compute import column_of
 from refrain.checking import on_demand
 
 PAGE = (REPOSITORY / "docs" / "on_demand.md").read_text()
@@ -31,7 +29,7 @@ def test_the_function_is_what_the_page_says(market: Home) -> None:
     contract = contract_of(market)
     function = contract.on_demand["basket_fit"]
     assert on_demand.compare(contract, function, seed=1) is None
-    exec(compile(OWN_TEST, "on_demand.md", "exec"), {})  # noqa: S102 - the page's own test
+    exec(compile(OWN_TEST, "on_demand.md", "exec"), {})
     assert contract.request_fields["basket_cents"] == "Float64"
 
 
