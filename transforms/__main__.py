@@ -61,6 +61,8 @@ def import_(
     Tables of your own (table): Parquet, CSV, JSON lines, Arrow IPC, or a query of PostgreSQL. Each row is an event of
     the kind --as. What is recognized is shown first; --look shows it only. The options --map, --time and --time-format
     may stand in refrain.toml instead, in a section [imports.KIND].
+
+    Example: refrain import table orders.csv --as orders --time ordered_at --look
     """
     from feature_repo.contract import contract_of
     from transforms.raw.importers.format import Format
@@ -139,13 +141,16 @@ def _import_table(home: Home, look: bool, *, map: list[str], **options: Any) -> 
 @app.command()
 def simulate(
     seed: Annotated[int, typer.Option(help="the same seed and sizes give the same bytes")] = 7,
-    users: Annotated[int, typer.Option(min=1)] = 2_000,
-    tracks: Annotated[int, typer.Option(min=100)] = 5_000,
-    days: Annotated[int, typer.Option(min=1, max=3_650)] = 60,
+    users: Annotated[int, typer.Option(min=1, help="number of listeners")] = 2_000,
+    tracks: Annotated[int, typer.Option(min=100, help="number of tracks of the catalogue")] = 5_000,
+    days: Annotated[int, typer.Option(min=1, max=3_650, help="number of days")] = 60,
     plays: Annotated[int, typer.Option(min=1, help="expected number of plays")] = 1_000_000,
     start: Annotated[str, typer.Option(help="first day, UTC")] = "2026-01-01",
 ) -> None:
-    """Fill the raw tables with a seeded, simulated world of listening whose true parameters are known."""
+    """Fill the raw tables with a seeded, simulated world of listening whose true parameters are known.
+
+    Example: refrain simulate --users 200 --plays 20000
+    """
     from transforms.raw.simulate.run import simulate as run
     from transforms.raw.simulate.world import Size
 
@@ -180,16 +185,19 @@ def _first_day(text: str, days: int) -> datetime:
 @app.command("simulate-telemetry")
 def simulate_telemetry(
     seed: Annotated[int, typer.Option(help="the same seed and sizes give the same bytes")] = 7,
-    hosts: Annotated[int, typer.Option(min=1)] = 8,
-    endpoints: Annotated[int, typer.Option(min=1)] = 5,
+    hosts: Annotated[int, typer.Option(min=1, help="number of hosts")] = 8,
+    endpoints: Annotated[int, typer.Option(min=1, help="endpoints of the service")] = 5,
     rate: Annotated[float, typer.Option(min=0.1, help="requests a minute and endpoint")] = 12.0,
-    accounts: Annotated[int, typer.Option(min=10)] = 200,
+    accounts: Annotated[int, typer.Option(min=10, help="accounts that log in")] = 200,
     masters: Annotated[int, typer.Option(min=0, help="masters measured a day")] = 60,
-    days: Annotated[int, typer.Option(min=2, max=365)] = 21,
+    days: Annotated[int, typer.Option(min=2, max=365, help="number of days")] = 21,
     quiet_days: Annotated[int, typer.Option(min=0, help="days without incidents at the beginning")] = 14,
     incidents: Annotated[int, typer.Option(min=0, help="incidents of each kind in the later days")] = 6,
 ) -> None:
-    """Fill the raw tables with a seeded service whose incidents are known: hosts, requests, logins, plays, masters."""
+    """Fill the raw tables with a seeded service whose incidents are known: hosts, requests, logins, plays, masters.
+
+    Example: refrain simulate-telemetry --hosts 4 --days 28
+    """
     from transforms.raw.simulate.telemetry.run import simulate_telemetry as run
     from transforms.raw.simulate.telemetry.schedule import TelemetrySize
 
@@ -208,13 +216,15 @@ def simulate_telemetry(
 @app.command("simulate-sound")
 def simulate_sound(
     seed: Annotated[int, typer.Option(help="the same seed, songs and seconds give the same sound")] = 7,
-    songs: Annotated[int, typer.Option(min=1)] = 480,
+    songs: Annotated[int, typer.Option(min=1, help="number of songs")] = 480,
     seconds: Annotated[float, typer.Option(min=2, max=600, help="length of each song")] = 12.0,
 ) -> None:
     """Compose and play songs whose tempo, key, genre, mood and instruments are known, and import them.
 
     The songs belong to tracks of the simulated world, if there is one. They are ogg, mp3 and flac files in the data
     folder. The command may be stopped and run again: songs that are written and analysed stay.
+
+    Example: refrain simulate-sound --songs 40
     """
     from transforms.raw.simulate.sound.run import simulate_sound as run
 
@@ -226,7 +236,10 @@ def simulate_sound(
 
 @app.command()
 def build() -> None:
-    """Bring all feature tables up to date with the raw tables and the stream; recomputes only the days that changed."""
+    """Bring all feature tables up to date with the raw tables and the stream; recomputes only the days that changed.
+
+    Example: refrain build
+    """
     from transforms.batch.build import build as run
 
     _archive()
@@ -261,6 +274,8 @@ def stream(
     The reader may be stopped or killed at any moment and started again: nothing is lost or counted twice. Only one
     reader runs at a time. Events arrive by `refrain send`, POST /v1/events of the serving side, or XADD.
     Malformed events, impossible values and floods are refused; see `refrain stream-status`.
+
+    Example: refrain stream orders.jsonl --kind orders --until-idle
     """
     from feature_repo.packed.address import Address
     from feature_repo.windows.table import duration
@@ -302,6 +317,8 @@ def send(
     """Append events to the stream, to be read by `refrain stream`.
 
     Lines that are not events are skipped and listed. If no line is an event, the command fails (exit code 1).
+
+    Example: refrain send orders.jsonl --kind orders
     """
     from transforms.stream.send import send as run
 
@@ -323,7 +340,10 @@ def send(
 
 @app.command()
 def archive() -> None:
-    """Store the accepted events of the stream in the raw tables; build does so by itself."""
+    """Store the accepted events of the stream in the raw tables; build does so by itself.
+
+    Example: refrain archive
+    """
     _archive()
 
 
@@ -331,7 +351,10 @@ def archive() -> None:
 def stream_status(
     dead: Annotated[int, typer.Option(min=0, help="how many of the newest refused events to show")] = 10,
 ) -> None:
-    """Count the events of the stream by outcome, and list the newest refused ones with reasons."""
+    """Count the events of the stream by outcome, and list the newest refused ones with reasons.
+
+    Example: refrain stream-status --dead 20
+    """
     from transforms.stream.status import lines
 
     for line in lines(Home.from_env(), dead):

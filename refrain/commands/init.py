@@ -30,6 +30,8 @@ def init(
 
     Without --events, it is a worked example: orders of a shop. Existing files are kept, so that the command may be
     repeated. The definitions are plain Python to be edited.
+
+    Example: refrain init shop --events orders.csv --key customer_id --time ordered_at --label returned
     """
     from refrain.scaffold.example import FILE, example
     from refrain.scaffold.existing import check_existing

@@ -1,13 +1,17 @@
 """Every command and make target on the pages exists, and error messages name the next command."""
 
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 
 from feature_repo.home import REPOSITORY
+from refrain.cli import app
 from tests.repository import PACKAGES, PAGES
 
 
@@ -22,25 +26,45 @@ def run_help(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
 
 
-@pytest.fixture(scope="module")
-def commands() -> set[tuple[str, ...]]:
-    """The package and the sub-command of every line with `python -m` or `refrain`."""
-    package_commands = set()
-    for page in PAGES:
-        for line in shell_lines(page):
-            match = re.search(r"python -m (\w+)((?: [a-z][\w-]*)?)", line)
-            if match and match[1] in PACKAGES:
-                package_commands.add(tuple(" ".join(match.groups()).split()))
-            match = re.match(r"(refrain(?: model)?)( [a-z][\w-]*)", line)
-            if match:
-                package_commands.add(tuple(" ".join(match.groups()).split()))
-    return package_commands
+def refrain_calls(page: str) -> list[list[str]]:
+    """Returns the words after ``refrain`` of every command in a page's shell blocks."""
+    calls, begun = [], ""
+    for line in "\n".join(shell_lines(page)).replace("\\\n", " ").splitlines():
+        try:
+            words, begun = shlex.split(begun + line, comments=True), ""
+        except ValueError:  # a quotation that goes on
+            begun += line + "\n"
+            continue
+        while words:
+            end = next((place for place, word in enumerate(words) if word in {"&&", "|", ";", "&", ">"}), len(words))
+            call = [word for word in words[:end] if not re.fullmatch(r"[A-Z_]+=.*", word)]
+            calls += [call[1:]] if call[:1] == ["refrain"] else []
+            words = words[end + 1 :]
+    assert not begun, page
+    return calls
 
 
-def test_every_command_on_a_page_exists(commands: set[tuple[str, ...]]) -> None:
-    assert commands
-    for words in sorted(commands):
-        assert run_help(*words).returncode == 0, words
+@pytest.mark.parametrize("page", PAGES)
+def test_every_command_on_a_page_is_valid(page: str) -> None:
+    """The command exists, and so do its options; arguments are of the right number."""
+    for words in refrain_calls(page):
+        command: Any = typer.main.get_command(app)
+        rest = words
+        while hasattr(command, "commands"):
+            if not rest or rest[0].startswith("-"):
+                break
+            assert rest[0] in command.commands, (page, words)
+            command, rest = command.commands[rest[0]], rest[1:]
+        try:
+            command.make_context("refrain", rest).close()
+        except typer.Exit:
+            continue  # --help, --version
+        except Exception as error:
+            raise AssertionError((page, words, str(error))) from error
+
+
+def test_every_page_together_shows_many_commands() -> None:
+    assert sum(len(refrain_calls(page)) for page in PAGES) > 60
 
 
 ORDER = ("build", "apply", "model run", "model promote", "model forecast", "materialize", "serve")

@@ -30,6 +30,8 @@ def run(
     """Train on the data folder's features, test on the newest rows, check the gates, register as challenger.
 
     A model with the same code, data and parameters as a registered version is not trained again.
+
+    Example: refrain model run orders_returned --set trees=300
     """
     from feature_repo.errors import InputError
     from training.models.find import select
@@ -56,7 +58,10 @@ def run(
 def list_(
     every: Annotated[bool, typer.Option("--all", help="list models that can be trained, too")] = False,
 ) -> None:
-    """List registered bundles, newest first."""
+    """List registered bundles, newest first.
+
+    Example: refrain model list --all
+    """
     from training.models.find import models
     from training.registry import versions
 
@@ -89,7 +94,10 @@ def compare(
     first: Annotated[int | None, typer.Argument(help="version; the challenger if left out")] = None,
     second: Annotated[int | None, typer.Argument(help="version; the champion if left out")] = None,
 ) -> None:
-    """Compare two versions on the test units that both share, with intervals, segments and gates."""
+    """Compare two versions on the test units that both share, with intervals, segments and gates.
+
+    Example: refrain model compare orders_returned 1 2
+    """
     from training.compare import compare as run_it
 
     for line in run_it(Home.from_env(), name, first, second):
@@ -102,7 +110,10 @@ def promote(
     alias: Annotated[str, typer.Option("--as", help="champion, challenger or shadow")] = "champion",
     anyway: Annotated[bool, typer.Option("--anyway", help="even if it failed a gate")] = False,
 ) -> None:
-    """Make a version the champion. Running servers load it within a second; one that failed a gate needs --anyway."""
+    """Make a version the champion. Running servers load it within a second; one that failed a gate needs --anyway.
+
+    Example: refrain model promote orders_returned
+    """
     from feature_repo.errors import BundleError
     from training import registry
     from training.models.base import FamilyModel
@@ -128,7 +139,10 @@ def promote(
 
 
 def rollback(name: Name) -> None:
-    """Make the previous champion the champion again."""
+    """Make the previous champion the champion again.
+
+    Example: refrain model rollback orders_returned
+    """
     from training import registry
 
     home = Home.from_env()
