@@ -41,9 +41,9 @@ class Stage:
 
 
 def run(name: str, *arguments: str) -> Stage:
-    """Run ``python -m …`` with its output shown live; exits with the command's status if it fails."""
-    command = [sys.executable, "-W", "ignore", "-m", *arguments]
-    console.rule(f"[bold]{name}[/]  python -m {shlex.join(arguments)}", align="left")
+    """Run a command of ``refrain`` with its output shown live; exits with the command's status if it fails."""
+    command = [sys.executable, "-W", "ignore", "-m", "refrain", *arguments]
+    console.rule(f"[bold]{name}[/]  refrain {shlex.join(arguments)}", align="left")
     started = time.perf_counter()
     process = subprocess.Popen(command)
     _, status, usage = os.wait4(process.pid, 0)
@@ -55,27 +55,23 @@ def run(name: str, *arguments: str) -> Stage:
 
 def stages(source: str, data: str | None) -> list[Stage]:
     """Run all stages, from events to online features."""
-    first = (
-        ("simulate", "transforms", "simulate")
-        if source == "simulate"
-        else ("import", "transforms", "import", source, str(data))
-    )
+    first = ("simulate", "simulate") if source == "simulate" else ("import", "import", source, str(data))
     done = [run(*first)]
     home = Home.from_env()
     if clock.hint(home):  # past data: use the end of the data as the current time
         os.environ[clock.NOW] = clock.end_of_data(home).isoformat()
         console.print(f"From here on it is {os.environ[clock.NOW]}, the end of these data ({clock.NOW}).")
     done += [
-        run("build", "transforms", "build"),
-        run("apply", "feature_repo", "apply"),
-        run("train", "training", "run", MODEL),
+        run("build", "build"),
+        run("apply", "apply"),
+        run("train", "model", "run", MODEL),
     ]
     refusal = refused(home)
     if refusal:
         console.print(f"[bold]Not promoted[/], and only shown here: {escape(refusal)}")
     else:
-        done.append(run("promote", "training", "promote", MODEL))
-    return [*done, run("materialize", "feature_repo", "materialize")]
+        done.append(run("promote", "model", "promote", MODEL))
+    return [*done, run("materialize", "materialize")]
 
 
 def refused(home: Home) -> str | None:
@@ -303,7 +299,7 @@ def main() -> None:
     prefix += f"{clock.NOW}={os.environ[clock.NOW]} " if clock.NOW in os.environ else ""
     steps = ["make recommend USER=…", "make serve"]
     if refused(home):
-        steps = [f"python -m training promote {MODEL} --anyway"]
+        steps = [f"refrain model promote {MODEL} --anyway"]
     console.print("\nNext: " + "   ".join(f"{prefix}{step}" for step in [*steps, "make stop (the embedded Redis)"]))
     raise SystemExit(0 if same else 1)
 

@@ -2,7 +2,7 @@
 
 Protocol: synthetic daily plays of 50,000 tracks of 5,000 artists over 365 days (sizes over five orders of magnitude,
 weekly and yearly seasons, trends, releases, days without plays) are written as the feature tables of the batch run;
-this set-up is not counted. Then ``training.models.forecasting.trends.run`` runs completely, as in ``python -m training
+this set-up is not counted. Then ``training.models.forecasting.trends.run`` runs completely, as in ``refrain model
 run trend_forecaster``: histories and features of every origin are pulled through Feast, global models are trained for a
 validation origin, a test origin and for serving, ensembles are chosen, 55,000 nodes reconciled, intervals calibrated,
 the test measured and a bundle registered. Then ``forecast`` forecasts every track, artist, genre and the total and

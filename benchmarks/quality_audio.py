@@ -3,8 +3,8 @@
 *GTZAN.* The published table of features (librosa's, 30 seconds each), fault-filtered lists: fitted to ``train``, tested
 on ``valid``. The table has no artists; the lists do not share any. Once with all columns, once without those that
 depend on mastering level. *Moods.* 686 tracks of Spotify's playlists with 12 features: five folds, by artist. *Notes.*
-84 notes of four instruments, one recorder: five folds by pitch, our own features. *Songs.* Simulated (``python -m
-transforms simulate-sound``, with a seed and artists not used in development): tested on a quarter of the artists; beats
+84 notes of four instruments, one recorder: five folds by pitch, our own features. *Songs.* Simulated (``refrain
+simulate-sound``, with a seed and artists not used in development): tested on a quarter of the artists; beats
 beside librosa's; and the share of real recordings, speech, notes and noise that is classified as unknown.
 
     python -m benchmarks.quality_audio [--songs 480]

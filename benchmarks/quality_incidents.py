@@ -3,7 +3,7 @@
 Protocol: four weeks of a service (``transforms.raw.simulate.telemetry``) with the seed 31, which was not used while the
 detectors were developed: 8 hosts, 5 endpoints with about 200 requests per minute together, 200 accounts, 100 masters
 per day. The first 17 days are without incidents; then 20 of each kind happen, some mild, some strong. The data take the
-usual path: raw tables, features, Feast, ``python -m training run …_anomalies``. Detectors are fitted on the first 45 %
+usual path: raw tables, features, Feast, ``refrain model run …_anomalies``. Detectors are fitted on the first 45 %
 of the span, thresholds are chosen on the next 15 % for one false incident per entity and week, and the rest is measured
 once.
 

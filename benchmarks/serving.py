@@ -144,7 +144,7 @@ def reactions(home: Home, engine: Any, count: int) -> list[float]:
             writer.write(body.encode())
             while engine.recommend(user, count=1).items[0].track_id == track:
                 if time.perf_counter() - started > 120:
-                    raise SystemExit("the stream's reader does not answer; try: python -m transforms stream")
+                    raise SystemExit("the stream's reader does not answer; try: refrain stream")
             if number >= 0:
                 durations_ms.append((time.perf_counter() - started) * 1e3)
             time.sleep(0.01)

@@ -1,6 +1,6 @@
 """Serving under load, with wrk: latency and throughput, cost of the checks, a soak test, model swaps, an attack.
 
-A world as in ``benchmarks.serving`` is served by ``python -m inference serve`` in processes of its own. wrk (Debian's
+A world as in ``benchmarks.serving`` is served by ``refrain serve`` in processes of its own. wrk (Debian's
 package) requests ten tracks for one listener after the other over loopback, on the same two cores.
 
 - **Load**: 1, 8 and 64 connections against 1 and 2 worker processes, with the latency controller on (its goal is 100
@@ -143,7 +143,7 @@ def serving(
     try:
         while not is_up(port):
             if process.poll() is not None:
-                raise SystemExit("the server does not start; try: python -m inference serve")
+                raise SystemExit("the server does not start; try: refrain serve")
             time.sleep(0.01)
         yield port, process.pid, time.perf_counter() - started
     finally:

@@ -3,7 +3,7 @@
 Three tables (user, track, artist), each with ten aggregates over four windows (1 hour, 1, 7 and 28 days): count, sum,
 mean, smallest, largest, standard deviation, rate, distinct, the 5 most frequent, the 10 newest; 120 features an event.
 Events as in ``benchmarks.windows``: 20,000 listeners, 50,000 tracks, 5,000 artists, a long tail. The reader (the one of
-``python -m transforms stream``) is pinned to one core; Redis, the sender and the poller share the other.
+``refrain stream``) is pinned to one core; Redis, the sender and the poller share the other.
 
 - throughput: the events wait in the stream; measured from the first event read to the last one acknowledged.
 - latency: events arrive at half the goal's rate, a hundred every ten milliseconds; one of each hundred is a probe with

@@ -1,4 +1,4 @@
-"""``python -m feature_repo``: applies the contract, and manages and checks the online store."""
+"""The commands of features and the online store: apply the contract, manage and check."""
 
 import contextlib
 import importlib
@@ -24,7 +24,10 @@ app.add_typer(redis_app, name="redis")
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def feast(context: typer.Context) -> None:
-    """Run Feast on the data folder, tenant and profile of the environment: `… feast feature-views list`."""
+    """Run a command of Feast on the data folder of the project.
+
+    Example: refrain feast feature-views list
+    """
     if "apply" in context.args:
         _apply(*context.args)
         return
@@ -36,13 +39,21 @@ def feast(context: typer.Context) -> None:
 
 @app.command()
 def apply() -> None:
-    """Run `feast apply`, then `manifest`. Concurrent runs wait for each other; a run that fails changes nothing."""
+    """Register the definitions of the project, with Feast and for servers.
+
+    All are checked against each other first; a run that fails changes nothing, and of two at once one waits.
+
+    Example: refrain apply
+    """
     _apply("apply", then=_compile)
 
 
 @app.command()
 def manifest() -> None:
-    """Compile the registry into the manifest that serving reads."""
+    """Write the manifest, the file by which servers know services and features. `refrain apply` does so, too.
+
+    Example: refrain manifest
+    """
     with contract_lock(Home.from_env()):
         _compile()
 
@@ -60,7 +71,10 @@ def _compile() -> None:
 def lint(
     strict: Annotated[bool, typer.Option("--strict", help="fail on warnings, too")] = False,
 ) -> None:
-    """Check definitions: missing ttl or created time, nanoseconds, labels among the features, unused features."""
+    """Check definitions: missing ttl or created time, nanoseconds, labels among the features, unused features.
+
+    Example: refrain lint --strict
+    """
     from feature_repo.contract import contract_of
     from feature_repo.lint import lint as find_problems
     from feature_repo.store import open_store
@@ -89,6 +103,8 @@ def materialize(
 
     Newer online values are kept. The same command continues an interrupted run. To write only what is new since the
     last run, use `feast materialize-incremental`, which misses rows that arrived late.
+
+    Example: refrain materialize 2026-03-01T00:00:00
     """
     from feature_repo.clock import parse_time
     from feature_repo.materialize import materialize as run
@@ -111,9 +127,12 @@ def doctor(
     views: Annotated[list[str] | None, typer.Argument(help="views whose values are compared [default: all]")] = None,
     sample: Annotated[int, typer.Option(min=1, help="number of keys of each view to compare")] = 500,
 ) -> None:
-    """Find inconsistencies: online values and tables, rows of the future, files, registry and manifest.
+    """Say what is wrong in the data folder and what mends it, and which step is next.
 
-    Each finding names the command that fixes it. The exit code is 1 if there are faults. Nothing is changed.
+    Compared are online values and tables, files, registry and manifest. The exit code is 1 if there are faults.
+    Nothing is changed.
+
+    Example: refrain doctor customer_orders --sample 1000
     """
     from feature_repo import clock
     from feature_repo.doctor import examine, lines
@@ -127,10 +146,13 @@ def doctor(
 
 @app.command()
 def forget(
-    join_key: Annotated[str, typer.Argument(help="such as user_id")],
-    value: Annotated[str, typer.Argument(help="such as u000042")],
+    join_key: Annotated[str, typer.Argument(help="key column, such as customer_id")],
+    value: Annotated[str, typer.Argument(help="its value, such as 17")],
 ) -> None:
-    """Erase all rows of one entity from the online store, in all views. The feature tables are unchanged."""
+    """Erase all rows of one entity from the online store, in all views. The feature tables are unchanged.
+
+    Example: refrain forget customer_id 17
+    """
     from feature_repo.materialize import forget as run
 
     say(f"{run(Home.from_env(), join_key, value):,} rows erased")
@@ -138,7 +160,10 @@ def forget(
 
 @app.command()
 def clean() -> None:
-    """Remove the files that Refrain wrote to the data folder, of all tenants. Other files are kept."""
+    """Remove the files that Refrain wrote to the data folder, of all tenants. Other files are kept.
+
+    Example: refrain clean
+    """
     from feature_repo.clean import clean as run
 
     home = Home.from_env(check_layout=False)
@@ -153,7 +178,10 @@ def clean() -> None:
 
 @redis_app.command()
 def start() -> None:
-    """Start the server, if it does not run."""
+    """Start the server, if it does not run.
+
+    Example: refrain redis start
+    """
     home = Home.from_env()
     redis_server.ensure(home)
     say(f"Redis listens on {redis_server.socket_path(home)}")
@@ -163,7 +191,10 @@ def start() -> None:
 def stop(
     orphans: Annotated[bool, typer.Option("--orphans", help="stop all servers whose data folder was deleted")] = False,
 ) -> None:
-    """Stop the server. Its data stay in the data folder. A server of a deleted folder is found, too."""
+    """Stop the server. Its data stay in the data folder. A server of a deleted folder is found, too.
+
+    Example: refrain redis stop
+    """
     was_running = redis_server.end_orphans() if orphans else redis_server.stop(Home.from_env(check_layout=False))
     say("Redis stopped" if was_running else "Redis did not run")
 
@@ -172,7 +203,10 @@ def stop(
 def release(
     project: Annotated[str, typer.Argument(help="name of the Feast project, such as refrain_default")],
 ) -> None:
-    """Release a project's keys in this server, so that another repository can own them."""
+    """Release a project's keys in this server, so that another repository can own them.
+
+    Example: refrain redis release shop_default
+    """
     from feature_repo.stores.ownership import release as run
 
     had_owner = run(Home.from_env(), project)
@@ -185,13 +219,16 @@ def release(
 
 @redis_app.command()
 def status() -> None:
-    """Show whether the server runs, and list servers whose data folder was deleted."""
+    """Show whether the server runs, and list servers whose data folder was deleted.
+
+    Example: refrain redis status
+    """
     home = Home.from_env(check_layout=False)
     state = "runs" if redis_server.running(home) else "does not run"
     say(f"Redis {state} ({redis_server.socket_path(home)})")
     for orphan in redis_server.orphans():
         problem = f"process {orphan.pid} runs on, its folder {orphan.folder} is gone"
-        say(f"{problem}: python -m feature_repo redis stop --orphans")
+        say(f"{problem}: refrain redis stop --orphans")
 
 
 def _apply(*arguments: str, then: Callable[[], None] = lambda: None) -> None:
@@ -222,7 +259,7 @@ def _apply(*arguments: str, then: Callable[[], None] = lambda: None) -> None:
             raise StoreError(
                 expected="definitions that Feast can apply",
                 found=f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:300]}",
-                next_command="correct the definition, then: python -m feature_repo apply  (nothing was changed)",
+                next_command="correct the definition, then: refrain apply  (nothing was changed)",
             ) from error
 
 

@@ -72,7 +72,7 @@ def open_bundle(name: str, home: Home) -> Bundle:
             raise BundleError(
                 expected=f"the file {file} of {model}:{manifest['version']} as it was registered",
                 found="another content" if path.is_file() else "no file",
-                next_command=f"rm -r '{folder}' && python -m training promote {model} {manifest['version']}",
+                next_command=f"rm -r '{folder}' && refrain model promote {model} {manifest['version']}",
             )
     return Bundle(folder, manifest)
 
@@ -102,6 +102,24 @@ def is_promoted(home: Home, model: str) -> bool:
     return True
 
 
+def promoted_models(home: Home, kind: str) -> dict[str, str]:
+    """Returns name → version of the champions of one kind of bundles; damaged ones are left out.
+
+    Args:
+        home: the data folder.
+        kind: as bundles have it in their manifests, such as ``tabular``.
+    """
+    promoted = {}
+    for folder in sorted(home.bundles("any").parent.glob("*")):
+        try:
+            version = champion(home, folder.name)
+            if _manifest(folder / version, folder.name).get("extra", {}).get("kind") == kind:
+                promoted[folder.name] = version
+        except BundleError:
+            continue
+    return promoted
+
+
 def champion(home: Home, model: str) -> str:
     """Returns the version of the champion.
 
@@ -114,7 +132,7 @@ def champion(home: Home, model: str) -> str:
         raise BundleError(
             expected=f"a champion of {model!r}",
             found="none promoted",
-            next_command=f"python -m training run {model} && python -m training promote {model}",
+            next_command=f"refrain model run {model} && refrain model promote {model}",
         ) from error
 
 
@@ -128,5 +146,5 @@ def _manifest(folder: Path, model: str) -> dict[str, Any]:
         raise BundleError(
             expected=f"a bundle in {folder}",
             found=str(error),
-            next_command="python -m training list",
+            next_command="refrain model list",
         ) from error

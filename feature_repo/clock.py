@@ -103,7 +103,7 @@ def stopped(moment: datetime | None) -> Iterator[None]:
                 os.environ[NOW] = previous
 
 
-def parse_time(text: str, *, next_command: str = "python -m feature_repo materialize 2026-03-02T00:00:00") -> datetime:
+def parse_time(text: str, *, next_command: str = "refrain materialize 2026-03-02T00:00:00") -> datetime:
     """Parses an ISO 8601 time between the years 1 and 9999 to UTC; a time without a zone is UTC.
 
     Args:

@@ -2,7 +2,6 @@
 
 import errno
 import os
-import re
 import signal
 import sys
 import threading
@@ -43,8 +42,7 @@ class _Group(TyperGroup):
                 continue
             section = getattr(command, "rich_help_panel", None)
             section = section if isinstance(section, str) else "Commands"
-            summary = as_called(command.get_short_help_str(limit=1_000))
-            sections.setdefault(section, []).append((name, summary))
+            sections.setdefault(section, []).append((name, command.get_short_help_str(limit=1_000)))
         for section, rows in sections.items():
             with formatter.section(section):
                 formatter.write_dl(rows)
@@ -108,29 +106,7 @@ def _terminate(*_: object) -> None:
     raise SystemExit(TERMINATED)
 
 
-_as_refrain = False
-"""Whether the commands are shown as those of ``refrain``; see ``show_as_refrain``."""
-
-
-def show_as_refrain() -> None:
-    """Shows the commands of the four packages as those of ``refrain`` from here on, in messages and in help."""
-    global _as_refrain  # noqa: PLW0603 - a process has one command line
-    _as_refrain = True
-
-
-def as_called(text: str) -> str:
-    """Returns a text with its commands as the user calls them."""
-    if not _as_refrain:
-        return text
-    text = text.replace("python -m training", "refrain model")
-    return _PACKAGE_COMMAND.sub("refrain", text)
-
-
-_PACKAGE_COMMAND = re.compile(r"python -m (?:feature_repo|transforms|inference)\b")
-
-
 def _show(expected: str, found: str, next_command: str) -> None:
-    next_command = as_called(next_command)
     typer.secho(f"Expected  {expected}", err=True)
     typer.secho(f"Found     {found}", err=True, fg="red")
     typer.secho(f"Next      {next_command}", err=True, bold=True)
@@ -150,7 +126,7 @@ def command_line(help_text: str) -> typer.Typer:
 
 def say(text: str) -> None:
     """Prints one line of output and flushes it."""
-    typer.echo(as_called(text))
+    typer.echo(text)
     sys.stdout.flush()
 
 

@@ -307,6 +307,13 @@ class Contract:
         sources = [view.stream_source for view in self.views.values()]
         return {source.name: source for source in sources if isinstance(source, PushSource)}
 
+    def import_command(self, kind: str = "") -> str:
+        """Returns the command that brings events of a kind, or first events at all, for messages."""
+        if self.project.extends and not kind:
+            return "refrain simulate  (or: refrain import FORMAT PATH)"
+        kinds = sorted(self.events)
+        return f"refrain import table FILE --as {kind or (kinds[0] if len(kinds) == 1 else 'KIND')}"
+
     def feast_objects(self) -> dict[str, object]:
         """Returns everything that Feast registers, by a name that is unique among all kinds.
 
@@ -319,7 +326,7 @@ class Contract:
             raise InputError(
                 expected=f"a windowed table or a view among the definitions of {self.project.file}",
                 found=f"none in {list(self._packages)}",
-                next_command="declare one, as docs/projects.md shows, then: python -m feature_repo apply",
+                next_command="declare one, as docs/projects.md shows, then: refrain apply",
             )
         check_views(self.entities, self.views, self.on_demand_views)
         check_services(self.services, {**self.views, **self.on_demand_views})

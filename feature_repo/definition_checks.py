@@ -12,7 +12,7 @@ from feast.feature_view import DUMMY_ENTITY_NAME
 from feature_repo.errors import InputError
 from feature_repo.windows import WindowedTable
 
-APPLY = "python -m feature_repo apply"
+APPLY = "refrain apply"
 
 
 def check_views(

@@ -1,6 +1,6 @@
 """Reported events, one JSON object each, and the Redis stream that carries them to the live tables.
 
-Serving appends events (``append``); ``python -m transforms stream`` reads them. All Redis names share the project's
+Serving appends events (``append``); ``refrain stream`` reads them. All Redis names share the project's
 hash tag, so that one transaction may span them in a Redis Cluster. Imports no Feast.
 """
 
@@ -176,7 +176,7 @@ def append(server: Server, names: Names, events: Sequence[tuple[str, bytes]]) ->
             raise OnlineUnavailable(
                 expected=f"no more than {FULL:,} events that wait to be read",
                 found=f"{waiting:,}",
-                next_command="python -m transforms stream",
+                next_command="refrain stream",
             )
         raise_errors(server.send(commands[1:], [names.stream] * len(events)))
 

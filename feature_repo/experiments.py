@@ -324,7 +324,7 @@ SETTINGS = tuple(_VALID_SETTINGS)
 
 
 def _input_error(expected: str, found: str) -> InputError:
-    return InputError(expected=expected, found=found, next_command="python -m inference experiments --help")
+    return InputError(expected=expected, found=found, next_command="refrain experiments --help")
 
 
 __all__ = [

@@ -121,7 +121,7 @@ def conversion(dtype: str, key: str) -> Callable[[Any], Key]:
         raise InputError(
             expected=f"a join key {key!r} of one of the types {', '.join(_CONVERSIONS)}",
             found=f"an entity of the type {dtype}",
-            next_command="declare the entity with value_type=ValueType.STRING, then: python -m feature_repo apply",
+            next_command="declare the entity with value_type=ValueType.STRING, then: refrain apply",
         )
     return convert
 

@@ -55,10 +55,10 @@ def lint(store: "FeatureStore", functions: Mapping[str, OnDemand]) -> list[Findi
 def _view_findings(store: "FeatureStore", view: "FeatureView") -> Iterator[Finding]:
     source = view.batch_source
     if source is None:
-        yield Finding("error", view.name, "no batch source", "declare one, then: python -m feature_repo apply")
+        yield Finding("error", view.name, "no batch source", "declare one, then: refrain apply")
         return
     if not source.created_timestamp_column:
-        remedy = "name the column in the source (created_timestamp_column), then: python -m feature_repo apply"
+        remedy = "name the column in the source (created_timestamp_column), then: refrain apply"
         problem = "no created timestamp (of rows with equal key and time, the last in the files counts)"
         yield Finding("error", view.name, problem, remedy)
     if not view.ttl and not WRITTEN_ON_CHANGE.items() <= view.tags.items():

@@ -171,7 +171,7 @@ def resolve_service(
         raise StoreError(
             expected=f"a feature service, one of {names}",
             found=repr(name),
-            next_command="python -m feature_repo apply  (if it is new)",
+            next_command="refrain apply  (if it is new)",
         ) from error
     renamed = [
         projection.name_to_use()
@@ -268,7 +268,7 @@ def _online(store: "FeatureStore") -> dict[str, str] | None:
         raise StoreError(
             expected="the online store to be feature_repo.stores.online.PackedRedisOnlineStore",
             found=str(config.type),
-            next_command="set online_store.type in the profile, then: python -m feature_repo apply",
+            next_command="set online_store.type in the profile, then: refrain apply",
         )
     address = config.address()
     return None if address.is_embedded else address.public()
@@ -301,6 +301,19 @@ def load_views(home: Home) -> tuple[str, list[str]]:
     return document["project"], sorted(
         {view["name"] for service in document["services"].values() for view in service["views"]}
     )
+
+
+def load_keys(home: Home) -> dict[str, list[str]]:
+    """Returns service → its join keys. Imports no Feast.
+
+    Raises:
+        StoreError: the manifest is missing or damaged.
+    """
+    services = _read(home)["services"]
+    return {
+        name: list(dict.fromkeys(key for view in service["views"] for key in view["join_keys"]))
+        for name, service in services.items()
+    }
 
 
 def load_sources(home: Home) -> dict[str, str | None]:
@@ -336,7 +349,7 @@ def load_service(home: Home, name: str) -> Service:
         raise UnknownService(
             expected=f"a feature service, one of {sorted(services)}",
             found=repr(name),
-            next_command="python -m feature_repo manifest  (if it was applied since)",
+            next_command="refrain manifest  (if it was applied since)",
         )
     entry = services[name]
     return Service(
@@ -368,7 +381,7 @@ def _function(home: Home, name: str) -> OnDemand:
         raise StoreError(
             expected=f"the on-demand function {name}, which was applied",
             found="no such function among the definitions of the project",
-            next_command="python -m feature_repo apply",
+            next_command="refrain apply",
         )
     return functions[name]
 
@@ -387,13 +400,13 @@ def _read(home: Home) -> dict[str, Any]:
         raise StoreError(
             expected="a compiled manifest",
             found=f"no file {home.manifest}",
-            next_command="python -m feature_repo apply",
+            next_command="refrain apply",
         ) from error
     except (ValueError, KeyError, TypeError) as error:
         raise StoreError(
             expected=f"a manifest of version {VERSION}",
             found=f"{home.manifest}: {error}",
-            next_command="python -m feature_repo manifest",
+            next_command="refrain manifest",
         ) from error
     return document
 

@@ -58,7 +58,7 @@ def _tables_with_rows(home: Home) -> list[Path]:
         raise StoreError(
             expected=f"feature tables in {home.root / 'features'}",
             found="none",
-            next_command="python -m transforms build",
+            next_command="refrain build",
         )
     return with_rows
 
@@ -101,7 +101,7 @@ def materialize(
     from feature_repo.stores.source_files import is_feature_table
 
     now = now or clock.now()
-    advice = "python -m feature_repo materialize 2026-03-02T00:00:00"
+    advice = "refrain materialize 2026-03-02T00:00:00"
     moment = clock.not_before_beginning(min(until or now, now), "the moment of the values", next_command=advice)
     try:
         store = open_store(home)
@@ -238,7 +238,7 @@ def forget(home: Home, join_key: str, value: Any) -> int:
         raise InputError(
             expected=f"a join key, one of {join_keys}",
             found=repr(join_key),
-            next_command=f"python -m feature_repo forget {join_keys[0]} VALUE",
+            next_command=f"refrain forget {join_keys[0]} VALUE",
         )
     server = open_server(home, store.config.online_store.address(), WRITE_TIMEOUT)
     journal = entity_key.journal(store.project)  # an interrupted run must write its views again

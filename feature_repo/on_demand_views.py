@@ -59,6 +59,6 @@ def _view_of(function: OnDemand, column: str, views: Mapping[str, FeatureView]) 
         raise InputError(
             expected=f"inputs of the on-demand function {function.name} as view__feature",
             found=f"{column!r}, which no view has",
-            next_command=f"correct the inputs in {function.module.__name__}, then: python -m feature_repo apply",
+            next_command=f"correct the inputs in {function.module.__name__}, then: refrain apply",
         )
     return view

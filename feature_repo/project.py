@@ -111,6 +111,11 @@ class Project:
         return None if self.folder is None else self.folder / FILE
 
     @property
+    def has_music(self) -> bool:
+        """Whether the bundled definitions of music belong to the project."""
+        return "music" in self.extends
+
+    @property
     def data_folder(self) -> Path | None:
         """The project's data folder; None for the bundled project."""
         return None if self.folder is None else self.folder / Path(self.data).expanduser()

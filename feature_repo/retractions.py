@@ -62,7 +62,7 @@ def _read(path: Path) -> pl.DataFrame:
         raise StoreError(
             expected=f"a whole Parquet file at {path}",
             found=(str(error).splitlines() or ["nothing"])[0],
-            next_command=f"rm {shlex.quote(str(path))} && python -m feature_repo materialize --anew",
+            next_command=f"rm {shlex.quote(str(path))} && refrain materialize --anew",
         ) from error
 
 

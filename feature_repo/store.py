@@ -94,7 +94,7 @@ def open_store(home: Home) -> "FeatureStore":
         raise StoreError(
             expected="definitions in the registry",
             found=f"none in {home.registry}",
-            next_command="python -m feature_repo apply",
+            next_command="refrain apply",
         )
     return store
 
@@ -124,5 +124,5 @@ def refuse_other_home() -> None:
         raise HomeError(
             expected=f"plain `feast` to work on {DEFAULT_ROOT}",
             found=f"an environment that asks for {home.root}, tenant {home.tenant}",
-            next_command="python -m feature_repo feast …  (the same command line on that folder)",
+            next_command="refrain feast …  (the same command line on that folder)",
         )

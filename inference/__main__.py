@@ -1,4 +1,4 @@
-"""``python -m inference``: recommend, forecast, detect anomalies, analyse texts and audio, or serve over HTTP."""
+"""The commands of answers: recommend, forecast, detect anomalies, analyze texts and audio, or serve over HTTP."""
 
 from importlib import import_module
 from pathlib import Path
@@ -37,14 +37,17 @@ def recommend(
     diversity: Annotated[float, typer.Option(min=0, max=1, help="weight of diversity beside the score")] = 0.3,
     explore: Annotated[float, typer.Option(min=0, max=1, help="share of slots with tracks to explore")] = 0.0,
 ) -> None:
-    """Show what a listener played last, and recommend tracks with reasons."""
+    """Show what a listener played last, and recommend tracks with reasons.
+
+    Example: refrain recommend u000042 --count 5
+    """
     from inference.recommend.models import OF_STRATEGY
 
     if strategy not in OF_STRATEGY:
         raise InputError(
             expected=f"a strategy, one of {[name for name in OF_STRATEGY if name]}",
             found=repr(strategy),
-            next_command="python -m inference recommend --help",
+            next_command="refrain recommend --help",
         )
     engine = OF_STRATEGY[strategy].load(model, Home.from_env())
     answer = engine.recommend(
@@ -81,7 +84,10 @@ def forecast(
     horizon: Annotated[int | None, typer.Option(min=1, help="number of steps; all steps if left out")] = None,
     plot: Annotated[bool, typer.Option("--plot", help="draw the intervals")] = False,
 ) -> None:
-    """Show the forecast of one key, with intervals and the model that made it."""
+    """Show the forecast of one key, with intervals and the model that made it.
+
+    Example: refrain forecast track t000042 --horizon 7 --plot
+    """
     from inference.forecast.forecaster import target_of
     from inference.forecast.plot import lines
 
@@ -107,6 +113,8 @@ def anomalies(
     """Detect anomalies in a file of observations: incidents with their causes.
 
     Without a promoted model (--detector none), each column of numbers is scored against its own past.
+
+    Example: refrain anomalies metrics.csv --detector none --plot out.html
     """
     from inference.anomaly import page
     from inference.anomaly.detector import DETECTORS, AnomalyDetector
@@ -118,7 +126,7 @@ def anomalies(
         raise InputError(
             expected=f"one of {', '.join((*DETECTORS, 'none'))}",
             found=repr(detector),
-            next_command="python -m inference anomalies --help",
+            next_command="refrain anomalies --help",
         )
     alerts = Alerts([sink_of(address) for address in sink or ()])
     observations, errors = read(file)
@@ -156,6 +164,8 @@ def text(
     """Analyse texts: language, sentiment, emotion, tags, topic, measures.
 
     The promoted models are used; without any, only language and measures are shown. Personal data are masked.
+
+    Example: refrain text "not a weak song on it"
     """
     from inference.text.analyzer import TextAnalyzer
     from inference.text.console_output import as_lines, line_of_json, read
@@ -165,7 +175,7 @@ def text(
         raise InputError(
             expected="a text, or --file",
             found="nothing",
-            next_command='python -m inference text "not a weak song on it"',
+            next_command='refrain text "not a weak song on it"',
         )
     analyzer = TextAnalyzer.load(Home.from_env())
     for answer in analyzer.analyze(inputs):
@@ -185,6 +195,8 @@ def analyze(
     """Analyse a sound: meter, tempo and beats, key, spectrum; genre, mood and instruments.
 
     The last three need a promoted model. --plot draws waveform, spectrogram, beats, key, tonal balance and classes.
+
+    Example: refrain analyze song.flac --plot song.png
     """
     from inference.audio import picture
     from inference.audio.analyzer import AudioAnalysisModel
@@ -205,7 +217,10 @@ def analyze(
 
 @app.command()
 def freshness() -> None:
-    """Show the age of the features online, view by view, the oldest first."""
+    """Show the age of the features online, view by view, the oldest first.
+
+    Example: refrain freshness
+    """
     import time
 
     from inference.monitoring.freshness import FreshnessReader, table
@@ -217,19 +232,22 @@ def freshness() -> None:
 @app.command()
 def serve(
     host: Annotated[str, typer.Option(help="address to listen on")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65_535)] = 8_000,
-    model: Annotated[str, typer.Option(help="NAME for the champion, NAME:VERSION for another")] = "recommendation",
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="port to listen on; 0 for any free one")] = 8_000,
+    model: Annotated[
+        str, typer.Option(help="recommender: NAME for the champion, NAME:VERSION for another")
+    ] = "recommendation",
     workers: Annotated[int, typer.Option(min=1, max=64, help="processes; one that dies is replaced")] = 1,
     access: Annotated[
         str, typer.Option(help="keys (required), open (not required), auto (required once a key exists)")
     ] = "auto",
     p99: Annotated[float, typer.Option(min=1, help="goal in milliseconds, kept by answering with less work")] = 100.0,
 ) -> None:
-    """Serve over HTTP; /docs documents the API, / is a console.
+    """Serve features, predictions and events over HTTP, and all that the promoted models answer.
 
-    POST /v1/recommendations, /v1/forecasts, /v1/anomalies/detect, /v1/text/analyze, /v1/audio/analyze,
-    /v1/features/{service}, /v1/events, /v1/feedback; GET /v1/models, /v1/experiments, /health, /metrics. Newly
-    promoted models are swapped in. Keys: python -m inference keys create NAME --role predict
+    The page /docs documents every route, / is a console. A model that is promoted later is taken over within two
+    seconds. To let nobody in without a key, create one first: refrain keys create NAME --role predict
+
+    Example: refrain serve --port 8080 --workers 2
     """
     from inference.serve import serve as run
 

@@ -1,4 +1,4 @@
-"""Appends events from clients to the stream (``feature_repo.events``); ``python -m transforms stream`` reads them."""
+"""Appends events from clients to the stream (``feature_repo.events``); ``refrain stream`` reads them."""
 
 import time
 from dataclasses import dataclass

@@ -31,5 +31,5 @@ def check(bundle: Bundle, name: str, predict: Callable[[np.ndarray], np.ndarray]
         raise BundleError(
             expected=f"{name} in {bundle.name_version} to answer as in training",
             found="different answers with the installed ONNX Runtime",
-            next_command=f"python -m training run {bundle.manifest['name']}",
+            next_command=f"refrain model run {bundle.manifest['name']}",
         )

@@ -73,5 +73,5 @@ def check_service(bundle: Bundle, home: Home) -> None:
             raise BundleError(
                 expected=f"a model trained on {service.name} as it is online (fingerprint {service.fingerprint})",
                 found=f"{model}:{manifest['version']} was trained on fingerprint {fingerprint}",
-                next_command=f"python -m training run {manifest['family']} && python -m training promote {model}",
+                next_command=f"refrain model run {manifest['family']} && refrain model promote {model}",
             )

@@ -61,7 +61,7 @@ class RowModel:
         bundle = load_bundle(name, home)
         if bundle.manifest["extra"].get("kind") != "tabular":
             raise BundleError(
-                expected="a model of rows, such as churn_model",
+                expected="a model of rows",
                 found=f"{bundle.name_version}, of the family {bundle.manifest['family']}",
                 next_command="see the routes of its family: /docs",
             )

@@ -2,17 +2,28 @@
 
 import ipaddress
 import os
+import shlex
 
 from feature_repo.bundle import is_promoted, open_bundle
 from feature_repo.command_line import say
 from feature_repo.errors import InputError
 from feature_repo.home import Home
 from feature_repo.manifest import load_address
+from feature_repo.project import Project
 from feature_repo.temporary import temporary_folder
 from inference.api.app import ACCESS, GOAL_MS, MODEL, create_app
 from inference.api.operation import COUNTS, WORKERS
 from inference.security.keys import KeyRing
 from inference.security.tokens import TokenVerifier
+
+DEFAULTS = {
+    "--host": "127.0.0.1",
+    "--port": 8_000,
+    "--model": "recommendation",
+    "--workers": 1,
+    "--access": "auto",
+    "--p99": 100.0,
+}
 
 SHUTDOWN_SECONDS = 30
 """Seconds that running requests have to finish when a process is stopped."""
@@ -42,43 +53,51 @@ def serve(
         p99: goal in milliseconds for the 99th percentile of the latency of recommendations.
 
     Raises:
-        InputError: the server would be open to the network without a key.
+        InputError: the server would be open to the network without a key, or cannot listen on this address.
         BundleError: the recommender cannot be served.
         StoreError: the manifest is missing or damaged.
     """
     import uvicorn
 
+    from inference import listen
+
+    options = {"--host": host, "--port": port, "--model": model, "--workers": workers, "--access": access, "--p99": p99}
+
+    def command(**changes: object) -> str:
+        changed = options | {f"--{name}": value for name, value in changes.items()}
+        words = [word for name, value in changed.items() if value != DEFAULTS[name] for word in (name, f"{value}")]
+        return shlex.join(["refrain", "serve", *words])
+
     if access != "open" and not _is_loopback(host) and not KeyRing(home) and TokenVerifier.from_env(home) is None:
         raise InputError(
             expected=f"a key, to listen on {host}",
             found="none: everybody who reaches this machine would have access",
-            next_command="python -m inference keys create NAME --role predict  (or serve … --access open)",
+            next_command="refrain keys create NAME --role predict  (or serve … --access open)",
         )
     os.environ |= {MODEL: model, ACCESS: access, GOAL_MS: f"{p99:g}"}
-    has_recommender = is_promoted(home, model)
-    if workers == 1:
-        application = create_app(model, home)
-    else:  # report errors once, not from every process
-        if has_recommender:
-            open_bundle(model, home)
-        load_address(home)
-    if not has_recommender:
-        say(f"no version of {model} is promoted: features, events and other models are served")
-    say(f"http://{host}:{port}/  (console), http://{host}:{port}/docs")
-    settings = {
-        "host": host,
-        "port": port,
-        "log_level": "warning",
-        "access_log": False,
-        "server_header": False,
-        "timeout_graceful_shutdown": SHUTDOWN_SECONDS,
-    }
-    if workers == 1:
-        uvicorn.run(application, **settings)  # type: ignore[arg-type]
-        return
-    with temporary_folder() as counts:
-        os.environ |= {WORKERS: str(workers), COUNTS: str(counts)}
-        uvicorn.run("inference.api.app:from_env", factory=True, workers=workers, **settings)  # type: ignore[arg-type]
+    with listen.bound(host, port, command) as sockets, temporary_folder() as counts:
+        has_recommender = is_promoted(home, model)
+        if workers == 1:
+            application: object = create_app(model, home)
+        else:  # report errors once, not from every process
+            application = "inference.api.app:from_env"
+            os.environ |= {WORKERS: str(workers), COUNTS: str(counts)}
+            if has_recommender:
+                open_bundle(model, home)
+            load_address(home)
+        if not has_recommender and Project.load(home.project_folder).has_music:
+            say(f"no version of {model} is promoted: features, events and other models are served")
+        address = listen.url(host, sockets)
+        config = uvicorn.Config(
+            application,  # type: ignore[arg-type]
+            factory=workers > 1,
+            workers=workers,
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+        )
+        listen.run(config, sockets, lambda: say(f"{address}/  (console), {address}/docs"))
 
 
 def _is_loopback(host: str) -> bool:

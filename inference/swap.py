@@ -76,6 +76,11 @@ class Live(Generic[T]):
         """The serving object; None if it was never requested."""
         return self._loaded
 
+    @property
+    def is_promoted(self) -> bool:
+        """Whether one of its models has been promoted."""
+        return any(self._read_aliases())
+
     def get(self) -> T:
         """Return the serving object; the first call loads it.
 

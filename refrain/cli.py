@@ -1,6 +1,5 @@
 """The command line ``refrain``: the commands of the four packages in sections, and those of a project."""
 
-import inspect
 from typing import Annotated
 
 import typer
@@ -10,7 +9,7 @@ import inference.__main__
 import refrain.commands.test
 import training.__main__
 import transforms.__main__
-from feature_repo.command_line import as_called, command_line, say, show_as_refrain
+from feature_repo.command_line import command_line, say
 from feature_repo.version import version
 from refrain.commands.init import init
 from refrain.commands.upgrade import upgrade
@@ -60,17 +59,6 @@ def _options(
     """Has the options that stand before a command."""
 
 
-def _show_in_help(commands: typer.Typer) -> None:
-    """Shows the commands in the help texts as those of ``refrain``."""
-    for command in commands.registered_commands:
-        command.help = as_called(command.help or inspect.getdoc(command.callback) or "")
-    for group in commands.registered_groups:
-        if group.typer_instance is not None:
-            _show_in_help(group.typer_instance)
-
-
 def main() -> None:
     """The entry point of the installed command, and of ``python -m refrain``."""
-    show_as_refrain()
-    _show_in_help(app)
     app(prog_name="refrain")

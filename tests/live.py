@@ -119,7 +119,7 @@ def clock_of(rows: Iterable[dict[str, Any]]) -> int:
 
 
 def start_reader(home: Home, *arguments: str, stdin: Any = subprocess.DEVNULL) -> subprocess.Popen[str]:
-    """`python -m transforms stream` in a process of its own."""
+    """`refrain stream` in a process of its own."""
     call = [sys.executable, "-W", "ignore", "-m", "transforms", "stream", *arguments]
     environment = {**os.environ, "REFRAIN_HOME": str(home.root), "PYTHONPATH": str(REPOSITORY)}
     return subprocess.Popen(

@@ -1,4 +1,4 @@
-"""`python -m inference serve` in processes of its own, for tests."""
+"""`refrain serve` in processes of its own, for tests."""
 
 import os
 import socket
@@ -15,7 +15,7 @@ from feature_repo.home import Home
 
 @contextmanager
 def serving(home: Home, *arguments: str, **environment: str) -> Iterator[tuple[httpx.Client, subprocess.Popen[str]]]:
-    """Runs `python -m inference serve` on a free port."""
+    """Runs `refrain serve` on a free port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

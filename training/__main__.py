@@ -1,4 +1,4 @@
-"""``python -m training``: train, compare and promote models; deep ones, forecasts, audits and experiments."""
+"""``refrain model``: train, compare and promote models; deep ones, forecasts, audits and experiments."""
 
 from pathlib import Path
 from typing import Annotated
@@ -28,6 +28,8 @@ def fine_tune(
     """Fine-tune an encoder on the labelled texts, and register it as the next sentiment_model or emotion_model.
 
     Needs the extra deep (torch, transformers); the model is served without them.
+
+    Example: refrain model fine-tune sentiment distilbert-base-uncased
     """
     from training.models.text.encoder import EncoderRecipe
     from training.models.text.fine_tune import fine_tune as run
@@ -49,6 +51,8 @@ def mel_cnn(
     """Train a convolutional network on labelled sounds, and register it as the next audio_classifier.
 
     Needs the extra deep (torch); the model is served without it.
+
+    Example: refrain model mel-cnn sounds
     """
     from training.models.audio.mel_cnn import CnnRecipe
     from training.models.audio.train_cnn import train_cnn
@@ -61,14 +65,17 @@ def mel_cnn(
 
 @app.command()
 def forecast() -> None:
-    """Write the forecasts of the promoted forecasters from the end of the data on, as features."""
+    """Write the forecasts of the promoted forecasters from the end of the data on, as features.
+
+    Example: refrain model forecast
+    """
     from training.train import forecast as write_forecasts
 
     with progress("forecast") as report:
         written = write_forecasts(Home.from_env(), progress=report)
     for view, rows in written.items():
         say(f"{view:26}{rows:>10,} rows")
-    say("Next: python -m feature_repo materialize, then: python -m inference forecast --help")
+    say("Next: refrain materialize, then: refrain forecast --help")
 
 
 @app.command("off-policy")
@@ -76,6 +83,8 @@ def off_policy() -> None:
     """Estimate the reward of the logged recommendations, and of policies with no exploration or only exploration.
 
     Answers are logged if REFRAIN_LOG_IMPRESSIONS is set; a play within an hour that is not skipped is a reward.
+
+    Example: refrain model off-policy
     """
     from training.evaluate.off_policy import by_exploration
     from transforms.logged.impressions import impressions
@@ -97,7 +106,9 @@ def audit(
 ) -> None:
     """Replay logged online lookups as a training set and compare them value by value; fails above a threshold.
 
-    Lookups are logged if REFRAIN_LOG_LOOKUPS is set, such as REFRAIN_LOG_LOOKUPS=0.01 python -m inference serve.
+    Lookups are logged if REFRAIN_LOG_LOOKUPS is set, such as REFRAIN_LOG_LOOKUPS=0.01 refrain serve.
+
+    Example: refrain model audit orders_v1 --days 7
     """
     from training.audit import report
     from training.audit.replay import audit as run
@@ -116,11 +127,14 @@ def audit(
 
 @app.command()
 def experiment(
-    name: Annotated[str, typer.Argument(help="as 'python -m inference experiments list' shows it")],
+    name: Annotated[str, typer.Argument(help="as 'refrain experiments list' shows it")],
     always: Annotated[bool, typer.Option("--always", help="decide by intervals that are valid at any time")] = False,
     html: Annotated[Path | None, typer.Option(help="where to write the page; in the data folder if left out")] = None,
 ) -> None:
-    """Analyse an experiment: sizes of the arms, changes of every metric with intervals, guardrails, a verdict."""
+    """Analyse an experiment: sizes of the arms, changes of every metric with intervals, guardrails, a verdict.
+
+    Example: refrain model experiment more_new
+    """
     from feature_repo import experiments
     from training.experiments import report
     from training.experiments.analysis import analyse

@@ -24,9 +24,7 @@ def compare(home: Home, name: str, first: int | None = None, second: int | None 
     version = first or challenger_of(home, name)
     other_version = second or champion_of(home, name)
     if version is None:
-        raise BundleError(
-            expected=f"a challenger of {name!r}", found="none", next_command=f"python -m training run {name}"
-        )
+        raise BundleError(expected=f"a challenger of {name!r}", found="none", next_command=f"refrain model run {name}")
     evidence = _evidence(home, name, version)
     yield f"{name} {version}: {evidence.metric} {evidence.figure()}"
     for baseline in evidence.baselines:
@@ -53,6 +51,6 @@ def _evidence(home: Home, name: str, version: int) -> Evidence:
         raise BundleError(
             expected=f"test evidence of version {version} of {name}",
             found="none",
-            next_command=f"python -m training run {name} --again",
+            next_command=f"refrain model run {name} --again",
         )
     return evidence

@@ -346,7 +346,7 @@ def promote(
         raise BundleError(
             expected=f"a version of {name!r}, one of {registered}",
             found=str(version or "no challenger"),
-            next_command=f"python -m training run {name}  (python -m training list shows what there is)",
+            next_command=f"refrain model run {name}  (refrain model list shows what there is)",
         )
     assert chosen is not None
     _restore(mlflow, home, name, chosen)
@@ -381,7 +381,7 @@ def rollback(home: Home, name: str, *, reason: str = "rolled back by hand") -> i
         raise BundleError(
             expected=f"a champion of {name!r} before the one that serves",
             found="none",
-            next_command=f"python -m training promote {name} VERSION  (python -m training list shows what there is)",
+            next_command=f"refrain model promote {name} VERSION  (refrain model list shows what there is)",
         )
     return promote(home, name, earlier_champions[-1], reason=reason, undoes=champion)
 

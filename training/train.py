@@ -27,7 +27,7 @@ def train(home: Home, name: str, *, parameters: Mapping[str, Any] | None = None,
         raise InputError(
             expected=f"what to train, one of {sorted(declared)}",
             found=repr(name),
-            next_command="python -m training run --help",
+            next_command="refrain model run --help",
         )
     return declared[name].run(home, parameters=parameters, progress=progress)
 
@@ -51,6 +51,6 @@ def forecast(home: Home, *, progress: Progress = silent) -> dict[str, int]:
         raise BundleError(
             expected="a promoted forecaster",
             found="none",
-            next_command="python -m training run trend_forecaster && python -m training promote trend_forecaster",
+            next_command="refrain model run trend_forecaster && refrain model promote trend_forecaster",
         )
     return written

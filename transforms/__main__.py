@@ -1,4 +1,4 @@
-"""``python -m transforms``: import, simulate or stream raw events, build feature tables."""
+"""The commands of data: import, simulate or stream raw events, build feature tables."""
 
 from contextlib import ExitStack
 from datetime import UTC, datetime
@@ -61,6 +61,8 @@ def import_(
     Tables of your own (table): Parquet, CSV, JSON lines, Arrow IPC, or a query of PostgreSQL. Each row is an event of
     the kind --as. What is recognized is shown first; --look shows it only. The options --map, --time and --time-format
     may stand in refrain.toml instead, in a section [imports.KIND].
+
+    Example: refrain import table orders.csv --as orders --time ordered_at --look
     """
     from feature_repo.contract import contract_of
     from transforms.raw.importers.format import Format
@@ -86,13 +88,13 @@ def import_(
         raise InputError(
             expected=f"a format, one of {sorted([*formats, TABLE])}",
             found=repr(format_name),
-            next_command="python -m transforms import --help",
+            next_command="refrain import --help",
         )
     if path is None or any((kind, mapping, time, time_format, sql, query, cursor, look)):
         raise InputError(
             expected="a path, and options such as --as with the format table only",
             found=f"the format {format_name} {'without a path' if path is None else 'with such an option'}",
-            next_command=f"python -m transforms import {format_name} {path or 'PATH'}",
+            next_command=f"refrain import {format_name} {path or 'PATH'}",
         )
     importer = formats[format_name]
     with progress(f"import {format_name}") as report_progress:
@@ -143,13 +145,16 @@ def _import_table(home: Home, look: bool, *, map: list[str], **options: Any) -> 
 @app.command()
 def simulate(
     seed: Annotated[int, typer.Option(help="the same seed and sizes give the same bytes")] = 7,
-    users: Annotated[int, typer.Option(min=1)] = 2_000,
-    tracks: Annotated[int, typer.Option(min=100)] = 5_000,
-    days: Annotated[int, typer.Option(min=1, max=3_650)] = 60,
+    users: Annotated[int, typer.Option(min=1, help="number of listeners")] = 2_000,
+    tracks: Annotated[int, typer.Option(min=100, help="number of tracks of the catalogue")] = 5_000,
+    days: Annotated[int, typer.Option(min=1, max=3_650, help="number of days")] = 60,
     plays: Annotated[int, typer.Option(min=1, help="expected number of plays")] = 1_000_000,
     start: Annotated[str, typer.Option(help="first day, UTC")] = "2026-01-01",
 ) -> None:
-    """Fill the raw tables with a seeded, simulated world of listening whose true parameters are known."""
+    """Fill the raw tables with a seeded, simulated world of listening whose true parameters are known.
+
+    Example: refrain simulate --users 200 --plays 20000
+    """
     from transforms.raw.simulate.run import simulate as run
     from transforms.raw.simulate.world import Size
 
@@ -176,7 +181,7 @@ def _first_day(text: str, days: int) -> datetime:
         raise InputError(
             expected=f"a day such as 2026-01-01, from {earliest:%Y-%m-%d} to today",
             found=repr(text),
-            next_command=f"python -m transforms simulate --days {days}",
+            next_command=f"refrain simulate --days {days}",
         )
     return first
 
@@ -184,16 +189,19 @@ def _first_day(text: str, days: int) -> datetime:
 @app.command("simulate-telemetry")
 def simulate_telemetry(
     seed: Annotated[int, typer.Option(help="the same seed and sizes give the same bytes")] = 7,
-    hosts: Annotated[int, typer.Option(min=1)] = 8,
-    endpoints: Annotated[int, typer.Option(min=1)] = 5,
+    hosts: Annotated[int, typer.Option(min=1, help="number of hosts")] = 8,
+    endpoints: Annotated[int, typer.Option(min=1, help="endpoints of the service")] = 5,
     rate: Annotated[float, typer.Option(min=0.1, help="requests a minute and endpoint")] = 12.0,
-    accounts: Annotated[int, typer.Option(min=10)] = 200,
+    accounts: Annotated[int, typer.Option(min=10, help="accounts that log in")] = 200,
     masters: Annotated[int, typer.Option(min=0, help="masters measured a day")] = 60,
-    days: Annotated[int, typer.Option(min=2, max=365)] = 21,
+    days: Annotated[int, typer.Option(min=2, max=365, help="number of days")] = 21,
     quiet_days: Annotated[int, typer.Option(min=0, help="days without incidents at the beginning")] = 14,
     incidents: Annotated[int, typer.Option(min=0, help="incidents of each kind in the later days")] = 6,
 ) -> None:
-    """Fill the raw tables with a seeded service whose incidents are known: hosts, requests, logins, plays, masters."""
+    """Fill the raw tables with a seeded service whose incidents are known: hosts, requests, logins, plays, masters.
+
+    Example: refrain simulate-telemetry --hosts 4 --days 28
+    """
     from transforms.raw.simulate.telemetry.run import simulate_telemetry as run
     from transforms.raw.simulate.telemetry.schedule import TelemetrySize
 
@@ -201,7 +209,7 @@ def simulate_telemetry(
         raise InputError(
             expected=f"fewer quiet days than days ({days})",
             found=str(quiet_days),
-            next_command="python -m transforms simulate-telemetry --help",
+            next_command="refrain simulate-telemetry --help",
         )
     size = TelemetrySize(hosts, endpoints, rate, accounts, masters, days, quiet_days, incidents)
     with progress("simulate telemetry") as report_progress:
@@ -212,13 +220,15 @@ def simulate_telemetry(
 @app.command("simulate-sound")
 def simulate_sound(
     seed: Annotated[int, typer.Option(help="the same seed, songs and seconds give the same sound")] = 7,
-    songs: Annotated[int, typer.Option(min=1)] = 480,
+    songs: Annotated[int, typer.Option(min=1, help="number of songs")] = 480,
     seconds: Annotated[float, typer.Option(min=2, max=600, help="length of each song")] = 12.0,
 ) -> None:
     """Compose and play songs whose tempo, key, genre, mood and instruments are known, and import them.
 
     The songs belong to tracks of the simulated world, if there is one. They are ogg, mp3 and flac files in the data
     folder. The command may be stopped and run again: songs that are written and analysed stay.
+
+    Example: refrain simulate-sound --songs 40
     """
     from transforms.raw.simulate.sound.run import simulate_sound as run
 
@@ -230,7 +240,10 @@ def simulate_sound(
 
 @app.command()
 def build() -> None:
-    """Bring all feature tables up to date with the raw tables and the stream; recomputes only the days that changed."""
+    """Bring all feature tables up to date with the raw tables and the stream; recomputes only the days that changed.
+
+    Example: refrain build
+    """
     from transforms.batch.build import build as run
 
     _archive()
@@ -263,8 +276,10 @@ def stream(
     """Keep windowed features online up to the last event: read events, count each once, push the rows they change.
 
     The reader may be stopped or killed at any moment and started again: nothing is lost or counted twice. Only one
-    reader runs at a time. Events arrive by `python -m transforms send`, POST /v1/events of the serving side, or XADD.
-    Malformed events, impossible values and floods are refused; see `python -m transforms stream-status`.
+    reader runs at a time. Events arrive by `refrain send`, POST /v1/events of the serving side, or XADD.
+    Malformed events, impossible values and floods are refused; see `refrain stream-status`.
+
+    Example: refrain stream orders.jsonl --kind orders --until-idle
     """
     from feature_repo.packed.address import Address
     from feature_repo.windows.table import duration
@@ -276,7 +291,7 @@ def stream(
         raise InputError(
             expected="--clock wall or --clock events",
             found=repr(clock),
-            next_command="python -m transforms stream --help",
+            next_command="refrain stream --help",
         )
     kind = _settled_kind(kind) if source != "redis" else kind
 
@@ -289,7 +304,7 @@ def stream(
         return line_sources[0]
 
     clock_kind = clock or ("wall" if source == "redis" else "events")
-    allowed_lateness = duration(lateness, next_command="python -m transforms stream --lateness 6h")
+    allowed_lateness = duration(lateness, next_command="refrain stream --lateness 6h")
     settings = Settings(allowed_lateness, clock_kind, batch, flood, until_idle)
     report = Reader(Home.from_env(), Address.from_env(), open_source, settings).run()
     summary = ", ".join(f"{count:,} {name}" for name, count in sorted(report.counts.items()) if count) or "nothing"
@@ -303,9 +318,11 @@ def send(
     path: Annotated[Path, typer.Argument(help="a file with one JSON object a line, or '-' for standard input")],
     kind: Annotated[str, typer.Option(help="kind of the events [default: the only one, or plays]")] = "",
 ) -> None:
-    """Append events to the stream, to be read by `python -m transforms stream`.
+    """Append events to the stream, to be read by `refrain stream`.
 
     Lines that are not events are skipped and listed. If no line is an event, the command fails (exit code 1).
+
+    Example: refrain send orders.jsonl --kind orders
     """
     from transforms.stream.send import send as run
 
@@ -321,13 +338,16 @@ def send(
         raise InputError(
             expected=f"events of the kind {kind}, one JSON object a line",
             found=f"none in {len(refused):,} lines; the first: {refused[0][1]}",
-            next_command="correct the lines, or name their kind: python -m transforms send --help",
+            next_command="correct the lines, or name their kind: refrain send --help",
         )
 
 
 @app.command()
 def archive() -> None:
-    """Store the accepted events of the stream in the raw tables; build does so by itself."""
+    """Store the accepted events of the stream in the raw tables; build does so by itself.
+
+    Example: refrain archive
+    """
     _archive()
 
 
@@ -335,7 +355,10 @@ def archive() -> None:
 def stream_status(
     dead: Annotated[int, typer.Option(min=0, help="how many of the newest refused events to show")] = 10,
 ) -> None:
-    """Count the events of the stream by outcome, and list the newest refused ones with reasons."""
+    """Count the events of the stream by outcome, and list the newest refused ones with reasons.
+
+    Example: refrain stream-status --dead 20
+    """
     from transforms.stream.status import lines
 
     for line in lines(Home.from_env(), dead):
@@ -351,15 +374,14 @@ def _settled_kind(kind: str) -> str:
     from feature_repo.contract import contract_of
 
     kinds = sorted(contract_of(Home.from_env()).events)
-    if not kind:
-        kind = kinds[0] if len(kinds) == 1 else "plays"
-    if kind not in kinds:
+    chosen = kind or (kinds[0] if len(kinds) == 1 else "plays")
+    if chosen not in kinds:
         raise InputError(
             expected=f"a kind of events, one of {kinds}",
-            found=repr(kind),
+            found=repr(kind) if kind else "no --kind",
             next_command=f"repeat the command with --kind {kinds[0] if kinds else 'KIND'}",
         )
-    return kind
+    return chosen
 
 
 def _archive() -> None:

@@ -189,7 +189,7 @@ def scan(home: Home, name: str) -> pl.LazyFrame:
         raise StoreError(
             expected=f"a feature table in {home.features(name)}",
             found="no Parquet file",
-            next_command="python -m transforms build",
+            next_command="refrain build",
         )
     return pl.scan_parquet(files, hive_partitioning=False, glob=False)
 
@@ -198,5 +198,5 @@ def _mismatch(view: "FeatureView", found: str) -> StoreError:
     return StoreError(
         expected=f"rows of view {view.name!r}: {list(schema(view))}",
         found=found,
-        next_command="correct transforms/batch/features or the view, then: python -m transforms build",
+        next_command="correct transforms/batch/features or the view, then: refrain build",
     )

@@ -7,7 +7,7 @@ ranked; every film first rated in the test period is relevant. Settings of the b
 of the embeddings and rankers are the defaults of the code, chosen on rolling splits that end before the test period,
 and in every run on validation. Then all models learn from everything before the test period. The blend's members are
 fitted separately and its weights are learned on validation; ``hybrid`` and the models beneath it are those of
-``python -m training run recommendation``.
+``refrain model run recommendation``.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""Finds inconsistencies in a data folder and their remedies: ``python -m feature_repo doctor``.
+"""Finds inconsistencies in a data folder and their remedies: ``refrain doctor``.
 
 ``folder`` checks files, registry and manifest; ``values`` compares a sample of online values with the feature tables as
 of now. Nothing is changed.
@@ -25,12 +25,14 @@ class Examination:
         views: number of compared views.
         values: number of compared values.
         findings: inconsistencies and notes.
+        steps: what is still to be done, in this order, where there is nothing inconsistent yet.
     """
 
     now: datetime
     views: int = 0
     values: int = 0
     findings: list[Finding] = field(default_factory=list)
+    steps: list[Finding] = field(default_factory=list)
 
     @property
     def faults(self) -> list[Finding]:
@@ -51,17 +53,25 @@ def examine(home: Home, now: datetime, *, sample: int = SAMPLE, views: Sequence[
         InputError: a view name is unknown.
         OnlineUnavailable: the online store does not answer.
     """
-    from feature_repo.doctor import folder, values
+    from feature_repo.doctor import folder, steps, values
     from feature_repo.registered_views import views_of
     from feature_repo.store import open_store
 
-    examination = Examination(now)
+    examination = Examination(now, steps=list(steps.steps(home)))
     try:
         store = open_store(home)
     except RefrainError as error:
-        examination.findings.append(Finding("registry", error.found, error.next_command))
+        if home.manifest.exists() or error.next_command != steps.APPLY:
+            examination.findings.append(Finding("registry", error.found, error.next_command))
         return examination
-    examination.findings += folder.findings(home, store)
+    examination.steps = [step for step in examination.steps if step.next_command != steps.APPLY]
+    is_built = not any(step.next_command == steps.BUILD or step.where == "events" for step in examination.steps)
+
+    def is_due(finding: Finding) -> bool:
+        """Whether a finding is one: before the first build, that a table is not built is none."""
+        return is_built or finding.next_command != steps.BUILD
+
+    examination.findings += filter(is_due, folder.findings(home, store))
     unreadable = {finding.where for finding in examination.findings}
     views_by_name = {view.name: view for view in views_of(store)}
     unknown_names = sorted(set(views or ()) - set(views_by_name))
@@ -69,15 +79,19 @@ def examine(home: Home, now: datetime, *, sample: int = SAMPLE, views: Sequence[
         raise InputError(
             expected=f"views, some of {sorted(views_by_name)}",
             found=f"{unknown_names}",
-            next_command="python -m feature_repo feast feature-views list",
+            next_command="refrain feast feature-views list",
         )
     readable = [
         view for name, view in views_by_name.items() if name not in unreadable and name in (views or views_by_name)
     ]
+    is_empty = values.is_empty(home, store)
     for result in values.compare_views(home, store, readable, now, sample):
         examination.views += 1
         examination.values += result.values
-        examination.findings += result.findings
+        missing = [finding for finding in result.findings if is_empty and finding.next_command == steps.MATERIALIZE]
+        examination.findings += [finding for finding in filter(is_due, result.findings) if finding not in missing]
+        if missing and steps.NOT_ONLINE not in examination.steps:
+            examination.steps.append(steps.NOT_ONLINE)
     examination.findings += values.orphans(home, store)
     return examination
 
@@ -90,3 +104,5 @@ def lines(examination: Examination) -> Iterator[str]:
     faults, moment = len(examination.faults), f"{examination.now:%Y-%m-%d %H:%M:%S} UTC"
     outcome = f"{faults} faults" if faults else "nothing to mend"
     yield f"{examination.values:,} values of {examination.views} views compared as of {moment}: {outcome}"
+    for step in examination.steps:
+        yield f"next   {step.next_command}  ({step.where}: {step.found})"

@@ -10,6 +10,7 @@ from feature_repo import clock, retractions
 from feature_repo.contract import contract_of
 from feature_repo.days import files_in, strangers_in
 from feature_repo.doctor.finding import Finding
+from feature_repo.doctor.steps import APPLY, BUILD, MATERIALIZE
 from feature_repo.errors import StoreError
 from feature_repo.home import Home
 from feature_repo.manifest import LeftToFeast, load_service, resolve_service, tables_of
@@ -24,10 +25,6 @@ _BESIDE_DAYS = {"raw": ("month=",), "features": (), "tiles": ("before=", "closed
 
 _WITHOUT_DAYS = ("text_scores",)
 """Tables whose folders are not days."""
-
-APPLY = "python -m feature_repo apply"
-BUILD = "python -m transforms build"
-MATERIALIZE = "python -m feature_repo materialize"
 
 
 def findings(home: Home, store: "FeatureStore") -> Iterator[Finding]:

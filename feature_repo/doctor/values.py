@@ -15,6 +15,7 @@ from feast import utils
 
 from feature_repo.clock import microseconds
 from feature_repo.doctor.finding import Finding
+from feature_repo.doctor.steps import MATERIALIZE
 from feature_repo.errors import InputError, StoreError
 from feature_repo.home import Home
 from feature_repo.packed import entity_key
@@ -32,8 +33,7 @@ from feature_repo.stores.retracted_rows import stream_runs
 if TYPE_CHECKING:
     from feast import FeatureStore, FeatureView
 
-MATERIALIZE = "python -m feature_repo materialize"
-ANEW = "python -m feature_repo materialize --anew"
+ANEW = "refrain materialize --anew"
 SAME, NARROW = 1e-9, 1e-6
 """Relative tolerances of equal floats, of 64 and of 32 bits."""
 
@@ -70,7 +70,7 @@ def compare_views(
             comparison.findings.append(Finding(view.name, error.found, error.next_command))
         except (pa.ArrowException, InputError) as error:
             why = f"its keys or values cannot be compared: {(str(error).splitlines() or [''])[0][:200]}"
-            comparison.findings.append(Finding(view.name, why, "python -m feature_repo lint"))
+            comparison.findings.append(Finding(view.name, why, "refrain lint"))
         yield comparison
 
 
@@ -125,9 +125,7 @@ def _difference(
     """Describes why a view's values differ, as far as known, and the remedy."""
     problem = f"{len(differing)} of {total} keys have online values that differ from the table as of now"
     if stream_runs(server, store.project):
-        return Finding(
-            view.name, f"{problem}; the stream is running and may be ahead", "python -m transforms build", False
-        )
+        return Finding(view.name, f"{problem}; the stream is running and may be ahead", "refrain build", False)
     written_keys = [place for place in differing if place < len(rows.names) and rows.event[place] != UNKNOWN_TIME]
     remedy = MATERIALIZE if len(written_keys) < len(differing) else f"{MATERIALIZE}; if that does not help: {ANEW}"
     return Finding(view.name, problem, remedy)
@@ -167,6 +165,20 @@ def _stored_keys(store: "FeatureStore", view: "FeatureView", most: int, now: dat
     return {column.name: renamed.take(indices)[column.name] for column in view.entity_columns}
 
 
+def is_empty(home: Home, store: "FeatureStore") -> bool:
+    """Whether the online store has no row of this project."""
+    if not isinstance(store.config.online_store, PackedRedisOnlineStoreConfig):
+        return False
+    server = open_server(home, store.config.online_store.address(), WRITE_TIMEOUT)
+    names = itertools.chain.from_iterable(server.scan(_rows_of(store)))
+    return next(names, None) is None
+
+
+def _rows_of(store: "FeatureStore") -> bytes:
+    """Pattern of the names of all rows of a project."""
+    return entity_key.prefix(store.project, "").split(b":")[0] + b":*{*"
+
+
 def orphans(home: Home, store: "FeatureStore") -> Iterator[Finding]:
     """Finds online values of views that are not in the registry, and servers whose folder was deleted."""
     if not isinstance(store.config.online_store, PackedRedisOnlineStoreConfig):
@@ -174,14 +186,13 @@ def orphans(home: Home, store: "FeatureStore") -> Iterator[Finding]:
     server = open_server(home, store.config.online_store.address(), WRITE_TIMEOUT)
     registered = {view.name for view in views_of(store)}
     counts: dict[str, int] = {}
-    pattern = entity_key.prefix(store.project, "").split(b":")[0] + b":*{*"
-    for name in itertools.chain.from_iterable(server.scan(pattern)):
+    for name in itertools.chain.from_iterable(server.scan(_rows_of(store))):
         view = entity_key.view_of(name)
         if view not in registered:
             counts[view] = counts.get(view, 0) + 1
     for orphan in redis_server.orphans():
         problem = f"process {orphan.pid} runs on, its folder {orphan.folder} was deleted"
-        yield Finding("Redis", problem, "python -m feature_repo redis stop --orphans", is_fault=False)
+        yield Finding("Redis", problem, "refrain redis stop --orphans", is_fault=False)
     for view, count in sorted(counts.items()):
         yield Finding(view, f"{count:,} online values belong to a view that is not in the registry", ANEW)
 

@@ -362,7 +362,7 @@ def _value_error(view: str, column: Column, found: str, expected: str) -> InputE
     return InputError(
         expected=f"{expected} in {view}:{column.name}",
         found=found,
-        next_command="fix the table's column, or its type in the view, then: python -m feature_repo apply",
+        next_command="fix the table's column, or its type in the view, then: refrain apply",
     )
 
 

@@ -266,5 +266,5 @@ def damaged(view: str, found: str) -> StoreError:
     return StoreError(
         expected=f"packed values of the view {view} in the online store",
         found=found,
-        next_command="python -m feature_repo materialize",
+        next_command="refrain materialize",
     )

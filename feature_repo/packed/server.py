@@ -296,7 +296,7 @@ def unavailable(error: Exception) -> OnlineUnavailable:
     for error_type, word, expected, next_command in _CAUSES:
         if isinstance(error, error_type) or (word and word in str(error)):
             return OnlineUnavailable(expected=f"the online store {expected}", found=message, next_command=next_command)
-    default_command = "python -m feature_repo redis status"
+    default_command = "refrain redis status"
     return OnlineUnavailable(expected="the online store to answer", found=message, next_command=default_command)
 
 
@@ -310,7 +310,7 @@ _CAUSES: tuple[tuple[type[Exception], str, str, str], ...] = (
     (_NoErrorType, "MISCONF", "to have a disk to write to", "redis-cli info persistence"),
     (redis.AuthenticationError, "", "to let us in", "export REFRAIN_REDIS_PASSWORD=…"),
     (redis.exceptions.NoPermissionError, "", "to let us in", "redis-cli acl whoami  (that user may not do this)"),
-    (redis.TimeoutError, "", "to answer in time", "python -m feature_repo redis status"),
+    (redis.TimeoutError, "", "to answer in time", "refrain redis status"),
     (redis.exceptions.ClusterDownError, "CLUSTERDOWN", "to have all its nodes", "redis-cli cluster info"),
 )
 

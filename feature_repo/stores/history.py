@@ -198,12 +198,12 @@ def _resolve_columns(
         if any(column not in schemas[file] and is_in_path(file, column) for file in files)
     )
     absent = sorted(column for column in distinct_columns if column not in names and column not in in_paths)
-    build = "python -m transforms build, or " if is_table else ""
+    build = "refrain build, or " if is_table else ""
     if absent:
         raise StoreError(
             expected=f"the columns {absent} behind the view {view}",
             found=f"{sorted(names)} in {_describe_files(files)}",
-            next_command=f"{build}correct the view and run: python -m feature_repo apply",
+            next_command=f"{build}correct the view and run: refrain apply",
         )
     names_in_view = {column: name for name, column in columns.items()}
     types = {}
@@ -225,7 +225,7 @@ def _file_types(file: str, view: str, is_table: bool) -> Mapping[str, pa.DataTyp
         raise StoreError(
             expected=f"Parquet files behind the view {view}",
             found=f"{(str(error).splitlines() or [''])[0]} in {file}",
-            next_command="python -m transforms build" if is_table else f"write {file} again, then repeat the command",
+            next_command="refrain build" if is_table else f"write {file} again, then repeat the command",
         ) from error
     if columns.repeated:
         raise StoreError(
@@ -283,7 +283,7 @@ def _path_type(files: Sequence[str], column: str, declared: pl.DataType | None, 
         raise StoreError(
             expected=f"{declared} as {column!r} in the paths behind the view {view}",
             found=f"{column}={text}",
-            next_command="rename the folder, or declare the column as String and run: python -m feature_repo apply",
+            next_command="rename the folder, or declare the column as String and run: refrain apply",
         )
     return declared
 
@@ -344,5 +344,5 @@ def _stage(source: "DataSource", view: str, repo_path: Any, target: Path) -> Non
         raise StoreError(
             expected=f"a readable source behind the view {view}",
             found=f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}",
-            next_command="python -m feature_repo apply, once the source is there",
+            next_command="refrain apply, once the source is there",
         ) from error

@@ -53,7 +53,7 @@ def claim(home: Home, config: "RepoConfig") -> None:
                 expected=f"{_owner_text(home, owner)} to own the keys of project {config.project!r} in {home.redis}",
                 found=f"{_owner_text(home, str(current_owner))} owns them",
                 next_command="export REFRAIN_HOME=/a/folder/of/its/own, or give the project another name; "
-                f"to take the keys over: python -m feature_repo redis release {config.project}",
+                f"to take the keys over: refrain redis release {config.project}",
             )
         _write(home, {**owners, config.project: owner})
 

@@ -261,7 +261,7 @@ def _convert(view: FeatureView, name: str, values: pa.Array, dtype: pa.DataType,
     raise InputError(
         expected=f"values of the type {dtype} in the column {name!r} that is pushed to the view {view.name}",
         found=f"{problem} of the type {values.type}; nothing was written",
-        next_command=f"convert {name!r} before it is pushed, or correct the view and run: python -m feature_repo apply",
+        next_command=f"convert {name!r} before it is pushed, or correct the view and run: refrain apply",
     )
 
 

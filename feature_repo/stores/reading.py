@@ -49,10 +49,10 @@ def _read_error(view: str, error: BaseException) -> StoreError:
         return StoreError(
             expected=f"values of the declared types behind the view {view}",
             found=reason,
-            next_command="correct the column, or declare another type and run: python -m feature_repo apply",
+            next_command="correct the column, or declare another type and run: refrain apply",
         )
     return StoreError(
         expected=f"readable Parquet files of one schema behind the view {view}",
         found=reason,
-        next_command="repeat the command; if it fails again: python -m transforms build",
+        next_command="repeat the command; if it fails again: refrain build",
     )

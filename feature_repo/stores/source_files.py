@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def is_feature_table(view: "FeatureView") -> bool:
-    """Whether ``python -m transforms build`` writes the files behind a view."""
+    """Whether ``refrain build`` writes the files behind a view."""
     return view.batch_source is not None and PLACE in (view.batch_source.tags or {})
 
 

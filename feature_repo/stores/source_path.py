@@ -56,8 +56,8 @@ def located(source: Source, config: "RepoConfig") -> Source:
 def remedy(source: "DataSource | None") -> str:
     """Returns the command that creates the missing files of a source."""
     if source is not None and PLACE in (source.tags or {}):
-        return "python -m transforms build"
-    return "write them, or correct the path of the view's source and run: python -m feature_repo apply"
+        return "refrain build"
+    return "write them, or correct the path of the view's source and run: refrain apply"
 
 
 def source_of(view: "FeatureView") -> "DataSource":
@@ -70,7 +70,7 @@ def source_of(view: "FeatureView") -> "DataSource":
         raise StoreError(
             expected=f"a batch source behind the view {view.name}",
             found="none",
-            next_command="give the view a source, then: python -m feature_repo apply",
+            next_command="give the view a source, then: refrain apply",
         )
     return view.batch_source
 

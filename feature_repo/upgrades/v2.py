@@ -331,7 +331,7 @@ def _models_to_train(tenant: Home, applied: Home, renewed: Mapping[tuple[str, st
             model, prefix = aliases.parent.name, _environment(tenant)
             yield (
                 f"left to you: {model} was trained on another {', '.join(refused)}: "
-                f"{prefix}python -m training run {manifest['family']} && {prefix}python -m training promote {model}"
+                f"{prefix}refrain model run {manifest['family']} && {prefix}refrain model promote {model}"
             )
 
 

@@ -121,5 +121,5 @@ class EventSource:
         return InputError(
             expected=f"{expected} in the EventSource {self.name}",
             found=found,
-            next_command=f"correct the declaration of {self.name}, then: python -m feature_repo apply",
+            next_command=f"correct the declaration of {self.name}, then: refrain apply",
         )

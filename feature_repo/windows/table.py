@@ -262,7 +262,7 @@ class WindowedTable:
                 f"{type(feature).__name__} is exact",
                 found=f"none in the EventSource {self.source.name}, for {name} in the windowed table {self.name}",
                 next_command=f'declare it, such as EventSource("{self.source.name}", …, '
-                f'resolution={{"{feature.of}": 0.01}}), then: python -m feature_repo apply',
+                f'resolution={{"{feature.of}": 0.01}}), then: refrain apply',
             )
         if not set(feature.over) <= set(self.windows) or (feature.over and feature.of_the_moment):
             raise self._declaration_error(f"{name} over {feature.over}", f"some of the windows {self.windows}")
@@ -339,7 +339,7 @@ class WindowedTable:
         return InputError(
             expected=f"{expected} in the windowed table {self.name}",
             found=found,
-            next_command=f"correct the declaration of {self.name}, then: python -m feature_repo apply",
+            next_command=f"correct the declaration of {self.name}, then: refrain apply",
         )
 
     def of_kind(self, *kinds: type[Aggregate]) -> dict[str, Any]:

@@ -29,7 +29,7 @@ def read(path: Path) -> tuple[list[Observation], list[str]]:
         raise InputError(
             expected="a file of observations",
             found=f"nothing at {path}",
-            next_command="python -m inference anomalies --help",
+            next_command="refrain anomalies --help",
         )
     observations: list[Observation] = []
     errors: list[str] = []

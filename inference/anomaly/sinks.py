@@ -78,7 +78,7 @@ def sink_of(text: str) -> Sink:
         raise InputError(
             expected="a file, or an address that begins with http:// or https://",
             found=repr(text),
-            next_command="python -m inference anomalies --help",
+            next_command="refrain anomalies --help",
         )
     return FileSink(Path(text).expanduser().absolute())
 

@@ -284,7 +284,7 @@ def max_body_bytes(path: str) -> int:
     )
 
 
-_CREATE_KEY = "python -m inference keys create NAME --role ROLE"
+_CREATE_KEY = "refrain keys create NAME --role ROLE"
 
 
 def _unauthorized(path: str) -> Response:

@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry, Counter
 
 from feature_repo.errors import InputError
 from feature_repo.home import Home
+from feature_repo.project import Project
 from inference.api import (
     anomalies,
     audio,
@@ -21,6 +22,7 @@ from inference.api import (
     forecasts,
     models,
     operation,
+    own_document,
     predictions,
     recommendations,
     texts,
@@ -117,7 +119,7 @@ def create_app(model: str = "recommendation", home: Home | None = None, *, acces
     events.install(app, home, registry)
     feedback.install(app, home, running, registry)
     experiments.install(app, home, running)
-    models.install(app, champions)
+    models.install(app, champions, home)
     operation.install(app, recommendation_service, home, registry)
     pages.install(
         app,
@@ -136,6 +138,8 @@ def create_app(model: str = "recommendation", home: Home | None = None, *, acces
         if route == "/v1/recommendations":
             controller.observe(seconds)
 
+    if not Project.load(home.project_folder).has_music:
+        own_document.install(app, home)
     _add_security_schemes(app)
     app.add_middleware(Guard, access=guard, registry=registry, on_answer=on_answer)
     app.state.access, app.state.logs = guard, (guard.audit, running.log, log)

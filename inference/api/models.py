@@ -6,9 +6,15 @@ from typing import Any
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry, Counter
 
+from feature_repo.bundle import promoted_models
+from feature_repo.home import Home
+from feature_repo.project import Project
 from inference.api import errors
 from inference.api.schemas.models import ModelsResponse, ServedModel
 from inference.swap import Live, Swap, Watcher
+
+PREDICTIONS = "predictions: "
+"""Prefix of what a model of rows serves."""
 
 
 class Champions:
@@ -30,21 +36,40 @@ class Champions:
         self._swap_counter.labels(serves, "taken" if swap.accepted else "refused").inc()
 
 
-def install(app: FastAPI, champions: Champions) -> None:
+def install(app: FastAPI, champions: Champions, home: Home) -> None:
     """Add the route."""
 
     @app.get("/v1/models", responses=errors.RESPONSES, tags=["operation"], operation_id="list_models")
     def models() -> ModelsResponse:
         """Lists the models that serve, with their versions and the outcome of promotions.
 
-        A model is loaded on first use.
+        A model is loaded on first use. A project without music has its promoted models only.
         """
-        return ModelsResponse(models=served(champions))
+        return ModelsResponse(models=served(champions, home))
 
 
-def served(champions: Champions) -> list[ServedModel]:
-    """List all serving objects by name."""
-    return [_to_response(serves, live) for serves, live in sorted(champions.lives.items())]
+def served(champions: Champions, home: Home) -> list[ServedModel]:
+    """List all serving objects by name, and the promoted models of rows; of a project without music, what is promoted.
+
+    Args:
+        champions: the serving objects.
+        home: the data folder.
+    """
+    has_music = Project.load(home.project_folder).has_music
+    listed = [
+        _to_response(serves, live)
+        for serves, live in champions.lives.items()
+        if has_music or live.loaded is not None or live.is_promoted
+    ]
+    known = {one.serves for one in listed}
+    for name, version in promoted_models(home, "tabular").items():
+        if f"{PREDICTIONS}{name}" not in known:
+            listed.append(_not_loaded(f"{PREDICTIONS}{name}", {name: f"{name}:{version}"}))
+    return sorted(listed, key=lambda one: one.serves)
+
+
+def _not_loaded(serves: str, versions: dict[str, str]) -> ServedModel:
+    return ServedModel(serves=serves, loaded=False, versions=versions, swapped_at=None, refused=None)
 
 
 def _to_response(serves: str, live: Live[Any]) -> ServedModel:

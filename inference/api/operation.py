@@ -22,7 +22,7 @@ def install(app: FastAPI, service: RecommendationService, home: Home, registry: 
 
     @app.get("/health", responses={503: errors.RESPONSES[503]}, tags=["operation"], operation_id="check_health")
     def health() -> Health:
-        """Checks that the online store answers, and that the recommender is loaded if one is promoted."""
+        """Checks that the online store answers, and that the promoted model which answers at once is loaded."""
         if not service.is_promoted:
             reader.read()
             return Health(status="ok", model=None)

@@ -5,16 +5,19 @@ import threading
 
 from fastapi import FastAPI
 
-from feature_repo.bundle import champion, open_bundle
+from feature_repo.bundle import champion, open_bundle, promoted_models
 from feature_repo.errors import BundleError, InputError
 from feature_repo.home import Home
 from inference.api import errors
-from inference.api.models import Champions
+from inference.api.models import PREDICTIONS, Champions
 from inference.api.schemas.features import MOST_ROWS, FeaturesRequest, PredictionsResponse
 from inference.forecast.forecaster import UnknownKey
 from inference.monitoring.predictions import PredictionLog
 from inference.rows import RowModel
 from inference.swap import Live
+
+NAME = r"[a-z][a-z0-9_]{0,63}"
+"""Pattern of names of models."""
 
 
 class PredictionService:
@@ -41,22 +44,28 @@ class PredictionService:
             if live is None:
                 self._check_promoted(name)
                 live = Live(lambda: RowModel.load(name, self._home), [name], self._home)
-                self._lives[name] = self._champions.add(f"predictions: {name}", live)
+                self._lives[name] = self._champions.add(f"{PREDICTIONS}{name}", live)
         return live.get()
 
     def _check_promoted(self, name: str) -> None:
         try:
-            if not re.fullmatch(r"[a-z][a-z0-9_]{0,63}", name):
+            if not re.fullmatch(NAME, name):
                 raise BundleError(expected="", found="", next_command="")
             champion(self._home, name)
             if open_bundle(name, self._home).manifest["extra"].get("kind") != "tabular":
                 raise BundleError(expected="", found="", next_command="")
         except BundleError as error:
-            raise UnknownKey(
-                expected="a promoted tabular model, such as churn_model",
-                found=f"no such model: {name[:64]!r}",
-                next_command="python -m training run churn_model && python -m training promote churn_model",
-            ) from error
+            raise self._unknown(name) from error
+
+    def _unknown(self, name: str) -> UnknownKey:
+        promoted = sorted(promoted_models(self._home, "tabular"))
+        is_name = re.fullmatch(NAME, name) is not None
+        is_trained = is_name and any(self._home.bundles(name).glob("[0-9]*")) and name not in promoted
+        return UnknownKey(
+            expected=f"a promoted tabular model, one of {promoted}" if promoted else "a promoted tabular model",
+            found=f"no such model: {name[:64]!r}",
+            next_command=f"refrain model promote {name}" if is_trained else "refrain model list --all",
+        )
 
 
 def install(app: FastAPI, service: PredictionService, log: PredictionLog) -> None:

@@ -21,7 +21,7 @@ from transforms.pure.audio.spectrum import SpectralAnalysis, analysis
 
 MAX_BYTES, MAX_SECONDS = 100_000_000, 4 * 3_600.0
 """Maximum bytes and seconds of one audio file."""
-NOT_PROMOTED = f"no genre, mood or instruments: python -m training run {NAME}, then promote it"
+NOT_PROMOTED = f"no genre, mood or instruments: refrain model run {NAME}, then promote it"
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ class AudioAnalysisModel:
             raise InputError(
                 expected=f"{largest:,} bytes of sound at the most",
                 found=f"{size:,}",
-                next_command="python -m transforms import audio PATH  (takes files of any size)",
+                next_command="refrain import audio PATH  (takes files of any size)",
             )
         classifier = self.classifier
         takes_mel = classifier is not None and classifier.eats == "mel"
@@ -167,12 +167,10 @@ def _checked_path(path: Path, within: Path | None) -> Path:
         raise InputError(
             expected=f"a file in {within}",
             found=str(path),
-            next_command="python -m inference analyze --help",
+            next_command="refrain analyze --help",
         )
     if not path.is_file():
-        raise InputError(
-            expected="a sound file", found=f"no file at {path}", next_command="python -m inference analyze --help"
-        )
+        raise InputError(expected="a sound file", found=f"no file at {path}", next_command="refrain analyze --help")
     return path
 
 

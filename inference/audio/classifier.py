@@ -68,7 +68,7 @@ class Classifier:
             raise BundleError(
                 expected=f"a model of features in layout {LAYOUT}",
                 found=f"{bundle.name_version} was trained on layout {extra['layout']}",
-                next_command=f"python -m training run {NAME} && python -m training promote {NAME}",
+                next_command=f"refrain model run {NAME} && refrain model promote {NAME}",
             )
         self.version, self.eats = bundle.name_version, str(extra["input"])
         self.balance: list[list[float]] = json.loads(bundle.read("tonal_balance.json"))

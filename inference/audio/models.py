@@ -42,7 +42,7 @@ class _SingleTaskModel:
             raise BundleError(
                 expected=f"a model that was trained on {cls.task}",
                 found=f"{bundle.name_version} was trained on {', '.join(trained_tasks)}",
-                next_command="python -m transforms import audio PATH  (labels.csv says what tracks are)",
+                next_command="refrain import audio PATH  (labels.csv says what tracks are)",
             )
         return cls(AudioAnalysisModel(Classifier(bundle)), home)
 
@@ -61,7 +61,7 @@ class _SingleTaskModel:
             raise BundleError(
                 expected="a model that takes features, which are online",
                 found=f"{classifier.version if classifier else 'none'}, which takes sounds",
-                next_command=f"python -m training run {NAME} && python -m training promote {NAME}",
+                next_command=f"refrain model run {NAME} && refrain model promote {NAME}",
             )
         if self._features is None:
             self._features = OnlineFeatures(SERVICE, self._home)

@@ -28,7 +28,7 @@ def check(path: Path) -> None:
         raise InputError(
             expected=f"a picture's name that ends in one of {', '.join(ENDINGS)}",
             found=path.name,
-            next_command="python -m inference analyze FILE --plot out.png",
+            next_command="refrain analyze FILE --plot out.png",
         )
     try:
         import matplotlib as _  # noqa: F401

@@ -1,1 +1,1 @@
-"""Subcommands: ``python -m inference keys|experiments|monitor``."""
+"""Subcommands: ``refrain keys|experiments|monitor``."""

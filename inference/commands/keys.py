@@ -1,4 +1,4 @@
-"""``python -m inference keys``: creates, lists and revokes API keys."""
+"""``refrain keys``: creates, lists and revokes API keys."""
 
 import csv
 import sys
@@ -27,6 +27,8 @@ def create(
     """Create a key. It is shown once; only its digest is stored.
 
     With the first key, access is restricted: from then on a server requires a key for every request.
+
+    Example: refrain keys create "web player" --role predict --days 90
     """
     home = Home.from_env().ensure()
     text, key = KeyRing(home).create(name, role, days=days, limits=Limits(per_second, burst, per_day))
@@ -37,7 +39,10 @@ def create(
 
 @app.command("list")
 def show() -> None:
-    """List all keys ever created, oldest first."""
+    """List all keys ever created, oldest first.
+
+    Example: refrain keys list
+    """
     from datetime import UTC, datetime
 
     now = datetime.now(UTC)
@@ -53,7 +58,10 @@ def show() -> None:
 
 @app.command()
 def revoke(id: Annotated[str, typer.Argument(help="as 'keys list' shows it")]) -> None:
-    """Revoke a key for good; servers refuse it within a second."""
+    """Revoke a key for good; servers refuse it within a second.
+
+    Example: refrain keys revoke 3f9a1c
+    """
     home = Home.from_env()
     key = KeyRing(home).revoke(id)
     _audit(home, "key revoked", key.id, key.name)
@@ -65,7 +73,10 @@ def log(
     last: Annotated[int, typer.Option(min=1, help="number of newest entries")] = 50,
     as_csv: Annotated[bool, typer.Option("--csv", help="as CSV for a spreadsheet")] = False,
 ) -> None:
-    """Show the audit log: refusals, reads of features, acts of administrators, keys created and revoked."""
+    """Show the audit log: refusals, reads of features, acts of administrators, keys created and revoked.
+
+    Example: refrain keys log --last 20
+    """
     names = ("at", "act", "key", "reason", "method", "path", "address", "request_id", "unwritten")
     entries = sorted(acts(Home.from_env()), key=lambda act: str(act.get("at")))[-last:]
     if as_csv:

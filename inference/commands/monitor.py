@@ -1,4 +1,4 @@
-"""``python -m inference monitor``: packs the logs of serving and reports on them."""
+"""``refrain monitor``: packs the logs of serving and reports on them."""
 
 from pathlib import Path
 from typing import Annotated
@@ -23,6 +23,8 @@ def report(
 
     It needs logs: set REFRAIN_LOG_PREDICTIONS, REFRAIN_LOG_LOOKUPS and REFRAIN_LOG_IMPRESSIONS (shares from 0 to 1)
     for the server.
+
+    Example: refrain monitor report --days 7
     """
     from inference.monitoring import report as pages
     from inference.monitoring.watch import watch
@@ -38,7 +40,10 @@ def report(
 
 @app.command()
 def pack() -> None:
-    """Convert the JSON lines of serving (answers, lookups, exposures) to Parquet, while servers run."""
+    """Convert the JSON lines of serving (answers, lookups, exposures) to Parquet, while servers run.
+
+    Example: refrain monitor pack
+    """
     from transforms.logged import flat, lookups
 
     home = Home.from_env()

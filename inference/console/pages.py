@@ -20,6 +20,7 @@ from feature_repo import clock
 from feature_repo.errors import RefrainError, StoreError
 from feature_repo.extras import MissingExtra, explained
 from feature_repo.home import Home
+from feature_repo.project import Project
 from inference.anomaly.detector import DETECTORS, AnomalyDetector
 from inference.anomaly.file import read
 from inference.api.access import COOKIE, Access
@@ -79,6 +80,8 @@ class Console:
             loader=PackageLoader("inference", "console"), autoescape=select_autoescape(), auto_reload=False
         )
         self._freshness = FreshnessReader(home)
+        self.has_music = Project.load(home.project_folder).has_music
+        self._links = LINKS if self.has_music else LINKS[:1]
 
     def page(
         self, request: Request, name: str, title: str, status: HTTPStatus = HTTPStatus.OK, **context: object
@@ -86,7 +89,11 @@ class Console:
         """Render one page."""
         has_key = COOKIE in request.cookies
         content = self._templates.get_template(name).render(
-            title=title, links=LINKS if name != "login.html" else (), here=request.url.path, known=has_key, **context
+            title=title,
+            links=self._links if name != "login.html" else (),
+            here=request.url.path,
+            known=has_key,
+            **context,
         )
         headers = {"content-security-policy": POLICY, "referrer-policy": "no-referrer"}
         return HTMLResponse(content, status, headers)
@@ -104,9 +111,10 @@ class Console:
         return {
             "healthy": not unhealthy,
             "promoted": service.is_promoted,
+            "music": self.has_music,
             "unhealthy": unhealthy,
             "freshness": freshness,
-            "models": served(self.champions),
+            "models": served(self.champions, self.home),
             "level": self.controller.level,
             "p99": f"{self.controller.p99 * 1e3:.1f}",
             "goal": f"{self.controller.goal * 1e3:g}",

@@ -2,6 +2,6 @@
 
 ``assignment`` is a pure function of the declaration (``feature_repo.experiments``) and the listener; ``running``
 follows the file of declarations and applies them to requests; ``exposures`` logs which arm a listener was shown, at the
-moment of the decision; ``bandit`` adjusts the weights by rewards. ``python -m training experiment NAME`` evaluates an
+moment of the decision; ``bandit`` adjusts the weights by rewards. ``refrain model experiment NAME`` evaluates an
 experiment.
 """

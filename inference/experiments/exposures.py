@@ -1,4 +1,4 @@
-"""Logs which arm a listener was shown, at the moment of the decision; ``python -m training experiment`` reads the log.
+"""Logs which arm a listener was shown, at the moment of the decision; ``refrain model experiment`` reads the log.
 
 JSON lines in ``data/exposures/tenant=…/date=…/``. A thread of its own writes all exposures; those that are dropped
 (disk full, a thousand pending) are counted in ``refrain_exposures_left_out_total``.

@@ -60,7 +60,7 @@ def matrix_of(
         raise InputError(
             expected=f"numeric features of the service: {list(numeric)}",
             found=f"{unknown}",
-            next_command="python -m training run recommendation  (the model asks for another service)",
+            next_command="refrain model list  (the model asks for another service: train it again)",
         )
     computed = [(place, name) for place, name in enumerate(names) if name not in stored]
     parts: dict[tuple, list[tuple[int, int, int]]] = {}

@@ -72,7 +72,7 @@ class Forecast:
 class Forecaster:
     """The forecasts of one promoted model, by key. Safe to share between threads.
 
-    The forecasts themselves are features, written by ``python -m training forecast``; the bundle identifies the model
+    The forecasts themselves are features, written by ``refrain model forecast``; the bundle identifies the model
     that should have made them.
     """
 
@@ -113,7 +113,7 @@ class Forecaster:
             raise InputError(
                 expected=f"one of {sorted(self.views)}",
                 found=repr(entity),
-                next_command="python -m inference forecast --help",
+                next_command="refrain forecast --help",
             )
         view, join_key = self.views[entity]
         columns = self._lookups[entity].get({join_key: [key]}).values
@@ -124,7 +124,7 @@ class Forecaster:
             raise UnknownKey(
                 expected=f"a {join_key} that {self.name} has forecast",
                 found=repr(key),
-                next_command="python -m training forecast && python -m feature_repo materialize",
+                next_command="refrain model forecast && refrain materialize",
             )
         steps = list(values["steps"])
         if horizon is not None and not 1 <= horizon <= len(steps):
@@ -140,9 +140,9 @@ class Forecaster:
 
     def _note(self, model: str, points: list[Point]) -> str | None:
         if model != self.bundle.name_version:
-            return f"made by {model}, not by {self.bundle.name_version}; run: python -m training forecast"
+            return f"made by {model}, not by {self.bundle.name_version}; run: refrain model forecast"
         if points and points[-1].end < clock.now():
-            return "all of it lies in the past; run: python -m transforms build && python -m training forecast"
+            return "all of it lies in the past; run: refrain build && refrain model forecast"
         return None
 
 
@@ -213,7 +213,7 @@ def target_of(entity: str, target: str | None) -> type[Forecaster]:
     raise InputError(
         expected=f"an entity and a target among {entities}",
         found=f"{entity!r} and {target!r}",
-        next_command="python -m inference forecast --help",
+        next_command="refrain forecast --help",
     )
 
 

@@ -1,4 +1,4 @@
-"""The log of online lookups: keys, request fields, time and values, for ``python -m training audit``.
+"""The log of online lookups: keys, request fields, time and values, for ``refrain model audit``.
 
 ``REFRAIN_LOG_LOOKUPS=0.01`` logs one lookup in a hundred, as JSON lines in ``data/lookups/<service>/date=…/``. A
 background thread writes them (``background_log``); lookups never wait.

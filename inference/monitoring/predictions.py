@@ -1,4 +1,4 @@
-"""The log of predictions: values and model version of the answers of every family, for ``python -m inference monitor``.
+"""The log of predictions: values and model version of the answers of every family, for ``refrain monitor``.
 
 ``REFRAIN_LOG_PREDICTIONS=0.1`` logs one answer in ten, as JSON lines in ``data/predictions/``; ``monitor pack`` turns
 them into Parquet. A background thread writes them (``background_log``); answers never wait, and a full disk loses log

@@ -223,7 +223,7 @@ class RecommendationEngine:
             raise BundleError(
                 expected=f"recommendations for an unknown listener from {self.bundle.name_version}",
                 found="none",
-                next_command="python -m training run recommendation",
+                next_command="refrain model run recommendation",
             )
 
     def _look_up(self, user_id: str, request: Mapping[str, Any], options: RequestOptions) -> Listener:
@@ -394,9 +394,7 @@ class RecommendationEngine:
             notes.append(f"no taste is known of this listener: {basis}")
         older = (listener.fresh_at - self._cutoff) / 86_400
         if older > STALE_DAYS:
-            notes.append(
-                f"the model knows nothing of the last {older:.0f} days; run: python -m training run recommendation"
-            )
+            notes.append(f"the model knows nothing of the last {older:.0f} days; run: refrain model run recommendation")
         return notes
 
     def _build_answer(

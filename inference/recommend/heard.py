@@ -17,7 +17,7 @@ MAX_LOOKUPS = 10_000
 """Number of tracks looked up for one answer after which no further candidates are retrieved."""
 NOT_ONLINE = (
     "what was heard long ago is not online, so that a known track may be among these; "
-    "run: python -m transforms build && python -m feature_repo materialize"
+    "run: refrain build && refrain materialize"
 )
 
 

@@ -77,7 +77,7 @@ def look_up_listener(
         if vector is not None and fit != fits.get(kind):
             vector = None
             if kind == "taste" and kind in fits:
-                notes.append("the vectors online are not this model's; run: python -m feature_repo materialize")
+                notes.append("the vectors online are not this model's; run: refrain materialize")
         vectors[kind] = None if vector is None else np.asarray(vector, np.float32)
     now = float(request.get("request_timestamp") or rows.looked_up_at)
     plays = values["user_session__last_tracks_1d"][0] or []

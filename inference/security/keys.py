@@ -144,9 +144,7 @@ class KeyRing:
         """
         with self._transaction() as keys:
             if id not in keys:
-                raise InputError(
-                    expected="the id of a key", found=repr(id), next_command="python -m inference keys list"
-                )
+                raise InputError(expected="the id of a key", found=repr(id), next_command="refrain keys list")
             keys[id] = replace(keys[id], revoked=keys[id].revoked or self._now())
             return keys[id]
 
@@ -256,4 +254,4 @@ def _replace(file: Path, content: bytes) -> None:
 
 
 def _invalid(expected: str, found: str) -> InputError:
-    return InputError(expected=expected, found=found, next_command="python -m inference keys create --help")
+    return InputError(expected=expected, found=found, next_command="refrain keys create --help")

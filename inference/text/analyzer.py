@@ -81,7 +81,7 @@ class TextAnalyzer:
         missing = [name for name in MODELS if name not in self.versions]
         if not missing:
             return None
-        return f"not promoted: {', '.join(missing)}; python -m training run {missing[0]}, then promote it"
+        return f"not promoted: {', '.join(missing)}; refrain model run {missing[0]}, then promote it"
 
     def analyze(self, texts: Sequence[str | bytes]) -> list[TextAnswer]:
         """Analyse at most ``MOST_TEXTS`` texts.
@@ -272,7 +272,7 @@ def checked(texts: Sequence[str | bytes]) -> Sequence[str | bytes]:
         raise InputError(
             expected=f"a list of texts (str or UTF-8 bytes), {MOST_TEXTS:,} at the most",
             found=f"{type(invalid[0]).__name__}" if invalid else f"{len(texts):,}",
-            next_command="python -m inference text --help",
+            next_command="refrain text --help",
         )
     return texts
 
@@ -289,7 +289,6 @@ def _tagger(bundle: Bundle, models: TextModels) -> TaggerModel:
         raise BundleError(
             expected=f"the embedder that {bundle.name_version} was trained on (fit {model.fit})",
             found="none promoted" if models.latent is None else f"fit {models.latent.fit}",
-            next_command="python -m transforms build && python -m training run metadata_tagger && "
-            "python -m training promote metadata_tagger",
+            next_command="refrain build && refrain model run metadata_tagger && refrain model promote metadata_tagger",
         )
     return model

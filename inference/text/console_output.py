@@ -25,14 +25,14 @@ def read(path: Path) -> list[bytes]:
         raise InputError(
             expected="a file with one text a line",
             found=f"nothing at {path}",
-            next_command="python -m inference text --help",
+            next_command="refrain text --help",
         )
     lines = [line for line in content.splitlines() if line.strip()]
     if len(lines) > MOST_TEXTS:
         raise InputError(
             expected=f"{MOST_TEXTS:,} lines at the most",
             found=f"{len(lines):,}",
-            next_command=f"head -{MOST_TEXTS} '{path}' | python -m inference text --file -",
+            next_command=f"head -{MOST_TEXTS} '{path}' | refrain text --file -",
         )
     return lines
 

@@ -113,7 +113,7 @@ class _Settings:
         return Unreachable(
             title="Unreachable",
             detail=f"{self._url}: {reason}",
-            next_command="python -m inference serve  (on the machine of this address; or give a longer timeout)",
+            next_command="refrain serve  (on the machine of this address; or give a longer timeout)",
         )
 
 
@@ -151,7 +151,7 @@ class Client(_Settings):
 
     Args:
         url: address of the service.
-        api_key: a key of the service (``python -m inference keys create``); None where access is open.
+        api_key: a key of the service (``refrain keys create``); None where access is open.
         token: a token of an identity provider, or a function that returns one; it is called for each attempt.
         timeout: seconds to wait for a connection, and for an answer.
         retries: maximum number of retries; 0 for none.

@@ -30,9 +30,13 @@ def init(
 
     Without --events, it is a worked example: orders of a shop. Existing files are kept, so that the command may be
     repeated. The definitions are plain Python to be edited.
+
+    Example: refrain init shop --events orders.csv --key customer_id --time ordered_at --label returned
     """
     from refrain.scaffold.example import FILE, example
+    from refrain.scaffold.existing import check_existing
     from refrain.scaffold.files import contents, next_commands, write
+    from refrain.scaffold.proposal import init_command
 
     project = folder.absolute().name
     if not re.fullmatch(NAME, project):
@@ -45,8 +49,10 @@ def init(
         proposal, table = example(project)
         files = {**contents(proposal), FILE: table}
     else:
-        proposal = _proposal(project, events, key or [], time, label, name)
+        proposal = _proposal(folder, events.absolute(), key or [], time, label, name)
         files = contents(proposal)
+    elsewhere = folder.absolute().with_name(f"{project}_{proposal.events}")
+    check_existing(folder, proposal, init_command(elsewhere, events, key or [], time, label, name))
     for file, is_new in write(folder, files):
         say(f"{'wrote' if is_new else 'kept '} {folder / file}")
     for source, why in proposal.left_out.items():
@@ -56,16 +62,15 @@ def init(
         say(f"  {command}")
 
 
-def _proposal(project: str, events: Path, keys: list[str], time: str, label: str, name: str) -> "Proposal":
-    from refrain.scaffold.proposal import propose
+def _proposal(folder: Path, events: Path, keys: list[str], time: str, label: str, name: str) -> "Proposal":
+    from refrain.scaffold.proposal import init_command, propose
     from refrain.scaffold.sample import sample
 
     if not keys:
         raise InputError(
             expected="the column that features describe",
             found="no --key",
-            next_command=f"refrain init {project} --events {events} --key COLUMN",
+            next_command=init_command(folder, events, ["COLUMN"], time, label, name),
         )
-    events = events.absolute()
-    rows = sample(events)
-    return propose(project, str(events), rows, events=name or events.stem, keys=keys, time=time, label=label)
+    kind, rows = name or events.stem, sample(events)
+    return propose(folder.absolute().name, str(events), rows, events=kind, keys=keys, time=time, label=label)

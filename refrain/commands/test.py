@@ -34,6 +34,8 @@ def test(
 
     Everything happens in a temporary data folder. A failure shows the fewest events that still fail and the command
     that repeats it; the exit code is then 1. More events find more: refrain test --seed 7 --events 300
+
+    Example: refrain test customer_orders --seed 7
     """
     from feature_repo.contract import Contract
     from refrain.checking.report import Result, plural

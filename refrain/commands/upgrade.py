@@ -16,6 +16,8 @@ def upgrade(
     """Bring the data folder, of all tenants, to the layout of this Refrain. Stop servers and streams first.
 
     An interrupted upgrade continues when it is run again.
+
+    Example: refrain upgrade --dry-run
     """
     home = Home.from_env(check_layout=False)
     before, changes = layout.of(home), 0

@@ -43,8 +43,8 @@ def next_commands(proposal: Proposal, folder: Path) -> list[str]:
         f"refrain import table {proposal.file} --as {proposal.events}",
         "refrain build",
         "refrain apply",
-        "refrain materialize",
         *model,
+        "refrain materialize",
         "refrain serve",
     ]
 

@@ -1,16 +1,20 @@
 """Chooses events, windowed features, a service and a model from the columns of a table."""
 
+import difflib
 import keyword
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 
 import polars as pl
 
 from feature_repo.errors import InputError
 from refrain.scaffold.sample import time_format
-from transforms.raw.own_tables.times import convert_times, recognize
+from transforms.raw.own_tables.request import TIME
+from transforms.raw.own_tables.times import convert_times, recognize, suggestion
 
 WINDOWS, LEAST_EVENTS = ("1d", "7d", "28d"), 0.25
 """Windows that are proposed, and events of a key that one must have on average."""
@@ -126,10 +130,12 @@ def propose(
     """
     for option, name in (*(("--key", key) for key in keys), ("--time", time), *([("--label", label)] if label else [])):
         if name not in sample.columns:
+            other = _likely_column(sample, name, keys, is_time=option == "--time")
+            words = [other if word == name else word for word in (*keys, time, label)]
             raise InputError(
                 expected=f"a column of {file} for {option}, one of {sample.columns}",
                 found=repr(name),
-                next_command=f"refrain init {project} --events {file} {option} COLUMN",
+                next_command=init_command(project, file, words[: len(keys)], words[-2], words[-1], events),
             )
     columns, left_out = [], {}
     for source in (*keys, *(name for name in sample.columns if name not in (*keys, time))):
@@ -143,14 +149,14 @@ def propose(
         raise InputError(
             expected=f"a column of numbers or booleans for --label in {file}",
             found=f"{label}: {left_out[label]}",
-            next_command=f"refrain init {project} --events {file} --label COLUMN",
+            next_command=init_command(project, file, keys, time, "COLUMN", events),
         )
     label_column = next((column for column in columns if column.source == label), None)
     if label_column is not None and label_column.dtype == "String":
         raise InputError(
             expected=f"a column of numbers or booleans for --label in {file}",
             found=f"{label}, which holds texts",
-            next_command=f"refrain init {project} --events {file} --label COLUMN",
+            next_command=init_command(project, file, keys, time, "COLUMN", events),
         )
     return Proposal(
         project=project,
@@ -164,6 +170,30 @@ def propose(
         label="" if label_column is None else label_column.name,
         left_out=left_out,
     )
+
+
+def init_command(
+    folder: Path | str, file: Path | str | None, keys: Sequence[str], time: str, label: str = "", name: str = ""
+) -> str:
+    """Returns the command that makes a project, ready to paste.
+
+    >>> init_command("shop", "my orders.csv", ["customer"], "at", "returned", "my orders")
+    "refrain init shop --events 'my orders.csv' --key customer --time at --label returned"
+    """
+    if file is None:
+        return shlex.join(["refrain", "init", str(folder)])
+    options = [*(("--key", key) for key in keys), ("--time", "" if time == TIME else time), ("--label", label)]
+    options.append(("--as", "" if name == Path(file).stem else name))
+    words = [word for option, value in options if value for word in (option, value)]
+    return shlex.join(["refrain", "init", str(folder), "--events", str(file), *words])
+
+
+def _likely_column(sample: pl.DataFrame, name: str, keys: Sequence[str], *, is_time: bool) -> str:
+    """Returns the column that may be meant: one of a similar name, or else the first with times."""
+    close = difflib.get_close_matches(name, sample.columns, n=1)
+    cells = {column: sample[column].head(1_000).to_arrow() for column in sample.columns if column not in keys}
+    times = [column for column, values in cells.items() if is_time and (recognize(values) or suggestion(values))]
+    return next(iter([*close, *times]), "COLUMN")
 
 
 def identifier(name: str) -> str:

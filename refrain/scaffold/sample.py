@@ -5,11 +5,11 @@ from pathlib import Path
 import polars as pl
 
 from transforms.raw.dates import FORMAT, are_dates
+from transforms.raw.own_tables import booleans
 from transforms.raw.own_tables.files import open_table
 from transforms.raw.own_tables.times import recognize, suggestion
 
 MOST_ROWS = 100_000
-_FLAGS = {"true", "false", "yes", "no", "t", "f"}
 
 
 def sample(path: Path) -> pl.DataFrame:
@@ -57,8 +57,9 @@ def typed(column: pl.Series, decimal: str = ".") -> pl.Series:
     numeric = texts if decimal == "." else texts.str.replace(",", ".", literal=True)
     if texts.null_count() == len(texts):
         return texts
-    if set(texts.drop_nulls().str.to_lowercase().unique()) <= _FLAGS:
-        return texts.str.to_lowercase().is_in(["true", "yes", "t"])
+    if booleans.are_certain(texts):
+        flags = texts.str.to_lowercase().is_in(booleans.TRUE)
+        return flags.fill_null(False) if booleans.are_marks(texts) else flags
     for dtype in (pl.Int64, pl.Float64):
         numbers = numeric.cast(dtype, strict=False)
         if numbers.null_count() == texts.null_count():

@@ -1,15 +1,16 @@
 """Every command and make target on the pages exists, and error messages name the next command."""
 
-import importlib
 import os
 import re
+import shlex
 from pathlib import Path
+from typing import Any
 
 import pytest
-from click.testing import Result
-from typer.testing import CliRunner
+import typer
 
 from feature_repo.home import REPOSITORY
+from refrain.cli import app
 from tests.processes import run_python
 from tests.repository import PACKAGES, PAGES
 
@@ -20,31 +21,61 @@ def shell_lines(page: str) -> list[str]:
     return [line for block in re.findall(r"```(?:sh|bash)\n(.*?)```", text, re.S) for line in block.splitlines()]
 
 
-def show_help(package: str, *words: str) -> Result:
-    """Runs a command with ``--help`` in this process."""
-    module = importlib.import_module("refrain.cli" if package == "refrain" else f"{package}.__main__")
-    return CliRunner().invoke(module.app, [*words, "--help"])
+def refrain_calls(page: str) -> list[list[str]]:
+    """Returns the words after ``refrain`` of every command in a page's shell blocks."""
+    calls, begun = [], ""
+    for line in "\n".join(shell_lines(page)).replace("\\\n", " ").splitlines():
+        try:
+            words, begun = shlex.split(begun + line, comments=True), ""
+        except ValueError:  # a quotation that goes on
+            begun += line + "\n"
+            continue
+        while words:
+            end = next((place for place, word in enumerate(words) if word in {"&&", "|", ";", "&", ">"}), len(words))
+            call = [word for word in words[:end] if not re.fullmatch(r"[A-Z_]+=.*", word)]
+            calls += [call[1:]] if call[:1] == ["refrain"] else []
+            words = words[end + 1 :]
+    assert not begun, page
+    return calls
 
 
-@pytest.fixture(scope="module")
-def commands() -> set[tuple[str, ...]]:
-    """The package and the sub-command of every line with `python -m` or `refrain`."""
-    package_commands = set()
+@pytest.mark.parametrize("page", PAGES)
+def test_every_command_on_a_page_is_valid(page: str) -> None:
+    """The command exists, and so do its options; arguments are of the right number."""
+    for words in refrain_calls(page):
+        command: Any = typer.main.get_command(app)
+        rest = words
+        while hasattr(command, "commands"):
+            if not rest or rest[0].startswith("-"):
+                break
+            assert rest[0] in command.commands, (page, words)
+            command, rest = command.commands[rest[0]], rest[1:]
+        try:
+            command.make_context("refrain", rest).close()
+        except typer.Exit:
+            continue  # --help, --version
+        except Exception as error:
+            raise AssertionError((page, words, str(error))) from error
+
+
+def test_every_page_together_shows_many_commands() -> None:
+    assert sum(len(refrain_calls(page)) for page in PAGES) > 60
+
+
+ORDER = ("build", "apply", "model run", "model promote", "model forecast", "materialize", "serve")
+"""The order of work, as docs/projects.md explains it."""
+
+
+def test_pages_have_one_order_of_work() -> None:
+    """In a block of a page, what comes after the last ``build`` keeps the order."""
+    seen = set()
     for page in PAGES:
-        for line in shell_lines(page):
-            match = re.search(r"python -m (\w+)((?: [a-z][\w-]*)?)", line)
-            if match and match[1] in PACKAGES:
-                package_commands.add(tuple(" ".join(match.groups()).split()))
-            match = re.match(r"(refrain(?: model)?)( [a-z][\w-]*)", line)
-            if match:
-                package_commands.add(tuple(" ".join(match.groups()).split()))
-    return package_commands
-
-
-def test_every_command_on_a_page_exists(commands: set[tuple[str, ...]]) -> None:
-    assert commands
-    for words in sorted(commands):
-        assert show_help(*words).exit_code == 0, words
+        for block in re.findall(r"```sh\n(.*?)```", (REPOSITORY / page).read_text(), re.S):
+            steps = re.findall(rf"\brefrain ({'|'.join(ORDER)})\b", re.sub("#.*", "", block))
+            steps = steps[max((place for place, step in enumerate(steps) if step == "build"), default=0) :]
+            assert steps == sorted(steps, key=ORDER.index), (page, steps)
+            seen.update(steps)
+    assert seen == set(ORDER)
 
 
 def test_every_make_target_on_a_page_exists() -> None:
@@ -53,6 +84,21 @@ def test_every_make_target_on_a_page_exists() -> None:
         for line in shell_lines(page):
             for target in re.findall(r"\bmake ([a-z-]+)", line):
                 assert target in targets, (page, line)
+
+
+MENTIONS = {"refrain/__main__.py", "refrain/cli.py", "tests/docs/test_commands.py"}
+"""Files that say that ``python -m`` works, too."""
+
+
+def test_commands_are_shown_as_an_installed_user_calls_them() -> None:
+    """Pages, messages, help and docstrings say ``refrain``, which a wheel and a checkout have alike."""
+    other = re.compile(rf"python -m\s+(?:{'|'.join(PACKAGES)})\b|`{{1,2}}(?:transforms|training|inference) [a-z]+")
+    folders = (*PACKAGES, "benchmarks", "deploy", "tests")
+    files = {file for folder in folders for file in (REPOSITORY / folder).rglob("*.*")}
+    for file in sorted({*files, *(REPOSITORY / page for page in PAGES)} - {REPOSITORY / name for name in MENTIONS}):
+        if file.suffix in {".py", ".md", ".html", ".yaml", ".toml"}:
+            match = other.search(file.read_text())
+            assert match is None, (file, match and match[0])
 
 
 @pytest.mark.parametrize("package", PACKAGES)
@@ -67,12 +113,12 @@ def test_help_teaches(package: str) -> None:
     [
         (["transforms", "import", "vinyl", "x"], "Expected  a format, one of"),
         (["transforms", "import", "movielens", "absent"], "Found     nothing at absent"),
-        (["transforms", "build"], "Next      python -m transforms simulate"),
+        (["transforms", "build"], "Next      refrain simulate"),
         (["training", "run", "weather"], "Expected  a model, one of"),
-        (["training", "run", "recommendation"], "Next      python -m transforms simulate"),
-        (["inference", "recommend", "u1"], "Next      python -m training run recommendation"),
-        (["feature_repo", "materialize"], "Next      python -m transforms build"),
-        (["training", "audit", "recommendation_v1"], "Next      python -m feature_repo apply"),
+        (["training", "run", "recommendation"], "Next      refrain simulate"),
+        (["inference", "recommend", "u1"], "Next      refrain model run recommendation"),
+        (["feature_repo", "materialize"], "Next      refrain build"),
+        (["training", "audit", "recommendation_v1"], "Next      refrain apply"),
         (["transforms", "send", "absent"], "Found     no file absent"),
         (["transforms", "stream", "--clock", "sun"], "Expected  --clock wall or --clock events"),
     ],

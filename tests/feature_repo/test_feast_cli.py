@@ -76,7 +76,7 @@ def test_materialize_incremental_brings_new_rows_online(own_world: Home) -> None
 def test_another_folder_needs_our_front_door(home: Home) -> None:
     process = feast(home, "apply", FEAST_FS_YAML_FILE_PATH=str(FOLDER / "feature_store.yaml"))
     assert process.returncode != 0
-    assert "python -m feature_repo feast" in process.stderr
+    assert "refrain feast" in process.stderr
 
 
 @pytest.mark.journeys

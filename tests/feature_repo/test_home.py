@@ -83,10 +83,10 @@ def test_a_read_only_disk_is_told() -> None:
 
 
 def test_no_manifest_and_a_damaged_one(home: Home) -> None:
-    with pytest.raises(StoreError, match="a compiled manifest.*next: python -m feature_repo apply"):
+    with pytest.raises(StoreError, match="a compiled manifest.*next: refrain apply"):
         load_service(home, "listener_v1")
     home.ensure().manifest.write_text("{")
-    with pytest.raises(StoreError, match="next: python -m feature_repo manifest"):
+    with pytest.raises(StoreError, match="next: refrain manifest"):
         load_service(home, "listener_v1")
     home.manifest.write_text('{"version": 99}')
     with pytest.raises(StoreError, match="version 99"):
@@ -94,7 +94,7 @@ def test_no_manifest_and_a_damaged_one(home: Home) -> None:
 
 
 def test_nothing_to_materialize(home: Home) -> None:
-    with pytest.raises(StoreError, match="next: python -m transforms build"):
+    with pytest.raises(StoreError, match="next: refrain build"):
         newest_feature(home)
 
 

@@ -158,4 +158,4 @@ def test_our_own_definitions_have_no_errors() -> None:
 def test_an_unapplied_registry_is_told(home: Home) -> None:
     result = CliRunner().invoke(app, ["lint"])
     assert result.exit_code == 1
-    assert "python -m feature_repo apply" in result.output
+    assert "refrain apply" in result.output

@@ -85,7 +85,7 @@ def test_damaged_keys_that_lost_events_are_named(tmp_path: Path) -> None:
     files = retractions.list_files(home, "user_listening")
     assert retractions.keys(files)["user_id"].to_list() == ["u"]
     files[0].write_bytes(b"PAR1 half PAR1")
-    with pytest.raises(StoreError, match=f"{files[0].name}.*next: rm .* && python -m feature_repo materialize --anew"):
+    with pytest.raises(StoreError, match=f"{files[0].name}.*next: rm .* && refrain materialize --anew"):
         retractions.keys(files)
 
 
@@ -98,7 +98,7 @@ def test_a_listener_is_taken_out_of_every_view(own_world: Home) -> None:
     assert online(own_world) == others
     assert lookup.get({"user_id": ["u000007"]}).values["user_history__track_ids"] == [None]
     assert forget(own_world, "user_id", "u000007") == 0
-    with pytest.raises(InputError, match="a join key, one of .*next: python -m feature_repo forget"):
+    with pytest.raises(InputError, match="a join key, one of .*next: refrain forget"):
         forget(own_world, "shoe_size", "44")
 
 

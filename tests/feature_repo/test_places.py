@@ -164,7 +164,7 @@ def test_two_projects_of_one_name_do_not_share_a_server(home: Home, tmp_path: Pa
     assert ownership.release(home, "orchard")
     assert not ownership.release(home, "orchard")
     ownership.claim(home, open_configuration(home, tmp_path / "south" / "registry.db"))
-    with pytest.raises(StoreError, match="python -m feature_repo redis release orchard"):
+    with pytest.raises(StoreError, match="refrain redis release orchard"):
         ownership.claim(home, open_configuration(home, tmp_path / "north" / "registry.db"))
 
 

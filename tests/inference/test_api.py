@@ -17,7 +17,7 @@ from tests.serving import serving
 
 @pytest.fixture(scope="module")
 def server(world: Home) -> Iterator[httpx.Client]:
-    """`python -m inference serve` in a process of its own."""
+    """`refrain serve` in a process of its own."""
     with serving(world) as (client, _):
         yield client
 

@@ -153,6 +153,6 @@ def test_a_model_is_served_until_a_definition_behind_its_service_changes(shop: S
         return
     with pytest.raises(BundleError, match="trained on buyer_v1 as it is online") as error:
         load_bundle("buyer", home)
-    assert error.value.next_command == "python -m training run buyer && python -m training promote buyer"
+    assert error.value.next_command == "refrain model run buyer && refrain model promote buyer"
     apply(shop.home())
     assert load_bundle("buyer", shop.home())

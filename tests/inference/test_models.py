@@ -25,12 +25,12 @@ def test_the_champion_and_a_version_are_found(in_world: Home) -> None:
 
 
 def test_nothing_promoted_is_told(home: Home) -> None:
-    with pytest.raises(BundleError, match="python -m training run recommendation && python -m training promote"):
+    with pytest.raises(BundleError, match="refrain model run recommendation && refrain model promote"):
         load_bundle("recommendation", home)
 
 
 def test_no_such_version_is_told(in_world: Home) -> None:
-    with pytest.raises(BundleError, match="next: python -m training list"):
+    with pytest.raises(BundleError, match="next: refrain model list"):
         load_bundle("recommendation:99", in_world)
     with pytest.raises(BundleError, match="one of .*found 99"):
         registry.promote(in_world, "recommendation", 99)
@@ -41,7 +41,7 @@ def test_a_changed_file_is_named_and_promote_brings_it_back(own_world: Home, fil
     folder = bundle_folder(own_world)
     path = folder / file
     path.write_bytes(path.read_bytes()[:-1])
-    with pytest.raises(BundleError, match=f"the file {file} of recommendation:1.*rm -r .*training promote"):
+    with pytest.raises(BundleError, match=f"the file {file} of recommendation:1.*rm -r .*refrain model promote"):
         load_bundle("recommendation", own_world)
     path.unlink()
     with pytest.raises(BundleError, match="no file"):
@@ -62,7 +62,7 @@ def test_a_changed_feature_service_is_refused(own_world: Home) -> None:
     document = json.loads(own_world.manifest.read_text())
     document["services"]["recommendation_v1"]["fingerprint"] = "another"
     own_world.manifest.write_text(json.dumps(document))
-    with pytest.raises(BundleError, match="trained on recommendation_v1 as it is online.*python -m training run"):
+    with pytest.raises(BundleError, match="trained on recommendation_v1 as it is online.*refrain model run"):
         load_bundle("recommendation", own_world)
 
 

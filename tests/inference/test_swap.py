@@ -150,7 +150,7 @@ def test_a_model_whose_features_changed_is_let_go_of(client: TestClient, own_wor
     write_manifest(json.dumps(document))
     _wait_until(lambda: client.post("/v1/recommendations", json=request).status_code == 503)
     response = client.post("/v1/recommendations", json=request)
-    assert "python -m training run recommendation && python -m training promote" in response.text
+    assert "refrain model run recommendation && refrain model promote" in response.text
     assert "was trained on fingerprint" in str(_served_model(client)["refused"])
     write_manifest(before)
     assert client.post("/v1/recommendations", json=request).status_code == 200

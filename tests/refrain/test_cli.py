@@ -1,7 +1,10 @@
 """The command line ``refrain``, and the names of the package."""
 
+import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import typer
@@ -12,7 +15,6 @@ import inference.__main__
 import refrain
 import training.__main__
 import transforms.__main__
-from feature_repo import command_line
 from feature_repo.extras import MissingExtra, explained
 from feature_repo.home import REPOSITORY
 from refrain.cli import app
@@ -37,11 +39,31 @@ def test_every_command_is_under_one_roof_with_its_whole_summary() -> None:
     assert all(f"\n  {name} " in models for name in names_of(training.__main__.app))
 
 
-def test_messages_show_the_command_that_was_called(monkeypatch: pytest.MonkeyPatch) -> None:
-    text = "python -m training run x && python -m feature_repo apply && python -m benchmarks"
-    assert command_line.as_called(text) == text
-    monkeypatch.setattr(command_line, "_as_refrain", True)
-    assert command_line.as_called(text) == "refrain model run x && refrain apply && python -m benchmarks"
+def all_commands(group: Any, *path: str) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Every command below a group, with its path."""
+    for name, each in group.commands.items():
+        if hasattr(each, "commands"):
+            yield from all_commands(each, *path, name)
+        else:
+            yield (*path, name), each
+
+
+COMMANDS = dict(all_commands(typer.main.get_command(app)))
+
+
+@pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
+def test_help_has_whole_sentences_and_an_example_that_is_valid(path: tuple[str, ...]) -> None:
+    command = COMMANDS[path]
+    summary, _, rest = (command.help or "").partition("\n")
+    paragraphs = [" ".join(text.split()) for text in f"{summary}\n{rest}".split("\n\n")]
+    assert paragraphs[0][0].isupper()
+    assert paragraphs[0].endswith("."), paragraphs[0]
+    program, *words = shlex.split(paragraphs[-1].removeprefix("Example: "))
+    assert (program, tuple(words[: len(path)])) == ("refrain", path), paragraphs[-1]
+    with command.make_context(path[-1], words[len(path) :]):
+        pass  # every option and argument exists and fits
+    for parameter in command.params:
+        assert getattr(parameter, "help", None), f"{' '.join(path)}: {parameter.name} has no help"
 
 
 def test_every_public_name_exists() -> None:

@@ -85,12 +85,39 @@ def test_files_of_a_person_are_kept(tmp_path: Path) -> None:
     first = CliRunner().invoke(app, ["init", str(folder)])
     assert first.exit_code == 0, first.output
     assert "refrain import table orders.csv --as orders" in first.stdout
-    (folder / "corner_features.py").write_text("# changed\n")
+    changed = "# changed\n" + (folder / "corner_features.py").read_text()
+    (folder / "corner_features.py").write_text(changed)
     (folder / ".gitignore").unlink()
     again = CliRunner().invoke(app, ["init", str(folder)])
-    assert (folder / "corner_features.py").read_text() == "# changed\n"
+    assert (folder / "corner_features.py").read_text() == changed
     assert f"kept  {folder}/corner_features.py" in again.stdout
     assert f"wrote {folder}/.gitignore" in again.stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "found"),
+    [([], "the events orders"), (["--as", "orders", "--label", "pages"], "the models orders_returned")],
+)
+def test_a_project_of_other_events_is_left_alone(tmp_path: Path, options: list[str], found: str) -> None:
+    folder = tmp_path / f"kiosk_{len(options)}"
+    CliRunner().invoke(app, ["init", str(folder)])
+    visits = tmp_path / "visits.csv"
+    visits.write_text("visitor,at,pages\nv,2026-01-05,3\nw,2026-01-06,4\n")
+    before = {path: path.read_text() for path in folder.iterdir()}
+    words = ["init", str(folder), "--events", str(visits), "--key", "visitor", "--time", "at", *options]
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 1
+    assert found in result.stderr
+    assert f"refrain init {folder}_{'orders' if options else 'visits'} --events {visits}" in result.stderr
+    assert "import table" not in result.output
+    assert {path: path.read_text() for path in folder.iterdir() if path.is_file()} == before
+
+
+def test_a_column_that_is_not_there_leads_to_a_command_with_all_options() -> None:
+    rows = pl.DataFrame({"user": ["u"] * 4, "at": TIMES, "label": [1, 0, 1, 0]})
+    with pytest.raises(InputError) as caught:
+        propose("p", "t.csv", rows, events="t", keys=["user"], time="event_timestamp", label="label")
+    assert caught.value.next_command == "refrain init p --events t.csv --key user --time at --label label"
 
 
 def test_names_become_identifiers() -> None:

@@ -58,7 +58,7 @@ def test_missing_files_advise_what_helps(home: Home, tmp_path: Path) -> None:
     path.unlink()
     with pytest.raises(StoreError, match="the files of the view trees") as error:
         training_set("trees_v1", SPINE, home=home)
-    assert "transforms build" not in error.value.next_command
+    assert "refrain build" not in error.value.next_command
     assert "apply" in error.value.next_command
 
 

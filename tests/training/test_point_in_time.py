@@ -122,7 +122,7 @@ def test_a_wrong_spine_is_told(in_world: Home, rows: pl.DataFrame, message: str)
 def test_an_unknown_service_and_an_unapplied_registry_are_told(in_world: Home, tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="one of .*listener_v1"):
         training_set("nothing_v9", spine(), home=in_world)
-    with pytest.raises(StoreError, match="next: python -m feature_repo apply"):
+    with pytest.raises(StoreError, match="next: refrain apply"):
         training_set("listener_v1", spine(), home=Home(tmp_path / "fresh"))
     with pytest.raises(InputError, match="no file"):
         training_set("listener_v1", tmp_path / "none.parquet", home=in_world)

@@ -8,5 +8,5 @@ def broken(bundle: Bundle, expected: str, found: str) -> BundleError:
     """Makes the error of a failed check; nothing is registered."""
     name = bundle.manifest.get("name", "?")
     return BundleError(
-        expected=f"a bundle of {name} with {expected}", found=found, next_command=f"python -m training run {name}"
+        expected=f"a bundle of {name} with {expected}", found=found, next_command=f"refrain model run {name}"
     )

@@ -16,7 +16,7 @@ def service_is_applied(bundle: Bundle, home: Home) -> None:
         raise BundleError(
             expected=f"{service} as it was when {name} was trained, {bundle.manifest['fingerprint']}",
             found=f"another one is applied, {applied.fingerprint}",
-            next_command=f"python -m feature_repo apply && python -m training run {name}",
+            next_command=f"refrain apply && refrain model run {name}",
         )
     unknown = [
         input_name
@@ -27,5 +27,5 @@ def service_is_applied(bundle: Bundle, home: Home) -> None:
         raise BundleError(
             expected=f"inputs of {name} that are features of {service}",
             found=repr(unknown[0]),
-            next_command=f"add it to {service}, then: python -m feature_repo apply",
+            next_command=f"add it to {service}, then: refrain apply",
         )

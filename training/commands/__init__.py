@@ -1,1 +1,1 @@
-"""Commands of ``python -m training``, one file per group."""
+"""Commands of ``refrain model``, one file per group."""

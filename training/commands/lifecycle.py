@@ -29,6 +29,8 @@ def lifecycle(
     """Ingest, features, apply, train, validate, register, deploy, monitor: every stage that is not up to date.
 
     The command may be killed at any moment; run it again to resume.
+
+    Example: refrain model lifecycle all --deploy
     """
     from rich.console import Console
 
@@ -64,6 +66,8 @@ def retrain(
     """Retrain models that are due by age, volume, drift or decay; promote versions that pass their gates. For cron.
 
     Every decision is stored with its reasons in data/pipeline/, in retraining.jsonl.
+
+    Example: refrain model retrain all --look
     """
     from training.models.find import select
     from training.pipeline import triggers
@@ -73,7 +77,7 @@ def retrain(
         statuses = triggers.retrain(home, select(what, home), policy, act=not look)
     results = {decision["model"]: decision["came"] for decision in triggers.decisions(home)}
     if not statuses:
-        say("no champion. Next: python -m training run NAME && python -m training promote NAME")
+        say("no champion. Next: refrain model run NAME && refrain model promote NAME")
     for status in statuses:
         say(f"{status.model} {status.version}: {'; '.join(status.reasons or status.found)}")
         say(f"  {results[status.model]}")

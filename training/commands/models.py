@@ -7,7 +7,7 @@ import typer
 from feature_repo.command_line import progress, say
 from feature_repo.home import Home
 
-Name = Annotated[str, typer.Argument(help="as 'python -m training list --all' shows it")]
+Name = Annotated[str, typer.Argument(help="as 'refrain model list --all' shows it")]
 
 
 def install(app: typer.Typer) -> None:
@@ -30,6 +30,8 @@ def run(
     """Train on the data folder's features, test on the newest rows, check the gates, register as challenger.
 
     A model with the same code, data and parameters as a registered version is not trained again.
+
+    Example: refrain model run orders_returned --set trees=300
     """
     from feature_repo.errors import InputError
     from training.models.find import select
@@ -56,7 +58,10 @@ def run(
 def list_(
     every: Annotated[bool, typer.Option("--all", help="list models that can be trained, too")] = False,
 ) -> None:
-    """List registered bundles, newest first."""
+    """List registered bundles, newest first.
+
+    Example: refrain model list --all
+    """
     from training.models.find import models
     from training.registry import versions
 
@@ -66,7 +71,9 @@ def list_(
         for model in models().values():
             say(f"{model.family:16}{model.name:34}{model.about}")
     if not registered:
-        say("nothing is registered. Next: python -m training run recommendation")
+        names = list(models())
+        first = "recommendation" if "recommendation" in names else next(iter(names), "")
+        say("nothing is registered" + (f". Next: refrain model run {first}" if first else ", and no model is declared"))
     for version in registered:
         headline_metrics = {
             "test_ndcg_at_10_hybrid": "test NDCG@10",
@@ -87,7 +94,10 @@ def compare(
     first: Annotated[int | None, typer.Argument(help="version; the challenger if left out")] = None,
     second: Annotated[int | None, typer.Argument(help="version; the champion if left out")] = None,
 ) -> None:
-    """Compare two versions on the test units that both share, with intervals, segments and gates."""
+    """Compare two versions on the test units that both share, with intervals, segments and gates.
+
+    Example: refrain model compare orders_returned 1 2
+    """
     from training.compare import compare as run_it
 
     for line in run_it(Home.from_env(), name, first, second):
@@ -100,7 +110,10 @@ def promote(
     alias: Annotated[str, typer.Option("--as", help="champion, challenger or shadow")] = "champion",
     anyway: Annotated[bool, typer.Option("--anyway", help="even if it failed a gate")] = False,
 ) -> None:
-    """Make a version the champion. Running servers load it within a second; one that failed a gate needs --anyway."""
+    """Make a version the champion. Running servers load it within a second; one that failed a gate needs --anyway.
+
+    Example: refrain model promote orders_returned
+    """
     from feature_repo.errors import BundleError
     from training import registry
     from training.models.base import FamilyModel
@@ -113,20 +126,23 @@ def promote(
         raise BundleError(
             expected=f"a version of {name} that passed its gates",
             found=f"{chosen} failed {'; '.join(decision.reasons)}",
-            next_command=f"python -m training compare {name} {chosen}, or: promote {name} {chosen} --anyway",
+            next_command=f"refrain model compare {name} {chosen}, or: promote {name} {chosen} --anyway",
         )
     reason = "by hand, although it failed a gate" if decision and not decision.may_serve else "by hand"
     promoted = registry.promote(home, name, version, alias=alias, reason=reason)
-    model, next_step = models().get(name), "feature_repo materialize"
+    model, next_step = models().get(name), "materialize"
     if isinstance(model, FamilyModel) and model.forecast:
-        next_step = "training forecast"
+        next_step = "model forecast"
     elif model is not None and model.feeds:
-        next_step = "transforms build"
-    say(f"{name} {promoted} is {alias}." + (f" Next: python -m {next_step}" if alias == "champion" else ""))
+        next_step = "build"
+    say(f"{name} {promoted} is {alias}." + (f" Next: refrain {next_step}" if alias == "champion" else ""))
 
 
 def rollback(name: Name) -> None:
-    """Make the previous champion the champion again."""
+    """Make the previous champion the champion again.
+
+    Example: refrain model rollback orders_returned
+    """
     from training import registry
 
     home = Home.from_env()
@@ -145,7 +161,7 @@ def _show_all(home: Home, chosen: list, again: bool, jobs: int) -> None:  # type
     console = Console(width=max(140, Console().width))
     console.print(table(outcomes))
     trained = [outcome for outcome in outcomes if outcome.version is not None]
-    say(f"{len(trained)} of {len(outcomes)} models are registered; python -m training compare NAME shows the gates")
+    say(f"{len(trained)} of {len(outcomes)} models are registered; refrain model compare NAME shows the gates")
 
 
 def _settings(pairs: list[str]) -> dict[str, object]:
@@ -157,9 +173,7 @@ def _settings(pairs: list[str]) -> dict[str, object]:
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not equals:
-            raise InputError(
-                expected="--set NAME=VALUE", found=repr(pair), next_command="python -m training run --help"
-            )
+            raise InputError(expected="--set NAME=VALUE", found=repr(pair), next_command="refrain model run --help")
         try:
             settings[name] = json.loads(value)
         except ValueError:

@@ -28,6 +28,8 @@ def tune(
     """Search parameters on past periods; train the best; show whether it beats the default on the test.
 
     The search is stored: the same command resumes it.
+
+    Example: refrain model tune orders_returned --minutes 10
     """
     from training.tuning.search import search
 
@@ -49,7 +51,10 @@ def explain(
     name: Annotated[str, typer.Argument(help="a model; NAME:VERSION for one that is no champion")],
     rows: Annotated[int, typer.Option(min=0, help="rows of the test to explain one by one")] = 3,
 ) -> None:
-    """Explain the answers: contributions, partial dependence, worth and lookup cost of each feature view."""
+    """Explain the answers: contributions, partial dependence, worth and lookup cost of each feature view.
+
+    Example: refrain model explain orders_returned --rows 20
+    """
     from training.explain.explanation import explain as run_it
 
     with progress(f"explain {name}") as report:
@@ -61,7 +66,10 @@ def explain(
 def report(
     name: Annotated[str, typer.Argument(help="a model; NAME:VERSION for one that is no champion")],
 ) -> None:
-    """Show the path of the model's card: data, figures, segments, calibration, importance, gates, lineage."""
+    """Show the path of the model's card: data, figures, segments, calibration, importance, gates, lineage.
+
+    Example: refrain model report orders_returned
+    """
     from feature_repo.bundle import open_bundle
     from feature_repo.errors import BundleError
     from training.card import CARD
@@ -72,6 +80,6 @@ def report(
         raise BundleError(
             expected=f"a card of {bundle.name_version}",
             found="none: it was registered before cards existed",
-            next_command=f"python -m training run {bundle.manifest['name']} --again",
+            next_command=f"refrain model run {bundle.manifest['name']} --again",
         )
     say(str(card))

@@ -35,7 +35,7 @@ def to_matrix(column: pl.Series) -> np.ndarray:
         raise InputError(
             expected=f"vectors of one length in {column.name}",
             found=f"the lengths {lengths[:5]}",
-            next_command="compute them all again with one model: python -m transforms build",
+            next_command="compute them all again with one model: refrain build",
         )
     return values
 

@@ -33,7 +33,7 @@ def last_full_day(home: Home) -> datetime:
         raise StoreError(
             expected="plays",
             found="none",
-            next_command="python -m transforms simulate && python -m transforms build",
+            next_command="refrain simulate && refrain build",
         )
     end_of_data = min(newest.replace(minute=0, second=0, microsecond=0) + HOUR, clock.now())
     return end_of_data.replace(hour=0, minute=0, second=0, microsecond=0)

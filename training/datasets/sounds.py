@@ -13,9 +13,7 @@ from transforms.pure.audio.described import EATEN, WIDTH, vector
 from transforms.raw.read import scan
 
 SERVICE, VIEW = "audio_classifier_v1", "track_audio"
-SIMULATE = (
-    "python -m transforms simulate-sound && python -m transforms build  (or: python -m transforms import audio PATH)"
-)
+SIMULATE = "refrain simulate-sound && refrain build  (or: refrain import audio PATH)"
 
 
 @dataclass(frozen=True)
@@ -62,7 +60,7 @@ class LabelledSounds:
             raise InputError(
                 expected=f"features of {spine.height:,} tracks with audio labels",
                 found="none at the time of the label",
-                next_command="python -m transforms import audio PATH && python -m transforms build",
+                next_command="refrain import audio PATH && refrain build",
             )
         feature_rows = rows.select(pl.col(f"{VIEW}__{name}").alias(name) for name in EATEN)
         vectors = np.array([vector(row) for row in feature_rows.iter_rows(named=True)], np.float32).reshape(-1, WIDTH)

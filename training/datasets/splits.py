@@ -47,7 +47,7 @@ class TimeSplit:
             raise InputError(
                 expected=f"at least {LEAST_EVENTS} plays to learn from",
                 found=f"{len(times)}",
-                next_command="python -m transforms import FORMAT PATH  (or: python -m transforms simulate)",
+                next_command="refrain import FORMAT PATH  (or: refrain simulate)",
             )
         ordered = np.sort(times)
         first_test = ordered[round(len(ordered) * (1 - test))]

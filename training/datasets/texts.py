@@ -79,7 +79,7 @@ class LabelledTexts:
             raise InputError(
                 expected=f"texts with labels of the task {task!r}, of two classes or more",
                 found=f"{rows.height} of {rows['label'].n_unique()}",
-                next_command="python -m transforms simulate  (or: python -m transforms import texts PATH)",
+                next_command="refrain simulate  (or: refrain import texts PATH)",
             )
         return cls.of(rows["text"].to_list(), rows["label"].to_list(), rows["known"].to_list())
 

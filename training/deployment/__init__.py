@@ -37,5 +37,5 @@ def target(description: str | None, home: Home) -> Target | None:
     raise InputError(
         expected="a deployment target: local, local:URL, container:PATH or kubernetes:PATH",
         found=repr(description),
-        next_command="python -m training lifecycle --help",
+        next_command="refrain model lifecycle --help",
     )

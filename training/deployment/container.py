@@ -77,8 +77,7 @@ def build_context(home: Home, champions: dict[str, str], folder: Path) -> None:
         raise StoreError(
             expected="promoted models and an applied contract",
             found=f"{len(champions)} promoted, {'a' if home.manifest.is_file() else 'no'} manifest",
-            next_command="python -m feature_repo apply && python -m training run recommendation && "
-            "python -m training promote recommendation",
+            next_command="refrain doctor  (it names the steps that are missing)",
         )
     partial = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)

@@ -41,7 +41,7 @@ class Local:
                 raise StoreError(
                     expected=f"{self.url} to answer with the champions within {PATIENCE:g} s",
                     found=error or f"another version of {', '.join(behind)}",
-                    next_command="python -m inference serve",
+                    next_command="refrain serve",
                 )
             time.sleep(0.25)
 

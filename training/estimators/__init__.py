@@ -34,7 +34,7 @@ def learner(name: str) -> Learner:
         raise InputError(
             expected=f"a learner, one of {sorted({*LEARNERS, *OPTIONAL})}",
             found=repr(name),
-            next_command="python -m training run NAME --set learner=lightgbm",
+            next_command="refrain model run NAME --set learner=lightgbm",
         )
     module, class_name, extra = OPTIONAL[name]
     if find_spec(name) is None:

@@ -66,7 +66,7 @@ def measure(home: Home, experiment: Experiment, until: datetime | None = None) -
         raise InputError(
             expected=f"exposures of {experiment.name} in {home.exposures}",
             found="none",
-            next_command=f"python -m inference experiments start {experiment.name}, then serve",
+            next_command=f"refrain experiments start {experiment.name}, then serve",
         )
     first_exposures = exposures.group_by("user_id").agg(
         pl.col("at").min(), pl.col("variant").sort_by("at").first(), arms=pl.col("variant").n_unique()
@@ -90,7 +90,7 @@ def measure(home: Home, experiment: Experiment, until: datetime | None = None) -
 def _newest(home: Home) -> datetime:
     newest_play = scan(home, "plays").select(pl.col("event_timestamp").max()).collect().item()
     if newest_play is None:
-        raise StoreError(expected="plays", found="none", next_command="python -m transforms stream")
+        raise StoreError(expected="plays", found="none", next_command="refrain stream")
     return newest_play
 
 

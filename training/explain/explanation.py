@@ -103,7 +103,7 @@ def explain(home: Home, name: str, *, rows: int = 3, progress: Progress = silent
         raise InputError(
             expected=f"a MODEL named {model_name!r} below training.models",
             found="none",
-            next_command="python -m training list --all",
+            next_command="refrain model list --all",
         )
     background = Background.read(bundle.folder)
     worth = _worth(home, model, bundle, progress)
@@ -112,7 +112,7 @@ def explain(home: Home, name: str, *, rows: int = 3, progress: Progress = silent
         raise InputError(
             expected="a model that takes features, or stores its contributions",
             found=f"{bundle.name_version}, which computes its inputs from raw data",
-            next_command=f"python -m training report {model_name}",
+            next_command=f"refrain model report {model_name}",
         )
     page = home.reports / f"{model_name}-explained.html"
     parts = ({}, {}, []) if background is None else _answers(home, bundle, background, rows)

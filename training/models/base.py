@@ -89,7 +89,7 @@ class Model(ABC):
         services: feature services that the model reads; none if it makes features of raw data.
         raw: raw tables that training reads in addition.
         writes: feature views that training writes itself, with the cutoff as event time.
-        feeds: feature views that the next ``transforms build`` computes with the champion.
+        feeds: feature views that the next ``refrain build`` computes with the champion.
         gates: limits that a version must meet.
     """
 
@@ -131,7 +131,7 @@ class Model(ABC):
                 if defaults
                 else f"no parameters for {self.name}; it chooses them itself, on validation data",
                 found=", ".join(unknown_names),
-                next_command=f"python -m training run {self.name}",
+                next_command=f"refrain model run {self.name}",
             )
         for name, value in chosen.items():
             is_number = isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
@@ -139,7 +139,7 @@ class Model(ABC):
                 raise InputError(
                     expected=f"a positive number for {name} of {self.name}, such as {defaults[name]}",
                     found=repr(value),
-                    next_command=f"python -m training run {self.name} --set {name}={defaults[name]}",
+                    next_command=f"refrain model run {self.name} --set {name}={defaults[name]}",
                 )
 
     def fresh(self, home: Home, version: int) -> Fresh | None:
@@ -166,7 +166,7 @@ class Model(ABC):
             raise InputError(
                 expected=f"no choice of learners or features for {self.name}, which chooses them itself",
                 found=f"a choice of {', '.join((*learners, *without))}",
-                next_command=f"python -m training tune {self.name}",
+                next_command=f"refrain model tune {self.name}",
             )
         return self
 
@@ -183,7 +183,7 @@ class Model(ABC):
         raise InputError(
             expected=f"parameters of {self.name} to search",
             found="none: the model chooses them itself, on validation data",
-            next_command=f"python -m training run {self.name}",
+            next_command=f"refrain model run {self.name}",
         )
 
 

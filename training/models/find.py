@@ -59,6 +59,6 @@ def select(what: str, home: Home | None = None) -> list[Model]:
             expected=f"a model, one of {sorted(by_name)}; a family, "
             f"one of {sorted({model.family for model in by_name.values()})}; or all",
             found=repr(what),
-            next_command="python -m training run --help",
+            next_command="refrain model run --help",
         )
     return selected

@@ -39,7 +39,7 @@ class TrainedResult:
         for stage, seconds in self.seconds.items():
             yield f"{stage:14}{seconds:7.1f} s"
         yield from table(self.metrics)
-        yield f"registered: {self.name} {self.version} (challenger). Next: python -m training promote {self.name}"
+        yield f"registered: {self.name} {self.version} (challenger). Next: refrain model promote {self.name}"
 
 
 MOST_COLUMNS = 6

@@ -150,7 +150,7 @@ class TabularModel(Model):
             raise InputError(
                 expected=f"rows of {self.name} with a label known before the test, the last {self.test:.0%} of them",
                 found=f"{len(train):,} rows with {len(np.unique(rows.labels[train]))} different labels",
-                next_command="python -m transforms import FORMAT PATH  (events over more days)",
+                next_command="refrain import FORMAT PATH  (events over more days)",
             )
         return train, test
 

@@ -163,14 +163,14 @@ class MLPipeline:
             return
         kind, _, path = self.data_source.partition(":")
         if kind == "simulate":
-            calls: list[tuple[str, ...]] = [("transforms", name) for name in SIMULATED]
+            calls: list[tuple[str, ...]] = [(name,) for name in SIMULATED]
         elif path:
-            calls = [("transforms", "import", kind, str(Path(path).expanduser().absolute()))]
+            calls = [("import", kind, str(Path(path).expanduser().absolute()))]
         else:
             raise InputError(
                 expected="a data source: simulate, or FORMAT:PATH such as movielens:/data/ml-100k",
                 found=repr(self.data_source),
-                next_command="python -m transforms import --help",
+                next_command="refrain import --help",
             )
         has_raw_data = any(files_in(folder) for folder in home.root.glob("raw/*/*"))
         stage_key = key(source=self.data_source, files=_list_files(Path(path)) if path else "seeded")
@@ -187,11 +187,11 @@ class MLPipeline:
         # some rows depend on the date
         stage_key = key(raw=raw, code=sources, feeders=feeding_champions, day=str(clock.now().date()))
         step("features")
-        stages.run("features", stage_key, lambda: _commands(home, [("transforms", "build")]))
+        stages.run("features", stage_key, lambda: _commands(home, [("build",)]))
         step("apply")
         contract_key = key(code=code(("feature_repo",)) + project_code(home))
         is_applied = home.manifest.is_file()
-        stages.run("apply", contract_key, lambda: _commands(home, [("feature_repo", "apply")]), always=not is_applied)
+        stages.run("apply", contract_key, lambda: _commands(home, [("apply",)]), always=not is_applied)
 
     @staticmethod
     def _train(home: Home, stages: Stages, model: Model, again: bool) -> Outcome:
@@ -224,7 +224,7 @@ class MLPipeline:
         has_forecasts = any(
             model.name in champions for model in all_models if isinstance(model, FamilyModel) and model.forecast
         )
-        calls = [*([("training", "forecast")] if has_forecasts else []), ("feature_repo", "materialize")]
+        calls = [*([("model", "forecast")] if has_forecasts else []), ("materialize",)]
         sources, day = code(("feature_repo",)) + project_code(home), str(clock.now().date())
         stage_key = key(champions=champions, tables=tables, target=str(deploy_target), code=sources, day=day)
 
@@ -311,7 +311,7 @@ def _add_statuses(statuses: list[triggers.ChampionStatus], watched: Sequence[tri
 
 
 def _commands(home: Home, calls: Sequence[Sequence[str]]) -> str:
-    """Runs ``python -m …`` commands on the data folder in order. Returns the last line of each.
+    """Runs commands of ``refrain`` on the data folder in order. Returns the last line of each.
 
     Raises:
         StoreError: a command failed; with its last error lines.
@@ -327,14 +327,14 @@ def _commands(home: Home, calls: Sequence[Sequence[str]]) -> str:
     folder = REPOSITORY if IS_WORKING_COPY else None  # the packages of a working copy may be nowhere on the path
     last_lines = []
     for call in calls:
-        command = [sys.executable, "-W", "ignore", "-m", *call]
+        command = [sys.executable, "-W", "ignore", "-m", "refrain", *call]
         process = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, check=False)
         if process.returncode:
             error_lines = [line for line in process.stderr.strip().splitlines() if line.strip()]
             raise StoreError(
-                expected=f"'python -m {' '.join(call)}' to end well; what was done before it is kept",
+                expected=f"'refrain {' '.join(call)}' to end well; what was done before it is kept",
                 found=" | ".join(error_lines[-3:])[:500] or f"exit code {process.returncode}",
-                next_command=f"python -m {' '.join(call)}",
+                next_command=f"refrain {' '.join(call)}",
             )
         last_lines.append((process.stdout.strip().splitlines() or [""])[-1])
     return "; ".join(last_lines)

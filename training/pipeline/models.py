@@ -252,7 +252,7 @@ def _result(future: "Future[Outcome]", model: Model) -> Outcome:
         error = StoreError(
             expected=f"a process that trains {model.name} to its end",
             found="one was killed, as where memory runs out",
-            next_command=f"python -m training run {model.name}",
+            next_command=f"refrain model run {model.name}",
         )
         return Outcome(model, error=error)
 

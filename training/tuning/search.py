@@ -74,7 +74,7 @@ class SearchResult:
         if self.version is None:
             yield "It does not beat the default on test: nothing is registered"
         else:
-            yield f"registered: {self.model} {self.version}. Next: python -m training compare {self.model}"
+            yield f"registered: {self.model} {self.version}. Next: refrain model compare {self.model}"
 
 
 def search(
@@ -109,7 +109,7 @@ def search(
         raise InputError(
             expected=f"past periods of {name} with both answers, to search on",
             found="none",
-            next_command="python -m transforms import FORMAT PATH  (events over more days)",
+            next_command="refrain import FORMAT PATH  (events over more days)",
         )
     started = time.perf_counter()
     folder = home.pipeline / "searches" / name / joblib.hash(problem)[:16]
@@ -131,7 +131,7 @@ def search(
         raise InputError(
             expected=f"{jobs} searching processes that end well",
             found=f"exit codes {[worker.exitcode for worker in workers]}; the trials so far are kept",
-            next_command=f"python -m training tune {name} --jobs 1",
+            next_command=f"refrain model tune {name} --jobs 1",
         )
     return _conclude(home, model, problem, study, started)
 
@@ -143,7 +143,7 @@ def _model(home: Home, name: str) -> Model:
         raise InputError(
             expected=f"a model that has parameters to search, one of {tunable}",
             found=f"{name!r}, which chooses for itself on validation" if model else repr(name),
-            next_command=f"python -m training tune {tunable[0]}" if tunable else "python -m training list --all",
+            next_command=f"refrain model tune {tunable[0]}" if tunable else "refrain model list --all",
         )
     return model
 
@@ -208,7 +208,7 @@ def _conclude(home: Home, model: Model, problem: Problem, study: "optuna.Study",
         raise InputError(
             expected="time for one trial at the least",
             found=f"none of {len(trials)} was finished",
-            next_command=f"python -m training tune {model.name} --minutes 10",
+            next_command=f"refrain model tune {model.name} --minutes 10",
         )
     best = min(complete, key=lambda trial: float(trial.value or 0))
     parameters, default = best.user_attrs[CHOICE], problem.default

@@ -34,32 +34,32 @@ def refuse(name: str, labels: np.ndarray, times: np.ndarray, now: int, kind: Kin
     Raises:
         InputError: there are too few rows; labels are missing, constant or of one class; or a row lies in the future.
     """
-    retry_command = f"python -m transforms build && python -m training run {name}"
+    retry_command = f"refrain build && refrain model run {name}"
     known_labels = labels[np.isfinite(labels)]
     if len(known_labels) < FEWEST:
         raise InputError(
             expected=f"at least {FEWEST} labelled rows to train {name}",
             found=f"{len(known_labels)} of {len(labels)} rows have a label",
-            next_command="python -m transforms import FORMAT PATH  (more events, over more days)",
+            next_command="refrain import FORMAT PATH  (more events, over more days)",
         )
     if len(known_labels) < len(labels):
         raise InputError(
             expected=f"a label in every row of {name}",
             found=f"{len(labels) - len(known_labels):,} of {len(labels):,} without",
-            next_command="drop them in the model's rows(), or fix the events: python -m transforms build",
+            next_command="drop them in the model's rows(), or fix the events: refrain build",
         )
     classes = np.unique(known_labels)
     if len(classes) < 2:
         raise InputError(
             expected=f"labels of {name} that differ" if kind == "number" else f"labels of {name} of both classes",
             found=f"{len(known_labels):,} times {classes[0]:g}",
-            next_command="python -m transforms import FORMAT PATH  (events of another kind, or over more days)",
+            next_command="refrain import FORMAT PATH  (events of another kind, or over more days)",
         )
     if kind == "binary" and not np.isin(classes, (0, 1)).all():
         raise InputError(
             expected=f"labels of {name} that are 0 or 1",
             found=", ".join(f"{value:g}" for value in classes[:5]),
-            next_command=f"fix the label in the model's rows(), then: python -m training run {name}",
+            next_command=f"fix the label in the model's rows(), then: refrain model run {name}",
         )
     future_rows = int((times > now).sum())
     if future_rows:
@@ -81,7 +81,7 @@ def refuse_empty(name: str, features: Mapping[str, np.ndarray]) -> None:
         raise InputError(
             expected=f"values of {', '.join(empty)} in the training set of {name}",
             found=f"none in {len(features[empty[0]]):,} rows",
-            next_command=f"python -m training run {name} --set without={','.join(_views_or_features(empty, features))}",
+            next_command=f"refrain model run {name} --set without={','.join(_views_or_features(empty, features))}",
         )
 
 

@@ -91,12 +91,10 @@ def _check_not_empty(home: Home, contract: Contract) -> None:
     """Raises a StoreError if there are neither events nor tables whose events are all gone."""
     if any(files(home, name) for name in raw_tables(home)) or any(_has_rows(home, name) for name in contract.windowed):
         return
-    own = "python -m transforms import table FILE --as KIND"
-    music = "python -m transforms simulate  (or: python -m transforms import FORMAT PATH)"
     raise StoreError(
         expected=f"events in {home.root / 'raw'}",
         found="none",
-        next_command=music if contract.project.extends else own,
+        next_command=contract.import_command(),
     )
 
 

@@ -63,7 +63,7 @@ def _close(
     """Writes the closing rows of one file if any of them has new values; returns their number."""
     partition = None if date == WHOLE else date
     path = feature_tables.file_of(home, view, partition, part)
-    before = parquet.read_whole(path, remedy="python -m transforms build")
+    before = parquet.read_whole(path, remedy="refrain build")
     with_values = gone.sort("event_timestamp").join_asof(
         standing.sort("event_timestamp"),
         on="event_timestamp",

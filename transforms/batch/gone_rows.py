@@ -67,7 +67,7 @@ class GoneRows:
         gone = {}
         for path in sorted(self.folder.glob("*.parquet")):
             date, _, part = path.name.partition("+")
-            gone[date, part] = parquet.read_whole(path, remedy="python -m transforms build")
+            gone[date, part] = parquet.read_whole(path, remedy="refrain build")
         return gone
 
     @property

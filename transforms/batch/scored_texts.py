@@ -87,7 +87,7 @@ def score_texts(home: Home, texts: Sequence[str], models: ServedModels, *, progr
             shutil.rmtree(model_folder, ignore_errors=True)
     requested = dict.fromkeys(texts)
     frames = [
-        parquet.read_whole(path, remedy="python -m transforms build").filter(pl.col("text").is_in(list(requested)))
+        parquet.read_whole(path, remedy="refrain build").filter(pl.col("text").is_in(list(requested)))
         for path in sorted(folder.glob("*.parquet"))
     ]
     cached = {text for frame in frames for text in frame["text"].to_list()}

@@ -204,7 +204,7 @@ def _created_after(created_before: pl.Expr, now: datetime) -> pl.Expr:
 def _rows_before(path: Path, view: "FeatureView") -> pl.DataFrame | None:
     """All versions in a file; None if it is damaged or has other keys, in which case its rows are lost."""
     try:
-        before = parquet.read_whole(path, remedy="python -m transforms build")
+        before = parquet.read_whole(path, remedy="refrain build")
     except StoreError:
         return None
     times = ("event_timestamp", "created_timestamp")

@@ -36,7 +36,7 @@ def impressions(home: Home, *, within: timedelta = ATTRIBUTED) -> pl.DataFrame:
         raise InputError(
             expected=f"logged answers in {home.impressions}",
             found="none",
-            next_command="REFRAIN_LOG_IMPRESSIONS=1 python -m inference serve",
+            next_command="REFRAIN_LOG_IMPRESSIONS=1 refrain serve",
         )
     slots = pl.DataFrame(rows, orient="row").with_columns(pl.col("event_timestamp").cast(MICROSECONDS_UTC))
     slots = slots.sort("event_timestamp", "answer_id", "position").with_row_index("row")

@@ -54,7 +54,7 @@ def served(home: Home, service: Service, since: datetime | None = None, most: in
         raise StoreError(
             expected=f"logged lookups of {service.name}, as it is now, in {home.lookups(service.name)}",
             found="none",
-            next_command="REFRAIN_LOG_LOOKUPS=0.01 python -m inference serve",
+            next_command="REFRAIN_LOG_LOOKUPS=0.01 refrain serve",
         )
     return rows.sort("event_timestamp", descending=True, maintain_order=True).head(most)
 

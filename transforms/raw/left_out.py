@@ -17,7 +17,7 @@ from transforms.raw.table import RawTable
 
 FILE = "part-0.left-out"
 """File name: Parquet, with a suffix that keeps it apart from the files of the table."""
-_REMEDY = "python -m transforms import …  (every source of that time)"
+_REMEDY = "refrain import …  (every source of that time)"
 
 
 @dataclass(frozen=True)

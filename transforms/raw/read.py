@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from feature_repo.contract import contract_of
 from feature_repo.days import days_in
 from feature_repo.errors import StoreError
 from feature_repo.home import Home
@@ -18,7 +19,7 @@ from transforms.raw.by_day import DAY
 from transforms.raw.declared import raw_tables
 from transforms.raw.table import RawTable
 
-REMEDY = "python -m transforms import …  (every source of that day)"
+REMEDY = "refrain import …  (every source of that day)"
 """The command that restores a raw file."""
 
 _WIDTHS: dict[pl.DataType, int] = {pl.Int8(): 7, pl.Int16(): 15, pl.Int32(): 31, pl.Int64(): 63} | {
@@ -148,7 +149,7 @@ def scan_events(home: Home, kind: str) -> pl.LazyFrame:
         raise StoreError(
             expected=f"{kind} in {home.raw(kind)}",
             found="none" if kind in raw_tables(home) else f"no such events, only {sorted(raw_tables(home))}",
-            next_command=f"refrain import table FILE --as {kind}"
+            next_command=contract_of(home).import_command(kind)
             if kind in raw_tables(home)
             else "name the project by REFRAIN_PROJECT, and take Home.from_env() for the data folder",
         )
@@ -165,7 +166,7 @@ def plays(home: Home) -> pl.LazyFrame:
         raise StoreError(
             expected=f"plays in {home.raw('plays')}",
             found="none",
-            next_command="python -m transforms simulate  (or: python -m transforms import FORMAT PATH)",
+            next_command="refrain simulate  (or: refrain import FORMAT PATH)",
         )
     return scan(home, "plays")
 

@@ -38,7 +38,7 @@ def check_lines(path: Path, command: str) -> None:
         raise InputError(
             expected="a file with one JSON object a line, in UTF-8",
             found=f"{found} in {path}",
-            next_command=f"{conversion} | python -m transforms {command} -",
+            next_command=f"{conversion} | refrain {command} -",
         )
 
 

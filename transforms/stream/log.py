@@ -105,7 +105,7 @@ class Log:
                 raise StoreError(
                     expected="no other reader of this stream",
                     found=f"{owner.decode()} (host:process)",
-                    next_command="stop it, then: python -m transforms stream",
+                    next_command="stop it, then: refrain stream",
                 )
             if not is_announced:
                 say(f"waiting for {owner.decode()} (host:process) to let go of the stream")
@@ -171,7 +171,7 @@ class Log:
             raise StoreError(
                 expected="to be the only reader of this stream",
                 found="another reader, which has taken over because this one was silent for too long",
-                next_command="python -m transforms stream",
+                next_command="refrain stream",
             )
         if answer == b"lost":
             raise Lost

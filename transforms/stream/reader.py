@@ -214,7 +214,7 @@ class Reader:
             raise OtherDefinitions(
                 expected="the definitions with which this reader was started",
                 found=f"another definition of {', '.join(others)} was applied",
-                next_command="python -m transforms build && python -m feature_repo materialize, then start the reader",
+                next_command="refrain build && refrain materialize, then start the reader",
             )
 
     def _next_clock(self, accepted: dict[str, Accepted]) -> int:

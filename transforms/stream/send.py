@@ -43,7 +43,7 @@ def send(home: Home, path: Path, kind: str, *, progress: Progress = silent) -> t
         raise InputError(
             expected="a file with one JSON object a line",
             found=f"no file {path}",
-            next_command="python -m transforms send --help",
+            next_command="refrain send --help",
         )
     check_lines(path, "send")
     with path.open("rb") as lines:

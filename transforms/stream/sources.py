@@ -229,7 +229,7 @@ class Lines:
             raise InputError(
                 expected="redis, '-' for standard input, or a file with one JSON object a line",
                 found=f"no file {self._path}",
-                next_command="python -m transforms stream --help",
+                next_command="refrain stream --help",
             )
         check_lines(self._path, "stream")
         with self._path.open("rb") as file:

@@ -24,7 +24,7 @@ def lines(home: Home, dead: int) -> list[str]:
     group = next((fields for fields in map(_to_dict, groups) if fields["name"] == GROUP.encode()), {})
     reader = log.ask("GET", names.lease)
     out = [
-        f"reader    {reader.decode() if reader else 'none: python -m transforms stream'}",
+        f"reader    {reader.decode() if reader else 'none: refrain stream'}",
         f"waiting   {_waiting(log, group)} events",
         *(f"{name:20}{counts[name]:>12,}" for name in sorted(counts)),
     ]

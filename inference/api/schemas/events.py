@@ -12,6 +12,15 @@ from inference.events import MOST_EVENTS
 EventId = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_ID)]
 
 
+_EXAMPLES: dict[str, Any] = {"String": "an id", "Int64": 1, "Float64": 1.5, "Bool": True}
+
+
+def _example(kind: str, source: EventSource) -> dict[str, Any]:
+    """Makes an example of one event, with all its columns."""
+    values = {name: source.ranges.get(name, (_EXAMPLES[dtype],))[0] for name, dtype in source.columns.items()}
+    return {"kind": kind, "events": [{"event_timestamp": "2026-03-01T21:04:05Z", **values}]}
+
+
 def events_schema(sources: Mapping[str, EventSource]) -> dict[str, Any]:
     """Build the JSON schema of ``POST /v1/events`` from the declarations of the event sources."""
     types = {"String": "string", "Int64": "integer", "Float64": "number", "Bool": "boolean", "Date": "string"}
@@ -35,22 +44,7 @@ def events_schema(sources: Mapping[str, EventSource]) -> dict[str, Any]:
             "kind": {"type": "string", "enum": list(kind_schemas)},
             "events": {"type": "array", "maxItems": MOST_EVENTS, "items": {"anyOf": list(kind_schemas.values())}},
         },
-        "examples": [
-            {
-                "kind": "plays",
-                "events": [
-                    {
-                        "user_id": "u000042",
-                        "track_id": "t000007",
-                        "artist_id": "a00003",
-                        "event_timestamp": "2026-03-01T21:04:05Z",
-                        "ms_played": 187000,
-                        "skipped": False,
-                        "device": "phone",
-                    }
-                ],
-            }
-        ],
+        "examples": [_example(kind, source) for kind, source in list(sources.items())[:1]],
     }
 
 

@@ -225,9 +225,7 @@ def job_for(engine: Engine, folder: Path, question: Question = MANY, spine: Any 
 def test_a_missing_file_is_told(engine: Engine, tmp_path: Path) -> None:
     views = engine.views(MANY, tmp_path)
     shutil.rmtree(tmp_path / "v")
-    with pytest.raises(
-        StoreError, match="behind the view v.*found nothing at .*next: write them.*python -m feature_repo apply"
-    ):
+    with pytest.raises(StoreError, match="behind the view v.*found nothing at .*next: write them.*refrain apply"):
         AsOfOfflineStore.get_historical_features(engine.config, views, ["v:plays"], MANY.arrow(), engine.registry, "x")
     (tmp_path / "v").mkdir()
     with pytest.raises(StoreError, match="an empty folder"):

@@ -244,7 +244,7 @@ def test_a_changed_view_is_served_in_its_old_form_until_it_is_materialized(store
     assert (response["n"], response["more"]) == ([5.5, None], ["x", None])  # b's whole number does not fit without loss
     redis_server.ensure(home).delete(entity_key.schemas("music", "plays"))
     new_store = open_store(home)
-    with pytest.raises(StoreError, match="unknown schema.*next: python -m feature_repo materialize"):
+    with pytest.raises(StoreError, match="unknown schema.*next: refrain materialize"):
         online(new_store, ["b"])
 
 

@@ -26,9 +26,7 @@ def test_gone_and_back(server: Server, redis_server: RedisServer) -> None:
     Writer(server, "p", SCHEMA).write(keys, values)
     redis_server.kill()
     started = time.monotonic()
-    with pytest.raises(
-        OnlineUnavailable, match="the online store to answer.*next: python -m feature_repo redis status"
-    ):
+    with pytest.raises(OnlineUnavailable, match="the online store to answer.*next: refrain redis status"):
         get(server, keys)
     with pytest.raises(OnlineUnavailable):
         Writer(server, "p", SCHEMA, patience=0.5).write(keys, values)

@@ -220,7 +220,7 @@ def test_a_folder_of_layout_1_serves_after_the_upgrade(old: Home) -> None:
     ]
     assert [line for line in lines if line.startswith("left to you")] == [
         "left to you: skip_model was trained on another skip_v1: "
-        "python -m training run skip_model && python -m training promote skip_model"
+        "refrain model run skip_model && refrain model promote skip_model"
     ]
     assert planned.output.count("replace the fingerprint in") == len(renewed)
     assert lines[2 + len(renewed)] in planned.output
@@ -341,7 +341,7 @@ def test_a_folder_of_revision_1_serves_after_the_upgrade(revision_1: Home, monke
         assert load_bundle(model, revision_1).manifest["fingerprint"] == load_service(revision_1, service).fingerprint
     for model in ("audio_model", "security_model"):
         assert f"left to you: {model} was trained on another" in done.output
-        with pytest.raises(BundleError, match=f"was trained on fingerprint .*; next: python -m training run {model}"):
+        with pytest.raises(BundleError, match=f"was trained on fingerprint .*; next: refrain model run {model}"):
             load_bundle(model, revision_1)
     assert "nothing to change" in CliRunner().invoke(app, ["upgrade"]).output
 

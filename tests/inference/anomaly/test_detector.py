@@ -102,7 +102,7 @@ def test_the_quick_start_names_a_version(in_telemetry: Home, name: str) -> None:
 
 
 def test_what_is_not_promoted_says_how(in_telemetry: Home) -> None:
-    with pytest.raises(BundleError, match="training run"):
+    with pytest.raises(BundleError, match="model run"):
         DETECTORS["user_behavior"].load()
     with pytest.raises(BundleError):
         AnomalyDetector.load("system_anomaly_detector_v9.0")

@@ -110,7 +110,7 @@ def test_far_times_are_answered_or_refused(client: TestClient) -> None:
 def test_a_detector_that_is_not_promoted_is_unavailable_with_the_next_command(client: TestClient) -> None:
     response = client.post("/v1/anomalies/detect", json=request_body() | {"detector": "user_behavior"})
     assert response.status_code == 503
-    assert "training run" in response.json()["next"]
+    assert "model run" in response.json()["next"]
 
 
 def test_the_application_has_the_route(in_world: Home) -> None:

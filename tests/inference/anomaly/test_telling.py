@@ -179,4 +179,4 @@ def test_the_command_tells_writes_and_teaches(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "alerts.jsonl").read_text().splitlines()[-1])["entity"] == "web"
     failure = subprocess.run([*command[:-1], "everything"], cwd=REPOSITORY, capture_output=True, text=True, check=False)
     assert failure.returncode != 0
-    assert "python -m inference anomalies --help" in failure.stderr + failure.stdout
+    assert "refrain anomalies --help" in failure.stderr + failure.stdout

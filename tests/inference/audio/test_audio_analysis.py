@@ -139,7 +139,7 @@ def test_without_a_model_the_rest_is_told(home: Home) -> None:
     assert analysis.classes is None
     assert analysis.spectrum.deviations is None
     assert model.note is not None
-    assert "training run audio_classifier" in model.note
+    assert "model run audio_classifier" in model.note
     with pytest.raises(BundleError):
         AudioAnalysisModel.load("audio_classifier_v2.1", home)
     with pytest.raises(BundleError):

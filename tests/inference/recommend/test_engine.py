@@ -316,14 +316,14 @@ def test_the_history_is_newest_first(engine: RecommendationEngine, in_world: Hom
 def test_vectors_of_another_fit_are_not_mixed(engine: RecommendationEngine) -> None:
     engine._fits = {kind: fit + 1 for kind, fit in engine._fits.items()}
     answer = engine.recommend("u000007", count=3)
-    assert "python -m feature_repo materialize" in str(answer.note)
+    assert "refrain materialize" in str(answer.note)
     assert (answer.strategy, len(answer.items)) == ("real_time", 3)  # from the last plays, which are known
 
 
 def test_a_model_that_is_old_says_so(engine: RecommendationEngine) -> None:
     engine._cutoff -= 40 * 86_400
     note = str(engine.recommend("u000007", count=3).note)
-    assert "the model knows nothing of the last 40 days; run: python -m training run recommendation" in note
+    assert "the model knows nothing of the last 40 days; run: refrain model run recommendation" in note
 
 
 def test_the_answer_names_the_promoted_version(engine: RecommendationEngine, in_world: Home) -> None:
@@ -386,7 +386,7 @@ def test_what_was_shown_is_logged_and_joined_with_plays(own_world: Home, monkeyp
 def test_impressions_are_joined_with_plays_within_an_hour(home: Home) -> None:
     from transforms.raw.ingest import Batch, ingest
 
-    with pytest.raises(InputError, match="REFRAIN_LOG_IMPRESSIONS=1 python -m inference serve"):
+    with pytest.raises(InputError, match="REFRAIN_LOG_IMPRESSIONS=1 refrain serve"):
         impressions(home)
     answer_time = datetime(2026, 1, 5, 10, tzinfo=UTC)
     slots = [

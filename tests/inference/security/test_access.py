@@ -80,7 +80,7 @@ def test_the_first_key_closes_the_doors(client: TestClient, own_world: Home) -> 
     headers = _key_headers(own_world, "predict")
     response = client.post("/v1/recommendations", json=REQUEST)
     assert (response.status_code, response.headers["www-authenticate"]) == (401, "Bearer")
-    assert response.json()["next"].startswith("python -m inference keys create")
+    assert response.json()["next"].startswith("refrain keys create")
     assert client.post("/v1/recommendations", json=REQUEST, headers=headers).status_code == 200
     assert (
         client.post(
@@ -290,9 +290,9 @@ def test_errors_do_not_say_where_things_lie(own_world: Home) -> None:
 
 def test_beyond_this_machine_a_key_is_needed(own_world: Home) -> None:
     with pytest.raises(InputError, match="keys create"):
-        serve(own_world, host="0.0.0.0")
+        serve(own_world, host="0.0.0.0", port=0)
     with pytest.raises(BundleError, match="a bundle in"):
-        serve(own_world, model="recommendation:9", workers=2)
+        serve(own_world, port=0, model="recommendation:9", workers=2)
     with pytest.raises(InputError, match="keys, open or auto"):
         create_app(home=own_world, access="maybe")
 

@@ -84,7 +84,7 @@ def test_the_tagger_gives_no_answer_on_vectors_of_another_fit(own_written: Home)
     from training.registry import promote
 
     promote(own_written, "text_embedder", text_embedder.run(own_written, seed=5).version)
-    with pytest.raises(BundleError, match="training run metadata_tagger"):
+    with pytest.raises(BundleError, match="model run metadata_tagger"):
         TextAnalyzer.load(own_written)
 
 
@@ -94,7 +94,7 @@ def test_without_models_language_and_measures_are_told(home: Home) -> None:
     assert answer.analysis.language == "en"
     assert answer.analysis.sentiment is None
     assert answer.tags is None
-    assert "training run sentiment_model" in str(analyzer.note)
+    assert "model run sentiment_model" in str(analyzer.note)
     with pytest.raises(BundleError, match="sentiment_model"):
         SentimentModel.load(home=home)
 

@@ -56,7 +56,7 @@ def closed_world(world: Home, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 @pytest.fixture(scope="module")
 def url(closed_world: tuple[Home, str]) -> Iterator[str]:
-    """`python -m inference serve` in a process of its own."""
+    """`refrain serve` in a process of its own."""
     with serving(closed_world[0]) as (http, _):
         yield str(http.base_url)
 
@@ -96,11 +96,11 @@ def test_forecasts_without_a_forecaster_are_unavailable(url: str, closed_world: 
     with Client(url, api_key=closed_world[1], retries=0) as client:
         with pytest.raises(Unavailable) as caught:
             client.forecast("track", "t000001", horizon=7)
-        assert "python -m training" in caught.value.next_command
+        assert "refrain model" in caught.value.next_command
         (result,) = client.forecast_batch([{"entity": "track", "id": "t000001"}])
         with pytest.raises(Unavailable) as caught:
             result.get()
-        assert "python -m training" in caught.value.next_command
+        assert "refrain model" in caught.value.next_command
 
 
 def test_texts_and_sounds(client: Client, tmp_path: Path) -> None:
@@ -152,7 +152,7 @@ def test_errors_are_typed(client: Client, url: str, closed_world: tuple[Home, st
         client.predict("..", {"user_id": [USER]})
     with Client(url) as stranger, pytest.raises(Unauthorized) as unauthorized:
         stranger.recommend(USER)
-    assert "inference keys create" in unauthorized.value.next_command
+    assert "refrain keys create" in unauthorized.value.next_command
     ring = KeyRing(closed_world[0])
     reporter, _ = ring.create("reporter", ["send_events"])
     with Client(url, api_key=reporter) as client_of_events, pytest.raises(Forbidden, match="the role predict"):

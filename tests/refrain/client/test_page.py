@@ -36,7 +36,7 @@ def test_the_examples_run(service: tuple[str, str], capsys: pytest.CaptureFixtur
         exec(block.replace("http://127.0.0.1:8000", url).replace("rf_…", key), names)
     printed = capsys.readouterr().out
     assert "1 [(1, " in printed
-    assert "no such model: 'no_such_model' → python -m training" in printed
+    assert "no such model: 'no_such_model' → refrain model" in printed
 
 
 def test_every_method_is_in_the_table() -> None:

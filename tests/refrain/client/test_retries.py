@@ -199,7 +199,7 @@ def test_a_page_of_a_proxy_is_an_error_of_its_own(use: Use) -> None:
 
 
 def test_nobody_there_and_nobody_in_time(use: Use) -> None:
-    with pytest.raises(Unreachable, match="inference serve") as caught:
+    with pytest.raises(Unreachable, match="refrain serve") as caught:
         use(f"http://127.0.0.1:{free_port()}", "check_health", retries=1)
     assert caught.value.status is None
     with answering(HEALTHY, delay=0.6) as server, pytest.raises(Unreachable, match="no answer in time"):

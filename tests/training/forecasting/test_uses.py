@@ -94,7 +94,7 @@ def test_what_a_run_tells(trained: tuple[Home, dict[str, Any]]) -> None:
     for name in ("trends", "charts", "user_behavior", "capacity"):
         summary = "\n".join(results[name].lines())
         assert "registered: " in summary
-        assert "training promote" in summary
+        assert "refrain model promote" in summary
         page = results[name].report.read_text()
         assert "<pre>" in page
         assert "<svg" in page
@@ -214,7 +214,7 @@ def test_the_command_line(home: Home) -> None:
     assert done.stdout.count("●") == 3
     failed = CliRunner().invoke(command, ["forecast", "track", "nobody"])
     assert failed.exit_code == 1
-    assert "Next      python -m training forecast" in failed.stderr
+    assert "Next      refrain model forecast" in failed.stderr
 
 
 def test_histories_are_the_plays_of_each_day(home: Home) -> None:

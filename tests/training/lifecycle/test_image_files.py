@@ -75,4 +75,4 @@ def test_without_a_project_nothing_of_one_is_copied(shop: Home, tmp_path: Path) 
 
 def test_commands_of_a_lifecycle_belong_to_its_project(shop: Home) -> None:
     with pytest.raises(StoreError, match=r"one of \['orders'\]"):
-        _commands(shop, [["transforms", "send", "absent", "--kind", "plays"]])
+        _commands(shop, [["send", "absent", "--kind", "plays"]])

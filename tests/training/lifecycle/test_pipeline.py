@@ -61,8 +61,8 @@ def test_a_stage_that_fails_says_so_and_keeps_what_was_done(own_world: Home, pip
     file.write_bytes(b"no parquet")
     with pytest.raises(StoreError) as error:
         pipeline.run()
-    assert "'python -m transforms build' to end well" in str(error.value)
-    assert error.value.next_command == "python -m transforms build"
+    assert "'refrain build' to end well" in str(error.value)
+    assert error.value.next_command == "refrain build"
 
 
 def test_what_nobody_knows_is_an_error(own_world: Home) -> None:

@@ -210,4 +210,4 @@ def test_a_feature_that_is_nowhere_is_an_error() -> None:
     missing = np.full(5, np.nan)
     with pytest.raises(InputError, match="values of view__gone, other__all") as error:
         training_data.refuse_empty("m", {"view__there": np.ones(5), "view__gone": missing, "other__all": missing})
-    assert error.value.next_command == "python -m training run m --set without=view__gone,other"
+    assert error.value.next_command == "refrain model run m --set without=view__gone,other"

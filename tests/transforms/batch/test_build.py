@@ -260,7 +260,7 @@ def test_backups_beside_the_days_change_nothing(built: Home) -> None:
 def test_a_damaged_raw_file_is_named(built: Home, table: str) -> None:
     path = sorted(built.raw(table).rglob("part-0.parquet"))[-1]
     spoil(path)
-    with pytest.raises(StoreError, match=f"{path.name}.*next: rm .*{path.parent.name}.*transforms import"):
+    with pytest.raises(StoreError, match=f"{path.name}.*next: rm .*{path.parent.name}.*refrain import"):
         build(built, END)
 
 
@@ -268,7 +268,7 @@ def test_damaged_tiles_are_named(built: Home) -> None:
     tile = sorted(built.tiles("user_listening").rglob("sums.parquet"))[-1]
     spoil(tile)
     shutil.rmtree(built.features("user_listening"))
-    with pytest.raises(StoreError, match=f"next: rm -r .*{tile.parent.name} && python -m transforms build"):
+    with pytest.raises(StoreError, match=f"next: rm -r .*{tile.parent.name} && refrain build"):
         build(built, END)
     shutil.rmtree(tile.parent)
     build(built, END)
@@ -310,7 +310,7 @@ def test_changed_code_rebuilds_its_tables(built: Home, monkeypatch: pytest.Monke
 
 
 def test_without_plays_the_next_command_is_told(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match="python -m transforms simulate"):
+    with pytest.raises(StoreError, match="refrain simulate"):
         build(Home(tmp_path / "empty"))
 
 

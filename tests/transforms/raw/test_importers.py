@@ -79,7 +79,7 @@ class TestMovieLens:
     def test_a_missing_file_is_named(self, home: Home, tmp_path: Path) -> None:
         folder = tiny_movielens(tmp_path / "ml")
         (folder / "u.item").unlink()
-        with pytest.raises(InputError, match=r"no file u\.item.*next: python -m transforms import movielens"):
+        with pytest.raises(InputError, match=r"no file u\.item.*next: refrain import movielens"):
             load(home, "movielens", folder)
 
     def test_lines_that_are_no_ratings_are_quarantined(self, home: Home, tmp_path: Path) -> None:
@@ -283,7 +283,7 @@ class TestSpotify:
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_nothing_there_is_one_clear_error(home: Home, tmp_path: Path, name: str) -> None:
-    with pytest.raises(InputError, match=f"nothing at .*next: python -m transforms import {name}"):
+    with pytest.raises(InputError, match=f"nothing at .*next: refrain import {name}"):
         load(home, name, tmp_path / "absent")
 
 

@@ -107,7 +107,7 @@ def test_bad_rows_go_to_quarantine_with_all_their_reasons(home: Home) -> None:
 def test_an_empty_source_is_no_error_and_no_table(home: Home) -> None:
     report = ingest(home, "a", [Batch("plays", pl.DataFrame(schema=TABLES["plays"].columns))])
     assert report.tables["plays"].read == 0
-    with pytest.raises(StoreError, match="transforms simulate"):
+    with pytest.raises(StoreError, match="refrain simulate"):
         read_plays(home)
 
 

@@ -10,14 +10,19 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 
+from transforms.raw.own_tables import booleans
 from transforms.raw.own_tables.cells import Form, convert
-from transforms.raw.own_tables.times import UNITS, TimeForm, convert_times, recognize, suggestion
+from transforms.raw.own_tables.times import UNITS, TimeForm, convert_times, likely_unit, recognize, suggestion
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 BAD = object()
 
 
-BOOLEANS = {**dict.fromkeys(("true", "t", "yes", "1"), True), **dict.fromkeys(("false", "f", "no", "0"), False)}
+YES = (
+    "true t yes y 1 on x ja j oui o sí si sì s sim да д ✓ ✔ wahr vrai verdadero vero verdadeiro waar tak prawda истина"
+)
+NO = "false f no n 0 off nein non não nao нет н falsch faux falso nee onwaar nej nie fałsz ложь"
+BOOLEANS = {**dict.fromkeys(YES.split(), True), **dict.fromkeys(NO.split(), False)}
 FLOAT = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
 
 
@@ -45,7 +50,8 @@ def naive(text: str, dtype: str) -> Any:
 
 
 CELLS = st.one_of(
-    st.sampled_from(["", " ", "true", "T", "YES", "no", "0", "1", "7.0", "7.", "-7.00", "7.5", "1e3", "1e999", "nan"]),
+    st.sampled_from(["", " ", "Ja", "нет", " x ", "OUI"]),
+    st.sampled_from(["true", "T", "YES", "no", "0", "1", "7.0", "7.", "-7.00", "7.5", "1e3", "1e999", "nan"]),
     st.sampled_from(["9223372036854775807", "9223372036854775808", "-9223372036854775808.0", "007", "+1", "١"]),
     st.integers(-(2**65), 2**65).map(str),
     st.floats(allow_nan=False, allow_infinity=False).map(str),
@@ -77,7 +83,14 @@ def test_a_column_of_texts_is_as_each_of_its_cells(cells: list[str], dtype: str)
         (pa.array([20_260_301]), "Date", [BAD]),
         (pa.array([1, 0, None, 2]), "Bool", [True, False, None, BAD]),
         (pa.array([1.0, 0.0, float("nan"), 0.5]), "Bool", [True, False, None, BAD]),
-        (pa.array(["Yes", "f", None, "y"]), "Bool", [True, False, None, BAD]),
+        (pa.array(["Yes", "f", None, "maybe"]), "Bool", [True, False, None, BAD]),
+        (
+            pa.array(["Ja", "NEIN", "oui", "non", "sí", "SI", "no"]),
+            "Bool",
+            [True, False, True, False, True, True, False],
+        ),
+        (pa.array(["Да", "нет", "sim", "NÃO", "x", "X"]), "Bool", [True, False, True, False, True, True]),
+        (pa.array(["WAHR", "falsch", "Vrai", "FAUX", "y", "N"]), "Bool", [True, False, True, False, True, False]),
         (pa.array([True, False, None]), "Bool", [True, False, None]),
         (pa.array([True, False]), "Int64", [BAD, BAD]),
         (pa.array([True]), "String", [BAD]),
@@ -156,6 +169,17 @@ def test_texts_that_are_not_utf8_are_refused() -> None:
     converted = convert(broken, "String")
     assert converted.values.to_pylist() == ["a", None]
     assert list(converted.refused) == [1]
+
+
+@pytest.mark.parametrize("cells", [["", "x", " "], [None, "X", None], ["", "✓", None]])
+def test_a_mark_and_blanks_are_true_and_false(cells: list[str | None]) -> None:
+    form = Form(is_text=True, is_blank_false=True)
+    assert convert(pa.array(cells, pa.string()), "Bool", form).values.to_pylist() == [False, True, False]
+    assert convert(pa.nulls(2), "Bool", form).values.to_pylist() == [False, False]
+
+
+def test_no_word_is_both_true_and_false() -> None:
+    assert not booleans.TRUE & booleans.FALSE
 
 
 PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
@@ -237,6 +261,21 @@ def test_forms_of_times_in_words(cells: pa.Array, words: str) -> None:
 )
 def test_what_may_be_something_else_is_not_recognized(cells: pa.Array) -> None:
     assert recognize(cells) is None
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_units_of_the_future_are_recognized(unit: str) -> None:
+    ticks = [int(datetime(year, 1, 1, tzinfo=UTC).timestamp()) * PER_SECOND[unit] for year in (2040, 2099)]
+    form = recognize(pa.array(ticks))
+    assert form is not None
+    assert form.detail == unit
+
+
+@pytest.mark.parametrize(("year", "unit"), [(1975, "s"), (1975, "ms"), (1901, "us"), (1979, "ns")])
+def test_the_unit_of_older_times_is_proposed(year: int, unit: str) -> None:
+    cells = pa.array([int(datetime(year, 1, 1, tzinfo=UTC).timestamp()) * PER_SECOND[unit]] * 2)
+    assert recognize(cells) is None
+    assert likely_unit(cells) == unit
 
 
 def test_a_time_of_another_unit_is_refused() -> None:

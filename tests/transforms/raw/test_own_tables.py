@@ -152,6 +152,38 @@ def test_the_plan_is_shown_and_look_stores_nothing(shop: Home, tmp_path: Path) -
     ]
 
 
+@pytest.mark.parametrize(
+    ("cells", "words", "expected"),
+    [
+        (["ja", "Nein", ""], "booleans: ja/nein", [True, False, None]),
+        (["x", "", ""], "booleans: x/blank", [True, False, False]),
+        (["нет", "ДА", "x"], "booleans: x/да/нет", [False, True, True]),
+        (["1", "0", ""], "booleans: 1/0", [True, False, None]),
+    ],
+)
+def test_words_of_booleans_are_shown_and_stored(
+    shop: Home, tmp_path: Path, cells: list[str], words: str, expected: list[bool | None]
+) -> None:
+    path = tmp_path / "orders.csv"
+    rows = [f"{number},{cell},2026-01-05" for number, cell in enumerate(cells)]
+    path.write_text("\n".join(["customer,gift,ordered_at", *rows]) + "\n")
+    _, lines = run(shop, path)
+    assert any(words in line and "gift, Bool" in line for line in lines), lines
+    assert [row["gift"] for row in stored(shop)] == expected
+
+
+def test_the_plan_says_how_many_rows_lie_in_the_future(shop: Home, tmp_path: Path) -> None:
+    path = tmp_path / "orders.csv"
+    path.write_text("customer,ordered_at\n1,1767614400000\n2,2240611200000\n3,2240611200000\n")
+    report, lines = run(shop, path)
+    assert any("milliseconds since 1970" in line for line in lines)
+    assert (
+        "  ordered_at: 2 of the first 3 rows lie in the future, up to 2041-01-01 00:00; these go to quarantine" in lines
+    )
+    assert report is not None
+    assert report.tables["orders"].reasons == {"event_timestamp in the future": 2}
+
+
 def test_a_cell_that_does_not_fit_costs_its_row_only(shop: Home, tmp_path: Path) -> None:
     path = tmp_path / "orders.csv"
     lines = [
@@ -180,7 +212,7 @@ def test_a_cell_that_does_not_fit_costs_its_row_only(shop: Home, tmp_path: Path)
         "3 cells instead of 4",
         "a quote that is not closed, or text after a closing one",
         "a quote that is not closed, or text after a closing one",
-        "cents: not a whole number; gift: none of true, false, yes, no, t, f, 1 and 0",
+        "cents: not a whole number; gift: no boolean such as yes, no, true, false, 1 or 0",
         "customer_id is missing",
         "event_timestamp: not a time in ISO 8601",
     ]

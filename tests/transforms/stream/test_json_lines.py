@@ -34,9 +34,9 @@ TWO = line("a") + line("b")
 def test_what_is_no_file_of_lines(tmp_path: Path, content: bytes, message: str, command: str) -> None:
     path = tmp_path / "it's today's.jsonl"
     path.write_bytes(content)
-    with pytest.raises(InputError, match=f"{message} in .*next: {command}.*python -m transforms stream -"):
+    with pytest.raises(InputError, match=f"{message} in .*next: {command}.*refrain stream -"):
         read(Memory(), path)
-    with pytest.raises(InputError, match="python -m transforms send -"):
+    with pytest.raises(InputError, match="refrain send -"):
         check_lines(path, "send")
 
 

@@ -43,7 +43,7 @@ def fit_rows(
         raise InputError(
             expected=f"at least {FEWEST} normal rows",
             found=str(count),
-            next_command="python -m transforms build  (with more history)",
+            next_command="refrain build  (with more history)",
         )
     columns = Columns.fit(rows)
     wide_matrix = columns.encode(rows, farthest=FAR)

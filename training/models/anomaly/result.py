@@ -33,7 +33,7 @@ class AnomalyResult:
         for stage, seconds in self.seconds.items():
             yield f"{stage:14}{seconds:7.1f} s"
         yield from table(self.metrics, self.baseline)
-        yield f"registered: {self.name} {self.version} (challenger). Next: python -m training promote {self.name}"
+        yield f"registered: {self.name} {self.version} (challenger). Next: refrain model promote {self.name}"
 
 
 def table(metrics: Mapping[str, IncidentMetrics], baseline: Mapping[str, IncidentMetrics]) -> Iterator[str]:

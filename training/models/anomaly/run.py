@@ -67,7 +67,7 @@ def run(home: Home, detector: Detector, *, progress: Progress = silent, seed: in
         raise InputError(
             expected=f"rows for {detector.service}",
             found=str(spine.height),
-            next_command="python -m transforms simulate-telemetry && python -m transforms build",
+            next_command="refrain simulate-telemetry && refrain build",
         )
     labelled_incidents = incidents(home, detector.key)
     times = spine["event_timestamp"].dt.timestamp("us").to_numpy()

@@ -48,7 +48,7 @@ def train_cnn(home: Home, folder: Path, recipe: CnnRecipe, *, progress: Progress
         raise InputError(
             expected=f"sound files of {FEWEST} labelled tracks in {folder}, each named by its track",
             found=str(len(rows)),
-            next_command="python -m transforms import audio PATH, with its labels.csv",
+            next_command="refrain import audio PATH, with its labels.csv",
         )
     with Processes() as processes:
         patches_or_errors = list(processes.each(_patch, [files[sounds.tracks[row]] for row in rows]))

@@ -135,7 +135,7 @@ def backtest(
         raise InputError(
             expected=f"series of more than {max(backs, default=1)} steps for a backtest over {len(backs)} origins",
             found=f"{panel.steps} steps",
-            next_command="python -m transforms import FORMAT PATH  (more days), or ask for a shorter horizon",
+            next_command="refrain import FORMAT PATH  (more days), or ask for a shorter horizon",
         )
     forecasts: dict[str, list[np.ndarray]] = {forecaster.name: [] for forecaster in forecasters}
     truth, scale = [], []

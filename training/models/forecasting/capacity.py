@@ -87,7 +87,7 @@ def run(home: Home, settings: Settings | None = None, *, progress: Progress = si
         raise InputError(
             expected=f"at least {(max(settings.validation) + 2 * WEEK) // DAY} days of plays for a week by the hour",
             found=f"{panel.steps // DAY}",
-            next_command="python -m transforms import FORMAT PATH  (more days)",
+            next_command="refrain import FORMAT PATH  (more days)",
         )
     clock.lap("features")
     names = [forecaster.name for forecaster in forecasters(settings)]

@@ -251,7 +251,7 @@ def _load_charts(home: Home) -> dict[str, ChartGrid]:
         raise StoreError(
             expected="charts in the raw table chart_entries",
             found="none",
-            next_command="python -m transforms import billboard PATH && python -m transforms build",
+            next_command="refrain import billboard PATH && refrain build",
         )
     return dict(sorted(charts.items()))
 

@@ -149,7 +149,7 @@ class ChartRuns:
             raise InputError(
                 expected=f"titles whose place {ahead} weeks later is known",
                 found=f"{int((rank > 0).sum())} among {rows.height:,} rows",
-                next_command="python -m transforms import billboard PATH  (more weeks)",
+                next_command="refrain import billboard PATH  (more weeks)",
             )
         return matrix(rows, ahead, self.size), rank, charting(rows)
 

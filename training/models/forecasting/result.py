@@ -44,8 +44,8 @@ class ForecastResult:
         yield from table(self.metrics)
         yield f"report: {self.report}"
         yield (
-            f"registered: {self.name} {self.version} (challenger). Next: python -m training promote {self.name}, then "
-            "python -m training forecast"
+            f"registered: {self.name} {self.version} (challenger). Next: refrain model promote {self.name}, then "
+            "refrain model forecast"
         )
 
 

@@ -120,7 +120,7 @@ def run(home: Home, settings: Settings | None = None, *, progress: Progress = si
         raise InputError(
             expected=f"at least {required_days} days of plays for forecasts of {settings.horizon} days",
             found=f"{panel.steps}",
-            next_command="python -m transforms import FORMAT PATH  (more days)",
+            next_command="refrain import FORMAT PATH  (more days)",
         )
     future_inputs = TrendInputs(world)
     members = forecasters(future_inputs, settings, len(panel))

@@ -139,7 +139,7 @@ class OwnResult:
                     f"{figures.recall_at_20:11.4f}{figures.users:9}"
                 )
         yield f"report: {self.report}"
-        yield f"registered: {NAME} {self.version} (challenger). Next: python -m training promote {NAME}"
+        yield f"registered: {NAME} {self.version} (challenger). Next: refrain model promote {NAME}"
 
 
 def draw_page(data: OwnData, why: str, evaluation: OwnEvaluation) -> str:

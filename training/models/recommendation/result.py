@@ -41,7 +41,7 @@ class Result:
         if self.evaluation.lost_to_popularity:
             yield "the ranker lost to popularity_28d at the cutoff: its bundle orders by these plays, and says so"
         yield f"report: {self.report}"
-        yield f"registered: {NAME} {self.version} (challenger). Next: python -m training promote {NAME}"
+        yield f"registered: {NAME} {self.version} (challenger). Next: refrain model promote {NAME}"
 
 
 def flatten_metrics(evaluation: evaluate.Evaluation) -> dict[str, float]:

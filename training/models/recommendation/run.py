@@ -193,7 +193,7 @@ def _prepare(
         raise InputError(
             expected=f"at least {LEAST_LISTENERS} listeners",
             found=f"{interactions.shape[0]}",
-            next_command="python -m transforms import FORMAT PATH  (plays of more people)",
+            next_command="refrain import FORMAT PATH  (plays of more people)",
         )
     split = TimeSplit.by_share(interactions.time)
     settings = replace(settings, ials=choose_vectors(home, interactions, split, settings))
@@ -256,7 +256,7 @@ def _collect_moments(
             raise InputError(
                 expected=f"listeners with plays before and new tracks in the {name} period",
                 found="none",
-                next_command="python -m transforms import FORMAT PATH  (more events, over more days)",
+                next_command="refrain import FORMAT PATH  (more events, over more days)",
             )
     final_knowledge = learn(home, interactions, split.end, settings.ials, before=knowledge)
     clock.lap("knowledge")

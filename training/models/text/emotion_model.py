@@ -87,7 +87,7 @@ def load(home: Home) -> tuple[LabelledTexts, np.ndarray]:
         raise InputError(
             expected=f"labels among {', '.join(CLASSES)}",
             found=", ".join(unknown_labels[:5]),
-            next_command="python -m transforms import texts PATH",
+            next_command="refrain import texts PATH",
         )
     return texts, np.array([CLASSES.index(texts.classes[label]) for label in texts.labels], np.int64)
 

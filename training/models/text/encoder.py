@@ -151,7 +151,7 @@ def _load(path: str, classes: int) -> tuple[Any, Any, Any]:
         raise InputError(
             expected=f"an encoder in the folder {path!r}, or of this name on the hub",
             found=(str(error).splitlines() or [""])[0][:200],
-            next_command="python -m training fine-tune --help",
+            next_command="refrain model fine-tune --help",
         ) from error
     return torch, model, tokenizer
 

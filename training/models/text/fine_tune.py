@@ -41,7 +41,7 @@ def fine_tune(
     """
     if task not in TASKS:
         raise InputError(
-            expected=f"one of {', '.join(TASKS)}", found=repr(task), next_command="python -m training fine-tune --help"
+            expected=f"one of {', '.join(TASKS)}", found=repr(task), next_command="refrain model fine-tune --help"
         )
     clock = Clock(silent, 3)
     texts = LabelledTexts.load(home, task)

@@ -50,7 +50,7 @@ def fit(
         raise InputError(
             expected="texts that share words",
             found=f"{len(tokens)} texts that share none",
-            next_command="python -m transforms simulate  (or: python -m transforms import texts PATH)",
+            next_command="refrain simulate  (or: refrain import texts PATH)",
         )
 
     def matrix(rows: SparseRows, weight: float = 1.0):  # type: ignore[no-untyped-def]

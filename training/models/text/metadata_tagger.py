@@ -72,7 +72,7 @@ def run(home: Home, *, progress: Progress = silent, seed: int = 0) -> TrainedRes
         raise InputError(
             expected=f"at least two tags with {FEWEST_ARTISTS} artists each",
             found=str(len(vocabulary)),
-            next_command="python -m transforms simulate  (or: python -m transforms import lastfm PATH)",
+            next_command="refrain simulate  (or: refrain import lastfm PATH)",
         )
     fit_at, test_at, end = moments
     train, pulled, fit = _pull_artists(home, tags, vocabulary, fit_at, test_at)
@@ -149,8 +149,7 @@ def _pull_artists(  # type: ignore[no-untyped-def]
         raise InputError(
             expected=f"vectors of the texts about artists, as of {moment:%Y-%m-%d}",
             found="none",
-            next_command="python -m training run text_embedder && python -m training promote text_embedder && "
-            "python -m transforms build",
+            next_command="refrain model run text_embedder && refrain model promote text_embedder && refrain build",
         )
     fits = rows["artist_text__fit"].unique().to_list()
     artist_rows = {artist: row for row, artist in enumerate(rows["artist_id"].to_list())}

@@ -72,7 +72,7 @@ def load(home: Home) -> LabelledTexts:
         raise InputError(
             expected=f"{FEWEST} texts labelled {' or '.join(CLASSES)}",
             found=f"{len(texts)} labelled {', '.join(texts.classes)}",
-            next_command="python -m transforms import texts PATH",
+            next_command="refrain import texts PATH",
         )
     return texts
 

@@ -213,7 +213,7 @@ def run(home: Home, *, progress: Progress = silent) -> TrainedResult:
         raise InputError(
             expected="dozens of sessions, titles or tags",
             found="too few",
-            next_command="python -m transforms simulate",
+            next_command="refrain simulate",
         )
     clock.lap("sequences")
     metrics: dict[str, dict[str, float]] = {}

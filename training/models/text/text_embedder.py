@@ -82,7 +82,7 @@ def run(home: Home, *, until: datetime | None = None, progress: Progress = silen
         raise InputError(
             expected="texts, titles, names or tags to learn from",
             found=str(len(all_texts)),
-            next_command="python -m transforms simulate  (or: python -m transforms import texts PATH)",
+            next_command="refrain simulate  (or: refrain import texts PATH)",
         )
     clock.lap("texts")
     artists, ranks = rank_artists(home, tags, seed, until)

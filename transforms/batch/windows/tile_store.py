@@ -84,7 +84,7 @@ def _read(paths: list[Path]) -> pl.DataFrame:
                 raise StoreError(
                     expected=f"whole tiles at {path}",
                     found=(str(file_error).splitlines() or ["nothing"])[0],
-                    next_command=f"rm -r {shlex.quote(str(path.parent))} && python -m transforms build",
+                    next_command=f"rm -r {shlex.quote(str(path.parent))} && refrain build",
                 ) from error
         raise
 

@@ -150,7 +150,7 @@ def _check(source: str, values: pl.Series, is_valid: pl.Series, expected: str) -
         raise InputError(
             expected=f"{expected} in the column {values.name} of {source}",
             found=str(invalid[0]),
-            next_command=f"correct the file of the raw table {source} that has it, then: python -m transforms build",
+            next_command=f"correct the file of the raw table {source} that has it, then: refrain build",
         )
 
 

@@ -48,7 +48,7 @@ class Calibration:
             raise InputError(
                 expected="at least 100 normal rows to calibrate scores on",
                 found=str(len(ordered)),
-                next_command="python -m transforms build  (with more history)",
+                next_command="refrain build  (with more history)",
             )
         grid = np.quantile(ordered, np.linspace(0, 1 - TAIL, GRID))
         excess = ordered[ordered > grid[-1]] - grid[-1]

@@ -83,7 +83,7 @@ class Columns:
                 raise InputError(
                     expected=f"values of the feature {name!r}",
                     found="all of them missing",
-                    next_command="python -m transforms build  (or leave the feature out of the service)",
+                    next_command="refrain build  (or leave the feature out of the service)",
                 )
             log = bool(numbers.min() >= 0 and numbers.max() > 1.5)
             scaled = np.log1p(numbers) if log else numbers

@@ -80,7 +80,7 @@ class Layout:
             raise InputError(
                 expected=f"the features {self.names}",
                 found=f"no {absent[0]!r}",
-                next_command="pull the model's own feature service: python -m training list",
+                next_command="pull the model's own feature service: refrain model list",
             )
         parts = [part for column in self.columns for part in _numbers(column, features[column.name])]
         return np.column_stack(parts).astype(np.float32) if parts else np.empty((0, 0), np.float32)

@@ -19,6 +19,9 @@ PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 FIRST = datetime(1980, 1, 1, tzinfo=UTC)
 """Earliest time; the latest is a day from now. Earlier ones are of devices without a clock, or no times."""
 
+LAST = datetime(2100, 1, 1, tzinfo=UTC)
+"""Latest time by which a unit is recognized; a time of the future is refused for this true reason."""
+
 MAJORITY = 0.9
 """Least share of the numbers that must be times of one unit for it to be recognized."""
 
@@ -176,7 +179,7 @@ def _of_numbers(numbers: pl.Series) -> tuple[pl.Series, str]:
 
 
 def recognized_unit(numbers: pl.Series) -> str:
-    """The unit in which most of the numbers are times between ``FIRST`` and now; empty if there is none.
+    """The unit in which most of the numbers are times between ``FIRST`` and ``LAST``; empty if there is none.
 
     >>> recognized_unit(pl.Series([1710058860.5]))
     's'
@@ -188,13 +191,13 @@ def recognized_unit(numbers: pl.Series) -> str:
 
 
 def is_likely(numbers: pl.Series, unit: str) -> pl.Series:
-    """(rows,) whether numbers are times of a unit between ``FIRST`` and now.
+    """(rows,) whether numbers are times of a unit between ``FIRST`` and ``LAST``.
 
     >>> is_likely(pl.Series([1710058860, 5]), "s").to_list()
     [True, False]
     """
     scale = PER_SECOND[unit]
-    return ((numbers >= FIRST.timestamp() * scale) & (numbers <= _latest().timestamp() * scale)).fill_null(False)
+    return ((numbers >= FIRST.timestamp() * scale) & (numbers < LAST.timestamp() * scale)).fill_null(False)
 
 
 def _of_texts(texts: pl.Series) -> tuple[pl.Series, str]:

@@ -120,7 +120,7 @@ class Format:
         return InputError(
             expected=self.expects,
             found=found,
-            next_command=f"python -m transforms import {self.name} PATH  (--help lists the formats)",
+            next_command=f"refrain import {self.name} PATH  (--help lists the formats)",
         )
 
 

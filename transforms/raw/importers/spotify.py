@@ -117,7 +117,7 @@ def _file(path: Path, name: str, seen: dict[str, datetime], index: int, files: i
             raise InputError(
                 expected=f"a whole JSON array in {name}",
                 found=f"{error} after {count:,} plays".replace("\n", " "),
-                next_command=f"get the export again, then: python -m transforms import spotify {path}",
+                next_command=f"get the export again, then: refrain import spotify {path}",
             ) from error
     yield from (rows.flush(index + 1, files) for rows in tables.values())
 

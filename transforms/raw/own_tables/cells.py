@@ -21,10 +21,8 @@ from feature_repo.errors import InputError
 from feature_repo.keys import key_value
 from feature_repo.packed.key_columns import key_column
 from transforms.raw.dates import FORMAT, are_dates
+from transforms.raw.own_tables import booleans
 from transforms.raw.own_tables.source import Cells
-
-TRUE, FALSE = ("true", "t", "yes", "1"), ("false", "f", "no", "0")
-"""Texts of booleans, in any case."""
 
 NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 """Pattern of a number in a text."""
@@ -71,11 +69,13 @@ class Form:
         decimal: the character between a number and its fraction in texts.
         are_floats: whether texts are numbers that a program wrote as floats, so that a whole one is an integer also
             where a text is declared, and a fraction is refused there.
+        is_blank_false: whether true is a mark such as ``x``, so that a blank is false.
     """
 
     is_text: bool = False
     decimal: str = "."
     are_floats: bool = False
+    is_blank_false: bool = False
 
 
 def convert(cells: Cells, dtype: str, form: Form | None = None) -> Converted:
@@ -95,6 +95,8 @@ def convert(cells: Cells, dtype: str, form: Form | None = None) -> Converted:
     target = _ARROW[dtype]
     if isinstance(cells, pa.Array):
         cells = plain(cells)
+        if form.is_blank_false and pa.types.is_null(cells.type):
+            cells = cells.cast(pa.string())
         if pa.types.is_null(cells.type):
             return Converted(pa.nulls(len(cells), target))
         if pa.types.is_string(cells.type):
@@ -124,6 +126,8 @@ def _texts(cells: pa.Array, dtype: str, form: Form) -> pa.Array:
     texts = cells if dtype == "String" and not form.are_floats else pc.utf8_trim_whitespace(cells)
     if dtype != "String" or form.is_text:
         texts = pc.if_else(pc.equal(texts, ""), None, texts)
+    if form.is_blank_false:
+        texts = pc.fill_null(texts, "false")
     if form.decimal != "." and dtype in ("Int64", "Float64"):
         # a point beside decimal commas stands between thousands: such a number becomes no number, and is refused
         is_plain = pc.match_substring_regex(texts, rf"^[+-]?[0-9]*{form.decimal}?[0-9]*$")
@@ -141,8 +145,7 @@ def _booleans(cells: pa.Array) -> pa.Array:
     if pa.types.is_boolean(cells.type):
         return cells
     if pa.types.is_string(cells.type):
-        lowered = pc.utf8_lower(cells)
-        is_true, is_false = (pc.is_in(lowered, pa.array(texts)) for texts in (TRUE, FALSE))
+        is_true, is_false = booleans.booleans(cells)
     elif pa.types.is_integer(cells.type) or pa.types.is_floating(cells.type):
         cells = pc.if_else(pc.is_nan(cells), None, cells) if pa.types.is_floating(cells.type) else cells
         is_true, is_false = pc.equal(cells, 1).fill_null(False), pc.equal(cells, 0).fill_null(False)
@@ -275,10 +278,10 @@ def _boolean(value: Any) -> bool | None:
     if isinstance(value, bool):
         return value
     if isinstance(value, int | float | Decimal | str):
-        text = value.lower() if isinstance(value, str) else f"{value:g}"
-        if text in TRUE or text in FALSE:
-            return text in TRUE
-    raise Refused("none of true, false, yes, no, t, f, 1 and 0")
+        found = booleans.boolean(value if isinstance(value, str) else f"{value:g}")
+        if found is not None:
+            return found
+    raise Refused(booleans.REASON)
 
 
 def _float(value: Any) -> float | None:
@@ -312,14 +315,13 @@ def words_of(cells: Cells, form: Form) -> str:
         for words, pattern in _PATTERNS.items():
             if texts.str.contains(pattern.replace(r"\.", f"[.{form.decimal}]")).all():
                 return words
-        return "text"
+        return (booleans.description(texts) if booleans.are_certain(texts) else "") or "text"
     return next((words for words, is_it in _TYPES.items() if is_it(cells.type)), str(cells.type))
 
 
 _PATTERNS = {
     "whole numbers": r"^-?[0-9]+$",
     "numbers": NUMBER,
-    "booleans": r"^(?i)(true|false|t|f|yes|no)$",
     "dates": r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$",
 }
 _KINDS = {

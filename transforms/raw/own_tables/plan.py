@@ -2,7 +2,8 @@
 
 import difflib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -11,11 +12,12 @@ import pyarrow as pa
 
 from feature_repo.errors import InputError
 from feature_repo.windows import EventSource
+from transforms.raw.own_tables import booleans
 from transforms.raw.own_tables.cells import FRACTIONAL, Form, convert, plain, words_of
 from transforms.raw.own_tables.request import CREATED, TIME, TableRequest
 from transforms.raw.own_tables.source import Cells, Chunk, OwnTable
-from transforms.raw.own_tables.times import TimeForm, convert_times, recognize, suggestion
-from transforms.raw.table import RawTable
+from transforms.raw.own_tables.times import TimeForm, convert_times, likely_unit, recognize, suggestion
+from transforms.raw.table import CLOCK_TOLERANCE, RawTable
 
 
 @dataclass(frozen=True)
@@ -142,7 +144,8 @@ class _Planner:
             "that --time-format names (s, ms, us, ns, or as of strptime)",
             found=f"{first[:60]!r}{f', not of the format {given!r}' if given else ''}",
             next_command=self._request.command(
-                **self._other_time(target, column), time_format=suggestion(cells) or "%d.%m.%Y %H:%M"
+                **self._other_time(target, column),
+                time_format=suggestion(cells) or likely_unit(cells) or "%d.%m.%Y %H:%M",
             ),
         )
 
@@ -184,6 +187,8 @@ class _Planner:
         cells = self._sample.columns[column]
         is_key = name in self._source.key
         form = self._form(cells, is_key)
+        if dtype == "Bool" and (texts := _texts(cells)) is not None:
+            form = replace(form, is_blank_false=booleans.are_marks(texts))
         self._check_fits(column, name, dtype, cells, form)
         return ColumnPlan(column, name, dtype, form)
 
@@ -241,11 +246,26 @@ class _Planner:
         widths = [max(len(row[number]) for row in rows) for number in (0, 1)]
         for name, words, target in rows:
             yield f"  {name:{widths[0]}}  {words:{widths[1]}}  {target}"
+        yield from self._future_lines(columns)
         is_seen = {column.target: column.column in self._table.columns for column in columns}
         for name in self._source.columns:
             if not is_seen.get(name):
                 where = "taken from later rows that have it" if name in is_seen else "missing, for it has no column"
                 yield f"  {name} of {self._source.name}: {where}"
+
+    def _future_lines(self, columns: list[ColumnPlan]) -> Iterator[str]:
+        """Says how many events lie in the future, whose rows will be refused."""
+        for column in columns:
+            if column.target != TIME or column.time_form is None:
+                continue
+            moments = pl.Series(convert_times(self._sample.columns[column.column], column.time_form).values)
+            later = int((moments > datetime.now(UTC) + CLOCK_TOLERANCE).sum())
+            if later:
+                latest: Any = moments.max()
+                yield (
+                    f"  {column.column}: {later:,} of the first {self._sample.rows:,} rows lie in the future, up to "
+                    f"{latest:%Y-%m-%d %H:%M}; these go to quarantine"
+                )
 
     def _in_words(self, column: ColumnPlan) -> tuple[str, str]:
         """The type of a column, and what becomes of it."""
@@ -256,10 +276,17 @@ class _Planner:
         words = words_of(self._sample.columns[name], column.form)
         if column.form.are_floats:
             words = "whole numbers with a decimal point"
+        if column.dtype == "Bool" and (texts := _texts(self._sample.columns[name])) is not None:
+            words = booleans.description(texts) or words
         if column.form.decimal == "," and column.dtype in ("Int64", "Float64"):
             words += " with a decimal comma"
         how = "same name" if name == column.target else "mapped"
         return words, f"{column.target}, {column.dtype} ({how})"
+
+
+def _texts(cells: Cells) -> pl.Series | None:
+    """The cells of a column of texts; None for another one."""
+    return pl.Series(plain(cells)) if isinstance(cells, pa.Array) and pa.types.is_string(plain(cells).type) else None
 
 
 def _values(cells: Cells) -> list:
@@ -270,7 +297,7 @@ _EXPECTED = {
     "String": "texts or whole numbers",
     "Int64": "whole numbers",
     "Float64": "numbers",
-    "Bool": "booleans (true, false, yes, no, t, f, 1, 0)",
+    "Bool": "booleans (true/false, 1/0, x/blank, or words such as yes/no, ja/nein, oui/non, sí/no, да/нет)",
     "Date": "dates, or texts such as 2026-03-01,",
 }
 """Declared type → description of its cells, for messages."""

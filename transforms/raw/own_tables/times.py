@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from feature_repo.stores.spine import parse_instants
-from transforms.raw.files.times import MAJORITY, NUMERIC, PER_SECOND, UNITS, is_likely, recognized_unit
+from transforms.raw.files.times import LAST, MAJORITY, NUMERIC, PER_SECOND, UNITS, is_likely, recognized_unit
 from transforms.raw.own_tables.cells import Converted, plain
 from transforms.raw.own_tables.source import Cells
 
@@ -113,6 +113,22 @@ def suggestion(cells: Cells) -> str:
         if texts.len() and all(_parsed(text, form) is not None for text in texts):
             return form
     return ""
+
+
+def likely_unit(cells: Cells) -> str:
+    """Returns the unit of numbers that are not recognized, to be proposed: the largest in which none is after ``LAST``.
+
+    Returns:
+        The unit; empty if a cell is no number, or too large.
+
+    >>> likely_unit(pa.array([100_000_000_000])), likely_unit(pa.array(["17"])), likely_unit(pa.array(["soon"]))
+    ('ms', 's', '')
+    """
+    texts = _texts(cells).drop_nulls()
+    if not texts.len() or not texts.str.contains(NUMERIC).all():
+        return ""
+    largest = texts.cast(pl.Float64).abs().to_numpy().max()
+    return next((unit for unit in UNITS if largest < LAST.timestamp() * PER_SECOND[unit]), "")
 
 
 def convert_times(cells: Cells, form: TimeForm) -> Converted:

@@ -95,7 +95,7 @@ def _pull_features(home: Home, settings: Settings) -> tuple[Listeners, Origins, 
         raise InputError(
             expected="at least 50 days of plays",
             found=f"{listeners.values.shape[1]}",
-            next_command="python -m transforms import FORMAT PATH  (more days)",
+            next_command="refrain import FORMAT PATH  (more days)",
         )
     return listeners, origins, training_set(SERVICE, listeners.spine([*origins.test, *origins.before_test]), home=home)
 
