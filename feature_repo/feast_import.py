@@ -17,9 +17,12 @@ from typing import Any
 class _BeforeFeast(MetaPathFinder):
     """Prepares the first import of Feast, which Python's own finders then find."""
 
+    def __init__(self) -> None:
+        self._is_done = False
+
     def find_spec(self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None) -> None:
-        if name == "feast":
-            sys.meta_path.remove(self)
+        if name == "feast" and not self._is_done:
+            self._is_done = True  # not removed: Python is iterating over the list of finders
             with contextlib.suppress(ImportError):  # without Feast there is no typeguard; Feast's absence is the error
                 _check_no_calls_of_feast()
             _import_torch_when_needed()
@@ -27,8 +30,7 @@ class _BeforeFeast(MetaPathFinder):
 
 def _check_no_calls_of_feast() -> None:
     """Replaces the decorator of ``typeguard`` by one that leaves Feast's classes as they are."""
-    import typeguard
-
+    typeguard: Any = importlib.import_module("typeguard")  # comes with Feast, and nothing else of Refrain needs it
     typechecked = typeguard.typechecked
 
     @functools.wraps(typechecked)
