@@ -234,7 +234,7 @@ class _Compute:
 
     def _decoded(self, column: str | None, integers: np.ndarray) -> np.ndarray:
         """(rows,) values of a number column: floats from their units, integers as they are."""
-        units = self._table.source.units(str(column))
+        units = self._table.enriched.units(str(column))
         return integers if units is None else units.decode(integers)
 
     def _sum(self, name: str, feature: Sum, window: Window) -> list[pl.Series]:
@@ -255,7 +255,7 @@ class _Compute:
 
     def _std(self, name: str, feature: Std, window: Window) -> list[pl.Series]:
         n, total = (self._total(f"{feature.of}.{part}", window) for part in ("n", "sum"))
-        if self._table.source.units(str(feature.of)) is None:
+        if self._table.enriched.units(str(feature.of)) is None:
             return [_where(n > 0, deviation(n, total, self._total(f"{feature.of}.squares", window)))]
         spread = wide.deviation(n, total, self._wide_total(feature, wide.SQUARE, window))
         return [_where(n > 0, self._decoded(feature.of, spread))]
@@ -298,7 +298,7 @@ class _Compute:
         return self._items_cache[name]
 
     def _is_text(self, feature: Aggregate) -> bool:
-        return self._table.source.dtype(str(feature.of)) == "String"
+        return self._table.enriched.dtype(str(feature.of)) == "String"
 
     def _distinct(self, name: str, feature: Distinct, window: Window) -> list[pl.Series]:
         of = f"values.{feature.of}"

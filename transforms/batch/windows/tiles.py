@@ -82,7 +82,7 @@ def counted_events(table: WindowedTable, events: pl.DataFrame, tenant: str) -> p
 
     Args:
         table: the declaration.
-        events: events of the table's source.
+        events: events of the table's source, enriched by its dimensions (``enriched``).
         tenant: value of the columns that all events share.
 
     Returns:
@@ -93,10 +93,8 @@ def counted_events(table: WindowedTable, events: pl.DataFrame, tenant: str) -> p
         InputError: a Float64 column has a value that is not finite or too large for its units.
     """
     shared = [pl.lit(tenant).alias(name) for name in table.source.shared if name in table.columns]
-    with_shared = events.lazy().with_columns(shared)
-    selected = with_shared if table.where is None else with_shared.filter(expression(table.where))
     counted = (
-        selected.drop_nulls(list(table.keys))
+        select_counted(table, events.lazy().with_columns(shared))
         .select(
             *table.columns,
             time=pl.col("event_timestamp").dt.timestamp("us"),
@@ -107,13 +105,20 @@ def counted_events(table: WindowedTable, events: pl.DataFrame, tenant: str) -> p
     return _with_integers(table, counted)
 
 
+def select_counted(table: WindowedTable, events: pl.LazyFrame) -> pl.LazyFrame:
+    """Selects the events that fulfil a table's condition and have its keys, with all their columns."""
+    selected = events if table.where is None else events.filter(expression(table.where))
+    return selected.drop_nulls(list(table.keys))
+
+
 def _with_integers(table: WindowedTable, events: pl.DataFrame) -> pl.DataFrame:
     """Adds the integers that features read: units of Float64 columns, parts of products, and buckets."""
-    source = table.source
+    source = table.enriched
     for name in table.columns:
         units = source.units(name)
         if units is not None:
-            events = events.with_columns(_units(source.name, events[name], units).alias(source.integers(name)))
+            reporter, _ = table.origin(name)
+            events = events.with_columns(_units(reporter.name, events[name], units).alias(source.integers(name)))
     for name, column_parts in parts(table).items():
         if not set(wide.PARTS).isdisjoint(column_parts):
             value, is_present = events[source.integers(name)], events[name].is_not_null().to_numpy()
@@ -145,7 +150,7 @@ def parts(table: WindowedTable) -> dict[str, tuple[str, ...]]:
     for feature in table.features.values():
         if type(feature) in _PARTS:
             column = str(feature.of)
-            is_wide = isinstance(feature, Std) and table.source.units(column) is not None
+            is_wide = isinstance(feature, Std) and table.enriched.units(column) is not None
             column_parts.setdefault(column, set()).update(_WIDE_STD if is_wide else _PARTS[type(feature)])
     return {name: tuple(sorted(column_parts[name])) for name in sorted(column_parts)}
 
@@ -177,7 +182,7 @@ def tiles(table: WindowedTable, events: pl.DataFrame, width: int) -> dict[str, p
 
 
 def _dated_values(table: WindowedTable, placed: pl.LazyFrame, name: str, time: str) -> pl.LazyFrame:
-    value = pl.col(table.source.integers(name)).alias("value")
+    value = pl.col(table.enriched.integers(name)).alias("value")
     return placed.drop_nulls(name).select(*table.keys, "at", value, pl.col("time").alias(time))
 
 
@@ -203,7 +208,7 @@ def _sequence_length(table: WindowedTable, feature: Aggregate) -> int:
         return 0 if feature.distinct else feature.n
     if isinstance(feature, Previous):
         return 2
-    return int(isinstance(feature, Last) and table.source.dtype(str(feature.of)) != "String")
+    return int(isinstance(feature, Last) and table.enriched.dtype(str(feature.of)) != "String")
 
 
 def bucketed(table: WindowedTable) -> tuple[str, ...]:
@@ -219,7 +224,7 @@ def bucket_column(name: str) -> str:
 def oldest_columns(table: WindowedTable) -> tuple[str, ...]:
     """Sorted number columns whose oldest value is kept."""
     columns = {str(f.of) for f in table.features.values() if type(f) is First}
-    return tuple(sorted(name for name in columns if table.source.dtype(name) != "String"))
+    return tuple(sorted(name for name in columns if table.enriched.dtype(name) != "String"))
 
 
 def newest_of(events: pl.LazyFrame, keys: list[str], length: int) -> pl.LazyFrame:
@@ -260,7 +265,7 @@ def merge_tiles(table: WindowedTable, sets: list[Tiles], at: int) -> dict[str, p
 
 def empty(table: WindowedTable) -> dict[str, pl.DataFrame]:
     """An empty tile set with all its columns."""
-    columns = {name: TYPES[str(table.source.dtype(name))] for name in table.columns}
+    columns = {name: TYPES[str(table.enriched.dtype(name))] for name in table.columns}
     no_events = pl.DataFrame(schema={**columns, "time": pl.Int64, "created": pl.Int64})
     return tiles(table, _with_integers(table, no_events), 1)
 
@@ -270,7 +275,7 @@ def _aggregations(table: WindowedTable, width: int) -> list[pl.Expr]:
     late = created.filter(created > pl.col("at") + width).max().fill_null(0)
     aggregations = [pl.len().cast(pl.Int64).alias("n"), newest.alias("last"), late.alias("late")]
     for name, column_parts in parts(table).items():
-        value = pl.col(table.source.integers(name))
+        value = pl.col(table.enriched.integers(name))
         aggregations += [_part(value, name, part) for part in column_parts]
     for name, feature in table.of_kind(Conditional).items():
         is_true = pl.col(feature.of).fill_null(False) if feature.where is None else expression(feature.where)

@@ -24,6 +24,7 @@ from transforms.batch.windows.quantile import buckets
 from transforms.batch.windows.tiles import bucket_column, bucketed
 from transforms.batch.windows.tiles import parts as parts_of
 from transforms.stream.state.additions import Additions, Texts
+from transforms.stream.state.dimensions import Dimension, Enrichment
 from transforms.stream.state.events import Events, holds
 from transforms.stream.state.grouped import Grouped
 from transforms.stream.state.growing import Growing
@@ -50,6 +51,7 @@ class LiveTable:
         table: the declaration.
         words: column of the source → its texts.
         pairs: two columns → the numbers of their pairs of texts, shared with other tables.
+        dimensions: name → the dimension, at least those that the table is enriched with.
 
     Attributes:
         units: Float64 column → its units.
@@ -61,12 +63,20 @@ class LiveTable:
         starts: (windows,) current first moments of the windows, microseconds.
     """
 
-    def __init__(self, table: WindowedTable, words: Mapping[str, Words], pairs: Mapping[frozenset[str], Pairs]) -> None:
+    def __init__(
+        self,
+        table: WindowedTable,
+        words: Mapping[str, Words],
+        pairs: Mapping[frozenset[str], Pairs],
+        dimensions: Mapping[str, Dimension] | None = None,
+    ) -> None:
         self.table, self.clock = table, 0
+        self._enrichment = Enrichment(table, dimensions or {})
+        words = {**words, **self._enrichment.words}
         self._key_name = ",".join(table.keys)
         self.keys = Keys(table, words)
         self._words = words
-        self.units = {name: units for name in table.columns if (units := table.source.units(name))}
+        self.units = {name: units for name in table.columns if (units := table.enriched.units(name))}
         self.starts = np.full(len(table.spans), INT.min)
         hops = [0 if window.is_lifetime else window.hop for window in table.spans]
         self.base = min((hop for hop in hops if hop), default=DAY)
@@ -121,7 +131,7 @@ class LiveTable:
 
     def additions_of(self, events: Events) -> Additions:
         """Selects the events that the table counts, and computes what they add."""
-        table = self.table
+        table, events = self.table, self._enrichment.enriched(events)
         counts = reduce(np.logical_and, (events.texts[key] >= 0 for key in table.keys))
         if table.where is not None:
             counts &= holds(table.where, events)
@@ -153,7 +163,7 @@ class LiveTable:
             f"{column}.{part}": values
             for column, parts in self._wide_parts.items()
             for part, values in wide.parts_of(
-                parts, events.numbers[self.table.source.integers(column)], events.present[column], events.time
+                parts, events.numbers[self.table.enriched.integers(column)], events.present[column], events.time
             ).items()
         }
 
@@ -164,7 +174,7 @@ class LiveTable:
             feature = self.table.features[column]
             assert isinstance(feature, Conditional)
             return events.numbers[str(feature.of)] if feature.where is None else holds(feature.where, events)
-        numbers, present = events.numbers[self.table.source.integers(column)], events.present[column]
+        numbers, present = events.numbers[self.table.enriched.integers(column)], events.present[column]
         if part == "n":
             return present
         if part == "squares":
@@ -174,7 +184,7 @@ class LiveTable:
     def _text_additions(self, events: Events, additions: Additions, column: str) -> Texts:
         value, time = events.texts.get(column), events.time
         if value is None:
-            value, present = events.numbers[self.table.source.integers(column)], events.present[column]
+            value, present = events.numbers[self.table.enriched.integers(column)], events.present[column]
         else:
             present = value >= 0
         if present.all():
