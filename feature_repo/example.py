@@ -6,7 +6,7 @@ folder ``examples``, which no other command imports.
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -29,6 +29,7 @@ class Example:
         at: the moment at which the features are read, in UTC.
         key: join key → value.
         expect: feature column → expected value; None for a missing one.
+        dimensions: name of each dimension of the table → its rows, with their times in UTC.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Example:
     at: datetime
     key: Mapping[str, str]
     expect: Mapping[str, Any]
+    dimensions: Mapping[str, tuple[Mapping[str, Any], ...]] = field(default_factory=dict)
 
 
 def example(
@@ -46,6 +48,7 @@ def example(
     at: str | datetime,
     expect: Mapping[str, Any],
     key: Mapping[str, str] | None = None,
+    dimensions: Mapping[str, Sequence[Mapping[str, Any]]] | None = None,
     name: str = "",
 ) -> Example:
     """Declares an example of a windowed table.
@@ -59,6 +62,7 @@ def example(
         expect: feature column → value, such as ``{"orders_7d": 2}``; None for a missing value. Features of the moment
             (``TimeSinceLast``, ``DecayedSum``) may be among them, under their own names.
         key: join key → value; may be left out if all events have the same.
+        dimensions: name of a dimension of the table (``Enrich``) → its rows, which have times as events do.
         name: name of the example; made of the table, the key and the moment if empty.
 
     Raises:
@@ -79,6 +83,18 @@ def example(
     """
     label = f"the example {name or f'of {table.name} at {at}'}"
     rows = tuple(_event(label, number, event, table.source) for number, event in enumerate(events, start=1))
+    sources = {enrich.dimension.name: enrich.dimension for enrich in table.enrich}
+    unknown = sorted(set(dimensions or {}) - set(sources))
+    if unknown:
+        raise _invalid(
+            label,
+            f"dimensions of {table.name} in dimensions, {sorted(sources) or 'of which it has none'}",
+            repr(unknown[0]),
+        )
+    dimension_rows = {
+        kind: tuple(_event(label, number, row, sources[kind]) for number, row in enumerate(own_rows, start=1))
+        for kind, own_rows in (dimensions or {}).items()
+    }
     columns = [column for column, _ in table.fields] + list(moment.outputs(table))
     unknown = sorted(set(expect) - set(columns))
     if unknown or not expect:
@@ -86,9 +102,10 @@ def example(
         raise _invalid(label, f"columns of {table.name} in expect, such as {columns}", found)
     own_key = _key(label, table, rows, key)
     when = _time(label, "at", at)
-    digest = hashlib.sha256(repr((rows, when, own_key, sorted(expect.items()))).encode()).hexdigest()[:4]
+    content = (rows, when, own_key, sorted(expect.items()), *dimension_rows.items())
+    digest = hashlib.sha256(repr(content).encode()).hexdigest()[:4]
     own_name = name or f"{table.name}, {' '.join(own_key.values())} at {when:%Y-%m-%dT%H:%M:%S} ({digest})"
-    return Example(own_name, table, rows, when, own_key, dict(expect))
+    return Example(own_name, table, rows, when, own_key, dict(expect), dimension_rows)
 
 
 def _event(label: str, number: int, event: Mapping[str, Any], source: EventSource) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Podcast plays with two dimensions, tables of them, and histories in which dimension rows come late, tie and change."""
+"""Podcast plays with two dimensions, tables of them, and histories in which dimensions come late, tie and change."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -147,7 +147,7 @@ _ROWS = {
 
 @st.composite
 def histories(draw: st.DrawFn) -> Reports:
-    """Reports of plays, episodes and shows; of reports of one event the last counts, and no two have all times equal."""
+    """Reports of plays, episodes and shows; no two reports of one event or row have both times equal."""
     reports = {}
     for source, size in zip(SOURCES, (20, 8, 4), strict=True):
         rows = draw(st.lists(_ROWS[source.name], min_size=source is plays, max_size=size))

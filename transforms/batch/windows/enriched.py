@@ -1,7 +1,7 @@
 """Events with the columns of their dimensions: of each, the newest row of the key at or before the event.
 
 A value is known since its dimension row is known, so an enriched event was created when both were. A row that repeats
-the taken values of the row before it says nothing new: the values are known since the earlier of the two.
+the taken values of the row before it says nothing new, unless it was created earlier: then it was known earlier.
 """
 
 import hashlib
@@ -99,8 +99,11 @@ def states_of(enrich: Enrich, rows: pl.DataFrame) -> pl.DataFrame:
         _CREATED,
     )
     states = named.unique([*keys, _TIME], keep="last", maintain_order=True).sort(*keys, _TIME)
-    run = (~same_as_before([*keys, *columns])).cum_sum()
-    return states.with_columns(pl.col(_CREATED).cum_min().over(run))
+    states = states.with_columns(_is_new=~same_as_before([*keys, *columns])).with_columns(
+        _run=pl.col("_is_new").cum_sum()
+    )
+    is_earlier = pl.col(_CREATED) < pl.col(_CREATED).cum_min().shift().over("_run")
+    return states.filter(pl.col("_is_new") | is_earlier).drop("_is_new", "_run")
 
 
 def _digests_by_day(states: pl.DataFrame) -> tuple[list[date], list[str]]:
