@@ -15,7 +15,7 @@ from feature_repo.errors import InputError
 from feature_repo.windows import EventSource, WindowedTable, moment
 
 TIMES = ("event_timestamp", "created_timestamp")
-_TYPES: dict[str, type | tuple[type, ...]] = {"String": str, "Int64": int, "Float64": (int, float), "Bool": bool}
+_TYPES: dict[str, tuple[type, ...]] = {"String": (str,), "Int64": (int,), "Float64": (int, float), "Bool": (bool,)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,19 +82,8 @@ def example(
     {'customer_id': 'ann'}
     """
     label = f"the example {name or f'of {table.name} at {at}'}"
-    rows = tuple(_event(label, number, event, table.source) for number, event in enumerate(events, start=1))
-    sources = {enrich.dimension.name: enrich.dimension for enrich in table.enrich}
-    unknown = sorted(set(dimensions or {}) - set(sources))
-    if unknown:
-        raise _invalid(
-            label,
-            f"dimensions of {table.name} in dimensions, {sorted(sources) or 'of which it has none'}",
-            repr(unknown[0]),
-        )
-    dimension_rows = {
-        kind: tuple(_event(label, number, row, sources[kind]) for number, row in enumerate(own_rows, start=1))
-        for kind, own_rows in (dimensions or {}).items()
-    }
+    rows = tuple(_event(label, f"event {number}", event, table.source) for number, event in enumerate(events, 1))
+    dimension_rows = _dimension_rows(label, table, dimensions or {})
     columns = [column for column, _ in table.fields] + list(moment.outputs(table))
     unknown = sorted(set(expect) - set(columns))
     if unknown or not expect:
@@ -108,19 +97,33 @@ def example(
     return Example(own_name, table, rows, when, own_key, dict(expect), dimension_rows)
 
 
-def _event(label: str, number: int, event: Mapping[str, Any], source: EventSource) -> dict[str, Any]:
+def _dimension_rows(
+    label: str, table: WindowedTable, dimensions: Mapping[str, Sequence[Mapping[str, Any]]]
+) -> dict[str, tuple[Mapping[str, Any], ...]]:
+    sources = {enrich.dimension.name: enrich.dimension for enrich in table.enrich}
+    for name in dimensions:
+        if name not in sources:
+            expected = f"dimensions of {table.name} in dimensions, {sorted(sources) or 'of which it has none'}"
+            raise _invalid(label, expected, repr(name))
+    return {
+        name: tuple(_event(label, f"row {number} of {name}", row, sources[name]) for number, row in enumerate(rows, 1))
+        for name, rows in dimensions.items()
+    }
+
+
+def _event(label: str, place: str, event: Mapping[str, Any], source: EventSource) -> dict[str, Any]:
     unknown = sorted(set(event) - {*source.columns, *TIMES})
     if unknown:
         columns = sorted({*source.columns, *TIMES})
-        raise _invalid(label, f"columns of {source.name} in event {number}, such as {columns}", repr(unknown[0]))
+        raise _invalid(label, f"columns of {source.name} in {place}, such as {columns}", repr(unknown[0]))
     if event.get("event_timestamp") is None:
-        raise _invalid(label, f"an event_timestamp in event {number}", repr(dict(event)))
+        raise _invalid(label, f"an event_timestamp in {place}", repr(dict(event)))
     row = dict(event)
     for column, value in event.items():
         if column in TIMES:
-            row[column] = None if value is None else _time(label, f"{column} of event {number}", value)
-        elif value is not None and type(value) is not _TYPES[source.columns[column]]:
-            raise _invalid(label, f"{source.columns[column]} as {column} of event {number}", repr(value))
+            row[column] = None if value is None else _time(label, f"{column} of {place}", value)
+        elif value is not None and type(value) not in _TYPES[source.columns[column]]:
+            raise _invalid(label, f"{source.columns[column]} as {column} of {place}", repr(value))
     return row
 
 
