@@ -244,3 +244,18 @@ def test_what_the_stream_knew_too_late_is_corrected(home: Home, is_built: bool, 
     check_online(home, rows)
     assert online(home, "by_show").keys() == {("right",), ("s",)}
     assert online(home, "free")["v",]["plays"] == 1
+
+
+def test_the_stream_takes_rows_however_old_they_are(home: Home) -> None:
+    """A row older than the lateness counts for later plays; a correction of it does, too."""
+    send(home, [("episodes", episode(2, 2.0, "s", "news")), ("plays", play("u", 1, 2.5)), ("plays", play("u", 2, 2.5))])
+    read(home)
+    assert online(home, "live")["u",]["unknown_1h"] == 1
+    old = episode(1, 0.5, "s", "art")
+    send(home, [("episodes", old), ("plays", play("v", 1, 2.6))])
+    read(home)
+    assert online(home, "live")["v",]["last_1h"] == "art"
+    corrected = {**old, "category": "news", "created_timestamp": at(2.65)}
+    send(home, [("episodes", corrected), ("plays", play("v", 1, 2.7))])
+    read(home)
+    assert online(home, "live")["v",]["last_1h"] == "news"

@@ -42,8 +42,7 @@ class Dimensions:
         Raises:
             StoreError: a file of a raw table is damaged.
         """
-        names = {enrich.dimension.name for enrich in table.enrich}
-        return cls(table, {name: scan(home, name).collect() for name in names})
+        return cls(table, {one.dimension.name: scan(home, one.dimension.name).collect() for one in table.enrich})
 
     def enriched(self, events: pl.DataFrame) -> pl.DataFrame:
         """Adds the columns of all dimensions to events, in any order of rows."""
@@ -92,18 +91,19 @@ def states_of(enrich: Enrich, rows: pl.DataFrame) -> pl.DataFrame:
         since which its values are known; sorted by key and time.
     """
     keys, columns = list(enrich.on_columns), list(enrich.columns)
-    named = rows.sort(_CREATED, maintain_order=True).select(
-        *(pl.col(key).alias(name) for name, key in zip(keys, enrich.dimension.key, strict=True)),
-        *(pl.col(column).alias(name) for name, column in enrich.columns.items()),
-        _TIME,
-        _CREATED,
-    )
+    named = rows.sort(_CREATED, maintain_order=True).select(*named_columns(enrich), _TIME, _CREATED)
     states = named.unique([*keys, _TIME], keep="last", maintain_order=True).sort(*keys, _TIME)
     states = states.with_columns(_is_new=~same_as_before([*keys, *columns])).with_columns(
         _run=pl.col("_is_new").cum_sum()
     )
     is_earlier = pl.col(_CREATED) < pl.col(_CREATED).cum_min().shift().over("_run")
     return states.filter(pl.col("_is_new") | is_earlier).drop("_is_new", "_run")
+
+
+def named_columns(enrich: Enrich) -> list[pl.Expr]:
+    """Key and taken columns of a dimension's raw table, named as in the enriched events."""
+    names = {**enrich.keys, **enrich.columns}
+    return [pl.col(column).alias(name) for name, column in names.items()]
 
 
 def _digests_by_day(states: pl.DataFrame) -> tuple[list[date], list[str]]:

@@ -12,7 +12,7 @@ from feature_repo.windows import WindowedTable
 from transforms import parquet
 from transforms.batch.versions import CODE
 from transforms.batch.windows.enriched import Dimensions
-from transforms.batch.windows.possible import other_keys, possible
+from transforms.batch.windows.possible import PossibleEvents
 from transforms.raw.days import RawDays
 from transforms.raw.declared import raw_tables
 from transforms.raw.left_out import LeftOut
@@ -30,7 +30,8 @@ class LostEvents:
     """
 
     def __init__(self, home: Home, table: WindowedTable, days: RawDays, dimensions: Dimensions, code: str) -> None:
-        self._home, self._table, self._days, self._dimensions, self._code = home, table, days, dimensions, code
+        self._home, self._table, self._days, self._code = home, table, days, code
+        self._possible = PossibleEvents(home, table, dimensions)
 
     def note_day(self, day: date, path: Path, sums: pl.DataFrame, now: datetime) -> None:
         """Notes keys of a day, before its tiles are replaced.
@@ -50,7 +51,7 @@ class LostEvents:
         if left_out.has_rows:
             self._note(self._superseded(day, left_out.read()), now)
         if self._table.enrich and day in self._days.paths:
-            self._note(other_keys(self._home, self._table, self._dimensions, self._load([day])), now)
+            self._note(self._possible.other_keys(self._load([day])), now)
         if not path.is_file():
             return
         tile = [*self._table.keys, "at"]
@@ -69,7 +70,7 @@ class LostEvents:
 
     def note_all(self, days: list[date], now: datetime) -> None:
         """Notes the keys of all events of some days, whether the table counts them or not."""
-        self._note(possible(self._home, self._table, self._load(days)), now)
+        self._note(self._possible.enriched(self._load(days)), now)
 
     def _note(self, rows: pl.DataFrame, now: datetime) -> None:
         if rows.height:
@@ -82,7 +83,7 @@ class LostEvents:
             columns = [name for name in left_out.columns if name != "created_timestamp"]
             standing = self._days.load([day], [name for name in columns if name != "event_timestamp"])
             left_out = left_out.join(standing, on=columns, how="anti", nulls_equal=True)
-        return possible(self._home, self._table, self._with_shared(left_out))
+        return self._possible.enriched(self._with_shared(left_out))
 
     def _load(self, days: list[date]) -> pl.DataFrame:
         """Events of some days, with the columns that their keys follow from."""
