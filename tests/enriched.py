@@ -93,7 +93,7 @@ NO_TOP = {name: feature for name, feature in FEATURES.items() if name != "catego
 BOTH = (EPISODE, SHOW)
 TABLES = {
     "live": WindowedTable(
-        "live", "", plays, ("listener",), ("1h", "1d", "14d"), FEATURES, every="event", enrich=BOTH
+        "live", "", plays, ("listener",), ("1h", "1d", "3d"), FEATURES, every="event", enrich=BOTH
     ),
     "by_show": WindowedTable("by_show", "", plays, ("show",), ("1d", "lifetime"), NO_TOP, enrich=BOTH),
     "by_publisher": WindowedTable(
