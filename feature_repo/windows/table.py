@@ -104,6 +104,8 @@ class WindowedTable:
     (('plays_1d', 'Int64'), ('skips_1d', 'Float64'))
     >>> list(table.of_kind(Count)), table.windows_of(table.features["skips"])[0].suffix
     (['plays'], '_1d')
+    >>> table.origin("skipped")[0] is plays  # no dimension has it
+    True
     """
 
     name: str
