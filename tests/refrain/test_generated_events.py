@@ -55,9 +55,9 @@ def test_generated_events_have_everything_that_is_hard(seed: int) -> None:
 @settings(max_examples=20, deadline=None)
 @given(seed=SEEDS)
 def test_of_an_event_the_newest_report_counts_in_the_end_and_the_first_in_the_stream(seed: int) -> None:
-    reports = arrivals(plays, TABLES, 40, seed)
+    reports = arrivals(plays, TABLES, 120, seed)
     final, first = (choose(plays, reports, "second") for choose in (final_events, first_events))
-    assert len(final) == len(first) == 40
+    assert len(final) == len(first) == 120
     assert all(event["platform_id"] == "second" for event in (*final, *first))
     assert sum(event not in first for event in final) > 0
     for event in final:
