@@ -1,6 +1,6 @@
 """Columns that the events of a windowed table take from a dimension table, as of the time of each event."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -60,7 +60,7 @@ class Enrich:
         return EventSource(dimension.name, dtypes, shared=(), ranges=ranges, resolution=resolution)
 
 
-def enriched_source(table: str, source: EventSource, dimensions: Iterable[Enrich]) -> EventSource:
+def enriched_source(table: str, source: EventSource, dimensions: tuple[Enrich, ...]) -> EventSource:
     """Returns a kind of events with the columns that its events get from dimensions.
 
     Args:
@@ -71,6 +71,8 @@ def enriched_source(table: str, source: EventSource, dimensions: Iterable[Enrich
     Raises:
         InputError: a dimension, a key or a column is not there or does not fit; the message names both places.
     """
+    if not isinstance(dimensions, tuple):
+        raise _error(table, "a tuple of dimensions, such as enrich=(EPISODE,)", f"enrich={dimensions!r}"[:80])
     enriched = source
     for enrich in dimensions:
         _check(table, enriched, source, enrich)

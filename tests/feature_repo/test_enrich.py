@@ -82,6 +82,12 @@ def test_what_does_not_fit_is_one_error_that_names_both_places(enrich: Any, mess
     assert "the windowed table heard" in str(error.value)
 
 
+@pytest.mark.parametrize("enrich", [EPISODE, [EPISODE]])
+def test_dimensions_are_in_a_tuple(enrich: Any) -> None:
+    with pytest.raises(InputError, match=r"a tuple of dimensions, such as enrich=\(EPISODE,\), .* heard"):
+        table(enrich=enrich)
+
+
 def test_names_of_two_dimensions_differ_and_their_order_counts() -> None:
     show = Enrich(shows, on="show_id", take="publisher")
     assert table(EPISODE, show).enriched.dtype("publisher") == "String"

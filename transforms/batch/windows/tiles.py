@@ -117,8 +117,9 @@ def _with_integers(table: WindowedTable, events: pl.DataFrame) -> pl.DataFrame:
     for name in table.columns:
         units = source.units(name)
         if units is not None:
-            reporter, _ = table.origin(name)
-            events = events.with_columns(_units(reporter.name, events[name], units).alias(source.integers(name)))
+            reporter, column = table.origin(name)
+            encoded = _units(reporter.name, events[name].alias(column), units)
+            events = events.with_columns(encoded.alias(source.integers(name)))
     for name, column_parts in parts(table).items():
         if not set(wide.PARTS).isdisjoint(column_parts):
             value, is_present = events[source.integers(name)], events[name].is_not_null().to_numpy()
