@@ -112,17 +112,19 @@ class Contract:
         """All windowed tables, by name.
 
         Raises:
-            InputError: the source of a table is not among the events, or another one has its name.
+            InputError: the source or a dimension of a table is not among the events, or another one has its name.
         """
         tables = self.find(WindowedTable, "windowed")
         for name, table in tables.items():
-            if self.events.get(table.source.name) is not table.source:
-                module = self.module_of(WindowedTable, "windowed", name)
-                raise InputError(
-                    expected=f"the source of the windowed table {name} among the events of the project",
-                    found=f"{table.source.name!r} in {module}, which is not one of {sorted(self.events)}",
-                    next_command=f"declare the EventSource {table.source.name} in a module of the project, once",
-                )
+            sources = [("source", table.source), *(("dimension", enrich.dimension) for enrich in table.enrich)]
+            for role, source in sources:
+                if self.events.get(source.name) is not source:
+                    module = self.module_of(WindowedTable, "windowed", name)
+                    raise InputError(
+                        expected=f"the {role} of the windowed table {name} among the events of the project",
+                        found=f"{source.name!r} in {module}, which is not one of {sorted(self.events)}",
+                        next_command=f"declare the EventSource {source.name} in a module of the project, once",
+                    )
         return tables
 
     @cached_property
@@ -225,7 +227,7 @@ class Contract:
                     by_key[key] = Entity(
                         name=name,
                         join_keys=[key],
-                        value_type=ValueType.STRING if table.source.holds_texts(key) else ValueType.INT64,
+                        value_type=ValueType.STRING if table.enriched.holds_texts(key) else ValueType.INT64,
                         description=f"Key of {table.name}",
                     )
         return by_key

@@ -6,7 +6,7 @@ folder ``examples``, which no other command imports.
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -36,6 +36,7 @@ class Example:
         at: the moment at which the features are read, in UTC.
         key: join key → value.
         expect: feature column → expected value; None for a missing one.
+        dimensions: name of each dimension of the table → its rows, with their times in UTC.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Example:
     at: datetime
     key: Mapping[str, Any]
     expect: Mapping[str, Any]
+    dimensions: Mapping[str, tuple[Mapping[str, Any], ...]] = field(default_factory=dict)
 
 
 def example(
@@ -53,6 +55,7 @@ def example(
     at: str | datetime,
     expect: Mapping[str, Any],
     key: Mapping[str, Any] | None = None,
+    dimensions: Mapping[str, Sequence[Mapping[str, Any]]] | None = None,
     name: str = "",
 ) -> Example:
     """Declares an example of a windowed table.
@@ -66,6 +69,7 @@ def example(
         expect: feature column → value, such as ``{"orders_7d": 2}``; None for a missing value. Features of the moment
             (``TimeSinceLast``, ``DecayedSum``) may be among them, under their own names.
         key: join key → value; may be left out if all events have the same.
+        dimensions: name of a dimension of the table (``Enrich``) → its rows, which have times as events do.
         name: name of the example; made of the table, the key and the moment if empty.
 
     Raises:
@@ -85,7 +89,8 @@ def example(
     {'customer_id': 'ann'}
     """
     label = f"the example {name or f'of {table.name} at {at}'}"
-    rows = tuple(_event(label, number, event, table.source) for number, event in enumerate(events, start=1))
+    rows = tuple(_event(label, f"event {number}", event, table.source) for number, event in enumerate(events, 1))
+    dimension_rows = _dimension_rows(label, table, dimensions or {})
     columns = [column for column, _ in table.fields] + list(moment.outputs(table))
     unknown = sorted(set(expect) - set(columns))
     if unknown or not expect:
@@ -93,24 +98,39 @@ def example(
         raise _invalid(label, f"columns of {table.name} in expect, such as {columns}", found)
     own_key = _key(label, table, rows, key)
     when = _time(label, "at", at)
-    digest = hashlib.sha256(repr((rows, when, own_key, sorted(expect.items()))).encode()).hexdigest()[:4]
+    content = (rows, when, own_key, sorted(expect.items()), *dimension_rows.items())
+    digest = hashlib.sha256(repr(content).encode()).hexdigest()[:4]
     own_name = name or f"{table.name}, {' '.join(map(str, own_key.values()))} at {when:%Y-%m-%dT%H:%M:%S} ({digest})"
-    return Example(own_name, table, rows, when, own_key, dict(expect))
+    return Example(own_name, table, rows, when, own_key, dict(expect), dimension_rows)
 
 
-def _event(label: str, number: int, event: Mapping[str, Any], source: EventSource) -> dict[str, Any]:
+def _dimension_rows(
+    label: str, table: WindowedTable, dimensions: Mapping[str, Sequence[Mapping[str, Any]]]
+) -> dict[str, tuple[Mapping[str, Any], ...]]:
+    sources = {enrich.dimension.name: enrich.dimension for enrich in table.enrich}
+    for name in dimensions:
+        if name not in sources:
+            expected = f"dimensions of {table.name} in dimensions, {sorted(sources) or 'of which it has none'}"
+            raise _invalid(label, expected, repr(name))
+    return {
+        name: tuple(_event(label, f"row {number} of {name}", row, sources[name]) for number, row in enumerate(rows, 1))
+        for name, rows in dimensions.items()
+    }
+
+
+def _event(label: str, place: str, event: Mapping[str, Any], source: EventSource) -> dict[str, Any]:
     unknown = sorted(set(event) - {*source.columns, *TIMES})
     if unknown:
         columns = sorted({*source.columns, *TIMES})
-        raise _invalid(label, f"columns of {source.name} in event {number}, such as {columns}", repr(unknown[0]))
+        raise _invalid(label, f"columns of {source.name} in {place}, such as {columns}", repr(unknown[0]))
     if event.get("event_timestamp") is None:
-        raise _invalid(label, f"an event_timestamp in event {number}", repr(dict(event)))
+        raise _invalid(label, f"an event_timestamp in {place}", repr(dict(event)))
     row = dict(event)
     for column, value in event.items():
         if column in TIMES:
-            row[column] = None if value is None else _time(label, f"{column} of event {number}", value)
+            row[column] = None if value is None else _time(label, f"{column} of {place}", value)
         elif value is not None and type(value) not in _TYPES[source.columns[column]]:
-            raise _invalid(label, f"{source.columns[column]} as {column} of event {number}", repr(value))
+            raise _invalid(label, f"{source.columns[column]} as {column} of {place}", repr(value))
         elif type(value) is date:
             row[column] = value.isoformat()
     return row
@@ -119,7 +139,7 @@ def _event(label: str, number: int, event: Mapping[str, Any], source: EventSourc
 def _key(
     label: str, table: WindowedTable, events: Sequence[Mapping[str, Any]], key: Mapping[str, Any] | None
 ) -> dict[str, Any]:
-    types = {name: str(table.source.feast_type(name)) for name in table.keys}
+    types = {name: str(table.enriched.feast_type(name)) for name in table.keys}
     if key is not None:
         if set(key) != set(types):
             raise _invalid(label, f"the join keys {list(types)} in key", repr(dict(key)))

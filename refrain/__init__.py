@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from feature_repo.windows import CountIf as CountIf
     from feature_repo.windows import DecayedSum as DecayedSum
     from feature_repo.windows import Distinct as Distinct
+    from feature_repo.windows import Enrich as Enrich
     from feature_repo.windows import EventSource as EventSource
     from feature_repo.windows import First as First
     from feature_repo.windows import Last as Last
@@ -60,8 +61,8 @@ if TYPE_CHECKING:
     from transforms.raw.read import scan_events as scan_events
 
 _LANGUAGE = (
-    *("Count", "CountIf", "DecayedSum", "Distinct", "EventSource", "First", "Last", "LastN", "Max", "Mean", "Min"),
-    *("Previous", "Quantile", "Rate", "Ratio", "Slope", "Std", "Sum", "TimeSinceLast", "TopK", "WindowedTable"),
+    *("Count", "CountIf", "DecayedSum", "Distinct", "Enrich", "EventSource", "First", "Last", "LastN", "Max", "Mean"),
+    *("Min", "Previous", "Quantile", "Rate", "Ratio", "Slope", "Std", "Sum", "TimeSinceLast", "TopK", "WindowedTable"),
     "column",
 )
 _MODULE_OF = {

@@ -41,6 +41,7 @@ from feature_repo.windows.aggregates import (
     TopK,
 )
 from feature_repo.windows.condition import Column, Condition, column
+from feature_repo.windows.enrich import Enrich
 from feature_repo.windows.event_source import EventSource
 from feature_repo.windows.table import Window, WindowedTable
 
@@ -53,6 +54,7 @@ __all__ = [
     "CountIf",
     "DecayedSum",
     "Distinct",
+    "Enrich",
     "EventSource",
     "First",
     "Last",

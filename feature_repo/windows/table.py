@@ -13,6 +13,7 @@ import numpy as np
 from feature_repo.errors import InputError
 from feature_repo.windows.aggregates import Aggregate, Conditional, Distinct, First, LastN, Ratio, TopK
 from feature_repo.windows.condition import OPERATORS, Condition
+from feature_repo.windows.enrich import Enrich, enriched_source
 from feature_repo.windows.event_source import EventSource
 from feature_repo.windows.units import Days
 
@@ -89,11 +90,12 @@ class WindowedTable:
         name: name of the table and of the view.
         about: description in one line.
         source: source of the events.
-        keys: join keys, which are columns of the event.
+        keys: join keys, which are columns of the enriched event.
         windows: names of windows, such as ``("1h", "7d", "lifetime")``.
         features: name → aggregate. Its columns are ``name_window`` for each window, and ``name`` for a lifetime.
         every: times of rows: after each "event", or at multiples of "1h" or "1d".
         where: condition on the events; all events if None.
+        enrich: dimension tables whose columns the events get, as of their time; see ``Enrich``.
 
     Raises:
         InputError: a feature cannot be computed incrementally; the message says why.
@@ -106,6 +108,8 @@ class WindowedTable:
     (('plays_1d', 'Int64'), ('skips_1d', 'Float64'))
     >>> list(table.of_kind(Count)), table.windows_of(table.features["skips"])[0].suffix
     (['plays'], '_1d')
+    >>> table.origin("skipped")[0] is plays  # no dimension has it
+    True
     """
 
     name: str
@@ -116,9 +120,27 @@ class WindowedTable:
     features: Mapping[str, Aggregate] = field(hash=False)
     every: str = "1d"
     where: Condition | None = None
+    enrich: tuple[Enrich, ...] = ()
 
     def __post_init__(self) -> None:
         self._check()
+
+    @cached_property
+    def enriched(self) -> EventSource:
+        """The source with the columns that its events get from dimensions; the source itself without dimensions."""
+        return enriched_source(self.name, self.source, self.enrich)
+
+    @property
+    def sources(self) -> tuple[EventSource, ...]:
+        """The source, then the dimensions, each once."""
+        return tuple(dict.fromkeys([self.source, *(enrich.dimension for enrich in self.enrich)]))
+
+    def origin(self, column: str) -> tuple[EventSource, str]:
+        """Returns the kind of events that reports a column of the enriched events, and its name there."""
+        for enrich in self.enrich:
+            if column in enrich.columns:
+                return enrich.dimension, enrich.columns[column]
+        return self.source, column
 
     @property
     def is_live(self) -> bool:
@@ -187,10 +209,16 @@ class WindowedTable:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Sorted names of the event columns that are read."""
+        """Sorted names of the columns of enriched events that are read."""
         conditions = [self.where, *(f.where for f in self.of_kind(Conditional).values())]
         read_columns = {name for condition in conditions if condition is not None for name in condition.columns}
         return tuple(sorted(read_columns | set(self.keys) | {f.of for f in self.features.values() if f.of}))
+
+    @property
+    def reported_columns(self) -> tuple[str, ...]:
+        """Sorted names of the source's columns that are read, also those on which dimensions are joined."""
+        joined = {name for enrich in self.enrich for name in enrich.keys}
+        return tuple(sorted(({*self.columns} | joined) & self.source.columns.keys()))
 
     @cached_property
     def fingerprint(self) -> str:
@@ -203,16 +231,19 @@ class WindowedTable:
             "where": _plain(self.where),
             "features": {n: [type(f).__name__, _plain(asdict(f))] for n, f in self.features.items()},
         }
-        floats = {name: units.resolution for name in self.columns if (units := self.source.units(name))}
+        floats = {name: units.resolution for name in self.columns if (units := self.enriched.units(name))}
         if floats:
             content["resolution"] = floats
-        types = {name: self.source.dtype(name) for name in self.columns if name in (*self.coded, *self.source.dates)}
+        dated = (*self.coded, *self.enriched.dates)
+        types = {name: self.enriched.dtype(name) for name in self.columns if name in dated}
         if types:  # only of these: the fingerprints of other tables stay as they were
             content["types"] = types
+        if self.enrich:
+            content["enrich"] = [(one.dimension.name, one.keys, one.columns, one.taken.columns) for one in self.enrich]
         return hashlib.sha256(json.dumps(content, default=_plain).encode()).hexdigest()[:16]
 
     def _check(self) -> None:
-        source = self.source
+        source = self.enriched
         if self.every != "event" and duration(self.every) not in (HOUR, DAY):
             raise self._declaration_error(f"every={self.every!r}", 'every "event", "1h" or "1d"')
         if not self.windows or len(set(self.windows)) != len(self.windows):
@@ -249,20 +280,21 @@ class WindowedTable:
             raise self._declaration_error(f"{name} without a column", f"a column of {self.source.name}")
         if isinstance(feature, Conditional) and (feature.of is None) == (feature.where is None):
             raise self._declaration_error(f"{name}: {feature!r}", "a column or a condition")
-        if feature.of is not None and self.source.dtype(feature.of) not in feature.takes:
-            dtype = self.source.dtype(feature.of)
+        if feature.of is not None and self.enriched.dtype(feature.of) not in feature.takes:
+            dtype = self.enriched.dtype(feature.of)
             raise self._declaration_error(
                 f"{name} over {feature.of!r} ({dtype or 'which is not there'})",
                 f"a column of {self.source.name} of type {' or '.join(feature.takes)}"
                 + (f" ({feature.instead})" if feature.instead else ""),
             )
         if feature.computes and self._lacks_resolution(str(feature.of)):
+            origin, column = self.origin(str(feature.of))
             raise InputError(
-                expected=f"the resolution of the Float64 column {feature.of!r}, in whose whole multiples a "
+                expected=f"the resolution of the Float64 column {column!r}, in whose whole multiples a "
                 f"{type(feature).__name__} is exact",
-                found=f"none in the EventSource {self.source.name}, for {name} in the windowed table {self.name}",
-                next_command=f'declare it, such as EventSource("{self.source.name}", …, '
-                f'resolution={{"{feature.of}": 0.01}}), then: refrain apply',
+                found=f"none in the EventSource {origin.name}, for {name} in the windowed table {self.name}",
+                next_command=f'declare it, such as EventSource("{origin.name}", …, '
+                f'resolution={{"{column}": 0.01}}), then: refrain apply',
             )
         if not set(feature.over) <= set(self.windows) or (feature.over and feature.of_the_moment):
             raise self._declaration_error(f"{name} over {feature.over}", f"some of the windows {self.windows}")
@@ -297,10 +329,10 @@ class WindowedTable:
             raise self._declaration_error(found, f"windows that {ratio.numerator} and {ratio.denominator} both have")
 
     def _fields_of(self, name: str, feature: Aggregate, suffix: str) -> list[tuple[str, str]]:
-        return feature.fields(name, suffix, self.source.feast_type(feature.of or "") or "")
+        return feature.fields(name, suffix, self.enriched.feast_type(feature.of or "") or "")
 
     def _lacks_resolution(self, column: str) -> bool:
-        units = self.source.units(column)
+        units = self.enriched.units(column)
         return units is not None and units.resolution is None
 
     def _check_condition(self, condition: Condition | None) -> None:
@@ -314,7 +346,7 @@ class WindowedTable:
             )
         if condition.operator not in OPERATORS and condition.operator not in ("and", "or", "not", "missing"):
             raise self._declaration_error(f"the operator {condition.operator!r}", f"one of {sorted(OPERATORS)}")
-        unknown = sorted(name for name in condition.columns if self.source.dtype(name) is None)
+        unknown = sorted(name for name in condition.columns if self.enriched.dtype(name) is None)
         if unknown:
             raise self._declaration_error(f"a condition on {unknown[0]!r}", f"columns of {self.source.name}")
         self._check_constants(condition)
@@ -327,12 +359,12 @@ class WindowedTable:
         elif condition.operator != "missing":
             name, value = condition.parts
             for constant in value if condition.operator == "in" else (value,):
-                if isinstance(constant, str) != self.source.holds_texts(name):
+                if isinstance(constant, str) != self.enriched.holds_texts(name):
                     raise self._declaration_error(
-                        f"{name!r} ({self.source.dtype(name)}) compared with {constant!r}",
+                        f"{name!r} ({self.enriched.dtype(name)}) compared with {constant!r}",
                         "values of the column's type",
                     )
-                if self.source.dtype(name) == "Date" and not Days.is_valid(constant):
+                if self.enriched.dtype(name) == "Date" and not Days.is_valid(constant):
                     raise self._declaration_error(f"{name!r} compared with {constant!r}", 'days such as "2026-03-01"')
 
     def _declaration_error(self, found: str, expected: str) -> InputError:
@@ -349,13 +381,13 @@ class WindowedTable:
     @property
     def valued(self) -> tuple[str, ...]:
         """Sorted columns whose distinct values are kept (of all but sequences with repeats)."""
-        texts = {str(f.of) for f in self.of_kind(First).values() if self.source.holds_texts(str(f.of))}
+        texts = {str(f.of) for f in self.of_kind(First).values() if self.enriched.holds_texts(str(f.of))}
         return tuple(sorted(texts | self._counted))
 
     @property
     def coded(self) -> tuple[str, ...]:
         """Sorted columns that are no texts, but keys or counted value by value as texts are."""
-        return tuple(sorted(name for name in self._counted | set(self.keys) if not self.source.holds_texts(name)))
+        return tuple(sorted(name for name in self._counted | set(self.keys) if not self.enriched.holds_texts(name)))
 
     @property
     def _counted(self) -> set[str]:

@@ -2,7 +2,7 @@
 
 import bisect
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -13,8 +13,9 @@ from feature_repo.home import Home
 from feature_repo.windows import WindowedTable
 from refrain.checking import oracle
 from refrain.checking.difference import Difference, same
-from refrain.checking.generate import Arrival, final_events
+from refrain.checking.generate import Arrival, Reports, final_events
 from transforms import feature_tables
+from transforms.batch.windows.enriched import Dimensions
 from transforms.batch.windows.rows import rows as compute
 from transforms.batch.windows.tiles import counted_events, tiles
 from transforms.raw.divide import merge
@@ -67,12 +68,23 @@ def built(home: Home, table: WindowedTable) -> dict[Key, History]:
     return histories(table, feature_tables.scan(home, table.name).collect())
 
 
-def computed(table: WindowedTable, raw: RawTable, reports: Sequence[Arrival], tenant: str) -> dict[Key, History]:
+def computed(table: WindowedTable, raw: Mapping[str, RawTable], reports: Reports, tenant: str) -> dict[Key, History]:
     """The rows of a table as the batch run computes them, without files; for many short sequences of events."""
-    frame = merge(raw, raw.conform(pl.DataFrame(reports, schema_overrides=raw.columns, infer_schema_length=None)))
-    tile_set = tiles(table, counted_events(table, frame, tenant), table.unit)
-    first = min(oracle.micros(report["event_timestamp"]) for report in reports)
-    return histories(table, compute(table, tile_set, first - first % _DAY, end([table], reports)))
+    own_reports = reports[table.source.name]
+    if not own_reports:
+        return {}
+    frames = {name: _merged(raw[name], own) for name, own in reports.items()}
+    events = Dimensions(table, frames).enriched(frames[table.source.name])
+    tile_set = tiles(table, counted_events(table, events, tenant), table.unit)
+    first = min(oracle.micros(report["event_timestamp"]) for report in own_reports)
+    return histories(table, compute(table, tile_set, first - first % _DAY, end([table], own_reports)))
+
+
+def _merged(raw: RawTable, reports: Sequence[Arrival]) -> pl.DataFrame:
+    """The rows of a raw table that has these reports."""
+    schema = None if reports else raw.columns
+    rows = pl.DataFrame(reports, schema, schema_overrides=raw.columns, infer_schema_length=None)
+    return merge(raw, raw.conform(rows))
 
 
 def end(tables: Iterable[WindowedTable], reports: Iterable[Arrival]) -> int:
@@ -106,9 +118,7 @@ def leaves(table: WindowedTable, time: int) -> list[int]:
     return gone
 
 
-def compare(
-    table: WindowedTable, rows: dict[Key, History], reports: Sequence[Arrival], tenant: str
-) -> Difference | None:
+def compare(table: WindowedTable, rows: dict[Key, History], reports: Reports, tenant: str) -> Difference | None:
     """Compares the rows of a table with the definition, for every key at every moment.
 
     Args:
@@ -120,7 +130,10 @@ def compare(
     Returns:
         The first difference; None if there is none.
     """
-    events = final_events(table.source, reports, tenant)
+    events = [
+        oracle.enriched(table, event, reports)
+        for event in final_events(table.source, reports[table.source.name], tenant)
+    ]
     by_key = events_by_key(table, events)
     for key in sorted({*by_key, *rows}):
         own_key = dict(zip(table.keys, key, strict=True))
@@ -168,7 +181,7 @@ def compare_row(
 
 
 def events_by_key(table: WindowedTable, events: Iterable[Arrival]) -> dict[Key, list[Arrival]]:
-    """The events that a table counts, by key."""
+    """The enriched events that a table counts, by key."""
     by_key: dict[Key, list[Arrival]] = {}
     for event in events:
         key = tuple(event[name] for name in table.keys)
@@ -182,7 +195,7 @@ def compare_past(
     before: dict[Key, History],
     after: dict[Key, History],
     cut: int,
-    reports: Sequence[Arrival],
+    reports: Reports,
 ) -> Difference | None:
     """Compares the rows up to a moment with those that were built before later events were added.
 
@@ -214,6 +227,9 @@ def compare_past(
     return None
 
 
-def before(reports: Iterable[Arrival], cut: int) -> list[Arrival]:
+def before(reports: Reports, cut: int) -> dict[str, list[Arrival]]:
     """The reports of events that happened before a moment."""
-    return [report for report in reports if oracle.micros(report["event_timestamp"]) < cut]
+    return {
+        name: [report for report in own_reports if oracle.micros(report["event_timestamp"]) < cut]
+        for name, own_reports in reports.items()
+    }

@@ -2,11 +2,11 @@
 
 import math
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from refrain.checking.generate import Arrival
+from refrain.checking.generate import Reports
 
 TOLERANCE = 1e-6
 """Largest absolute difference of two numbers that counts as rounding."""
@@ -24,7 +24,7 @@ class Difference:
         found: the value found, or the error.
         expected_from: where the expected value is from.
         found_from: where the found value is from.
-        events: the events with which it occurs, in the order of arrival.
+        events: the reports of events with which it occurs: of the table's source, then of its dimensions.
     """
 
     column: str
@@ -34,7 +34,7 @@ class Difference:
     found: Any
     expected_from: str
     found_from: str
-    events: Sequence[Arrival] = field(default=(), repr=False)
+    events: Reports = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True)

@@ -29,17 +29,20 @@ def values(folder: Path, contract: Contract, example: Example) -> dict[str, Any]
         Expected column → the value found; all are missing if no event of the key counts before the moment.
 
     Raises:
-        ValueError: events are refused, because they break a rule of their raw table.
+        ValueError: events or rows of a dimension are refused, because they break a rule of their raw table.
     """
     home = Home(folder, project_folder=contract.project.folder)
-    source, raw = example.table.source, raw_tables(home)[example.table.source.name]
+    raw = raw_tables(home)
     missing: dict[str, Any] = dict.fromkeys(example.expect)
     if not example.events:
         return missing
-    rows = pl.DataFrame(list(example.events), schema_overrides=raw.columns, infer_schema_length=None)
-    report = ingest(home, "example", [Batch(source.name, rows)]).tables[source.name]
-    if report.quarantined:
-        raise ValueError(f"{report.quarantined} of the events refused: {', '.join(report.reasons)}")
+    for kind, events in {example.table.source.name: example.events, **example.dimensions}.items():
+        if not events:
+            continue
+        rows = pl.DataFrame(list(events), schema_overrides=raw[kind].columns, infer_schema_length=None)
+        report = ingest(home, "example", [Batch(kind, rows)]).tables[kind]
+        if report.quarantined:
+            raise ValueError(f"{report.quarantined} of the {kind} refused: {', '.join(report.reasons)}")
     build(home, example.at)
     history = built(home, example.table).get(tuple(example.key[name] for name in example.table.keys))
     row = history.at(oracle.micros(example.at)) if history else None

@@ -7,7 +7,7 @@ columns have missing values, and columns that conditions read have the values wi
 
 import math
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -21,6 +21,9 @@ from transforms.raw.validate import validate
 
 Arrival = dict[str, Any]
 """One report of an event: the columns of its source, ``event_timestamp`` and ``created_timestamp``."""
+
+Reports = Mapping[str, Sequence[Arrival]]
+"""Kind of events → its reports in the order of arrival: those of a table's source, then those of its dimensions."""
 
 START = datetime(2024, 2, 26, tzinfo=UTC)
 """The earliest event: a leap day lies ahead."""
@@ -48,12 +51,12 @@ def arrivals(source: EventSource, tables: Iterable[WindowedTable], count: int, s
 
     Args:
         source: the kind of event.
-        tables: all windowed tables of the source.
+        tables: all windowed tables that read the source, as their own or as a dimension.
         count: number of events; a fifth more are reports of the same event.
         seed: seed of the random numbers.
     """
     rng = np.random.default_rng([seed, zlib.crc32(source.name.encode())])
-    vocabulary = {name: values(source, name, _compared(tables, name)) for name in source.columns}
+    vocabulary = {name: values(source, name, _compared(source, tables, name)) for name in source.columns}
     middle = (CUT - START).days
     days = [*[middle - 2, middle - 1, middle] * 3, *rng.choice(DAYS, size=BURSTS, replace=False).tolist()]
     events: dict[tuple, Arrival] = {}
@@ -139,6 +142,20 @@ def valid(raw: RawTable, reports: Sequence[Arrival]) -> tuple[list[Arrival], set
     return [report for number, report in enumerate(reports) if validate(raw, whole[number])[1].is_empty()], reasons
 
 
+def in_order_of_arrival(reports: Reports) -> Iterator[tuple[str, Arrival]]:
+    """Yields the reports of all kinds with their kind: those of the first kind, and before each what was by then.
+
+    A row of a dimension that is held up by a later one before it arrives after events that it would have changed.
+    """
+    first, *others = reports
+    waiting = {name: list(reversed(reports[name])) for name in others}
+    for report in reports[first]:
+        for name, own_reports in waiting.items():
+            while own_reports and own_reports[-1]["event_timestamp"] <= report["event_timestamp"]:
+                yield name, own_reports.pop()
+        yield first, report
+
+
 def final_events(source: EventSource, reports: Iterable[Arrival], tenant: str) -> list[Arrival]:
     """The events that count in the batch run: of each event, the report that was created last.
 
@@ -200,12 +217,19 @@ def _out_of_order(rng: np.random.Generator, reports: list[Arrival]) -> list[Arri
     return [in_order[place] for place in order]
 
 
-def _compared(tables: Iterable[WindowedTable], name: str) -> list[Any]:
-    """The values with which conditions of tables compare a column."""
-    conditions = []
+def _compared(source: EventSource, tables: Iterable[WindowedTable], name: str) -> list[Any]:
+    """The values with which tables compare a column: in conditions, and as the key of a dimension."""
+    compared = []
     for table in tables:
-        conditions += [table.where, *(feature.where for feature in table.of_kind(Conditional).values())]
-    return [value for condition in conditions if condition is not None for value in _constants(condition, name)]
+        names = [name] if table.source is source else []
+        for enrich in table.enrich:
+            if enrich.dimension is source:
+                names += [taken for taken, column in enrich.columns.items() if column == name]
+                joined = [own_column for own_column, key in enrich.keys.items() if key == name]
+                compared += [value for column in joined for value in values(table.enriched, column)]
+        conditions = [table.where, *(feature.where for feature in table.of_kind(Conditional).values())]
+        compared += [value for one in conditions if one is not None for own in names for value in _constants(one, own)]
+    return compared
 
 
 def _constants(condition: Condition, name: str) -> list[Any]:

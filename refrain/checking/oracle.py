@@ -32,6 +32,27 @@ def floor(at: int, step: int) -> int:
     return at - at % step
 
 
+def enriched(table: w.WindowedTable, event: Event, reports: Mapping[str, Sequence[Event]]) -> dict[str, Any]:
+    """Returns an event with the columns of its dimensions: the newest row of its key at or before it.
+
+    Args:
+        table: the declaration.
+        event: the event.
+        reports: name of each dimension → its rows; of rows with one key and time the one created last counts.
+    """
+    columns = dict(event)
+    for enrich in table.enrich:
+        rows = [
+            row
+            for row in reports[enrich.dimension.name]
+            if all(columns[name] is not None and columns[name] == row[key] for name, key in enrich.keys.items())
+            and row["event_timestamp"] <= event["event_timestamp"]
+        ]
+        newest = max(rows, key=lambda row: (row["event_timestamp"], row["created_timestamp"]), default=None)
+        columns |= {name: newest[column] if newest else None for name, column in enrich.columns.items()}
+    return columns
+
+
 def of_key(table: w.WindowedTable, events: Sequence[Event], key: Mapping[str, Any]) -> list[Event]:
     """Returns the events of a key that meet the condition of the table."""
     return [
@@ -60,7 +81,7 @@ def values(table: w.WindowedTable, events: Sequence[Event], key: Mapping[str, An
 
     Args:
         table: the declaration.
-        events: all events, each once, in any order; also those of other keys and of later times.
+        events: all events, each once and enriched, in any order; also those of other keys and of later times.
         key: join key → value.
         at: the moment, microseconds since 1970; only earlier events count.
 
@@ -77,7 +98,7 @@ def values(table: w.WindowedTable, events: Sequence[Event], key: Mapping[str, An
             continue
         if isinstance(feature, w.Ratio):
             continue
-        unit = Fraction(Decimal(str(table.source.resolution.get(feature.of or "", 1))))
+        unit = Fraction(Decimal(str(table.enriched.resolution.get(feature.of or "", 1))))
         for window in feature.over or table.windows:
             suffix = "" if window == "lifetime" else f"_{window}"
             row |= aggregate(name, suffix, feature, in_units(table, feature.of, by_window[window]), unit)
@@ -107,7 +128,7 @@ def ratio_columns(table: w.WindowedTable, row: Mapping[str, Any]) -> dict[str, f
 
 def in_units(table: w.WindowedTable, column: str | None, events: Sequence[Event]) -> Sequence[Event]:
     """Returns events whose values of a column are exact multiples of its resolution, if it declares one."""
-    resolution = table.source.resolution.get(column or "")
+    resolution = table.enriched.resolution.get(column or "")
     if not column or resolution is None:
         return events
     return [{**event, column: nearest_multiple(event[column], Decimal(str(resolution)))} for event in events]

@@ -56,10 +56,10 @@ def describe(difference: Difference, repeat: str, table: str = "") -> tuple[str,
         "found": f"{difference.found!r}  ({difference.found_from})",
     }
     lines = [f"{name:9} {text}" for name, text in rows.items() if text]
-    if difference.events:
-        count = len(difference.events)
-        lines.append(f"{'events':9} {count}, the fewest found that still fail, in the order of arrival:")
-        lines += [f"          {text}" for text in event_lines(difference.events[:MOST_EVENTS])]
+    for number, (kind, events) in enumerate(difference.events.items()):
+        label, count = kind if number else "events", len(events)
+        lines.append(f"{label:9} {count}, the fewest found that still fail, in the order of arrival:")
+        lines += [f"          {text}" for text in event_lines(events[:MOST_EVENTS])]
         if count > MOST_EVENTS:
             lines.append(f"          and {count - MOST_EVENTS} more")
     return (*lines, f"{'repeat':9} {repeat}")

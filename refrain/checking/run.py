@@ -10,8 +10,6 @@ from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
-import polars as pl
-
 from feature_repo.contract import Contract, contract_of
 from feature_repo.errors import InputError
 from feature_repo.home import Home
@@ -19,28 +17,21 @@ from feature_repo.windows import EventSource, WindowedTable
 from refrain.checking import batch, examples, on_demand, oracle, stream
 from refrain.checking.batch import History, Key
 from refrain.checking.difference import Crash, Difference, same
-from refrain.checking.generate import CUT, Arrival, arrivals, valid
+from refrain.checking.generate import CUT, Arrival, Reports, arrivals, valid
+from refrain.checking.repetitions import Check, Repetitions, build_events
 from refrain.checking.report import Result, describe, plural, time_text
 from refrain.checking.selection import Selection, select
 from refrain.checking.shrink import shrink
 from refrain.checking.workplace import workplace
-from transforms.batch.build import build
 from transforms.raw.declared import raw_tables
-from transforms.raw.ingest import Batch, ingest
 
 Attempt = Callable[[], Difference | None]
 """A check of what is there."""
-
-Check = Callable[[Sequence[Arrival]], Difference | None]
-"""A check of any events."""
 
 _CUT = oracle.micros(CUT)
 
 OVERSAMPLING = (1, 4, 16)
 """Multiples of the number of events that are generated if the raw table refuses others."""
-
-CHUNKS = 3
-"""Parts in which the events of a source are imported."""
 
 
 @dataclass(frozen=True)
@@ -91,10 +82,10 @@ class Run:
                 services.append(name)
         tables, reports = [], self._reports(services)
         for table in self._tables(services):
-            if reports[table.source.name].events:
+            reason = "; ".join(reports[source.name].reason for source in table.sources if reports[source.name].reason)
+            if not reason:
                 tables.append(table)
             else:
-                reason = reports[table.source.name].reason
                 yield Result(table.name, "generated events", 0.0, reason, is_skipped=True)
         if tables:
             yield from self._generated(tables, services, {name: one.events for name, one in reports.items()})
@@ -107,9 +98,10 @@ class Run:
         yield built
         for table in tables:
             if table.name in self.selection.tables:
+                own_reports = {source.name: reports[source.name] for source in table.sources}
                 if built.status == "ok":
-                    yield from self._batch(table, reports[table.source.name])
-                yield self._stream(table, reports[table.source.name])
+                    yield from self._batch(table, own_reports)
+                yield self._stream(table, own_reports)
         if services and built.status == "ok":
             yield from self._services(services, tables, reports)
 
@@ -134,8 +126,8 @@ class Run:
         return views_of(self.contract, service) & set(self.contract.windowed)
 
     def _reports(self, services: list[str]) -> dict[str, _Generated]:
-        """Generates the events of the sources of the selected tables."""
-        sources = {table.source.name: table.source for table in self._tables(services)}
+        """Generates the events of the sources and dimensions of the selected tables."""
+        sources = {source.name: source for table in self._tables(services) for source in table.sources}
         return {name: self._generate(source) for name, source in sources.items()}
 
     def _generate(self, source: EventSource) -> _Generated:
@@ -150,7 +142,7 @@ class Run:
                 found="key=()",
                 next_command=f'declare EventSource("{source.name}", …, key=("{next(iter(source.columns), "id")}",))',
             )
-        tables = [table for table in self.contract.windowed.values() if table.source is source]
+        tables = [table for table in self.contract.windowed.values() if source in table.sources]
         raw, reasons = raw_tables(self.home)[source.name], set[str]()
         for factor in OVERSAMPLING:
             accepted, reasons = valid(raw, arrivals(source, tables, self.size * factor, self.seed))
@@ -172,9 +164,9 @@ class Run:
         end = batch.end(tables, all_reports)
         try:
             for home, until in ((self.home, _CUT), (self.home, end), (self._folder(), end)):
-                parts = {name: batch.before(own_reports, until) for name, own_reports in reports.items() if own_reports}
+                parts = batch.before(reports, until)
                 if any(parts.values()):
-                    self._build(home, parts, until)
+                    build_events(home, parts, until)
                     self._stages.append({table.name: batch.built(home, table) for table in tables})
                 else:  # all events are later
                     self._stages.append({table.name: {} for table in tables})
@@ -184,16 +176,17 @@ class Run:
         note = f"{plural(len(all_reports), 'report')} of events, in three runs"
         return Result(subject, "batch run", time.monotonic() - started, note, failure)
 
-    def _batch(self, table: WindowedTable, reports: list[Arrival]) -> Iterator[Result]:
+    def _batch(self, table: WindowedTable, reports: Reports) -> Iterator[Result]:
         """Compares the rows that were built in two steps with the definition, and those of one step with the first."""
         past, whole, at_once = (stage[table.name] for stage in self._stages)
+        repetitions = Repetitions(self.home, table, self._folder)
         yield self._compared(
             table,
             "batch = definition",
             f"{plural(len(whole), 'key')} at every moment",
             reports,
             partial(batch.compare, table, whole, reports, self.home.tenant),
-            [self._computed(table), self._rebuilt(table)],
+            [repetitions.compute, repetitions.rebuild],
         )
         yield self._compared(
             table,
@@ -201,14 +194,14 @@ class Run:
             f"rows up to {CUT:%Y-%m-%d}",
             reports,
             partial(batch.compare_past, table, past, at_once, _CUT, reports),
-            [self._computed_in_two(table), self._rebuilt_in_two(table)],
+            [repetitions.compute_in_two, repetitions.rebuild_in_two],
         )
 
-    def _stream(self, table: WindowedTable, reports: list[Arrival]) -> Result:
-        def check(events: Sequence[Arrival]) -> Difference | None:
+    def _stream(self, table: WindowedTable, reports: Reports) -> Result:
+        def check(events: Reports) -> Difference | None:
             return stream.compare(table, events, self.home.tenant)
 
-        note = f"after each of {plural(len(reports), 'arrival')}"
+        note = f"after each of {plural(len(reports[table.source.name]), 'arrival')}"
         return self._compared(table, "stream = definition", note, reports, partial(check, reports), [check])
 
     def _compared(
@@ -216,7 +209,7 @@ class Run:
         table: WindowedTable,
         name: str,
         note: str,
-        reports: Sequence[Arrival],
+        reports: Reports,
         check: Attempt,
         repetitions: Sequence[Check],
     ) -> Result:
@@ -233,68 +226,6 @@ class Run:
                 break
         return Result(table.name, name, seconds, note, describe(difference, self._command(table.name), table.name))
 
-    def _computed(self, table: WindowedTable) -> Check:
-        """The batch run without files, against the definition."""
-        raw = raw_tables(self.home)[table.source.name]
-
-        def check(reports: Sequence[Arrival]) -> Difference | None:
-            rows = batch.computed(table, raw, reports, self.home.tenant)
-            return batch.compare(table, rows, reports, self.home.tenant)
-
-        return check
-
-    def _computed_in_two(self, table: WindowedTable) -> Check:
-        """The batch run without files, with and without later events."""
-        raw = raw_tables(self.home)[table.source.name]
-
-        def check(reports: Sequence[Arrival]) -> Difference | None:
-            early = batch.before(reports, _CUT)
-            past = batch.computed(table, raw, early, self.home.tenant) if early else {}
-            return batch.compare_past(table, past, batch.computed(table, raw, reports, self.home.tenant), _CUT, reports)
-
-        return check
-
-    def _rebuilt(self, table: WindowedTable) -> Check:
-        """The whole batch run in a folder of its own, first of early events, then of all, against the definition."""
-
-        def check(reports: Sequence[Arrival]) -> Difference | None:
-            home, early = self._folder(), batch.before(reports, _CUT)
-            if early:
-                self._build(home, {table.source.name: early}, _CUT)
-            self._build(home, {table.source.name: reports}, batch.end([table], reports))
-            return batch.compare(table, batch.built(home, table), reports, home.tenant)
-
-        return check
-
-    def _rebuilt_in_two(self, table: WindowedTable) -> Check:
-        """The whole batch run in folders of its own, with and without later events."""
-
-        def check(reports: Sequence[Arrival]) -> Difference | None:
-            early, past = batch.before(reports, _CUT), {}
-            if early:
-                home = self._folder()
-                self._build(home, {table.source.name: early}, _CUT)
-                past = batch.built(home, table)
-            home = self._folder()
-            self._build(home, {table.source.name: reports}, batch.end([table], reports))
-            return batch.compare_past(table, past, batch.built(home, table), _CUT, reports)
-
-        return check
-
-    def _build(self, home: Home, reports: dict[str, Any], until: int) -> None:
-        """Imports reports of events in parts, in the order of their arrival, and runs the batch run at a moment."""
-        raw = raw_tables(home)
-        for name, arrived in reports.items():
-            size = max(-(-len(arrived) // CHUNKS), 1)
-            for start in range(0, len(arrived), size):
-                rows = pl.DataFrame(
-                    arrived[start : start + size], schema_overrides=raw[name].columns, infer_schema_length=None
-                )
-                imported = ingest(home, "generated", [Batch(name, rows)]).tables[name]
-                if imported.quarantined:
-                    raise ValueError(f"events of {name} are refused: {', '.join(imported.reasons)}")
-        build(home, oracle.EPOCH + timedelta(microseconds=until))
-
     # Services, functions, examples
 
     def _services(
@@ -306,7 +237,8 @@ class Run:
         keys: dict[str, list[Any]] = {}
         for table in tables:
             for key in table.keys:
-                seen = {report.get(key, self.home.tenant) for report in reports[table.source.name]} - {None}
+                source, column = table.origin(key)
+                seen = {report.get(column, self.home.tenant) for report in reports[source.name]} - {None}
                 keys[key] = sorted({*seen, *keys.get(key, [])})
         started = time.monotonic()
         subject = names[0] if len(names) == 1 else f"{len(names)} services"
@@ -403,24 +335,40 @@ def _find_all(home: Home, contract: Contract) -> None:
     _ = contract.computed_tables, contract.request_fields, contract.examples
 
 
-def _attempt(check: Attempt, events: Sequence[Arrival] = ()) -> Difference | None:
+def _attempt(check: Attempt, events: Reports | None = None) -> Difference | None:
     """Runs a check; an error of an engine, or of a person's function, is a difference, too."""
     try:
         return check()
     except Exception as error:
-        return Difference("", {}, None, "values", Crash.of(error), "no error", "engine", events)
+        return Difference("", {}, None, "values", Crash.of(error), "no error", "engine", events or {})
 
 
-def _smallest(difference: Difference, reports: Sequence[Arrival], check: Check) -> Difference | None:
-    """The difference with the fewest events; None if the check passes on all of them."""
+def _smallest(difference: Difference, reports: Reports, check: Check) -> Difference | None:
+    """The difference with the fewest events, and then rows of dimensions; None if the check passes on all of them."""
+    kind = next(iter(reports))
     own_reports = [
-        report for report in reports if all(report.get(name, value) == value for name, value in difference.key.items())
+        report
+        for report in reports[kind]
+        if all(report.get(name, value) == value for name, value in difference.key.items())
     ]
-    for candidate in (own_reports, reports):
-        smallest, smaller_difference = shrink(candidate, lambda events: _attempt(partial(check, events), events))
-        if smaller_difference is not None:
-            return replace(smaller_difference, events=smallest)
+    for candidate in (own_reports, reports[kind]):
+        smallest, found = _shrink({**reports, kind: candidate}, kind, check)
+        for name in reports if found else ():
+            smallest, found = _shrink(smallest, name, check)
+        if found:
+            return replace(found, events=smallest)
     return None
+
+
+def _shrink(reports: Reports, kind: str, check: Check) -> tuple[Reports, Difference | None]:
+    """Makes the reports of one kind few; without a difference if the check passes on all of them."""
+
+    def attempt(events: Sequence[Arrival]) -> Difference | None:
+        candidate = {**reports, kind: events}
+        return _attempt(partial(check, candidate), candidate)
+
+    smallest, difference = shrink(reports[kind], attempt)
+    return {**reports, kind: smallest}, difference
 
 
 def _whole_second(newest: datetime) -> datetime:

@@ -10,7 +10,7 @@ from feature_repo.windows import WindowedTable
 from refrain.checking import oracle
 from refrain.checking.batch import Key, compare_row, events_by_key, leaves
 from refrain.checking.difference import Difference
-from refrain.checking.generate import Arrival, first_events
+from refrain.checking.generate import Arrival, Reports, first_events, in_order_of_arrival
 from transforms.stream.accept import Gate, RawEvent
 from transforms.stream.live_state import LiveState
 from transforms.stream.state.live_rows import LiveRows
@@ -33,6 +33,15 @@ class Online:
         self.state = LiveState(table.source, [table], tenant)
         self.rows: dict[Key, dict[str, Any]] = {}
         self.clock = 0
+        self.reports: dict[str, list[Arrival]] = {name: [] for name in (table.source.name, *self.state.dimensions)}
+        self._counted: dict[tuple, Arrival] = {}
+
+    def learn(self, name: str, row: Arrival) -> None:
+        """Takes one row of a dimension; events that are counted later may take its columns."""
+        dimension = self.state.dimensions[name]
+        times = [oracle.micros(row[column]) for column in ("event_timestamp", "created_timestamp")]
+        dimension.add([(*times, *(row[column] for column in dimension.source.columns))])
+        self.reports[name].append(row)
 
     def arrive(self, report: Arrival) -> None:
         """Accepts one report of an event, and pushes the rows that follow.
@@ -40,6 +49,7 @@ class Online:
         Raises:
             ValueError: the gate of the stream refuses the event.
         """
+        self.reports[self.table.source.name].append(report)
         raw_event = RawEvent(self.table.source.name, to_json(report))
         accepted = self.gate.accept([raw_event], self.clock, self.now, arrived=None)
         if accepted.dead:
@@ -47,6 +57,19 @@ class Online:
         if accepted.time:
             self.state.queue(self.state.coder.events(accepted.time, accepted.created, accepted.columns))
         self.advance(max(self.clock, oracle.micros(report["event_timestamp"]) + 1))
+
+    def counted(self, until: int, tenant: str) -> list[Arrival]:
+        """The events before a moment, each enriched with the rows that had arrived at the first such call."""
+        source = self.table.source
+        events = first_events(source, self.reports[source.name], tenant)
+        counted = {}
+        for event in events:
+            identity = (event["event_timestamp"], *(event[name] for name in source.key))
+            if oracle.micros(event["event_timestamp"]) < until:
+                known = self._counted.get(identity)
+                counted[identity] = known or oracle.enriched(self.table, event, self.reports)
+        self._counted = counted
+        return list(counted.values())
 
     def advance(self, moment: int) -> None:
         """Lets time pass up to a moment, and pushes the rows that are due."""
@@ -68,51 +91,53 @@ class Online:
             self.rows[key] = {name: values[number] for name, values in columns.items()}
 
 
-def compare(table: WindowedTable, reports: Sequence[Arrival], tenant: str) -> Difference | None:
+def compare(table: WindowedTable, reports: Reports, tenant: str) -> Difference | None:
     """Compares the rows of a table with the definition after each arrival, between arrivals, and after the last one.
+
+    An event is enriched with what has arrived when it is counted.
 
     Args:
         table: the declaration.
-        reports: reports of events, in the order of arrival.
+        reports: reports of events and of rows of dimensions.
         tenant: value of the columns that all events share.
 
     Returns:
         The first difference; None if there is none.
     """
     online = Online(table, tenant)
-    for number, report in enumerate(reports):
+    for name, report in in_order_of_arrival(reports):
+        if name != table.source.name:
+            online.learn(name, report)
+            continue
         time = oracle.micros(report["event_timestamp"])
         if online.clock and time > online.clock + 1:
             online.advance((online.clock + time) // 2)
-            difference = _compare(online, reports[:number], tenant)
+            difference = _compare(online, tenant)
             if difference:
                 return difference
         online.arrive(report)
-        difference = _compare(online, reports[: number + 1], tenant)
+        difference = _compare(online, tenant)
         if difference:
             return difference
-    for moment in _quiet_moments(table, reports, online.clock):
+    for moment in _quiet_moments(table, reports[table.source.name], online.clock):
         online.advance(moment)
-        difference = _compare(online, reports, tenant)
+        difference = _compare(online, tenant)
         if difference:
             return difference
     return None
 
 
-def _compare(online: Online, reports: Sequence[Arrival], tenant: str) -> Difference | None:
+def _compare(online: Online, tenant: str) -> Difference | None:
     """Compares the newest row of every key at the stream's clock."""
     table = online.table
     at = oracle.floor(online.clock, table.unit)
-    events = [
-        event for event in first_events(table.source, reports, tenant) if oracle.micros(event["event_timestamp"]) < at
-    ]
-    by_key = events_by_key(table, events)
+    by_key = events_by_key(table, online.counted(at, tenant))
     for key in sorted({*by_key, *online.rows}):
         own_key = dict(zip(table.keys, key, strict=True))
         difference = compare_row(table, own_key, at, online.rows.get(key), by_key.get(key))
         if difference:
             column, expected, found = difference
-            return Difference(column, own_key, at, expected, found, DEFINITION, ENGINE, reports)
+            return Difference(column, own_key, at, expected, found, DEFINITION, ENGINE, online.reports)
     return None
 
 

@@ -55,9 +55,9 @@ def test_generated_events_have_everything_that_is_hard(seed: int) -> None:
 @settings(max_examples=20, deadline=None)
 @given(seed=SEEDS)
 def test_of_an_event_the_newest_report_counts_in_the_end_and_the_first_in_the_stream(seed: int) -> None:
-    reports = arrivals(plays, TABLES, 40, seed)
+    reports = arrivals(plays, TABLES, 120, seed)
     final, first = (choose(plays, reports, "second") for choose in (final_events, first_events))
-    assert len(final) == len(first) == 40
+    assert len(final) == len(first) == 120
     assert all(event["platform_id"] == "second" for event in (*final, *first))
     assert sum(event not in first for event in final) > 0
     for event in final:
@@ -73,8 +73,8 @@ def test_of_an_event_the_newest_report_counts_in_the_end_and_the_first_in_the_st
 @pytest.mark.parametrize("name", TABLES_TESTED)
 def test_batch_and_stream_equal_the_definition(name: str) -> None:
     table = TABLES_TESTED[name]
-    reports = arrivals(table.source, [table], 50, 11)
-    rows = batch.computed(table, table_of(table.source), reports, "default")
+    reports = {table.source.name: arrivals(table.source, [table], 50, 11)}
+    rows = batch.computed(table, {table.source.name: table_of(table.source)}, reports, "default")
     assert batch.compare(table, rows, reports, "default") is None
     assert stream.compare(table, reports, "default") is None
 
@@ -83,9 +83,9 @@ def test_deviations_of_large_numbers_are_compared_up_to_their_precision() -> Non
     ranges = {"cents": (500_000_000, 600_000_000)}
     source = EventSource("bills", {"account": "String", "cents": "Int64"}, key=("account",), ranges=ranges)
     table = WindowedTable("bills", "", source, ("account",), ("7d",), {"spread": Std("cents")}, every="event")
-    reports = arrivals(source, [table], 50, 0)
-    assert {report["cents"] for report in reports} == {500_000_000, 500_500_000, 501_000_000, None}
-    rows = batch.computed(table, table_of(source), reports, "default")
+    reports = {"bills": arrivals(source, [table], 50, 0)}
+    assert {report["cents"] for report in reports["bills"]} == {500_000_000, 500_500_000, 501_000_000, None}
+    rows = batch.computed(table, {"bills": table_of(source)}, reports, "default")
     assert batch.compare(table, rows, reports, "default") is None
     next(row for history in rows.values() for row in history.rows if row["spread_7d"])["spread_7d"] += 1_000.0
     difference = batch.compare(table, rows, reports, "default")

@@ -1,7 +1,7 @@
 """The gate of the stream: it accepts events that are well-formed, in time, new, and not part of a flood."""
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter, itemgetter
 from typing import Any, NamedTuple
@@ -56,6 +56,11 @@ class Accepted:
     batch_only: list[tuple] = field(default_factory=list)
     dead: list[Dead] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
+
+    def reported(self) -> Iterator[tuple]:
+        """Yields all rows, accepted ones and those in ``batch_only``: two times, then the columns."""
+        yield from zip(self.time, self.created, *self.columns.values(), strict=True)
+        yield from self.batch_only
 
     def to_log(self) -> pa.Table | None:
         """Rows of the raw table for the batch run, accepted events and those in ``batch_only``; None without any."""

@@ -21,7 +21,7 @@ from feature_repo.events import micros as micros_of
 from feature_repo.home import Home
 from feature_repo.packed.address import Address
 from feature_repo.packed.server import WRITE_TIMEOUT, open_server
-from feature_repo.windows import DecayedSum
+from feature_repo.windows import DecayedSum, EventSource
 from feature_repo.windows.table import DAY
 from transforms import feature_tables
 from transforms.batch.gone_rows import GoneRows
@@ -31,6 +31,7 @@ from transforms.batch.windows.tiles import Tiles, distinct_alone
 from transforms.raw.days import RawDays
 from transforms.raw.ingest import Batch, ingest
 from transforms.raw.left_out import LeftOut
+from transforms.raw.read import scan
 from transforms.stream.accept import Gate
 from transforms.stream.live_state import LiveState
 from transforms.stream.log import Log
@@ -104,6 +105,8 @@ def load(home: Home, log: Log, kind: str, gate: Gate, clock: int, now: datetime)
         source = contract.events[kind]
         tables = [table for table in contract.windowed.values() if table.source.name == kind]
         state = LiveState(source, tables, home.tenant)
+        for dimension in state.dimensions.values():
+            dimension.add(_rows(home, dimension.source))
         days = RawDays.of(home, kind)
         stores = {live.table.name: TileStore(home, live.table, days) for live in state.tables}
         for store in stores.values():
@@ -115,6 +118,12 @@ def load(home: Home, log: Log, kind: str, gate: Gate, clock: int, now: datetime)
         for live in state.tables:
             _note_closed(home, live, now)
     return state
+
+
+def _rows(home: Home, source: EventSource) -> Iterator[tuple]:
+    """The stored events of a kind: both times in microseconds since 1970, then the columns."""
+    times = [pl.col(name).dt.timestamp("us") for name in ("event_timestamp", "created_timestamp")]
+    return scan(home, source.name).select(*times, *source.columns).collect().iter_rows()
 
 
 def _fill(

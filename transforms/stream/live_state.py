@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from feature_repo.windows import EventSource, WindowedTable
+from transforms.stream.state.dimensions import Dimension
 from transforms.stream.state.events import Coder, Events
 from transforms.stream.state.live_table import LiveTable
 
@@ -22,11 +23,18 @@ class LiveState:
         source: the kind of event.
         tables: declarations of its tables.
         tenant: value of the columns that all events share.
+
+    Attributes:
+        dimensions: name → a dimension of one of the tables; its rows count for the events that are counted afterwards.
     """
 
     def __init__(self, source: EventSource, tables: Sequence[WindowedTable], tenant: str) -> None:
-        self.coder = Coder(source, tenant, {name for table in tables for name in table.coded})
-        self.tables = [LiveTable(table, self.coder.words, self.coder.pairs) for table in tables]
+        coded = {name for table in tables for name in table.coded}
+        self.coder = Coder(source, tenant, coded & {*source.columns})
+        enrichments = [enrich for table in tables for enrich in table.enrich]
+        self.dimensions = {enrich.dimension.name: Dimension(enrich.dimension) for enrich in enrichments}
+        words, pairs = self.coder.words, self.coder.pairs
+        self.tables = [LiveTable(table, words, pairs, self.dimensions) for table in tables]
         self.clock = 0
         self._waiting: dict[int, list[Events]] = {live.table.unit: [] for live in self.tables}
         self._to_count: dict[str, list[Events]] = {live.table.name: [] for live in self.tables}

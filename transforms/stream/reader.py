@@ -179,6 +179,8 @@ class Reader:
         accepted = self._accept(batch.events, batch.arrived)
         self._clock = self._next_clock(accepted)
         for kind, state in self._states.items():
+            for name, dimension in state.dimensions.items():
+                dimension.add(accepted[name].reported())
             part = accepted[kind]
             if part.time:
                 state.queue(state.coder.events(part.time, part.created, part.columns))

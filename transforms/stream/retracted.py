@@ -41,7 +41,7 @@ def correct_online(home: Home, server: Server, live: LiveTable) -> int:
     if not files:
         return 0
     keys = retractions.keys(files)
-    columns = {key: (str(table.source.feast_type(key)), keys[key].to_arrow()) for key in table.keys}
+    columns = {key: (str(table.enriched.feast_type(key)), keys[key].to_arrow()) for key in table.keys}
     online = OnlineRows.read(server, names(entity_key.prefix(home.project, table.name), columns).to_pylist())
     places = np.flatnonzero(online.event != UNKNOWN_TIME)
     codes = live.keys.codes([live.words(key).codes(keys[key].gather(places).to_list()) for key in table.keys])

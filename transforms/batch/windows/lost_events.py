@@ -11,6 +11,8 @@ from feature_repo.home import Home
 from feature_repo.windows import WindowedTable
 from transforms import parquet
 from transforms.batch.versions import CODE
+from transforms.batch.windows.enriched import Dimensions
+from transforms.batch.windows.possible import PossibleEvents
 from transforms.raw.days import RawDays
 from transforms.raw.declared import raw_tables
 from transforms.raw.left_out import LeftOut
@@ -23,17 +25,20 @@ class LostEvents:
         home: the data folder.
         table: the declaration.
         days: the raw table of its source.
+        dimensions: the dimensions of the table.
         code: fingerprint of the declaration and of the code.
     """
 
-    def __init__(self, home: Home, table: WindowedTable, days: RawDays, code: str) -> None:
+    def __init__(self, home: Home, table: WindowedTable, days: RawDays, dimensions: Dimensions, code: str) -> None:
         self._home, self._table, self._days, self._code = home, table, days, code
+        self._possible = PossibleEvents(home, table, dimensions)
 
     def note_day(self, day: date, path: Path, sums: pl.DataFrame, now: datetime) -> None:
         """Notes keys of a day, before its tiles are replaced.
 
         A key is noted if the newest event of one of its tiles is gone; on days that are over, also if a tile counts
-        more or fewer events; and if a report of one of its events has been superseded by another report.
+        more or fewer events; if a report of one of its events has been superseded by another report; and if it had
+        an event with other rows of a dimension.
 
         Args:
             day: the day.
@@ -45,6 +50,8 @@ class LostEvents:
         left_out = LeftOut(raw, self._home.raw(raw.name) / f"date={day}")
         if left_out.has_rows:
             self._note(self._superseded(day, left_out.read()), now)
+        if self._table.enrich and day in self._days.paths:
+            self._note(self._possible.other_keys(self._load([day])), now)
         if not path.is_file():
             return
         tile = [*self._table.keys, "at"]
@@ -63,9 +70,7 @@ class LostEvents:
 
     def note_all(self, days: list[date], now: datetime) -> None:
         """Notes the keys of all events of some days, whether the table counts them or not."""
-        shared = self._table.source.shared
-        events = self._days.load(days, [key for key in self._table.keys if key not in shared])
-        self._note(self._with_shared(events), now)
+        self._note(self._possible.enriched(self._load(days)), now)
 
     def _note(self, rows: pl.DataFrame, now: datetime) -> None:
         if rows.height:
@@ -78,7 +83,13 @@ class LostEvents:
             columns = [name for name in left_out.columns if name != "created_timestamp"]
             standing = self._days.load([day], [name for name in columns if name != "event_timestamp"])
             left_out = left_out.join(standing, on=columns, how="anti", nulls_equal=True)
-        return self._with_shared(left_out)
+        return self._possible.enriched(self._with_shared(left_out))
+
+    def _load(self, days: list[date]) -> pl.DataFrame:
+        """Events of some days, with the columns that their keys follow from."""
+        table = self._table
+        columns = table.reported_columns if table.enrich else [key for key in table.keys if key in table.source.columns]
+        return self._with_shared(self._days.load(days, list(columns)))
 
     def _with_shared(self, events: pl.DataFrame) -> pl.DataFrame:
         """Events with the columns that all events share."""

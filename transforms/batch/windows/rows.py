@@ -237,11 +237,11 @@ class _Compute:
 
     def _decoded(self, column: str | None, integers: np.ndarray) -> np.ndarray:
         """(rows,) values of a column from integers."""
-        return self._table.source.decode(str(column), integers)
+        return self._table.enriched.decode(str(column), integers)
 
     def _value_total(self, feature: Aggregate, window: Window) -> np.ndarray:
         """(rows,) sums of the values of a number column, see ``wide``."""
-        if self._table.source.is_wide(str(feature.of)):
+        if self._table.enriched.is_wide(str(feature.of)):
             return self._wide_total(feature, wide.VALUE, window)
         return self._total(f"{feature.of}.sum", window)
 
@@ -286,7 +286,7 @@ class _Compute:
         nullable = self._sums.nullable.get(column)
         values = self._sums.columns[column] if nullable is None else nullable.fill_null(empty).to_numpy()
         extremes = extreme(values, *self._rows.ranges(self._sums, window), of=of, empty=empty)
-        is_wide = self._table.source.is_wide(str(feature.of))
+        is_wide = self._table.enriched.is_wide(str(feature.of))
         is_valid = self._total(f"{feature.of}.n", window) > 0 if is_wide else extremes != empty
         return [_where(is_valid, self._decoded(feature.of, extremes))]
 
@@ -305,7 +305,7 @@ class _Compute:
         return self._items_cache[name]
 
     def _is_text(self, feature: Aggregate) -> bool:
-        return self._table.source.holds_texts(str(feature.of))
+        return self._table.enriched.holds_texts(str(feature.of))
 
     def _distinct(self, name: str, feature: Distinct, window: Window) -> list[pl.Series]:
         of = f"values.{feature.of}"

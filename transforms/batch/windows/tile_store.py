@@ -22,6 +22,7 @@ from transforms.batch.versions import CODE
 from transforms.batch.windows import (
     decayed,
     distinct,
+    enriched,
     expressions,
     items,
     last_n,
@@ -33,6 +34,7 @@ from transforms.batch.windows import (
     wide,
 )
 from transforms.batch.windows.calendar import chunks, date_of, micros
+from transforms.batch.windows.enriched import Dimensions
 from transforms.batch.windows.file_index import KnownFile, known_files
 from transforms.batch.windows.items import runs, sort_order
 from transforms.batch.windows.lost_events import LostEvents
@@ -42,7 +44,21 @@ from transforms.raw.days import RawDays
 @cache
 def _code() -> str:
     """Fingerprint of the code that computes tiles and rows."""
-    modules = (units, decayed, distinct, expressions, items, last_n, lists, quantile, rows, tiles, top_k, wide)
+    modules = (
+        units,
+        decayed,
+        distinct,
+        enriched,
+        expressions,
+        items,
+        last_n,
+        lists,
+        quantile,
+        rows,
+        tiles,
+        top_k,
+        wide,
+    )
     return digest(*(inspect.getsource(module) for module in modules))
 
 
@@ -110,10 +126,15 @@ class TileStore:
         self.home, self.table, self.days = home, table, days
         self.folder = home.tiles(table.name)
         self.code = digest(_code(), table.fingerprint, str(self.width))
-        self.fingerprints = {day: digest(self.code, day_digest) for day, day_digest in days.digests.items()}
-        self._lost_events = LostEvents(home, table, days, self.code)
+        self.dimensions = Dimensions.read(home, table)
+        self.fingerprints = {day: self._fingerprint(day) for day in days.digests}
+        self._lost_events = LostEvents(home, table, days, self.dimensions, self.code)
         self._empty_tiles = tiles.empty(table)
         self._chain = self._chain_fingerprints()
+
+    def _fingerprint(self, day: date) -> str:
+        taken = [self.dimensions.fingerprint(day)] if self.table.enrich else []
+        return digest(self.code, self.days.digests[day], *taken)
 
     @property
     def width(self) -> int:
@@ -191,8 +212,8 @@ class TileStore:
 
     def events(self, days: list[date]) -> pl.DataFrame:
         """The events of some days that the table counts, see ``tiles.counted_events``."""
-        columns = [name for name in self.table.columns if name not in self.table.source.shared]
-        return tiles.counted_events(self.table, self.days.load(days, columns), self.home.tenant)
+        events = self.dimensions.enriched(self.days.load(days, list(self.table.reported_columns)))
+        return tiles.counted_events(self.table, events, self.home.tenant)
 
     def read(self, days: list[date]) -> dict[str, pl.DataFrame]:
         """Reads the tiles of some days as one tile set."""

@@ -83,7 +83,7 @@ def counted_events(table: WindowedTable, events: pl.DataFrame, tenant: str) -> p
 
     Args:
         table: the declaration.
-        events: events of the table's source.
+        events: events of the table's source, enriched by its dimensions (``enriched``).
         tenant: value of the columns that all events share.
 
     Returns:
@@ -95,10 +95,8 @@ def counted_events(table: WindowedTable, events: pl.DataFrame, tenant: str) -> p
             one that is no day.
     """
     shared = [pl.lit(tenant).alias(name) for name in table.source.shared if name in table.columns]
-    with_shared = events.lazy().with_columns(shared)
-    selected = with_shared if table.where is None else with_shared.filter(expression(table.where))
     counted = (
-        selected.drop_nulls(list(table.keys))
+        select_counted(table, events.lazy().with_columns(shared))
         .select(
             *table.columns,
             time=pl.col("event_timestamp").dt.timestamp("us"),
@@ -109,15 +107,22 @@ def counted_events(table: WindowedTable, events: pl.DataFrame, tenant: str) -> p
     return _with_integers(table, counted)
 
 
+def select_counted(table: WindowedTable, events: pl.LazyFrame) -> pl.LazyFrame:
+    """Selects the events that fulfil a table's condition and have its keys, with all their columns."""
+    selected = events if table.where is None else events.filter(expression(table.where))
+    return selected.drop_nulls(list(table.keys))
+
+
 def _with_integers(table: WindowedTable, events: pl.DataFrame) -> pl.DataFrame:
     """Adds the integers that features read: units of floats, days of dates, parts of large sums, and buckets."""
-    source = table.source
+    source = table.enriched
     for name in table.columns:
         units = source.units(name)
-        if units is not None:
-            events = events.with_columns(_units(source.name, events[name], units).alias(source.integers(name)))
-        elif source.dtype(name) == "Date":
-            events = events.with_columns(_days(source.name, events[name]).alias(source.integers(name)))
+        if units is not None or source.dtype(name) == "Date":
+            reporter, column = table.origin(name)
+            values = events[name].alias(column)
+            encoded = _days(reporter.name, values) if units is None else _units(reporter.name, values, units)
+            events = events.with_columns(encoded.alias(source.integers(name)))
     for name, column_parts in parts(table).items():
         if not set(wide.PARTS).isdisjoint(column_parts):
             value, is_present = events[source.integers(name)], events[name].is_not_null().to_numpy()
@@ -160,7 +165,7 @@ def parts(table: WindowedTable) -> dict[str, tuple[str, ...]]:
     for feature in table.features.values():
         if type(feature) in _PARTS:
             column = str(feature.of)
-            is_wide = table.source.is_wide(column)
+            is_wide = table.enriched.is_wide(column)
             for part in _PARTS[type(feature)]:
                 column_parts.setdefault(column, set()).update(_WIDE.get(part, (part,)) if is_wide else (part,))
             if isinstance(feature, Std):
@@ -170,7 +175,7 @@ def parts(table: WindowedTable) -> dict[str, tuple[str, ...]]:
 
 def square_parts(table: WindowedTable, column: str) -> tuple[str, ...]:
     """Names of the parts of the squares of a number column."""
-    limits = None if table.source.units(column) else table.source.limits(column)
+    limits = None if table.enriched.units(column) else table.source.limits(column)
     return wide.square_parts(limits)
 
 
@@ -234,7 +239,7 @@ def _sequence_length(table: WindowedTable, feature: Aggregate) -> int:
         return 0 if feature.distinct else feature.n
     if isinstance(feature, Previous):
         return 2
-    return int(isinstance(feature, Last) and not table.source.holds_texts(str(feature.of)))
+    return int(isinstance(feature, Last) and not table.enriched.holds_texts(str(feature.of)))
 
 
 def bucketed(table: WindowedTable) -> tuple[str, ...]:
@@ -250,7 +255,7 @@ def bucket_column(name: str) -> str:
 def oldest_columns(table: WindowedTable) -> tuple[str, ...]:
     """Sorted columns without texts whose oldest value is kept."""
     columns = {str(f.of) for f in table.features.values() if type(f) is First}
-    return tuple(sorted(name for name in columns if not table.source.holds_texts(name)))
+    return tuple(sorted(name for name in columns if not table.enriched.holds_texts(name)))
 
 
 def newest_of(events: pl.LazyFrame, keys: list[str], length: int) -> pl.LazyFrame:
@@ -291,7 +296,7 @@ def merge_tiles(table: WindowedTable, sets: list[Tiles], at: int) -> dict[str, p
 
 def empty(table: WindowedTable) -> dict[str, pl.DataFrame]:
     """An empty tile set with all its columns."""
-    columns = {name: TYPES[str(table.source.feast_type(name))] for name in table.columns}
+    columns = {name: TYPES[str(table.enriched.feast_type(name))] for name in table.columns}
     no_events = pl.DataFrame(schema={**columns, "time": pl.Int64, "created": pl.Int64})
     return tiles(table, _with_integers(table, no_events), 1)
 
@@ -301,7 +306,7 @@ def _aggregations(table: WindowedTable, width: int) -> list[pl.Expr]:
     late = created.filter(created > pl.col("at") + width).max().fill_null(0)
     aggregations = [pl.len().cast(pl.Int64).alias("n"), newest.alias("last"), late.alias("late")]
     for name, column_parts in parts(table).items():
-        value = pl.col(table.source.integers(name))
+        value = pl.col(table.enriched.integers(name))
         aggregations += [_part(value, name, part) for part in column_parts]
     for name, feature in table.of_kind(Conditional).items():
         is_true = pl.col(feature.of).fill_null(False) if feature.where is None else expression(feature.where)

@@ -103,11 +103,11 @@ class _Feature:
     @property
     def is_wide(self) -> bool:
         """Whether the column that the feature aggregates has integers of any size."""
-        return self.table.table.source.is_wide(self.of)
+        return self.table.table.enriched.is_wide(self.of)
 
     def decoded(self, integers: np.ndarray) -> np.ndarray:
         """(…,) values of the column that the feature aggregates, from integers."""
-        return self.table.table.source.decode(self.of, integers)
+        return self.table.table.enriched.decode(self.of, integers)
 
     def numbers(self, is_valid: np.ndarray, integers: np.ndarray) -> list[pa.Array]:
         """(w·n,) values of the column that the feature aggregates; null where not valid."""
@@ -131,7 +131,7 @@ class _Feature:
     @property
     def has_texts(self) -> bool:
         """Whether the values of the column are texts."""
-        return self.table.table.source.holds_texts(self.of)
+        return self.table.table.enriched.holds_texts(self.of)
 
 
 def _columns(table: LiveTable, keys: np.ndarray) -> dict[tuple[str, ...], pa.Array]:

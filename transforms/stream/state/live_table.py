@@ -24,6 +24,7 @@ from transforms.batch.windows.quantile import buckets
 from transforms.batch.windows.tiles import bucket_column, bucketed
 from transforms.batch.windows.tiles import parts as parts_of
 from transforms.stream.state.additions import Additions, Texts
+from transforms.stream.state.dimensions import Dimension, Enrichment
 from transforms.stream.state.events import Events, holds
 from transforms.stream.state.grouped import Grouped
 from transforms.stream.state.growing import Growing
@@ -50,6 +51,7 @@ class LiveTable:
         table: the declaration.
         words: column of the source → its coded values, texts or integers.
         pairs: two columns → the numbers of their pairs of texts, shared with other tables.
+        dimensions: name → the dimension, at least those that the table is enriched with.
 
     Attributes:
         parts: names of the numbers that are aggregated for each key and window.
@@ -60,8 +62,16 @@ class LiveTable:
         starts: (windows,) current first moments of the windows, microseconds.
     """
 
-    def __init__(self, table: WindowedTable, words: Mapping[str, Words], pairs: Mapping[frozenset[str], Pairs]) -> None:
+    def __init__(
+        self,
+        table: WindowedTable,
+        words: Mapping[str, Words],
+        pairs: Mapping[frozenset[str], Pairs],
+        dimensions: Mapping[str, Dimension] | None = None,
+    ) -> None:
         self.table, self.clock = table, 0
+        self._enrichment = Enrichment(table, dimensions or {})
+        words = {**words, **self._enrichment.words}
         self._key_name = ",".join(table.keys)
         self.keys = Keys(table, words)
         self._words = words
@@ -119,7 +129,7 @@ class LiveTable:
 
     def additions_of(self, events: Events) -> Additions:
         """Selects the events that the table counts, and computes what they add."""
-        table = self.table
+        table, events = self.table, self._enrichment.enriched(events)
         counts = reduce(np.logical_and, (events.texts[key] >= 0 for key in table.keys))
         if table.where is not None:
             counts &= holds(table.where, events)
@@ -151,7 +161,7 @@ class LiveTable:
             f"{column}.{part}": values
             for column, parts in self._wide_parts.items()
             for part, values in wide.parts_of(
-                parts, events.numbers[self.table.source.integers(column)], events.present[column], events.time
+                parts, events.numbers[self.table.enriched.integers(column)], events.present[column], events.time
             ).items()
         }
 
@@ -162,7 +172,7 @@ class LiveTable:
             feature = self.table.features[column]
             assert isinstance(feature, Conditional)
             return events.numbers[str(feature.of)] if feature.where is None else holds(feature.where, events)
-        numbers, present = events.numbers[self.table.source.integers(column)], events.present[column]
+        numbers, present = events.numbers[self.table.enriched.integers(column)], events.present[column]
         if part == "n":
             return present
         return numbers if part == "sum" else np.where(present, numbers, INT.max if part == "min" else INT.min)
@@ -178,7 +188,7 @@ class LiveTable:
         return texts
 
     def _number_additions(self, events: Events, additions: Additions, column: str) -> Texts:
-        integers = events.numbers[self.table.source.integers(column)]
+        integers = events.numbers[self.table.enriched.integers(column)]
         return self._additions(events, additions, integers, events.present[column])
 
     def _additions(self, events: Events, additions: Additions, value: np.ndarray, present: np.ndarray) -> Texts:
