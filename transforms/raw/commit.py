@@ -1,7 +1,8 @@
 """Merges the staged rows of one table into its files: many days of events at once, or a table that changes slowly."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from transforms.raw.by_day import DAY, by_day, equal_days
 from transforms.raw.divide import divide, key_of
 from transforms.raw.left_out import LeftOut
 from transforms.raw.read import REMEDY, read_days, scan_files
+from transforms.raw.reconcile import ABSENT, days_beside, reconcile
 from transforms.raw.staging import Staging
 from transforms.raw.table import RawTable
 
@@ -27,6 +29,9 @@ GROUP_ROWS = 200_000
 
 GROUP_BYTES = 16 << 20
 """Bytes of the stored files of these days."""
+
+Folders = Mapping[date, str | Path]
+"""Day → its folder."""
 
 
 def commit(table: RawTable, staging: Staging, target: Path, counts: "TableReport", *, corrects: bool) -> set[Path]:
@@ -51,9 +56,10 @@ def commit(table: RawTable, staging: Staging, target: Path, counts: "TableReport
     existing = {date.fromisoformat(day): path for day, path in days_in(target).items()}
     rows_by_day = staging.days(table)
     folders = {day: Path(existing.get(day) or f"{target}/date={day}") for day in rows_by_day}
+    all_folders: Folders = {**existing, **folders}
     for days in _grouped(rows_by_day, existing):
         additions = staging.between(table, days[0], days[-1])
-        _commit_days(table, additions, {day: folders[day] for day in days}, counts, corrects)
+        _commit_days(table, additions, {day: folders[day] for day in days}, all_folders, counts, corrects)
     return set(folders.values())
 
 
@@ -80,30 +86,97 @@ def _size(path: str) -> int:
 
 
 def _commit_days(
-    table: RawTable, additions: pl.DataFrame, folders: dict[date, Path], counts: "TableReport", corrects: bool
+    table: RawTable,
+    additions: pl.DataFrame,
+    folders: dict[date, Path],
+    all_folders: Folders,
+    counts: "TableReport",
+    corrects: bool,
 ) -> None:
-    stored = read_days(table, _files(folders, parquet.PART))
-    redundant = read_days(table, _files(folders, left_out.FILE))
+    beside = days_beside(table.reconciliation, additions) if table.reconciliation else set()
+    folders = folders | {day: Path(all_folders[day]) for day in beside & all_folders.keys()}
+    stored, redundant = _read(table, folders)
     if corrects:
         additions = _as_corrections(table, additions, stored, counts)
+    merged = _merge_days(table, additions, stored, redundant)
+    while more := {day: Path(all_folders[day]) for day in merged.beyond & all_folders.keys() - folders.keys()}:
+        folders |= more
+        stored, redundant = (
+            pl.concat(pair).sort(DAY, maintain_order=True)
+            for pair in zip((stored, redundant), _read(table, more), strict=True)
+        )
+        merged = _merge_days(table, additions, stored, redundant)
+    counts.duplicates += merged.duplicates
+    for day, rows in by_day(merged.left_over.sort(DAY, maintain_order=True)):
+        LeftOut(table, folders[day]).add(rows)
+    is_changed = ~pl.col(DAY).is_in(list(merged.unchanged))
+    changed = dict(by_day(merged.rows.filter(is_changed)))
+    parquet.write_all({folders[day] / parquet.PART: rows for day, rows in changed.items()})
+    before = stored.filter(is_changed)
+    emptied = {*before[DAY].unique()} - changed.keys()
+    for day in emptied:
+        (folders[day] / parquet.PART).unlink()
+    counts.added += sum(rows.height for rows in changed.values()) - before.height
+    counts.days_touched += len(changed) + len(emptied)
+
+
+@dataclass(frozen=True)
+class _MergedDays:
+    """Rows of days, sorted by day: those to store, and those to leave out.
+
+    Attributes:
+        rows: the rows to store.
+        left_over: the redundant rows.
+        unchanged: days whose rows to store are those that are stored.
+        beyond: further days that may have to do with these rows.
+        duplicates: rows that repeat another new row.
+    """
+
+    rows: pl.DataFrame
+    left_over: pl.DataFrame
+    unchanged: set[date]
+    beyond: set[date]
+    duplicates: int
+
+
+def _merge_days(table: RawTable, additions: pl.DataFrame, stored: pl.DataFrame, redundant: pl.DataFrame) -> _MergedDays:
     merged, left_over = divide(table, additions)
-    counts.duplicates += additions.height - merged.height
+    duplicates = additions.height - merged.height
     unchanged = equal_days(merged, stored) - {*redundant[DAY].unique(), *left_over[DAY].unique()}
     known_days = {*stored[DAY].unique(), *redundant[DAY].unique()} - unchanged
+    beyond: set[date] = set()
+    absent = additions.clear()
     if known_days:
         is_known = pl.col(DAY).is_in(list(known_days))
         combined = pl.concat([stored.filter(is_known), additions.filter(is_known)])
-        known, known_left_over = divide(table, pl.concat([combined, _matching(table, redundant, combined)]))
-        unchanged |= equal_days(known, stored)
+        versions, absent = _matching(table, redundant, combined, pl.concat([stored, additions]))
+        known, known_left_over = divide(table, pl.concat([combined, versions, absent]))
         merged = pl.concat([merged.filter(~is_known), known]).sort(DAY, maintain_order=True)
         left_over = pl.concat([left_over.filter(~is_known), known_left_over])
-    for day, rows in by_day(left_over.sort(DAY, maintain_order=True)):
-        LeftOut(table, folders[day]).add(rows)
-    is_changed = ~pl.col(DAY).is_in(list(unchanged))
-    changed = dict(by_day(merged.filter(is_changed)))
-    parquet.write_all({folders[day] / parquet.PART: rows for day, rows in changed.items()})
-    counts.added += sum(rows.height for rows in changed.values()) - stored.filter(is_changed).height
-    counts.days_touched += len(changed)
+    is_final = not known_days
+    if table.reconciliation:
+        result = reconcile(table, _marked(table, merged, absent), left_over, {*additions[DAY].unique()})
+        merged, beyond = result.rows, result.beyond
+        left_over = pl.concat([left_over, result.redundant])
+        unchanged -= {*result.redundant[DAY].unique()}
+        is_final &= result.redundant.is_empty()
+    unchanged |= set() if is_final else equal_days(merged, stored)
+    return _MergedDays(merged, left_over, unchanged, beyond, duplicates)
+
+
+def _marked(table: RawTable, rows: pl.DataFrame, absent: pl.DataFrame) -> pl.DataFrame:
+    """Adds the column ``ABSENT``: whether the key of a row is among ``absent``."""
+    if absent.is_empty():
+        return rows.with_columns(pl.lit(False).alias(ABSENT))
+    key = key_of(table, rows)
+    keys = absent.select(key).unique().with_columns(pl.lit(True).alias(ABSENT))
+    return rows.join(keys, on=key, how="left", maintain_order="left").with_columns(pl.col(ABSENT).fill_null(False))
+
+
+def _read(table: RawTable, folders: dict[date, Path]) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The stored rows of days, and those that were left out."""
+    folders = dict(sorted(folders.items()))
+    return read_days(table, _files(folders, parquet.PART)), read_days(table, _files(folders, left_out.FILE))
 
 
 def _commit_states(
@@ -152,10 +225,23 @@ def _as_corrections(
     return corrected.select(additions.columns)
 
 
-def _matching(table: RawTable, redundant: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
-    """The redundant rows of events that are among ``rows``; see ``LeftOut.read_matching``."""
+def _matching(
+    table: RawTable, redundant: pl.DataFrame, rows: pl.DataFrame, rows_of_all_days: pl.DataFrame
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The redundant rows with a key among ``rows``, see ``LeftOut.read_matching``; and others that may be their events.
+
+    The latter have another key, perhaps of another day; see ``reconcile``.
+    """
+    if redundant.is_empty():
+        return redundant, redundant
     key = key_of(table, rows)
-    return redundant.join(rows.select(key), on=key, how="semi") if redundant.height else redundant
+    keys = rows.select(key)
+    versions = redundant.join(keys, on=key, how="semi")
+    if table.reconciliation is None:
+        return versions, redundant.clear()
+    same = list(table.reconciliation.same)
+    others = redundant.join(keys, on=key, how="anti")
+    return versions, others.join(rows_of_all_days.select(same), on=same, how="semi")
 
 
 def _files(folders: dict[date, Path], name: str) -> dict[date, Path]:

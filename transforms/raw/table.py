@@ -53,6 +53,23 @@ class Timed(dy.Schema):
 
 
 @dataclass(frozen=True)
+class Reconciliation:
+    """The columns by which reports of one event from several forms of export meet; see ``transforms.raw.reconcile``.
+
+    Attributes:
+        same: columns that must be equal, of which the first is the person; a row that lacks one meets no other.
+        form: form of the export; events of one form are never merged, and a row without a form meets no other.
+        precision_s: seconds that times are cut to; a missing value means a second or finer.
+        length_ms: milliseconds that the event lasted, if known.
+    """
+
+    same: tuple[str, ...]
+    form: str
+    precision_s: str
+    length_ms: str
+
+
+@dataclass(frozen=True)
 class RawTable:
     """One raw table.
 
@@ -62,6 +79,7 @@ class RawTable:
         key: columns that identify an event or a state; rows with the same key describe the same one.
         changes_slowly: whether rows are states that hold until the next one, rather than events.
         prepare: function that masks private data in conforming rows before they are stored; None if there is none.
+        reconciliation: how events meet that several forms of export report; None if each key is an event of its own.
     """
 
     name: str
@@ -69,6 +87,7 @@ class RawTable:
     key: tuple[str, ...]
     changes_slowly: bool = False
     prepare: Callable[[pl.DataFrame], pl.DataFrame] | None = None
+    reconciliation: Reconciliation | None = None
 
     @cached_property
     def columns(self) -> dict[str, pl.DataType]:

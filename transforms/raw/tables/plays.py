@@ -3,7 +3,7 @@
 import dataframely as dy
 
 from feature_repo.definitions.events.plays import plays
-from transforms.raw.table import RawTable, Timed, key_column
+from transforms.raw.table import RawTable, Reconciliation, Timed, key_column
 
 _SHORTEST, _LONGEST = plays.ranges["ms_played"]
 
@@ -28,4 +28,9 @@ class Plays(Timed):
     precision_s = dy.Int64(nullable=True, min=1)
 
 
-PLAYS = RawTable("plays", Plays, key=("user_id", "track_id", "event_timestamp"))
+PLAYS = RawTable(
+    "plays",
+    Plays,
+    key=("user_id", "track_id", "event_timestamp"),
+    reconciliation=Reconciliation(("user_id", "recording"), "reported_by", "precision_s", "ms_played"),
+)
