@@ -17,7 +17,7 @@ from transforms.raw.by_day import DAY, by_day, equal_days
 from transforms.raw.divide import divide, key_of
 from transforms.raw.left_out import LeftOut
 from transforms.raw.read import REMEDY, read_days, scan_files
-from transforms.raw.reconcile import ABSENT, days_beside, reconcile
+from transforms.raw.reconcile import ABSENT, days_beside, has_forms, near_midnight, reconcile
 from transforms.raw.staging import Staging
 from transforms.raw.table import RawTable
 
@@ -93,8 +93,7 @@ def _commit_days(
     counts: "TableReport",
     corrects: bool,
 ) -> None:
-    beside = days_beside(table.reconciliation, additions) if table.reconciliation else set()
-    folders = folders | {day: Path(all_folders[day]) for day in beside & all_folders.keys()}
+    folders = folders | _folders_beside(table, additions, folders, all_folders)
     stored, redundant = _read(table, folders)
     if corrects:
         additions = _as_corrections(table, additions, stored, counts)
@@ -154,7 +153,7 @@ def _merge_days(table: RawTable, additions: pl.DataFrame, stored: pl.DataFrame, 
         merged = pl.concat([merged.filter(~is_known), known]).sort(DAY, maintain_order=True)
         left_over = pl.concat([left_over.filter(~is_known), known_left_over])
     is_final = not known_days
-    if table.reconciliation:
+    if table.reconciliation and (absent.height or has_forms(table.reconciliation, merged)):
         result = reconcile(table, _marked(table, merged, absent), left_over, {*additions[DAY].unique()})
         merged, beyond = result.rows, result.beyond
         left_over = pl.concat([left_over, result.redundant])
@@ -171,6 +170,29 @@ def _marked(table: RawTable, rows: pl.DataFrame, absent: pl.DataFrame) -> pl.Dat
     key = key_of(table, rows)
     keys = absent.select(key).unique().with_columns(pl.lit(True).alias(ABSENT))
     return rows.join(keys, on=key, how="left", maintain_order="left").with_columns(pl.col(ABSENT).fill_null(False))
+
+
+def _folders_beside(
+    table: RawTable, additions: pl.DataFrame, folders: dict[date, Path], all_folders: Folders
+) -> dict[date, Path]:
+    """The days before and after new rows that may hold reports of the same events from other forms of export."""
+    rule = table.reconciliation
+    if rule is None:
+        return {}
+    near = near_midnight(rule, additions)
+    days = days_beside(rule, near) & all_folders.keys() - folders.keys()
+    beside = {day: Path(all_folders[day]) for day in days}
+    files = [*_files(beside, parquet.PART).items(), *_files(beside, left_out.FILE).items()]
+    columns = [*rule.same, rule.form]
+    met = near.select(columns).unique()
+    return {
+        day: beside[day]
+        for day, path in files
+        if read_days(table, {day: path}, columns)
+        .join(met, on=rule.same, suffix=".near")
+        .filter(pl.col(rule.form) != pl.col(f"{rule.form}.near"))
+        .height
+    }
 
 
 def _read(table: RawTable, folders: dict[date, Path]) -> tuple[pl.DataFrame, pl.DataFrame]:

@@ -78,28 +78,31 @@ def scan_files(table: RawTable, paths: Sequence[Path]) -> pl.LazyFrame:
     return pl.concat(scans) if len(scans) > 1 else scans[0] if scans else pl.LazyFrame(schema=columns)
 
 
-def read_days(table: RawTable, paths: Mapping[date, Path]) -> pl.DataFrame:
+def read_days(table: RawTable, paths: Mapping[date, Path], columns: Sequence[str] | None = None) -> pl.DataFrame:
     """Read the rows of many days by one scan, in the order of ``paths``.
 
     Args:
         table: a raw table of events.
         paths: day → its file.
+        columns: columns of the table to read; all if None.
 
     Returns:
-        The columns of the table, and ``DAY``.
+        The columns, and ``DAY``.
 
     Raises:
         StoreError: as ``scan_files``.
     """
-    empty = pl.DataFrame(schema={**table.columns, DAY: pl.Date()})
+    names = list(table.columns if columns is None else columns)
+    empty = pl.DataFrame(schema={**{name: table.columns[name] for name in names}, DAY: pl.Date()})
     if not paths:
         return empty
     try:
-        rows = pl.scan_parquet(
+        scanned = pl.scan_parquet(
             list(paths.values()), schema=table.columns, glob=False, hive_partitioning=False, include_file_paths=DAY
-        ).collect()
+        )
+        rows = (scanned if columns is None else scanned.select(*names, DAY)).collect()
     except parquet.UNREADABLE:  # of another tool, of before a column existed, or damaged
-        return pl.concat([empty, *(_read_day(table, day, path) for day, path in paths.items())])
+        return pl.concat([empty, *(_read_day(table, day, path).select(*names, DAY) for day, path in paths.items())])
     days = {str(path): day for day, path in paths.items()}
     runs = rows[DAY].rle().struct.unnest()
     numbers = np.repeat(np.arange(runs.height), runs["len"].to_numpy())

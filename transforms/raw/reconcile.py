@@ -36,7 +36,8 @@ COARSEST_S = 3_600
 ABSENT = "_absent"
 """Column of rows that are only among those left out; they count with a row of their cluster that is there."""
 
-_SECOND, _SLACK = 1_000_000, SLACK_S * 1_000_000
+_SECOND, _DAY, _SLACK = 1_000_000, 86_400_000_000, SLACK_S * 1_000_000
+_REACH = COARSEST_S * _SECOND + _SLACK
 _MOMENT = "event_timestamp"
 
 
@@ -67,11 +68,11 @@ def reconcile(table: RawTable, rows: pl.DataFrame, versions: pl.DataFrame, new_d
     rule = table.reconciliation
     absent = rows[ABSENT]
     rows = rows.drop(ABSENT)
-    if rule is None or rows[rule.form].drop_nulls().n_unique() < 2:
+    if rule is None or not has_forms(rule, rows):
         return Reconciled(rows.filter(~absent) if absent.any() else rows, rows.clear(), set())
     clustered = _clusters(rule, rows.with_columns(absent))
     reaching = clustered.filter(pl.col(DAY).is_in(list(new_days)).any().over("_cluster"))
-    beyond = days_beside(rule, reaching) - {*rows[DAY].unique(), *new_days}
+    beyond = days_beside(rule, near_midnight(rule, reaching)) - {*rows[DAY].unique(), *new_days}
     is_redundant = np.zeros(rows.height, bool)
     is_redundant[_redundant(rule, _with_forms(table, rule, clustered, versions))] = True
     is_gone = absent.to_numpy().copy()
@@ -81,21 +82,36 @@ def reconcile(table: RawTable, rows: pl.DataFrame, versions: pl.DataFrame, new_d
     )
 
 
-def days_beside(rule: Reconciliation, rows: pl.DataFrame) -> set[date]:
-    """The days before and after rows that may be the same events as reports beyond midnight.
+def has_forms(rule: Reconciliation, rows: pl.DataFrame) -> bool:
+    """Whether rows are of several forms of export."""
+    forms = rows[rule.form]
+    return forms.null_count() < len(forms) and forms.drop_nulls().n_unique() > 1
+
+
+def near_midnight(rule: Reconciliation, rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows that may be the same events as reports beyond midnight.
 
     Args:
         rule: the columns.
         rows: rows with ``DAY``.
     """
-    into_day = pl.col(_MOMENT).dt.timestamp("us") % 86_400_000_000
-    reach = pl.col(rule.precision_s).fill_null(1) * _SECOND + _SLACK
-    near = rows.filter(_comparable(rule)).select(
-        DAY, before=into_day <= COARSEST_S * _SECOND + _SLACK, after=into_day + reach >= 86_400_000_000
+    into_day = pl.col(_MOMENT).dt.timestamp("us") % _DAY
+    return rows.filter((into_day <= _REACH) | (into_day >= _DAY - _REACH)).filter(
+        _comparable(rule) & ((into_day <= _REACH) | (into_day + _reach(rule) >= _DAY))
     )
-    one = timedelta(days=1)
-    before, after = (near.filter(side)[DAY].unique() for side in ("before", "after"))
+
+
+def days_beside(rule: Reconciliation, near: pl.DataFrame) -> set[date]:
+    """The days on the other side of midnight, of rows of ``near_midnight``."""
+    into_day, one = pl.col(_MOMENT).dt.timestamp("us") % _DAY, timedelta(days=1)
+    before = near.filter(into_day <= _REACH)[DAY].unique()
+    after = near.filter(into_day + _reach(rule) >= _DAY)[DAY].unique()
     return {day - one for day in before} | {day + one for day in after}
+
+
+def _reach(rule: Reconciliation) -> pl.Expr:
+    """Microseconds after its time in which a report may have the same event as another one."""
+    return pl.col(rule.precision_s).fill_null(1) * _SECOND + _SLACK
 
 
 def _comparable(rule: Reconciliation) -> pl.Expr:
@@ -115,7 +131,7 @@ def _clusters(rule: Reconciliation, rows: pl.DataFrame) -> pl.DataFrame:
     frame = frame.with_columns(
         _time=pl.col(_MOMENT).dt.timestamp("us"), _precision=pl.col(rule.precision_s).fill_null(1) * _SECOND
     ).sort(*same, "_time", "_row")
-    latest = (time + pl.col("_precision") + _SLACK).cum_max().shift().over(same)
+    latest = (time + _reach(rule)).cum_max().shift().over(same)
     frame = frame.with_columns(_cluster=(latest.is_null() | (time > latest)).cum_sum())
     return frame.filter((forms.over("_cluster") > 1) & (~pl.col(ABSENT)).any().over("_cluster"))
 
