@@ -12,14 +12,16 @@ from feature_repo import clock
 from feature_repo.command_line import Progress, command_line, progress, say
 from feature_repo.errors import InputError
 from feature_repo.home import Home
+from transforms.import_command import ImportCommand, format_options
 
 app = command_line(
     "Raw events to feature tables. Order of work: import or simulate, then build, then feast materialize."
 )
 
 
-@app.command("import")
+@app.command("import", cls=ImportCommand)
 def import_(
+    ctx: typer.Context,
     format_name: Annotated[
         str,
         typer.Argument(
@@ -67,6 +69,13 @@ def import_(
     from transforms.raw.ingest import ingest
 
     home = Home.from_env()
+    options = format_options(ctx)
+    if format_name == TABLE and options:
+        raise InputError(
+            expected="options of the format table",
+            found=f"--{min(options)}",
+            next_command="python -m transforms import --help",
+        )
     if format_name == TABLE:
         _import_table(
             home,
@@ -99,7 +108,7 @@ def import_(
         report = ingest(
             home,
             f"{format_name}:{path.name}",
-            importer.batches(path, home),
+            importer.batches(path, home, **options),
             progress=report_progress,
             slow=importer.resumes,
         )

@@ -18,7 +18,7 @@ import ijson
 import polars as pl
 
 from feature_repo.errors import InputError
-from transforms.raw.importers.format import BATCH_ROWS, Format, Rows, opened
+from transforms.raw.importers.format import BATCH_ROWS, USER, Format, Rows, opened
 from transforms.raw.ingest import Batch
 from transforms.raw.table import MICROSECONDS_UTC
 
@@ -54,7 +54,7 @@ _DEVICES = {
 _CONTEXTS = {"trackdone": "autoplay", "clickrow": "library", "playbtn": "library", "appload": "library"}
 
 
-def read(path: Path) -> Iterator[Batch]:
+def read(path: Path, *, user: str | None = None, incognito: bool = False) -> Iterator[Batch]:
     """Yield the plays file after file, ordered by name."""
     names = _members(SPOTIFY.check(path))
     if not names:
@@ -172,4 +172,5 @@ SPOTIFY = Format(
     "spotify",
     "a folder, zip or JSON file of Spotify's extended streaming history (Streaming_History_Audio_….json)",
     read,
+    options=USER | {"incognito": "plays of private sessions too, which are otherwise left out"},
 )
