@@ -397,6 +397,8 @@ def _say_report(report: object) -> None:
             )
         for why, count in sorted(counts.reasons.items()):
             say(f"{'':12}{count:>10,} quarantined: {why}")
+        for kind, count in sorted(counts.left_out.items()):
+            say(f"{'':12}{count:>10,} left out: {kind}")
     if report.passed_over:
         say(f"{len(report.passed_over):,} files passed over:")
     for item in report.passed_over[:PASSED_OVER_LINES]:

@@ -36,7 +36,7 @@ class Format:
         expects: description of a valid ``path``, for help and errors.
         read: function that yields the content of ``path`` in batches, and a ``PassedOver`` for each file of it that
             it does not read.
-        resumes: whether ``read`` also takes a data folder, and skips what is stored there.
+        resumes: whether ``read`` skips what the data folder stores, so that it may yield nothing.
         options: what else ``read`` takes, as keywords, and the command as options: name and help of each. One whose
             default is a boolean takes no value.
     """
@@ -52,7 +52,7 @@ class Format:
         return isinstance(inspect.signature(self.read).parameters[option].default, bool)
 
     def batches(self, path: Path, home: Home, **options: Any) -> Iterator[Batch | PassedOver]:
-        """Yield the content of ``path`` in batches; a resuming importer skips what ``home`` already stores.
+        """Yield the content of ``path`` in batches; a reader with a parameter ``home`` gets the data folder.
 
         Args:
             path: what to read.
@@ -72,11 +72,13 @@ class Format:
             )
         passed_over: list[PassedOver] = []
         rows = malformed = 0
-        for item in self.read(path, *([home] if self.resumes else []), **options):
+        known = {"home": home} if "home" in inspect.signature(self.read).parameters else {}
+        for item in self.read(path, **known, **options):
             if isinstance(item, PassedOver):
                 passed_over.append(item)
             else:
-                rows, malformed = rows + item.rows.height, malformed + item.malformed.height
+                rows += item.rows.height + sum(item.left_out.values())
+                malformed += item.malformed.height
             yield item
         if not rows and not self.resumes:
             raise self.mismatch(_nothing(path, malformed, passed_over))
