@@ -72,7 +72,8 @@ def _read_history(
         is_other = pl.lit(user is None) & (pl.col("username") != export.username)
         own = pl.lit(PREFIX) + pl.col("username")
         frame = frame.with_columns(listener=pl.when(is_other).then(own).otherwise(pl.lit(id_)))
-        _note_countries(frame, countries)
+        if len(export.usernames) > 1 or id_ not in countries:
+            _note_countries(frame, countries)
         yield from _batches(frame, shape, [*batch.malformed, *malformed], left_out, countries, batch.done)
 
 

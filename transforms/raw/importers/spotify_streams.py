@@ -1,8 +1,9 @@
 """The two forms of Spotify's histories as one frame of streams: music, episodes of podcasts, chapters of books."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from operator import attrgetter
 from typing import Any
 from urllib.parse import unquote_plus
@@ -131,13 +132,11 @@ def streams(rows: Sequence[Stream], shape: type[Stream], shows: frozenset[str]) 
 
 
 def _extended(rows: Sequence[Stream]) -> pl.DataFrame:
-    texts = pl.DataFrame([_texts(rows, name) for name in ExtendedStream.__struct_fields__ if name not in _MIXED])
-    uri, title = pl.col("spotify_track_uri"), pl.col("master_metadata_track_name")
-    episode, show = pl.col("episode_name"), pl.col("episode_show_name")
+    columns = _columns(rows, ExtendedStream)
+    uri, title, episode = (pl.col(name) for name in ("spotify_track_uri", "master_metadata_track_name", "episode_name"))
     book, chapter = pl.col("audiobook_title"), pl.col("audiobook_chapter_title")
-    is_episode = uri.str.starts_with("spotify:episode:")
     kind = (
-        pl.when(is_episode.fill_null(False))
+        pl.when(uri.str.starts_with("spotify:episode:"))
         .then(pl.lit("episode"))
         .when(uri.is_not_null())
         .then(pl.lit("track"))
@@ -148,71 +147,48 @@ def _extended(rows: Sequence[Stream]) -> pl.DataFrame:
         .when(title.is_not_null())
         .then(pl.lit("track"))
     )
-    artist = pl.col("master_metadata_album_artist_name")
-    frame = texts.select(
+    reason, flag = pl.col("reason_end"), pl.col("skipped")
+    # from 2015 to 2022 the flag is always false, so that the reason counts too
+    skipped = pl.when(flag | reason.is_in(_SKIPS)).then(True).when(~reason.is_in(["unknown", "none"])).then(False)
+    frame = columns.select(
         "username",
         kind.alias("kind"),
-        country=pl.col("conn_country").replace("ZZ", None),
-        device=_mapped(texts["platform"], _device),
-        context=pl.col("reason_start").replace(_CONTEXTS),
-        reason_end="reason_end",
+        "incognito_mode",
+        ended="ts",
+        ms_played="ms_played",
         uri=pl.coalesce(uri, "spotify_episode_uri", "audiobook_chapter_uri"),
         title=pl.coalesce(title, episode, chapter),
-        by=pl.coalesce(artist, show, book),
-    ).with_columns(
-        _whole(rows, "ms_played").alias("ms_played"),
-        _times(rows, "ts").alias("ended"),
-        _flags(rows, "skipped").alias("flag"),
-        _flags(rows, "incognito_mode").fill_null(False).alias("incognito"),
+        by=pl.coalesce("master_metadata_album_artist_name", "episode_show_name", book),
+        country=pl.when(pl.col("conn_country") != "ZZ").then("conn_country"),
+        device=_by_platform(columns["platform"]),
+        context=pl.col("reason_start").replace(_CONTEXTS),
+        skipped=skipped.otherwise(flag),
+        incognito=pl.col("incognito_mode").fill_null(False),
     )
-    reason = pl.col("reason_end")
-    # from 2015 to 2022 the flag is always false, so that the reason counts too
-    skipped = pl.when(pl.col("flag") | reason.is_in(_SKIPS)).then(True).when(_is_known(reason)).then(False)
-    return (
-        _with_local_names(frame)
-        .select(
-            *(name for name in STREAMS if name not in ("id", "skipped")),
-            skipped.otherwise(pl.col("flag")).alias("skipped"),
-            pl.coalesce("uri", _name_id()).alias("id"),
-        )
-        .select(list(STREAMS))
-    )
-
-
-_MIXED = ("ts", "ms_played", "skipped", "incognito_mode", "endTime", "msPlayed")
-"""Fields that are not always text."""
+    return _with_local_names(frame).with_columns(id=pl.coalesce("uri", _name_id())).select(list(STREAMS))
 
 
 def _short(rows: Sequence[Stream], shows: frozenset[str]) -> pl.DataFrame:
-    texts = pl.DataFrame([_texts(rows, name) for name in ShortStream.__struct_fields__ if name not in _MIXED])
-    podcast, book = pl.col("podcastName"), pl.col("audiobookName")
-    is_episode = podcast.is_not_null() | pl.col("episodeName").is_not_null() | pl.col("artistName").is_in(list(shows))
+    podcast, episode, artist = (pl.col(name) for name in ("podcastName", "episodeName", "artistName"))
+    book, chapter, title = (pl.col(name) for name in ("audiobookName", "chapterName", "trackName"))
     kind = (
-        pl.when(book.is_not_null() | pl.col("chapterName").is_not_null())
+        pl.when(book.is_not_null() | chapter.is_not_null())
         .then(pl.lit("chapter"))
-        .when(is_episode.fill_null(False))
+        .when(podcast.is_not_null() | episode.is_not_null() | artist.is_in(pl.Series(list(shows), dtype=pl.String)))
         .then(pl.lit("episode"))
-        .when(pl.col("trackName").is_not_null())
+        .when(title.is_not_null())
         .then(pl.lit("track"))
     )
-    nothing = pl.lit(None, pl.String)
-    return (
-        texts.select(
-            _times(rows, "endTime").alias("ended"),
-            _whole(rows, "msPlayed").alias("ms_played"),
-            kind.alias("kind"),
-            title=pl.coalesce("trackName", "episodeName", "chapterName"),
-            by=pl.coalesce("artistName", "podcastName", "audiobookName"),
-            username=nothing,
-            country=nothing,
-            device=nothing,
-            context=nothing,
-            skipped=pl.lit(None, pl.Boolean),
-            incognito=pl.lit(False),
-        )
-        .with_columns(id=_name_id())
-        .select(list(STREAMS))
+    named = _columns(rows, ShortStream).select(
+        ended="endTime",
+        ms_played="msPlayed",
+        kind=kind,
+        title=pl.coalesce(title, episode, chapter),
+        by=pl.coalesce(artist, podcast, book),
+        incognito=False,
     )
+    unreported = {name: pl.lit(None, dtype) for name, dtype in STREAMS.items() if name not in named.columns}
+    return named.with_columns(**unreported | {"id": _name_id()}).select(list(STREAMS))
 
 
 def _name_id() -> pl.Expr:
@@ -220,13 +196,17 @@ def _name_id() -> pl.Expr:
     return pl.lit(_NAME) + pl.col("by").fill_null("") + "/" + pl.col("title").fill_null("")
 
 
-def _texts(rows: Sequence[Stream], name: str) -> pl.Series:
-    values = pl.Series(name, list(map(attrgetter(name), rows)), pl.String)
-    return values.replace("", None) if (values == "").any() else values
+def _columns(rows: Sequence[Stream], shape: type[Stream]) -> pl.DataFrame:
+    """The fields of the rows as columns; empty texts are missing."""
+    values = {name: list(map(attrgetter(name), rows)) for name in shape.__struct_fields__}
+    readers = _READERS
+    texts = [pl.Series(name, column, pl.String) for name, column in values.items() if name not in readers]
+    others = [readers[name](column).alias(name) for name, column in values.items() if name in readers]
+    filled = [pl.when(pl.col(text.name) != "").then(text.name).alias(text.name) for text in texts]
+    return pl.DataFrame([*texts, *others]).with_columns(filled)
 
 
-def _whole(rows: Sequence[Stream], name: str) -> pl.Series:
-    values = list(map(attrgetter(name), rows))
+def _whole(values: list[Any]) -> pl.Series:
     try:
         return pl.Series(values, dtype=pl.Int64)
     except (TypeError, OverflowError, pl.exceptions.PolarsError):
@@ -241,20 +221,15 @@ def _as_whole(value: int | float | str | None) -> int | None:
     return number if number is None else max(min(number, LONGEST_MS + 1), -1)
 
 
-def _times(rows: Sequence[Stream], name: str) -> pl.Series:
-    """The times of a column, in the usual form at once; null if there is none."""
-    values = list(map(attrgetter(name), rows))
-    is_text = not any(isinstance(value, int | float) for value in values[:100])
-    texts = pl.Series(
-        values if is_text else [None if v is None else str(v) for v in values], dtype=pl.String, strict=False
-    )
-    form = "%Y-%m-%dT%H:%M:%SZ" if name == "ts" else "%Y-%m-%d %H:%M"
-    times = texts.str.to_datetime(form, time_unit="us", strict=False).dt.replace_time_zone("UTC")
-    others = times.is_null() & texts.is_not_null()
-    if others.any():
-        read = _moments(texts.filter(others))
-        times = times.scatter(others.arg_true(), read)
-    return times
+def _times(form: str, values: list[Any]) -> pl.Series:
+    """The times of a column, most of which have a form; null if there is none."""
+    try:
+        texts = pl.Series(values, dtype=pl.String)
+    except (TypeError, pl.exceptions.PolarsError):
+        texts = pl.Series([None if value is None else str(value) for value in values], dtype=pl.String)
+    times = texts.str.to_datetime(form, time_unit="us", time_zone="UTC", strict=False)
+    others = texts.is_not_null() & times.is_null()
+    return times.scatter(others.arg_true(), _moments(texts.filter(others))) if others.any() else times
 
 
 def _moments(texts: pl.Series) -> pl.Series:
@@ -263,8 +238,7 @@ def _moments(texts: pl.Series) -> pl.Series:
     return iso.zip_with(iso.is_not_null(), read_times(texts).values)
 
 
-def _flags(rows: Sequence[Stream], name: str) -> pl.Series:
-    values = list(map(attrgetter(name), rows))
+def _flags(values: list[Any]) -> pl.Series:
     try:
         return pl.Series(values, dtype=pl.Boolean)
     except (TypeError, pl.exceptions.PolarsError):
@@ -275,13 +249,20 @@ def _as_flag(value: bool | int | float | str | None) -> bool | None:
     return {"true": True, "1": True, "1.0": True, "false": False, "0": False, "0.0": False}.get(str(value).lower())
 
 
-def _is_known(reason: pl.Expr) -> pl.Expr:
-    return reason.is_not_null() & ~reason.is_in(["unknown", "none"])
+_READERS: dict[str, Callable[[list[Any]], pl.Series]] = {
+    "ts": partial(_times, "%Y-%m-%dT%H:%M:%SZ"),
+    "endTime": partial(_times, "%Y-%m-%d %H:%M"),
+    "ms_played": _whole,
+    "msPlayed": _whole,
+    "skipped": _flags,
+    "incognito_mode": _flags,
+}
+"""Fields that are not always text → function that reads their values."""
 
 
-def _mapped(texts: pl.Series, function: Any) -> pl.Series:
-    distinct = texts.unique().drop_nulls()
-    return texts.replace_strict(distinct, [function(text) for text in distinct], default=None, return_dtype=pl.String)
+def _by_platform(platforms: pl.Series) -> pl.Expr:
+    names = platforms.unique().drop_nulls()
+    return pl.col("platform").replace_strict(names, [_device(name) for name in names], default=None)
 
 
 def _device(platform: str) -> str:
