@@ -80,7 +80,7 @@ class Coder:
     Args:
         source: the kind of event.
         tenant: value of the columns that all events share.
-        coded: further columns whose values have codes, see ``WindowedTable.coded``; those of other sources are left out.
+        coded: further columns whose values have codes, see ``WindowedTable.coded``; other sources' are left out.
     """
 
     def __init__(self, source: EventSource, tenant: str, coded: Iterable[str] = ()) -> None:
