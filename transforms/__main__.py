@@ -404,7 +404,7 @@ def _archive() -> None:
 
 
 def _say_report(report: object) -> None:
-    from transforms.raw.ingest import Report
+    from transforms.raw.report import Report
 
     assert isinstance(report, Report)
     for name, counts in report.tables.items():

@@ -13,8 +13,9 @@ import pytest
 from feature_repo.home import Home
 from tests.music import FORMATS
 from transforms.raw.importers.format import Rows, from_seconds
-from transforms.raw.ingest import Batch, Report, ingest
+from transforms.raw.ingest import Batch, ingest
 from transforms.raw.read import scan
+from transforms.raw.report import Report
 from transforms.raw.table import MICROSECONDS_UTC
 from transforms.raw.typed import convert, typed
 
