@@ -23,6 +23,7 @@ SERVICES = (
     "recommendation_v1",
     "real_time_recommendation_v1",
     "listener_v1",
+    "heard_v1",
     "track_display_v1",
     "track_rights_v1",
 )
