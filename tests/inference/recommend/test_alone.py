@@ -32,6 +32,10 @@ def test_not_heard_before_means_never_heard(engine: RecommendationEngine, in_alo
     assert len(oracle.heard(ALONE)) > 1_000  # more than user_history lists
     answer = engine.recommend(ALONE, count=200, most_by_artist=200)
     assert {item.track_id for item in answer.items} == UNHEARD
+    with pytest.MonkeyPatch.context() as patch:  # by the rows of pairs alone, as with many listeners
+        patch.setattr(engine._again, "heard_places", lambda listener: np.empty(0, np.int64))
+        by_pairs = engine.recommend(ALONE, count=200, most_by_artist=200)
+    assert {item.track_id for item in by_pairs.items} == UNHEARD
     assert len(engine.recommend(ALONE, count=10).items) == 10
     for strategy in ("collaborative", "content", "hybrid", "real_time", "cold_start"):
         items = engine.recommend(ALONE, count=30, strategy=strategy).items  # type: ignore[arg-type]
