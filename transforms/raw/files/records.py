@@ -5,6 +5,7 @@ import re
 import shlex
 from collections.abc import Callable, Iterator
 from functools import partial
+from types import GenericAlias
 from typing import Any, TypeVar, overload
 
 import ijson
@@ -171,7 +172,7 @@ def _undamaged(data: bytes, shape: Any) -> list[Any] | None:
     if not _is_utf8(data):
         return None
     try:
-        return list(msgspec.json.decode(data, type=list[dict[str, Any] if shape is dict else shape]))
+        return list(msgspec.json.decode(data, type=GenericAlias(list, dict[str, Any] if shape is dict else shape)))
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
 

@@ -24,8 +24,14 @@ PREFIX = "spotify:"
 UNNAMED = f"{PREFIX}me"
 """The listener of the only export in a data folder that does not say whose it is."""
 
-_FOLDERS = re.compile(r"(my[ _]?data|spotify (account|extended|technical).*|my_spotify_data.*)", re.IGNORECASE)
-"""Names of folders and archives that Spotify gives: they say nothing of the person."""
+_FOLDERS = re.compile(
+    r"my ?data|spotify account data|spotify extended streaming history|spotify technical log information", re.IGNORECASE
+)
+"""Folders that Spotify names within an export."""
+
+_NO_PERSON = re.compile(rf"/|{_FOLDERS.pattern}|(my[ _-]?)?spotify.*|downloads?|data|exports?|tmp", re.IGNORECASE)
+"""Names of folders and archives that say nothing of the person."""
+
 _MINUTE = "minute"
 _SAME, _OWN = 0.9, 0.3
 """Least shares of the plays of the smaller and of the larger export, while they overlap, that are the same."""
@@ -65,7 +71,7 @@ def place_of(name: str) -> str:
     ('mira/my_spotify_data.zip', '')
     """
     parts = list(PurePosixPath(name).parent.parts)
-    while parts and _FOLDERS.fullmatch(parts[-1]) and not parts[-1].lower().endswith(".zip"):
+    while parts and _FOLDERS.fullmatch(parts[-1]):
         parts.pop()
     return "/".join(parts)
 
@@ -265,7 +271,7 @@ def _stored_signatures(home: Home, listeners: set[str], signatures: list[Signatu
 def _new_id(path: Path, place: str, taken: set[str], is_only: bool) -> str:
     """An id for a person without a name: of the folder where the export is, unless it is the only one."""
     parts = [*path.absolute().parts, *PurePosixPath(place).parts]
-    names = [part for part in reversed(parts) if part != "/" and not _FOLDERS.fullmatch(part)]
+    names = [part for part in reversed(parts) if not _NO_PERSON.fullmatch(part)]
     wanted = UNNAMED if is_only or not names else f"{PREFIX}{PurePosixPath(names[0]).stem}"
     return next(name for n in range(1, len(taken) + 2) if (name := f"{wanted}-{n}" if n > 1 else wanted) not in taken)
 
