@@ -115,15 +115,18 @@ def test_histories_of_several_names_in_one_folder(home: Home, tmp_path: Path) ->
 @pytest.mark.parametrize("seed", range(8))
 def test_same_person_equals_a_comparison_of_sets(seed: int) -> None:
     rng = random.Random(seed)
-    ours = {(rng.randrange(80), rng.randrange(3)) for _ in range(rng.randrange(1, 40))}
-    theirs = set(rng.sample(sorted(ours), rng.randrange(len(ours)))) if seed % 2 else set()
-    theirs |= {(rng.randrange(40, 160), rng.randrange(3)) for _ in range(rng.randrange(1, 9))}
-    first, last = max(min(ours), min(theirs))[0], min(max(ours), max(theirs))[0]
-    shared = [{play for play in plays if first <= play[0] <= last} for plays in (ours, theirs)]
+    first_plays = {(rng.randrange(80), rng.randrange(3)) for _ in range(rng.randrange(1, 40))}
+    second_plays = set(rng.sample(sorted(first_plays), rng.randrange(len(first_plays)))) if seed % 2 else set()
+    second_plays |= {(rng.randrange(40, 160), rng.randrange(3)) for _ in range(rng.randrange(1, 9))}
+    first, last = max(min(first_plays), min(second_plays))[0], min(max(first_plays), max(second_plays))[0]
+    shared = [{play for play in plays if first <= play[0] <= last} for plays in (first_plays, second_plays)]
     same = len(shared[0] & shared[1])
     counts = sorted(map(len, shared))
     expected = None if not counts[0] else same >= 0.9 * counts[0] and same >= 0.3 * counts[1]
-    frames = [pl.DataFrame(sorted(plays), schema=["minute", "ms_played"], orient="row") for plays in (ours, theirs)]
+    frames = [
+        pl.DataFrame(sorted(plays), schema=["minute", "ms_played"], orient="row")
+        for plays in (first_plays, second_plays)
+    ]
     assert same_person(*frames) is same_person(*frames[::-1]) is expected
 
 
