@@ -243,9 +243,12 @@ def _minutes(plays: pl.LazyFrame, ended: str) -> pl.LazyFrame:
     return plays.filter(pl.col("ms_played") > 0).select(minute.alias(_MINUTE), "ms_played")
 
 
+def _stored_plays(home: Home) -> pl.LazyFrame:
+    return scan(home, "plays").filter(pl.col("reported_by").str.starts_with("spotify"))
+
+
 def _stored_listeners(home: Home) -> set[str]:
-    users = scan(home, "users").select("user_id").unique().collect()["user_id"]
-    return set(users.filter(users.str.starts_with(PREFIX)))
+    return set(_stored_plays(home).select("user_id").unique().collect()["user_id"])
 
 
 def _stored_signatures(home: Home, listeners: set[str], signatures: list[Signature]) -> dict[str, Signature]:
@@ -256,10 +259,10 @@ def _stored_signatures(home: Home, listeners: set[str], signatures: list[Signatu
     if not times:
         return known
     first, last = min(_bound(plays, "min") for plays in times), max(_bound(plays, "max") for plays in times)
-    stored = scan(home, "plays").filter(pl.col("reported_by").str.starts_with("spotify"))
     minutes = (pl.col("created_timestamp").dt.epoch("s") // 60).cast(pl.Int64)
     rows = (
-        stored.filter(minutes.is_between(first, last), pl.col("ms_played") > 0)
+        _stored_plays(home)
+        .filter(minutes.is_between(first, last), pl.col("ms_played") > 0)
         .select("user_id", minutes.alias(_MINUTE), "ms_played")
         .unique()
         .collect()

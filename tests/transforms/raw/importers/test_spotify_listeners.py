@@ -62,6 +62,11 @@ def test_a_name_that_comes_later_is_of_the_same_person(home: Home, tmp_path: Pat
     assert load(home, older) == {"spotify:me"}
 
 
+def test_a_person_who_was_named_once_is_found_again(home: Home, tmp_path: Path) -> None:
+    assert load(home, export(tmp_path / "older", range(30)), user="Mira M.") == {"Mira M."}
+    assert load(home, export(tmp_path / "newer", range(45))) == {"Mira M."}
+
+
 def test_both_forms_of_one_person_meet(home: Home, tmp_path: Path) -> None:
     assert load(home, export(tmp_path / "short", range(20, 60), short)) == {"spotify:me"}
     assert load(home, export(tmp_path / "long", range(40))) == {"spotify:me"}
