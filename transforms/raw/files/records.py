@@ -5,7 +5,6 @@ import re
 import shlex
 from collections.abc import Callable, Iterator
 from functools import partial
-from types import GenericAlias
 from typing import Any, TypeVar, overload
 
 import ijson
@@ -172,7 +171,8 @@ def _undamaged(data: bytes, shape: Any) -> list[Any] | None:
     if not _is_utf8(data):
         return None
     try:
-        return list(msgspec.json.decode(data, type=GenericAlias(list, shape)))
+        record: Any = dict[str, Any] if shape is dict else shape
+        return list(msgspec.json.decode(data, type=list[record]))
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
 
