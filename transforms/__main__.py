@@ -12,14 +12,16 @@ from feature_repo import clock
 from feature_repo.command_line import Progress, command_line, progress, say
 from feature_repo.errors import InputError
 from feature_repo.home import Home
+from transforms.import_command import ImportCommand, format_options
 
 app = command_line(
     "Raw events to feature tables. Order of work: import or simulate, then build, then feast materialize."
 )
 
 
-@app.command("import")
+@app.command("import", cls=ImportCommand)
 def import_(
+    ctx: typer.Context,
     format_name: Annotated[
         str,
         typer.Argument(
@@ -69,6 +71,13 @@ def import_(
     from transforms.raw.ingest import ingest
 
     home = Home.from_env()
+    options = format_options(ctx)
+    if format_name == TABLE and options:
+        raise InputError(
+            expected="options of the format table",
+            found=f"--{min(options)}",
+            next_command="refrain import --help",
+        )
     if format_name == TABLE:
         _import_table(
             home,
@@ -101,10 +110,10 @@ def import_(
         report = ingest(
             home,
             f"{format_name}:{path.name}",
-            importer.batches(path, home),
+            importer.batches(path, home, **options),
             progress=report_progress,
             slow=importer.resumes,
-            content=importer.content(path),
+            content=importer.content(path, *(f"{name}={value}" for name, value in sorted(options.items()))),
         )
     _say_report(report)
 
@@ -158,10 +167,24 @@ def simulate(
     from transforms.raw.simulate.run import simulate as run
     from transforms.raw.simulate.world import Size
 
+    _check_music()
     first = _first_day(start, days)
     with progress("simulate") as report_progress:
         report = run(Home.from_env(), Size(users, tracks, days, plays, first), seed, progress=report_progress)
     _say_report(report)
+
+
+def _check_music() -> None:
+    """Raises an InputError if the project lacks the tables of music, which a simulated world fills."""
+    from feature_repo.contract import contract_of
+
+    contract = contract_of(Home.from_env())
+    if not contract.project.has_music:
+        raise InputError(
+            expected="a project with the definitions of music",
+            found=f"the project {contract.project.name}, which is without",
+            next_command=f'{contract.import_command()}  (or: extends = ["music"] in {contract.project.file})',
+        )
 
 
 def _first_day(text: str, days: int) -> datetime:
@@ -205,6 +228,7 @@ def simulate_telemetry(
     from transforms.raw.simulate.telemetry.run import simulate_telemetry as run
     from transforms.raw.simulate.telemetry.schedule import TelemetrySize
 
+    _check_music()
     if quiet_days >= days:
         raise InputError(
             expected=f"fewer quiet days than days ({days})",
@@ -232,6 +256,7 @@ def simulate_sound(
     """
     from transforms.raw.simulate.sound.run import simulate_sound as run
 
+    _check_music()
     with progress("simulate sound") as report_progress:
         folder, report = run(Home.from_env(), songs=songs, seconds=seconds, seed=seed, progress=report_progress)
     _say_report(report)
@@ -395,7 +420,7 @@ def _archive() -> None:
 
 
 def _say_report(report: object) -> None:
-    from transforms.raw.ingest import Report
+    from transforms.raw.report import Report
 
     assert isinstance(report, Report)
     for name, counts in report.tables.items():
@@ -411,6 +436,8 @@ def _say_report(report: object) -> None:
             )
         for why, count in sorted(counts.reasons.items()):
             say(f"{'':12}{count:>10,} quarantined: {why}")
+        for kind, count in sorted(counts.left_out.items()):
+            say(f"{'':12}{count:>10,} left out: {kind}")
     if report.passed_over:
         say(f"{len(report.passed_over):,} files passed over:")
     for item in report.passed_over[:PASSED_OVER_LINES]:

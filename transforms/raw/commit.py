@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -18,11 +17,9 @@ from transforms.raw.divide import divide, key_of
 from transforms.raw.left_out import LeftOut
 from transforms.raw.read import REMEDY, read_days, scan_files
 from transforms.raw.reconcile import ABSENT, days_beside, has_forms, near_midnight, reconcile
+from transforms.raw.report import TableReport
 from transforms.raw.staging import Staging
 from transforms.raw.table import RawTable
-
-if TYPE_CHECKING:
-    from transforms.raw.ingest import TableReport
 
 GROUP_ROWS = 200_000
 """Staged rows of the days that are merged at once; a day is never divided."""
@@ -34,7 +31,7 @@ Folders = Mapping[date, str | Path]
 """Day → its folder."""
 
 
-def commit(table: RawTable, staging: Staging, target: Path, counts: "TableReport", *, corrects: bool) -> set[Path]:
+def commit(table: RawTable, staging: Staging, target: Path, counts: TableReport, *, corrects: bool) -> set[Path]:
     """Store the staged rows of a table; a run that is killed and repeated ends in the same files.
 
     Args:
@@ -90,7 +87,7 @@ def _commit_days(
     additions: pl.DataFrame,
     folders: dict[date, Path],
     all_folders: Folders,
-    counts: "TableReport",
+    counts: TableReport,
     corrects: bool,
 ) -> None:
     folders = folders | _folders_beside(table, additions, folders, all_folders)
@@ -201,9 +198,7 @@ def _read(table: RawTable, folders: dict[date, Path]) -> tuple[pl.DataFrame, pl.
     return read_days(table, _files(folders, parquet.PART)), read_days(table, _files(folders, left_out.FILE))
 
 
-def _commit_states(
-    table: RawTable, additions: pl.DataFrame, target: Path, counts: "TableReport", corrects: bool
-) -> None:
+def _commit_states(table: RawTable, additions: pl.DataFrame, target: Path, counts: TableReport, corrects: bool) -> None:
     path, left_out_rows = target / parquet.PART, LeftOut(table, target)
     is_new = not path.is_file()
     stored = pl.DataFrame(schema=table.columns) if is_new else _stored(table, path)
@@ -222,7 +217,7 @@ def _commit_states(
 
 
 def _as_corrections(
-    table: RawTable, additions: pl.DataFrame, stored: pl.DataFrame, counts: "TableReport"
+    table: RawTable, additions: pl.DataFrame, stored: pl.DataFrame, counts: TableReport
 ) -> pl.DataFrame:
     """Completes additions by the stored values of their keys; those that differ become known now."""
     key, payload, created = key_of(table, additions), table.payload, pl.col("created_timestamp")

@@ -3,7 +3,7 @@
 import fcntl
 import hashlib
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +11,7 @@ from pathlib import Path
 import polars as pl
 
 from feature_repo.command_line import Progress, silent
+from feature_repo.contract import contract_of
 from feature_repo.errors import InputError
 from feature_repo.home import Home
 from transforms import parquet
@@ -19,6 +20,7 @@ from transforms.raw.commit import commit
 from transforms.raw.declared import raw_tables
 from transforms.raw.files.members import PassedOver
 from transforms.raw.known_sources import KnownSources
+from transforms.raw.report import Report, TableReport
 from transforms.raw.staging import Staging, staging_in
 from transforms.raw.table import RawTable
 from transforms.raw.validate import QUARANTINE, validate
@@ -37,6 +39,7 @@ class Batch:
         malformed: lines that could not be read as a row, with the columns of ``QUARANTINE``.
         done: amount of the source that is read, out of ``total`` (in bytes, days or another unit).
         total: size of the source in the same unit.
+        left_out: rows of the source that are not wanted: what they are → how many. They are not stored anywhere.
     """
 
     table: str
@@ -44,53 +47,7 @@ class Batch:
     malformed: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=QUARANTINE))
     done: float = 0
     total: float = 0
-
-
-@dataclass
-class TableReport:
-    """Counts of the rows of one table in an import.
-
-    Attributes:
-        read: rows of the source, malformed lines included.
-        added: growth of the table in rows.
-        duplicates: rows that repeat another row of the same import.
-        corrected: rows that changed the values of a stored row; only counted where ``corrects`` is set.
-        conflicts: duplicates with other values than the row that they repeat; likewise.
-        quarantined: rows that were refused.
-        days_touched: files of the table that were written.
-        reasons: reason of refusal → number of rows.
-    """
-
-    read: int = 0
-    added: int = 0
-    duplicates: int = 0
-    corrected: int = 0
-    conflicts: int = 0
-    quarantined: int = 0
-    days_touched: int = 0
-    reasons: dict[str, int] = field(default_factory=dict)
-
-    @property
-    def known(self) -> int:
-        """Rows that added none to the table: they were stored before this import, or correct a stored row."""
-        return max(self.read - self.quarantined - self.duplicates - self.added - self.corrected, 0)
-
-
-@dataclass
-class Report:
-    """The result of one import.
-
-    Attributes:
-        source: name of the source.
-        seconds: wall time of the import.
-        tables: table → counts of its rows.
-        passed_over: files of the source that were not read.
-    """
-
-    source: str
-    seconds: float = 0.0
-    tables: dict[str, TableReport] = field(default_factory=dict)
-    passed_over: list[PassedOver] = field(default_factory=list)
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
 
 def ingest(
@@ -166,8 +123,20 @@ def ingest(
     return report
 
 
+def _table(home: Home, name: str) -> RawTable:
+    tables = raw_tables(home)
+    if name not in tables:
+        contract = contract_of(home)
+        raise InputError(
+            expected=f"a project that has the raw table {name}, such as one with the definitions of music",
+            found=f"the project {contract.project.name}, which has {', '.join(sorted(tables)) or 'none'}",
+            next_command=f'{contract.import_command()}  (or: extends = ["music"] in {contract.project.file})',
+        )
+    return tables[name]
+
+
 def _stage(home: Home, source: str, batch: Batch, staging: Staging, report: Report) -> None:
-    table = raw_tables(home)[batch.table]
+    table = _table(home, batch.table)
     counts = report.tables.setdefault(table.name, TableReport())
     accepted, refused = validate(table, batch.rows)
     malformed = batch.malformed
@@ -176,6 +145,8 @@ def _stage(home: Home, source: str, batch: Batch, staging: Staging, report: Repo
     refused = pl.concat([malformed, refused])
     counts.read += batch.rows.height + batch.malformed.height
     counts.quarantined += refused.height
+    for kind, count in batch.left_out.items():
+        counts.left_out[kind] = counts.left_out.get(kind, 0) + count
     for why, count in refused.group_by("reason").len().sort("reason").iter_rows():
         counts.reasons[why] = counts.reasons.get(why, 0) + count
     if refused.height:

@@ -180,7 +180,7 @@ def test_a_play_around_midnight_is_one(home: Home, order: tuple[int, int]) -> No
 def test_a_chain_of_plays_is_followed_over_days(home: Home) -> None:
     """A day and a night on repeat: one more play at its start moves each match by one, up to the last report."""
     starts = range(-600, 87_000, 60)
-    last = report(LASTFM, starts.stop)
+    last, both = report(LASTFM, starts.stop), [(LISTENBRAINZ, 55), (LASTFM, 0)]
     import_reports(
         home, *(report(LISTENBRAINZ, at + 55) for at in starts), *(report(LASTFM, at) for at in starts), last
     )
