@@ -53,9 +53,13 @@ def run(name: str, *arguments: str) -> Stage:
     return Stage(name, list(arguments), time.perf_counter() - started, usage.ru_maxrss / 1024)
 
 
-def stages(source: str, data: str | None) -> list[Stage]:
-    """Run all stages, from events to online features."""
-    first = ("simulate", "simulate") if source == "simulate" else ("import", "import", source, str(data))
+def stages(source: str, data: str | None, user: str | None) -> list[Stage]:
+    """Run all stages, from events to online features; the export of one listener is imported as that of ``user``."""
+    first = (
+        ("simulate", "simulate")
+        if source == "simulate"
+        else ("import", "import", source, str(data), *listener_option(source, user))
+    )
     done = [run(*first)]
     home = Home.from_env()
     if clock.hint(home):  # past data: use the end of the data as the current time
@@ -81,6 +85,15 @@ def refused(home: Home) -> str | None:
     version = challenger_of(home, MODEL)
     decision = None if version is None else decide_again(home, MODEL, version)
     return None if decision is None or decision.may_serve else "; ".join(decision.reasons)
+
+
+def listener_option(source: str, user: str | None) -> list[str]:
+    """The option that says whose export it is, for formats of one listener."""
+    from feature_repo.contract import contract_of
+    from transforms.raw.importers.format import Format
+
+    kind = contract_of(Home.from_env()).find(Format, "importers").get(source)
+    return ["--user", user] if user and kind and "user" in kind.options else []
 
 
 def results(home: Home) -> dict[str, tuple[str, Path]]:
@@ -277,7 +290,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--source", default="simulate", help="simulate, movielens, lastfm, spotify or listenbrainz")
     parser.add_argument("--data", help="the source's file or folder")
-    parser.add_argument("--user", help="whose recommendations to show")
+    parser.add_argument("--user", help="whose recommendations to show; also whose export it is")
     options = parser.parse_args()
     if options.source != "simulate" and not options.data:
         parser.error(f"expected the data of {options.source}; next: make demo SOURCE={options.source} DATA=path")
@@ -287,7 +300,7 @@ def main() -> None:
         options.data = str(Path(options.data).absolute())
     home = Home.from_env().ensure()
     try:
-        done = stages(options.source, options.data)
+        done = stages(options.source, options.data, options.user)
         console.print()
         show_stages(done, home)
         show_quality(home)

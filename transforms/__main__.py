@@ -12,14 +12,16 @@ from feature_repo import clock
 from feature_repo.command_line import Progress, command_line, progress, say
 from feature_repo.errors import InputError
 from feature_repo.home import Home
+from transforms.import_command import ImportCommand, format_options
 
 app = command_line(
     "Raw events to feature tables. Order of work: import or simulate, then build, then feast materialize."
 )
 
 
-@app.command("import")
+@app.command("import", cls=ImportCommand)
 def import_(
+    ctx: typer.Context,
     format_name: Annotated[
         str,
         typer.Argument(
@@ -69,6 +71,13 @@ def import_(
     from transforms.raw.ingest import ingest
 
     home = Home.from_env()
+    options = format_options(ctx)
+    if format_name == TABLE and options:
+        raise InputError(
+            expected="options of the format table",
+            found=f"--{min(options)}",
+            next_command="refrain import --help",
+        )
     if format_name == TABLE:
         _import_table(
             home,
@@ -101,10 +110,10 @@ def import_(
         report = ingest(
             home,
             f"{format_name}:{path.name}",
-            importer.batches(path, home),
+            importer.batches(path, home, **options),
             progress=report_progress,
             slow=importer.resumes,
-            content=importer.content(path),
+            content=importer.content(path, *(f"--{name}={options[name]}" for name in sorted(options))),
         )
     _say_report(report)
 
@@ -411,6 +420,8 @@ def _say_report(report: object) -> None:
             )
         for why, count in sorted(counts.reasons.items()):
             say(f"{'':12}{count:>10,} quarantined: {why}")
+        for kind, count in sorted(counts.left_out.items()):
+            say(f"{'':12}{count:>10,} left out: {kind}")
     if report.passed_over:
         say(f"{len(report.passed_over):,} files passed over:")
     for item in report.passed_over[:PASSED_OVER_LINES]:

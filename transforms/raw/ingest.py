@@ -3,7 +3,7 @@
 import fcntl
 import hashlib
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -37,6 +37,7 @@ class Batch:
         malformed: lines that could not be read as a row, with the columns of ``QUARANTINE``.
         done: amount of the source that is read, out of ``total`` (in bytes, days or another unit).
         total: size of the source in the same unit.
+        left_out: rows of the source that are not wanted: what they are → how many. They are not stored anywhere.
     """
 
     table: str
@@ -44,6 +45,7 @@ class Batch:
     malformed: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=QUARANTINE))
     done: float = 0
     total: float = 0
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass
@@ -59,6 +61,7 @@ class TableReport:
         quarantined: rows that were refused.
         days_touched: files of the table that were written.
         reasons: reason of refusal → number of rows.
+        left_out: kind of rows that are not wanted → number of rows; they are not among those read.
     """
 
     read: int = 0
@@ -69,6 +72,7 @@ class TableReport:
     quarantined: int = 0
     days_touched: int = 0
     reasons: dict[str, int] = field(default_factory=dict)
+    left_out: dict[str, int] = field(default_factory=dict)
 
     @property
     def known(self) -> int:
@@ -176,6 +180,8 @@ def _stage(home: Home, source: str, batch: Batch, staging: Staging, report: Repo
     refused = pl.concat([malformed, refused])
     counts.read += batch.rows.height + batch.malformed.height
     counts.quarantined += refused.height
+    for kind, count in batch.left_out.items():
+        counts.left_out[kind] = counts.left_out.get(kind, 0) + count
     for why, count in refused.group_by("reason").len().sort("reason").iter_rows():
         counts.reasons[why] = counts.reasons.get(why, 0) + count
     if refused.height:

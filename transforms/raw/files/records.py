@@ -65,8 +65,12 @@ def records(member: Member, *places: str, shape: Any = dict, size: int = BATCH_R
     if data is None:
         yield from _streamed(member, form, places, shape, size)
         return
-    elements = _whole_elements(member, data, form, places)
-    yield from _batches(elements, decode, member.size, size)
+    if form == "array" and (rows := _undamaged(data, shape)) is not None:
+        for start in range(0, len(rows), size) or [0]:
+            is_last = start + size >= len(rows)
+            yield RowBatch(rows[start : start + size], done=member.size if is_last else 0)
+    else:
+        yield from _batches(_whole_elements(member, data, form, places), decode, member.size, size)
     if failure:
         raise failure
 
@@ -160,6 +164,16 @@ def _read(member: Member) -> tuple[bytes | None, InputError | None]:
     except InputError as error:
         return b"".join(blocks), error
     return b"".join(blocks), None
+
+
+def _undamaged(data: bytes, shape: Any) -> list[Any] | None:
+    """All records of an array, decoded at once; None if one of them, or the array, is damaged."""
+    if not _is_utf8(data):
+        return None
+    try:
+        return list(msgspec.json.decode(data, type=list[dict[str, Any] if shape is dict else shape]))
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
 
 
 def _whole_elements(member: Member, data: bytes, form: str, places: tuple[str, ...]) -> Iterator[Element]:

@@ -2,9 +2,9 @@
 
 import inspect
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import IO, Any
@@ -22,10 +22,13 @@ from transforms.raw.table import MICROSECONDS_UTC
 from transforms.raw.typed import typed
 from transforms.raw.validate import QUARANTINE
 
-__all__ = ["BATCH_ROWS", "EPOCH_SECONDS", "Format", "Rows", "decoded", "from_seconds", "lines", "opened"]
+__all__ = ["BATCH_ROWS", "EPOCH_SECONDS", "USER", "Format", "Rows", "decoded", "from_seconds", "lines", "opened"]
 
 _NAMES = 5
 _LAST_SECOND = 253_402_300_799
+
+USER = {"user": "id of the listener whose export it is; by default what the export says"}
+"""The option of formats that are the export of one listener; its value is the listener's id as it is."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +40,10 @@ class Format:
         expects: description of a valid ``path``, for help and errors.
         read: function that yields the content of ``path`` in batches, and a ``PassedOver`` for each file of it that
             it does not read.
-        resumes: whether ``read`` also takes a data folder, and skips what is stored there.
+        resumes: whether ``read`` skips what the data folder stores, so that it may yield nothing.
         repeats: whether the same bytes always give the same rows; false where times of files, or the clock, count.
+        options: what else ``read`` takes, as keywords, and the command as options: name and help of each. One whose
+            default is a boolean takes no value.
     """
 
     name: str
@@ -46,20 +51,40 @@ class Format:
     read: Callable[..., Iterator[Batch | PassedOver]]
     resumes: bool = False
     repeats: bool = True
+    options: Mapping[str, str] = field(default_factory=dict)
 
-    def batches(self, path: Path, home: Home) -> Iterator[Batch | PassedOver]:
-        """Yield the content of ``path`` in batches; a resuming importer skips what ``home`` already stores.
+    def is_flag(self, option: str) -> bool:
+        """Whether an option takes no value."""
+        return isinstance(inspect.signature(self.read).parameters[option].default, bool)
+
+    def batches(self, path: Path, home: Home, **options: Any) -> Iterator[Batch | PassedOver]:
+        """Yield the content of ``path`` in batches; a reader with a parameter ``home`` gets the data folder.
+
+        Args:
+            path: what to read.
+            home: the data folder.
+            options: values of ``self.options``; those that are left out have the defaults of ``read``.
 
         Raises:
-            InputError: no row could be read; the message counts and names the files that were passed over.
+            InputError: no row could be read; the message counts and names the files that were passed over. Or the
+                format takes no such option.
         """
+        if unknown := sorted(options.keys() - self.options.keys()):
+            known = ", ".join(f"--{name}" for name in self.options) or "no options"
+            raise InputError(
+                expected=f"options of the format {self.name}: {known}",
+                found=f"--{unknown[0]}",
+                next_command=f"refrain import {self.name} {path}",
+            )
         passed_over: list[PassedOver] = []
         rows = malformed = 0
-        for item in self.read(path, home) if self.resumes else self.read(path):
+        known = {"home": home} if "home" in inspect.signature(self.read).parameters else {}
+        for item in self.read(path, **known, **options):
             if isinstance(item, PassedOver):
                 passed_over.append(item)
             else:
-                rows, malformed = rows + item.rows.height, malformed + item.malformed.height
+                rows += item.rows.height + sum(item.left_out.values())
+                malformed += item.malformed.height
             yield item
         if not rows and not self.resumes:
             raise self.mismatch(_nothing(path, malformed, passed_over))

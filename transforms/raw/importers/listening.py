@@ -1,6 +1,6 @@
 """What importers of listening histories share: from plays as a service exports them to rows of the raw tables."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import polars as pl
 
@@ -38,13 +38,19 @@ _MOMENT = "event_timestamp"
 
 
 def played_batches(
-    played: pl.DataFrame, malformed: pl.DataFrame | None = None, *, done: float = 0, total: float = 0
+    played: pl.DataFrame,
+    malformed: pl.DataFrame | None = None,
+    *,
+    left_out: Mapping[str, int] | None = None,
+    done: float = 0,
+    total: float = 0,
 ) -> Iterator[Batch]:
     """Yields artists, tracks, listeners and plays, each stamped with its first play among the rows.
 
     Args:
         played: rows with columns of ``PLAYED``, in any order.
         malformed: elements that are no play, with the columns of ``QUARANTINE``.
+        left_out: plays that are not wanted, as ``Batch.left_out``.
         done: amount of the source that is read, out of ``total``.
         total: size of the source.
 
@@ -67,7 +73,7 @@ def played_batches(
     yield Batch("artists", _first_seen(rows.drop_nulls("artist_id"), artist), done=done, total=total)
     yield Batch("tracks", _first_seen(rows, track), done=done, total=total)
     yield Batch("users", _first_seen(rows, ["user_id", "country"]), done=done, total=total)
-    yield Batch("plays", _with_recording(rows), refused, done, total)
+    yield Batch("plays", _with_recording(rows), refused, done, total, left_out or {})
 
 
 def _first_seen(rows: pl.DataFrame, columns: list[str | pl.Expr]) -> pl.DataFrame:

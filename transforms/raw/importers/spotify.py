@@ -1,186 +1,142 @@
-"""Spotify's "extended streaming history", as every account can ask for it.
+"""Spotify: the account data (short form, last year) and the extended streaming history (all of an account's life).
 
-A folder, a zip or single JSON files (``Streaming_History_Audio_*.json``, formerly ``endsong_*.json``), each an array
-of plays. ``ts`` is the moment when a play *ended*: its event time is ``ms_played`` earlier, its created time ``ts``.
-The export names tracks by URI and artists by name. Addresses and locations are not read. Podcasts and videos are not
-tracks and go to quarantine.
+A file, a folder or a zip, nested too; the form of each file is recognized by its fields, whatever its name. Times are
+those when a stream *ended*: the event time is ``ms_played`` earlier, the created time the end. The short form cuts
+them to minutes, and has no ids of tracks: theirs are made of the names. A track of a video is a play like another;
+episodes of podcasts and chapters of audiobooks go to ``episode_plays``. Addresses and agents are not read.
 """
 
-import json
-import zipfile
+import re
 from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from pathlib import Path
-from typing import IO, Any
 
-import ijson
 import polars as pl
 
-from feature_repo.errors import InputError
-from transforms.raw.importers.first_seen import first_seen
-from transforms.raw.importers.format import BATCH_ROWS, Format, Rows, opened
+from feature_repo.home import Home
+from transforms.raw.files.describe import describe
+from transforms.raw.files.members import Member, PassedOver
+from transforms.raw.files.records import records
+from transforms.raw.files.rows import Malformed
+from transforms.raw.importers.format import USER, Format
+from transforms.raw.importers.listening import played_batches
+from transforms.raw.importers.spotify_listeners import PREFIX, Export, exports_of, listeners, place_of
+from transforms.raw.importers.spotify_streams import ExtendedStream, ShortStream, Stream, streams
 from transforms.raw.ingest import Batch
-from transforms.raw.table import MICROSECONDS_UTC
+from transforms.raw.validate import QUARANTINE
 
-_PLAYS = {
-    "user_id": pl.String(),
-    "track_id": pl.String(),
-    "artist_id": pl.String(),
-    "ms_played": pl.Int64(),
-    "skipped": pl.Boolean(),
-    "context": pl.String(),
-    "device": pl.String(),
-    "event_timestamp": MICROSECONDS_UTC,
-    "created_timestamp": MICROSECONDS_UTC,
+_REPORTED_BY: dict[type[Stream], str] = {
+    ExtendedStream: "spotify extended history",
+    ShortStream: "spotify account data",
 }
-_TRACKS = {
-    "track_id": pl.String(),
-    "artist_id": pl.String(),
-    "artist_name": pl.String(),
-    "title": pl.String(),
-    "event_timestamp": MICROSECONDS_UTC,
-}
-_ARTISTS = {"artist_id": pl.String(), "name": pl.String(), "event_timestamp": MICROSECONDS_UTC}
-_USERS = {"user_id": pl.String(), "country": pl.String(), "event_timestamp": MICROSECONDS_UTC}
-
-_EPOCH, _NEVER = datetime(1970, 1, 1, tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
-
-_DEVICES = {
-    "phone": ("android", "ios", "iphone"),
-    "web": ("web_player", "webplayer"),
-    "tv": ("tv", "playstation", "xbox"),
-    "car": ("car",),
-    "speaker": ("cast", "sonos", "speaker", "echo"),
-    "desktop": ("windows", "osx", "os x", "macos", "linux"),
-}
-_CONTEXTS = {"trackdone": "autoplay", "clickrow": "library", "playbtn": "library", "appload": "library"}
+_PRECISION_S: dict[type[Stream], int | None] = {ExtendedStream: None, ShortStream: 60}
+_PRIVATE = "of private sessions; with --incognito they are stored"
+_STREAM = ["listener", "kind", "id", "ended", "ms_played"]
 
 
-def read(path: Path) -> Iterator[Batch]:
-    """Yield the plays file after file, ordered by name; then users, tracks and artists, as of their first play."""
-    return first_seen(_read(path), {"users": "user_id", "tracks": "track_id", "artists": "artist_id"})
+def read(
+    path: Path, home: Home | None = None, *, user: str | None = None, incognito: bool = False
+) -> Iterator[Batch | PassedOver]:
+    """Yields the histories of a path, file after file.
+
+    Args:
+        path: file, folder or archive.
+        home: the data folder, whose listeners an export without a name may be of; None if there is none.
+        user: id of the listener; by default that of ``spotify_listeners``.
+        incognito: whether plays of private sessions are read too.
+    """
+    exports = exports_of(SPOTIFY.check(path))
+    ids = listeners(path, home, exports, user)
+    countries: dict[str, str] = {}
+
+    def read_member(member: Member) -> Iterator[Batch]:
+        place = place_of(member.name)
+        yield from _read_history(member, exports[place], ids[place], user, incognito, countries)
+
+    def why_not(member: Member) -> str:
+        export = exports.get(place_of(member.name))
+        return "" if export and member.name in export.histories else describe(member)
+
+    yield from SPOTIFY.each_member(path, read_member, why_not)
 
 
-def _read(path: Path) -> Iterator[Batch]:
-    names = _members(SPOTIFY.check(path))
-    if not names:
-        raise SPOTIFY.mismatch(f"no JSON file of a streaming history in {path}")
-    seen: dict[str, datetime] = {}
-    for index, name in enumerate(names):
-        yield from _file(path, name, seen, index, len(names))
+def _read_history(
+    member: Member, export: Export, id_: str, user: str | None, incognito: bool, countries: dict[str, str]
+) -> Iterator[Batch]:
+    _, shape = export.histories[member.name]
+    for batch in records(member, shape=shape):
+        frame, malformed = streams(batch.rows, shape, export.shows)
+        private = frame["incognito"]
+        left_out = {_PRIVATE: int(private.sum())} if private.any() and not incognito else {}
+        if left_out:
+            frame = frame.filter(~private)
+        is_other = pl.lit(user is None) & (pl.col("username") != export.username)
+        own = pl.lit(PREFIX) + pl.col("username")
+        frame = frame.with_columns(listener=pl.when(is_other).then(own).otherwise(pl.lit(id_)))
+        if len(export.usernames) > 1 or id_ not in countries:
+            _note_countries(frame, countries)
+        yield from _batches(frame, shape, [*batch.malformed, *malformed], left_out, countries, batch.done)
 
 
-def _members(path: Path) -> list[str]:
-    if path.is_dir():
-        return sorted(str(file.relative_to(path)) for file in path.rglob("*.json*") if _is_history(file.name))
-    if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            return sorted(name for name in archive.namelist() if _is_history(Path(name).name))
-    return [path.name]
-
-
-def _is_history(name: str) -> bool:
-    return name.startswith(("Streaming_History_", "endsong")) and ".json" in name
-
-
-@contextmanager
-def _member(path: Path, name: str) -> Iterator[IO[bytes]]:
-    if path.is_dir() or not zipfile.is_zipfile(path):
-        with opened(path / name if path.is_dir() else path, SPOTIFY) as (handle, _position):
-            yield handle
-    else:
-        with zipfile.ZipFile(path) as archive, archive.open(name) as handle:
-            yield handle
-
-
-def _file(path: Path, name: str, seen: dict[str, datetime], index: int, files: int) -> Iterator[Batch]:
-    tables = {
-        "artists": Rows("artists", _ARTISTS),
-        "tracks": Rows("tracks", _TRACKS),
-        "users": Rows("users", _USERS),
-        "plays": Rows("plays", _PLAYS),
-    }
-    count = 0
-    with _member(path, name) as handle:
-        try:
-            for record in ijson.items(handle, "item"):
-                if count == 0 and not (isinstance(record, dict) and "ts" in record):
-                    raise SPOTIFY.mismatch(f"{name} holds no plays with a `ts`")
-                count += 1
-                _record(record, tables, seen)
-                if count % BATCH_ROWS == 0:
-                    yield from (rows.flush(index, files) for rows in tables.values())
-        except ijson.JSONError as error:
-            yield from (rows.flush(index, files) for rows in tables.values())
-            raise InputError(
-                expected=f"a whole JSON array in {name}",
-                found=f"{error} after {count:,} plays".replace("\n", " "),
-                next_command=f"get the export again, then: refrain import spotify {path}",
-            ) from error
-    yield from (rows.flush(index + 1, files) for rows in tables.values())
-
-
-def _record(record: dict[str, Any], tables: dict[str, Rows], seen: dict[str, datetime]) -> None:
-    plays = tables["plays"]
-    if not isinstance(record, dict):
-        plays.refuse("not a play", json.dumps(record, default=str))
-        return
-    track, title = record.get("spotify_track_uri"), record.get("master_metadata_track_name")
-    if not track:
-        plays.refuse("not a track (a podcast or video)", _summary(record))
-        return
-    try:
-        ended = datetime.fromisoformat(record["ts"]).replace(tzinfo=UTC)
-        played = int(record.get("ms_played") or 0)
-        started = ended - timedelta(milliseconds=max(played, 0))
-    except (KeyError, TypeError, ValueError, OverflowError):
-        plays.refuse("ts or ms_played cannot be read", _summary(record))
-        return
-    user = f"spotify:{record.get('username') or 'me'}"
-    name = record.get("master_metadata_album_artist_name")
-    artist = f"spotify:artist:{name}" if name else None
-    reason = record.get("reason_start")
-    skipped = record.get("skipped")
-    plays.rows.append(
-        (
-            user,
-            track,
-            artist,
-            played,
-            bool(skipped) if skipped is not None else record.get("reason_end") == "fwdbtn",
-            _CONTEXTS.get(reason or "", reason),
-            _device(record.get("platform")),
-            started,
-            ended,
-        )
+def _batches(
+    frame: pl.DataFrame,
+    shape: type[Stream],
+    malformed: list[Malformed],
+    left_out: dict[str, int],
+    countries: dict[str, str],
+    done: float,
+) -> Iterator[Batch]:
+    started = pl.col("ended") - pl.duration(milliseconds="ms_played")
+    if shape is ShortStream:  # of which equal rows are several plays
+        started = started - pl.duration(microseconds=pl.int_range(pl.len()).over(_STREAM))
+    rows = frame.select(
+        "kind",
+        "id",
+        "title",
+        "by",
+        "ms_played",
+        "device",
+        "skipped",
+        "context",
+        user_id="listener",
+        country=pl.col("listener").replace_strict(countries, default=None, return_dtype=pl.String),
+        event_timestamp=started,
+        created_timestamp="ended",
+        reported_by=pl.lit(_REPORTED_BY[shape]),
+        precision_s=pl.lit(_PRECISION_S[shape], pl.Int64),
     )
-    if _EPOCH <= started < seen.get(track, _NEVER):
-        seen[track] = started
-        tables["tracks"].rows.append((track, artist, name, title, started))
-    if artist and _EPOCH <= started < seen.get(artist, _NEVER):
-        seen[artist] = started
-        tables["artists"].rows.append((artist, name, started))
-    if _EPOCH <= started < seen.get(user, _NEVER):
-        seen[user] = started
-        tables["users"].rows.append((user, record.get("conn_country"), started))
-
-
-def _device(platform: str | None) -> str | None:
-    text = (platform or "").lower()
-    return next((name for name, signs in _DEVICES.items() if any(sign in text for sign in signs)), platform)
-
-
-def _summary(record: dict[str, Any]) -> str:
-    fields = ("ts", "ms_played", "spotify_track_uri", "master_metadata_track_name", "episode_name")
-    return str(
-        {key: float(value) if isinstance(value, Decimal) else value for key, value in record.items() if key in fields}
+    is_track = pl.col("kind") == "track"
+    refused = pl.DataFrame([_public(row) for row in malformed], schema=QUARANTINE, orient="row")
+    music = rows.filter(is_track).with_columns(
+        track_id="id", artist_name="by", artist_id=pl.lit(f"{PREFIX}artist:") + pl.col("by")
     )
+    others = rows.filter(~is_track).rename({"id": "episode_id", "by": "show"})
+    yield from played_batches(music, refused, left_out=left_out, done=done)
+    if others.height:
+        yield Batch("episode_plays", others, done=done)
+
+
+def _note_countries(frame: pl.DataFrame, countries: dict[str, str]) -> None:
+    """Keeps the country of each listener's first play of the first file, so that journeys are no new profiles."""
+    first = frame.drop_nulls("country").sort("ended").unique("listener", keep="first", maintain_order=True)
+    for listener, country in first.select("listener", "country").iter_rows():
+        countries.setdefault(listener, country)
+
+
+_PUBLIC = re.compile(
+    r'"(ts|ms_?[pP]layed|endTime|master_metadata_\w+|spotify_\w+_uri|episode_\w+|audiobook_\w+|artistName|trackName|'
+    r'podcastName|episodeName|audiobookName|chapterName)"\s*:\s*("(?:[^"\\]|\\.)*"|[^\s,"}\]]+)'
+)
+
+
+def _public(malformed: Malformed) -> Malformed:
+    """A damaged element without what is private in it: only the fields that are read remain."""
+    fields = ", ".join(f'"{name}": {value}' for name, value in _PUBLIC.findall(malformed.row))
+    return Malformed(malformed.reason, f"{{{fields}}}" if fields else "")
 
 
 SPOTIFY = Format(
     "spotify",
-    "a folder, zip or JSON file of Spotify's extended streaming history (Streaming_History_Audio_….json)",
+    "Spotify's account data or extended streaming history: a zip as downloaded, a folder, or a JSON file",
     read,
+    options=USER | {"incognito": "also store plays of private sessions, which are left out otherwise"},
 )
