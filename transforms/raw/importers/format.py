@@ -78,8 +78,9 @@ class Format:
             )
         passed_over: list[PassedOver] = []
         rows = malformed = 0
-        known = {"home": home} if "home" in inspect.signature(self.read).parameters else {}
-        for item in self.read(path, **known, **options):
+        if "home" in inspect.signature(self.read).parameters:
+            options["home"] = home
+        for item in self.read(path, **options):
             if isinstance(item, PassedOver):
                 passed_over.append(item)
             else:
