@@ -65,7 +65,7 @@ def records(member: Member, *places: str, shape: Any = dict, size: int = BATCH_R
     if data is None:
         yield from _streamed(member, form, places, shape, size)
         return
-    if form == "array" and (rows := _undamaged(data, shape)) is not None:
+    if form == "array" and shape is not dict and (rows := _undamaged(data, shape)) is not None:
         for start in range(0, len(rows), size) or [0]:
             is_last = start + size >= len(rows)
             yield RowBatch(rows[start : start + size], done=member.size if is_last else 0)
@@ -171,7 +171,8 @@ def _undamaged(data: bytes, shape: Any) -> list[Any] | None:
     if not _is_utf8(data):
         return None
     try:
-        return list(msgspec.json.decode(data, type=list[dict[str, Any] if shape is dict else shape]))
+        record: Any = dict[str, Any] if shape is dict else shape
+        return list(msgspec.json.decode(data, type=list[record]))
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
 

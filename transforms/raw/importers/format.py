@@ -70,17 +70,16 @@ class Format:
                 format takes no such option.
         """
         if unknown := sorted(options.keys() - self.options.keys()):
-            known = ", ".join(f"--{name}" for name in self.options) or "no options"
+            names = ", ".join(f"--{name}" for name in self.options) or "no options"
             raise InputError(
-                expected=f"options of the format {self.name}: {known}",
+                expected=f"options of the format {self.name}: {names}",
                 found=f"--{unknown[0]}",
                 next_command=f"refrain import {self.name} {path}",
             )
         passed_over: list[PassedOver] = []
         rows = malformed = 0
-        if "home" in inspect.signature(self.read).parameters:
-            options["home"] = home
-        for item in self.read(path, **options):
+        folder: dict[str, Any] = {"home": home} if "home" in inspect.signature(self.read).parameters else {}
+        for item in self.read(path, **folder, **options):
             if isinstance(item, PassedOver):
                 passed_over.append(item)
             else:

@@ -24,8 +24,14 @@ PREFIX = "spotify:"
 UNNAMED = f"{PREFIX}me"
 """The listener of the only export in a data folder that does not say whose it is."""
 
-_FOLDERS = re.compile(r"(my[ _]?data|spotify (account|extended|technical).*|my_spotify_data.*)", re.IGNORECASE)
-"""Names of folders and archives that Spotify gives: they say nothing of the person."""
+_FOLDERS = re.compile(
+    r"my ?data|spotify account data|spotify extended streaming history|spotify technical log information", re.IGNORECASE
+)
+"""Folders that Spotify names within an export."""
+
+_NO_PERSON = re.compile(rf"/|{_FOLDERS.pattern}|(my[ _-]?)?spotify.*|downloads?|data|exports?|tmp", re.IGNORECASE)
+"""Names of folders and archives that say nothing of the person."""
+
 _MINUTE = "minute"
 _SAME, _OWN = 0.9, 0.3
 """Least shares of the plays of the smaller and of the larger export, while they overlap, that are the same."""
@@ -65,7 +71,7 @@ def place_of(name: str) -> str:
     ('mira/my_spotify_data.zip', '')
     """
     parts = list(PurePosixPath(name).parent.parts)
-    while parts and _FOLDERS.fullmatch(parts[-1]) and not parts[-1].lower().endswith(".zip"):
+    while parts and _FOLDERS.fullmatch(parts[-1]):
         parts.pop()
     return "/".join(parts)
 
@@ -237,9 +243,12 @@ def _minutes(plays: pl.LazyFrame, ended: str) -> pl.LazyFrame:
     return plays.filter(pl.col("ms_played") > 0).select(minute.alias(_MINUTE), "ms_played")
 
 
+def _stored_plays(home: Home) -> pl.LazyFrame:
+    return scan(home, "plays").filter(pl.col("reported_by").str.starts_with("spotify"))
+
+
 def _stored_listeners(home: Home) -> set[str]:
-    users = scan(home, "users").select("user_id").unique().collect()["user_id"]
-    return set(users.filter(users.str.starts_with(PREFIX)))
+    return set(_stored_plays(home).select("user_id").unique().collect()["user_id"])
 
 
 def _stored_signatures(home: Home, listeners: set[str], signatures: list[Signature]) -> dict[str, Signature]:
@@ -250,10 +259,10 @@ def _stored_signatures(home: Home, listeners: set[str], signatures: list[Signatu
     if not times:
         return known
     first, last = min(_bound(plays, "min") for plays in times), max(_bound(plays, "max") for plays in times)
-    stored = scan(home, "plays").filter(pl.col("reported_by").str.starts_with("spotify"))
     minutes = (pl.col("created_timestamp").dt.epoch("s") // 60).cast(pl.Int64)
     rows = (
-        stored.filter(minutes.is_between(first, last), pl.col("ms_played") > 0)
+        _stored_plays(home)
+        .filter(minutes.is_between(first, last), pl.col("ms_played") > 0)
         .select("user_id", minutes.alias(_MINUTE), "ms_played")
         .unique()
         .collect()
@@ -265,7 +274,7 @@ def _stored_signatures(home: Home, listeners: set[str], signatures: list[Signatu
 def _new_id(path: Path, place: str, taken: set[str], is_only: bool) -> str:
     """An id for a person without a name: of the folder where the export is, unless it is the only one."""
     parts = [*path.absolute().parts, *PurePosixPath(place).parts]
-    names = [part for part in reversed(parts) if part != "/" and not _FOLDERS.fullmatch(part)]
+    names = [part for part in reversed(parts) if not _NO_PERSON.fullmatch(part)]
     wanted = UNNAMED if is_only or not names else f"{PREFIX}{PurePosixPath(names[0]).stem}"
     return next(name for n in range(1, len(taken) + 2) if (name := f"{wanted}-{n}" if n > 1 else wanted) not in taken)
 
