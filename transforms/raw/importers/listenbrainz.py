@@ -7,7 +7,7 @@ moved there in a day would be known from that day only.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from operator import attrgetter
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -31,6 +31,7 @@ _PREFIX = "lb:"
 _PLACES = ("payload.listens", "payload", "listens")
 _ACTIONS = {1: "like", -1: "dislike"}
 _EXPORT = re.compile(r"listenbrainz_(.+?)_\d{9,}( \(\d+\))?|(.+)_lb-\d{4}-\d\d-\d\d( \(\d+\))?")
+_ACCOUNT = "the name of an account, not a history"
 _DEEPEST = 4
 """Folders between a file of listens and the ``user.json`` of its export: at most ``listens/2024``, and one more."""
 
@@ -108,9 +109,11 @@ def read(path: Path, *, user: str | None = None) -> Iterator[Batch | PassedOver]
         if "track_metadata" in first or _is_feedback(first) or _listens_place(first):
             return ""
         is_account = member.file_name == "user.json" and first.keys() & {"username", "user_name"}
-        return "the name of the account" if is_account else describe(member)
+        return _ACCOUNT if is_account else describe(member)
 
-    yield from LISTENBRAINZ.each_member(path, read_member, why_not)
+    for item in LISTENBRAINZ.each_member(path, read_member, why_not):
+        if not (isinstance(item, PassedOver) and item.why == _ACCOUNT and path.name != item.name):
+            yield item  # the account is read, not passed over
 
 
 def _is_feedback(first: dict[str, Any]) -> bool:
@@ -133,62 +136,71 @@ def _columns(listens: list[_Listen], listener: str | None, is_named: bool) -> pl
     metadata = [listen.track_metadata for listen in listens]
     info = [item.additional_info or _NO_INFO for item in metadata]
     mapping = [item.mbid_mapping or _NO_MAPPING for item in metadata]
-    artist, title = _texts(metadata, "artist_name"), _texts(metadata, "track_name")
     times = _mixed([item.timestamp if item.listened_at is None else item.listened_at for item in listens])
-    recording = [
-        _text(detail.recording_mbid) or match.recording_mbid or listen.recording_msid or _text(detail.recording_msid)
-        or item.recording_msid
-        for listen, item, detail, match in zip(listens, metadata, info, mapping, strict=True)
-    ]  # fmt: skip
-    performers = [
-        _first(detail.artist_mbids) or _first(match.artist_mbids) for detail, match in zip(info, mapping, strict=True)
-    ]
-    names = [None if is_named else item.user_name or item.user_id for item in listens]
-    listeners = [listener if name is None or name == "" else f"{_PREFIX}{name}" for name in names]
-    lengths = milliseconds(_mixed([item.duration_ms for item in info]))
-    seconds = milliseconds(_mixed([item.duration for item in info]), of=1_000)
     frame = pl.DataFrame(
         {
-            "user_id": pl.Series(listeners, dtype=pl.String),
-            "artist": artist,
-            "title": title,
+            "name": _texts(listens, "user_name"),
+            "number": _texts(listens, "user_id"),
+            "artist": _texts(metadata, "artist_name"),
+            "title": _texts(metadata, "track_name"),
             "time": times.cast(pl.String),
             "started": started(times),
-            "recording": pl.Series(recording, dtype=pl.String),
-            "performer": pl.Series(performers, dtype=pl.String),
-            "duration_ms": lengths.zip_with(lengths.is_not_null(), seconds),
+            "recording": _texts(info, "recording_mbid"),
+            "matched": _texts(mapping, "recording_mbid"),
+            "message": _texts(listens, "recording_msid"),
+            "message_within": _texts(info, "recording_msid"),
+            "message_beside": _texts(metadata, "recording_msid"),
+            "performer": _firsts(info, "artist_mbids"),
+            "matched_performer": _firsts(mapping, "artist_mbids"),
+            "length": milliseconds(_mixed([item.duration_ms for item in info])),
+            "seconds": milliseconds(_mixed([item.duration for item in info]), of=1_000),
             "ms_played": milliseconds(_mixed([item.duration_played for item in info]), of=1_000),
-            "device": pl.Series([_text(item.media_player) or None for item in info], dtype=pl.String),
+            "device": _texts(info, "media_player"),
         }
     )
-    by_names = pl.concat_str(pl.col("artist").str.strip_chars(), pl.col("title").str.strip_chars(), separator="/")
-    return frame.with_columns(
-        track_id=pl.lit("mb:") + pl.coalesce("recording", by_names),
-        artist_id=pl.lit("mb:") + pl.coalesce("performer", pl.col("artist").str.strip_chars()),
+    artist, title = pl.col("artist").str.strip_chars(), pl.col("title").str.strip_chars()
+    recording = ("recording", "matched", "message", "message_within", "message_beside")
+    names = () if is_named else ("name", "number")
+    return frame.select(
+        "artist",
+        "title",
+        "time",
+        "started",
+        "ms_played",
+        "device",
+        user_id=pl.coalesce(*(pl.lit(_PREFIX) + pl.col(name) for name in names), pl.lit(listener, pl.String)),
+        track_id=pl.lit("mb:") + pl.coalesce(*recording, pl.concat_str(artist, title, separator="/")),
+        artist_id=pl.lit("mb:") + pl.coalesce("performer", "matched_performer", artist),
+        duration_ms=pl.coalesce("length", "seconds"),
     )
 
 
-def _texts(rows: list[Any], name: str) -> pl.Series:
-    return pl.Series(name, list(map(attrgetter(name), rows)), dtype=pl.String)
+def _texts(rows: Sequence[Any], name: str) -> pl.Series:
+    """A field of the rows; null where it is empty, or neither a text nor a number."""
+    return _as_texts(list(map(attrgetter(name), rows)))
+
+
+def _firsts(rows: Sequence[Any], name: str) -> pl.Series:
+    """The first element of the list that a field of the rows is; null where there is none."""
+    lists = map(attrgetter(name), rows)
+    return _as_texts([values[0] if values and isinstance(values, list) else None for values in lists])
+
+
+def _as_texts(values: list[Any]) -> pl.Series:
+    try:
+        texts = pl.Series(values, dtype=pl.String)
+    except (TypeError, pl.exceptions.PolarsError):
+        texts = pl.Series([str(value) if isinstance(value, int | str) else None for value in values], dtype=pl.String)
+    return texts.set((texts == "").fill_null(False), None)
 
 
 def _mixed(values: list[Any]) -> pl.Series:
     """Numbers as a column of numbers; where texts or too large numbers are among them, a column of texts."""
-    if all(value is None for value in values):
-        return pl.Series(values, dtype=pl.Float64)
     try:
         return pl.Series(values, dtype=pl.Float64)
     except (TypeError, OverflowError, pl.exceptions.PolarsError):
         texts = [str(value) if isinstance(value, int | float | str) else None for value in values]
         return pl.Series(texts, dtype=pl.String)
-
-
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""
-
-
-def _first(values: object) -> str | None:
-    return values[0] if isinstance(values, list) and values and isinstance(values[0], str) else None
 
 
 def _read_feedback(member: Member, listener: str | None) -> Iterator[Batch]:
@@ -215,11 +227,9 @@ def _accounts(path: Path) -> dict[str, str]:
     """Folder of each ``user.json`` within the path → name of the account."""
     accounts: dict[str, str] = {}
     for member in members(path):
-        if member.file_name == "user.json" and not member.damage:
-            first = first_object(member)
-            name = _text(first.get("username")) or _text(first.get("user_name"))
-            if name:
-                accounts[str(PurePosixPath(member.name).parent)] = name
+        is_account = member.file_name == "user.json" and not member.damage
+        if is_account and (name := _account_name(first_object(member))):
+            accounts[str(PurePosixPath(member.name).parent)] = name
     return accounts
 
 
@@ -244,7 +254,12 @@ def _listener(path: Path, member: Member, accounts: dict[str, str]) -> str | Non
 
 
 def _account_at(path: Path) -> str:
-    return _text(first_object(single(path)).get("username")) if path.is_file() else ""
+    return _account_name(first_object(single(path))) if path.is_file() else ""
+
+
+def _account_name(first: dict[str, Any]) -> str:
+    name = first.get("username") or first.get("user_name")
+    return name if isinstance(name, str) else ""
 
 
 def _refuse_several(path: Path, accounts: dict[str, str]) -> None:
