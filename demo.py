@@ -55,11 +55,8 @@ def run(name: str, *arguments: str) -> Stage:
 
 def stages(source: str, data: str | None, user: str | None) -> list[Stage]:
     """Run all stages, from events to online features; the export of one listener is imported as that of ``user``."""
-    first = (
-        ("simulate", "simulate")
-        if source == "simulate"
-        else ("import", "import", source, str(data), *listener_option(source, user))
-    )
+    imported = ("import", "import", source, str(data), *listener_option(source, user))
+    first = ("simulate", "simulate") if source == "simulate" else imported
     done = [run(*first)]
     home = Home.from_env()
     if clock.hint(home):  # past data: use the end of the data as the current time

@@ -5,8 +5,9 @@ million plays of 1,000 listeners over 60 days. *Columns*: plays are in memory as
 raw tables. *JSON*: a file in the form of Spotify's export is read and ends in the raw tables of plays, users, tracks
 and artists. The alternative reads the same with polars and writes one Parquet file per day by a partitioned sink:
 without checks, quarantine, merging with what is stored, or safety against kills; the second time it does everything
-again. A rate is plays over seconds of processor time, system included, of a process of its own with one thread.
-*Compared*: the second import without the note that the source is known, so each row is compared with those stored.
+again. A rate is plays over seconds of processor time, system included, of a process of its own with one thread, the
+better of two runs. *Compared*: the second import without the note that the source is known, so each row is compared
+with those stored.
 
     python -m benchmarks.importing [--quick]
 """
@@ -95,6 +96,8 @@ def write_export(plays: pl.DataFrame, path: Path) -> None:
 
 def timed(step: Callable[[], int], plays: int) -> dict[str, float]:
     """Run a step, which returns the rows that it added; measures it."""
+    Path("/proc/self/clear_refs").write_text("5")  # the peak of memory begins anew
+    before_mb = peak_megabytes()
     processor_s, wall_s = time.process_time(), time.perf_counter()
     added = step()
     processor_s, wall_s = time.process_time() - processor_s, time.perf_counter() - wall_s
@@ -103,12 +106,12 @@ def timed(step: Callable[[], int], plays: int) -> dict[str, float]:
         "processor_s": round(processor_s, 3),
         "wall_s": round(wall_s, 3),
         "plays_per_second": round(plays / max(processor_s, 1e-4)),
-        "peak_mb": peak_megabytes(),
+        "peak_mb_over_start": peak_megabytes() - before_mb,
     }
 
 
 def peak_megabytes() -> int:
-    """The most memory that this process has held so far."""
+    """The most memory that this process has held since the peak was last reset."""
     status = Path("/proc/self/status").read_text()
     return int(status.partition("VmHWM:")[2].split()[0]) // 1_024
 
@@ -137,10 +140,11 @@ def run_refrain(source: Path, home_folder: Path, plays: int) -> dict[str, Any]:
 
     tag = {"user_id": "u", "artist_id": "a", "tag": "t", "event_timestamp": datetime(2020, 1, 1, tzinfo=UTC)}
     ingest(home, "warm", [Batch("tags", pl.DataFrame([tag]))])
-    figures: dict[str, Any] = {"before_mb": peak_megabytes()}
-    figures["first"] = timed(lambda: load(is_noted=True), plays)
-    figures["again"] = timed(lambda: load(is_noted=True), plays)
-    figures["compared"] = timed(lambda: load(is_noted=False), plays)
+    figures = {
+        "first": timed(lambda: load(is_noted=True), plays),
+        "again": timed(lambda: load(is_noted=True), plays),
+        "compared": timed(lambda: load(is_noted=False), plays),
+    }
     if not is_json:
         figures["ten new plays"] = timed(ten_more, 10)
     return figures
@@ -148,6 +152,7 @@ def run_refrain(source: Path, home_folder: Path, plays: int) -> dict[str, Any]:
 
 def run_polars(source: Path, folder: Path, plays: int) -> dict[str, Any]:
     """Read the same with polars, and write one file per day; twice."""
+    folder.mkdir(parents=True)
 
     def load() -> int:
         rows = _read_export(source) if source.suffix == ".json" else columns
@@ -156,9 +161,7 @@ def run_polars(source: Path, folder: Path, plays: int) -> dict[str, Any]:
         return rows.height
 
     columns = pl.DataFrame() if source.suffix == ".json" else pl.read_ipc(source)
-    before_mb = peak_megabytes()
-    first, again = timed(load, plays), timed(load, plays)
-    return {"before_mb": before_mb, "first": first, "again": again}
+    return {"first": timed(load, plays), "again": timed(load, plays)}
 
 
 def _read_export(source: Path) -> pl.DataFrame:
@@ -197,6 +200,12 @@ def measure(program: str, source: Path, folder: Path, plays: int) -> dict[str, A
     return figures
 
 
+def best_of_two(program: str, source: Path, folder: Path, plays: int) -> dict[str, Any]:
+    """Measure a program twice, each time in an empty folder; returns the run with the faster first import."""
+    runs = [measure(program, source, folder / str(number), plays) for number in range(2)]
+    return min(runs, key=lambda run: run["first"]["processor_s"])
+
+
 def cases_of(name: str, form: str, figures: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
     """Create the cases of one world from the figures of both programs."""
     refrain, alternative = figures["refrain"], figures["polars"]
@@ -213,12 +222,12 @@ def cases_of(name: str, form: str, figures: dict[str, dict[str, Any]]) -> list[d
             "met": share <= 0.1,
         },
         {"case": label, "metric": "compared_plays_per_second", "value": refrain["compared"]["plays_per_second"]},
-        {"case": label, "metric": "peak_mb_over_start", "value": first["peak_mb"] - refrain["before_mb"]},
+        {"case": label, "metric": "peak_mb_over_start", "value": first["peak_mb_over_start"]},
         {"case": label, "metric": "polars_first_plays_per_second", "value": alternative["first"]["plays_per_second"]},
         {
             "case": label,
             "metric": "polars_peak_mb_over_start",
-            "value": alternative["first"]["peak_mb"] - alternative["before_mb"],
+            "value": alternative["first"]["peak_mb_over_start"],
         },
         {"case": label, "metric": "same_number_of_plays", "value": first["added"] == alternative["first"]["added"]},
         {"case": label, "metric": "added_again", "value": again["added"] + refrain["compared"]["added"]},
@@ -255,7 +264,9 @@ def main() -> None:
                 sources["JSON"] = folder / "Streaming_History_Audio_0.json"
                 write_export(rows, sources["JSON"])
             for form, source in sources.items():
-                world = {program: measure(program, source, folder / f"{form} {program}", size) for program in PROGRAMS}
+                world = {
+                    program: best_of_two(program, source, folder / f"{form} {program}", size) for program in PROGRAMS
+                }
                 figures[f"{form}: {name}"] = world
                 cases += cases_of(name, form, world)
     print(json.dumps({"benchmark": "importing", "machine": MACHINE, "cases": cases, "figures": figures}))

@@ -14,6 +14,7 @@ from typing import Any
 
 from feature_repo.errors import BundleError
 from feature_repo.home import Home
+from feature_repo.project import Project
 
 MANIFEST, ALIASES, CHAMPION = "manifest.json", "aliases.json", "champion"
 GOLDEN = "golden.npz"
@@ -132,7 +133,9 @@ def champion(home: Home, model: str) -> str:
         raise BundleError(
             expected=f"a champion of {model!r}",
             found="none promoted",
-            next_command=f"refrain model run {model} && refrain model promote {model}",
+            next_command=f"refrain model run {model} && refrain model promote {model}"
+            if home.bundles(model).exists() or Project.load(home.project_folder).has_music
+            else "refrain model list --all",
         ) from error
 
 

@@ -69,7 +69,7 @@ def check_windowed_keys(tables: Mapping[str, WindowedTable], entities: Mapping[s
     """
     for table in tables.values():
         for key in table.keys:
-            entity, source = entities[key], table.source
+            entity, source = entities[key], table.enriched
             is_text = source.holds_texts(key)
             expected = ValueType.STRING if is_text else ValueType.INT64
             if entity.value_type != expected and not (is_text and entity.value_type == ValueType.UNKNOWN):

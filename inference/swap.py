@@ -1,8 +1,7 @@
 """Hot swap of champions: a newly promoted version is loaded beside the old one, tried out, then swapped in.
 
 A request keeps the version that it began with, so no request is lost. A version that cannot be loaded or fails its
-trial is logged and refused; the previous champion keeps serving. A model is let go of when its feature service is
-applied with another definition: it learned from other values.
+trial is logged and refused; the previous champion keeps serving.
 """
 
 import logging
@@ -14,9 +13,7 @@ from datetime import UTC, datetime
 from typing import Generic, TypeVar
 
 from feature_repo.bundle import ALIASES, name_and_version
-from feature_repo.errors import BundleError, StoreError
 from feature_repo.home import Home
-from inference.models import check_service
 from inference.ticker import Ticker
 
 T = TypeVar("T")
@@ -27,12 +24,12 @@ _log = logging.getLogger("refrain.swap")
 
 @dataclass(frozen=True)
 class Swap:
-    """The outcome of one promotion, or the end of a model whose features changed.
+    """The outcome of one promotion.
 
     Attributes:
         at: time of the outcome.
         accepted: whether the promoted version serves now.
-        reason: why the version was refused or ended; empty if it was accepted.
+        reason: why the version was refused; empty if it was accepted.
     """
 
     at: datetime
@@ -50,7 +47,7 @@ class Live(Generic[T]):
         try_out: tests a new object before it serves; raises if it fails.
 
     Attributes:
-        swaps: outcomes of promotions and changed features since the first load, newest last.
+        swaps: outcomes of the promotions since the first load, newest last.
     """
 
     def __init__(
@@ -64,10 +61,8 @@ class Live(Generic[T]):
         self._load, self._try_out = load, try_out
         named = map(name_and_version, models)
         self._files = [home.bundles(model) / ALIASES for model, version in named if not version]
-        self._home = home
         self._lock = threading.Lock()
         self._loaded: T | None = None
-        self._applied: int | None = None
         self._promoted: tuple[bytes, ...] = ()
         self.swaps: list[Swap] = []
 
@@ -92,16 +87,14 @@ class Live(Generic[T]):
             return loaded
         with self._lock:
             if self._loaded is None:
-                promoted, applied = self._read_aliases(), self._time_of_apply()
-                self._loaded, self._promoted, self._applied = self._load(), promoted, applied
+                promoted = self._read_aliases()
+                self._loaded, self._promoted = self._load(), promoted
             return self._loaded
 
     def refresh(self) -> Swap | None:
-        """Swap in a newly promoted version, or let go of a model whose features changed; None if neither."""
-        if self._loaded is None:
+        """Swap in a newly promoted version and return the outcome; None if nothing was promoted."""
+        if self._loaded is None or self._read_aliases() == self._promoted:
             return None
-        if self._read_aliases() == self._promoted:
-            return self._let_go()
         with self._lock:
             promoted = self._read_aliases()
             if promoted == self._promoted:
@@ -119,30 +112,6 @@ class Live(Generic[T]):
             self._promoted = promoted
             self.swaps = [*self.swaps[-19:], swap]
             return swap
-
-    def _let_go(self) -> Swap | None:
-        """Let go of a model that does not fit the definitions that were applied since; the next call loads it anew."""
-        applied, bundle = self._time_of_apply(), getattr(self._loaded, "bundle", None)
-        if applied == self._applied or bundle is None:
-            return None
-        try:
-            check_service(bundle, self._home)
-        except StoreError:  # a manifest that cannot be read, or without the service: lookups keep the old one, too
-            return None
-        except BundleError as error:
-            _log.warning("let go of: %s", error)
-            with self._lock:
-                swap = Swap(datetime.now(UTC), accepted=False, reason=f"{type(error).__name__}: {error}")
-                self._loaded, self.swaps = None, [*self.swaps[-19:], swap]
-            return swap
-        self._applied = applied
-        return None
-
-    def _time_of_apply(self) -> int | None:
-        try:
-            return self._home.manifest.stat().st_mtime_ns
-        except OSError:
-            return None
 
     def _read_aliases(self) -> tuple[bytes, ...]:
         return tuple(file.read_bytes() if file.is_file() else b"" for file in self._files)

@@ -1,4 +1,4 @@
-"""Podcast plays with two dimensions, tables of them, and histories in which dimensions come late, tie and change."""
+"""Podcast plays with three dimensions, tables of them, and histories in which dimensions come late, tie and change."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -55,7 +55,12 @@ episodes = EventSource(
     resolution={"price": 0.01},
 )
 shows = EventSource("shows", columns={"show": "String", "publisher": "String"}, key=("show",))
-SOURCES = (plays, episodes, shows)
+ratings = EventSource(
+    "ratings",
+    columns={"stars": "Int64", "episode": "Int64", "rater": "String"},
+    key=("rater", "episode"),
+)
+SOURCES = (plays, episodes, shows, ratings)
 RAW = {source.name: table_of(source) for source in SOURCES}
 
 EPISODE = Enrich(
@@ -89,6 +94,7 @@ FEATURES = {
     "before": Previous("length"),
     "idle": TimeSinceLast(),
 }
+RATING = Enrich(ratings, on={"heard": "episode", "listener": "rater"}, take="stars")
 NO_TOP = {name: feature for name, feature in FEATURES.items() if name != "categories"}
 BOTH = (EPISODE, SHOW)
 TABLES = {
@@ -102,6 +108,10 @@ TABLES = {
     "free": WindowedTable(
         "free", "", plays, ("listener",), ("1h", "lifetime"), NO_TOP, every="event", where=~(column("price") > 0.5),
         enrich=BOTH,
+    ),
+    "rated": WindowedTable(
+        "rated", "", plays, ("listener",), ("1h", "1d"), {"stars": Sum("stars"), "plays": Count()}, every="event",
+        enrich=(RATING,),
     ),
 }  # fmt: skip
 
@@ -142,14 +152,15 @@ _ROWS = {
         }
     ),
     "shows": _timed({"show": st.sampled_from("st"), "publisher": st.sampled_from(["p", "q", None])}),
+    "ratings": _timed({"stars": st.integers(1, 5), "episode": st.sampled_from([1, 2]), "rater": st.sampled_from("uv")}),
 }
 
 
 @st.composite
 def histories(draw: st.DrawFn) -> Reports:
-    """Reports of plays, episodes and shows; no two reports of one event or row have both times equal."""
+    """Reports of plays and of all dimensions; no two reports of one event or row have both times equal."""
     reports = {}
-    for source, size in zip(SOURCES, (20, 8, 4), strict=True):
+    for source, size in zip(SOURCES, (20, 8, 4, 6), strict=True):
         rows = draw(st.lists(_ROWS[source.name], min_size=source is plays, max_size=size))
         identity = ("event_timestamp", *source.key)
         if source is not plays:

@@ -72,11 +72,19 @@ class EventSource:
         return "String" if dtype == "Date" else dtype
 
     def holds_texts(self, name: str) -> bool:
-        """Returns whether the values of a column are texts, as those of a Date are."""
+        """Returns whether the values of a column are texts, as those of a Date are.
+
+        >>> EventSource("orders", columns={"due": "Date"}).holds_texts("due")
+        True
+        """
         return self.feast_type(name) == "String"
 
     def is_wide(self, name: str) -> bool:
-        """Returns whether an Int64 column may hold values so large that few of them exceed 64 bits when summed."""
+        """Returns whether an Int64 column may hold values so large that few of them exceed 64 bits when summed.
+
+        >>> EventSource("orders", columns={"pieces": "Int64"}, ranges={"pieces": (0, 99)}).is_wide("pieces")
+        False
+        """
         low, high = self.ranges.get(name, (-LARGEST - 1, LARGEST + 1))
         return self.dtype(name) == "Int64" and (low < -LARGEST or high > LARGEST)
 

@@ -10,6 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import polars as pl
+from anyascii import anyascii
 
 from feature_repo.errors import InputError
 from refrain.scaffold.sample import time_format
@@ -199,10 +200,10 @@ def _likely_column(sample: pl.DataFrame, name: str, keys: Sequence[str], *, is_t
 def identifier(name: str) -> str:
     """Makes a name of lower-case letters, digits and ``_`` from any text.
 
-    >>> identifier("Customer ID"), identifier("2nd-price")
-    ('customer_id', 'c_2nd_price')
+    >>> identifier("Customer ID"), identifier("2nd-price"), identifier("verspätet")
+    ('customer_id', 'c_2nd_price', 'verspatet')
     """
-    text = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_") or "column"
+    text = re.sub(r"[^a-z0-9]+", "_", anyascii(name).lower()).strip("_") or "column"
     return f"c_{text}" if text[0].isdigit() or keyword.iskeyword(text) else text
 
 

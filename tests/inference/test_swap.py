@@ -131,31 +131,6 @@ def test_a_damaged_successor_is_refused_and_the_next_one_taken(
     assert _served_model(client)["refused"] is None
 
 
-def test_a_model_whose_features_changed_is_let_go_of(client: TestClient, own_world: Home) -> None:
-    request = {"user_id": "u000007", "count": 3}
-
-    def write_manifest(content: str) -> None:
-        temporary = own_world.manifest.with_suffix(".tmp")
-        temporary.write_text(content)
-        temporary.replace(own_world.manifest)
-
-    assert client.post("/v1/recommendations", json=request).status_code == 200
-    before = own_world.manifest.read_text()
-    document = json.loads(before)
-    document["services"]["track_plays_v1"]["fingerprint"] = "another"
-    write_manifest(json.dumps(document))  # of a service that it does not take
-    time.sleep(2.5)
-    assert client.post("/v1/recommendations", json=request).status_code == 200
-    document["services"]["recommendation_v1"]["fingerprint"] = "another"
-    write_manifest(json.dumps(document))
-    _wait_until(lambda: client.post("/v1/recommendations", json=request).status_code == 503)
-    response = client.post("/v1/recommendations", json=request)
-    assert "refrain model run recommendation && refrain model promote" in response.text
-    assert "was trained on fingerprint" in str(_served_model(client)["refused"])
-    write_manifest(before)
-    assert client.post("/v1/recommendations", json=request).status_code == 200
-
-
 def test_a_version_that_is_named_never_changes(own_world: Home) -> None:
     live = Live(lambda: load_bundle("recommendation:1", own_world), ["recommendation:1"], own_world)
     assert live.get().name_version == "recommendation:1"

@@ -19,7 +19,7 @@ from feature_repo.packed.address import Address
 from feature_repo.stores import redis_server
 from refrain.checking import batch as checking
 from refrain.checking import oracle
-from tests.enriched import DAYS, RAW, START, TABLES
+from tests.enriched import DAYS, RAW, SOURCES, START, TABLES
 from tests.live import assert_same, batch, online, server_of
 from tests.projects import imports_undone, write_project
 from transforms import feature_tables
@@ -96,8 +96,12 @@ def world(seed: int) -> dict[str, list[Row]]:
         {"event_timestamp": at(day), "created_timestamp": at(day), "show": show, "publisher": publisher}
         for show, day, publisher in (("s", 0.0, "p"), ("t", 1.5, "q"), ("s", 3.25, "q"))
     ]
-    every = {"plays": plays, "episodes": episodes, "shows": shows}
-    identity = {"plays": ("listener",), "episodes": ("episode",), "shows": ("show",)}
+    ratings = [
+        {"event_timestamp": at(day), "created_timestamp": at(day), "stars": stars, "episode": number, "rater": rater}
+        for rater, number, day, stars in (("u", 1, 0.0, 3), ("v", 1, 1.0, 4), ("u", 2, 2.0, 5), ("u", 1, 4.0, 1))
+    ]
+    every = {"plays": plays, "episodes": episodes, "shows": shows, "ratings": ratings}
+    identity = {source.name: source.key for source in SOURCES}
     return {
         name: sorted(
             {(row["event_timestamp"], *(row[key] for key in identity[name])): row for row in rows}.values(),
@@ -123,7 +127,7 @@ def read(home: Home) -> None:
 
 def check_batch(home: Home, rows: Mapping[str, Sequence[Row]]) -> None:
     for name, table in contract_of(home).windowed.items():
-        difference = checking.compare(table, checking.built(home, table), dict(rows), "default")
+        difference = checking.compare(table, checking.built(home, table), rows, "default")
         assert difference is None, (name, difference)
 
 
@@ -204,9 +208,8 @@ def test_rows_built_one_by_one_are_those_built_at_once(home: Home, project: Path
 def test_a_restarted_reader_goes_on_with_the_rows_of_before(home: Home) -> None:
     rows = world(4)
     # of equal times, the row of a dimension arrives first
-    order = {"plays": 1, "episodes": 0, "shows": 0}
     every = [(name, row) for name, own_rows in rows.items() for row in own_rows]
-    every.sort(key=lambda one: (one[1]["event_timestamp"], order[one[0]]))
+    every.sort(key=lambda one: (one[1]["event_timestamp"], one[0] == "plays"))
     for start, stop in ((0, 40), (40, 70), (70, len(every))):
         part = every[start:stop]
         send(home, [*part, *part[:5]])
@@ -222,6 +225,7 @@ def test_what_the_stream_knew_too_late_is_corrected(home: Home, is_built: bool, 
     rows = {
         "episodes": [episode(1, 0.0, "wrong", "art"), episode(2, 0.0, "s", "news")],
         "shows": [],
+        "ratings": [],
         "plays": [play("u", 1, 1.1), play("v", 1, 1.2), play("v", 2, 1.3), play("u", None, 2.5)],
     }
     send(home, [(name, row) for name, own_rows in rows.items() for row in own_rows])

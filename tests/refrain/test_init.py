@@ -122,7 +122,7 @@ def test_a_column_that_is_not_there_leads_to_a_command_with_all_options() -> Non
 
 def test_names_become_identifiers() -> None:
     assert [identifier(text) for text in ("Customer ID", "2nd", "class", "Ünï", "")] == [
-        *("customer_id", "c_2nd", "c_class", "n", "column")
+        *("customer_id", "c_2nd", "c_class", "uni", "column")
     ]
 
 

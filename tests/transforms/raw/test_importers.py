@@ -13,8 +13,9 @@ import pytest
 from feature_repo.errors import InputError
 from feature_repo.home import Home
 from tests.music import FORMATS
-from transforms.raw.ingest import Report, ingest
+from transforms.raw.ingest import ingest
 from transforms.raw.read import scan
+from transforms.raw.report import Report
 
 ITEM = "{0}|Film {0} (1995)|01-Jan-1995||http://x|" + "|".join(["0"] * 5 + ["1"] + ["0"] * 13)
 

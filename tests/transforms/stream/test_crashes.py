@@ -152,7 +152,7 @@ def test_it_dies_between_any_two_steps(
 
 
 @pytest.mark.parametrize("after", [False, True])
-@pytest.mark.parametrize(("owner", "name"), [(batch_boundary, "ingest"), (ingest_module, "_commit")])
+@pytest.mark.parametrize(("owner", "name"), [(batch_boundary, "ingest"), (ingest_module, "commit")])
 def test_it_dies_while_events_go_into_the_raw_tables(
     home: Home, world: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, after: bool
 ) -> None:

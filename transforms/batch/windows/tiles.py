@@ -175,7 +175,7 @@ def parts(table: WindowedTable) -> dict[str, tuple[str, ...]]:
 
 def square_parts(table: WindowedTable, column: str) -> tuple[str, ...]:
     """Names of the parts of the squares of a number column."""
-    limits = None if table.enriched.units(column) else table.source.limits(column)
+    limits = None if table.enriched.units(column) else table.enriched.limits(column)
     return wide.square_parts(limits)
 
 
@@ -213,7 +213,7 @@ def _dated_values(table: WindowedTable, placed: pl.LazyFrame, name: str, time: s
 
 def _value(table: WindowedTable, name: str) -> pl.Expr:
     """Values of a column as tiles keep them: texts, or integers."""
-    source = table.source
+    source = table.enriched
     return pl.col(name) if source.holds_texts(name) else pl.col(source.integers(name)).cast(pl.Int64)
 
 

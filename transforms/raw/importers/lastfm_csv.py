@@ -23,11 +23,11 @@ from transforms.raw.importers.place_listener import is_general
 from transforms.raw.importers.scrobbles import precision, scrobble_batches, started
 from transforms.raw.ingest import Batch
 
-_ARTISTS = ("artist", "artist name", "artistname", "track artist")
-_TITLES = ("track", "track name", "trackname", "track title", "title", "name", "song", "song name")
+_ARTISTS = ("artist", "artist name", "artistname", "track artist", "artist text")
+_TITLES = ("track", "track name", "trackname", "track title", "title", "name", "song", "song name", "song title")
 _TIMES = (
-    "uts", "unixtime", "unix time", "date uts", "timestamp", "time ms", "timems", "listened at", "played at",
-    "scrobbled at", "scrobble time", "utc time", "iso time", "datetime", "date time", "date", "time",
+    "uts", "unixtime", "unix time", "date uts", "date unix", "unix timestamp", "timestamp", "time ms", "timems",
+    "listened at", "played at", "scrobbled at", "scrobble time", "utc time", "iso time", "datetime", "date time", "date text", "date", "time",
 )  # fmt: skip
 _USER_MARK = "date#"
 _CLOCK = re.compile(r"\d{1,2}:\d\d(:\d\d)?")
@@ -88,9 +88,9 @@ def read_csv(member: Member, layout: Layout, listener: str) -> Iterator[Batch]:
 
 
 def _by_names(columns: list[str], member: Member) -> Layout | None:
-    plain = [re.sub(r"[\s_-]+", " ", name.lower()).strip() for name in columns]
     user = next((name[len(_USER_MARK) :] for name in columns if name.lower().startswith(_USER_MARK)), "")
-    plain = ["date" if name.startswith(_USER_MARK) else name for name in plain]
+    names = [name[: len(_USER_MARK)] if user and name.lower().startswith(_USER_MARK) else name for name in columns]
+    plain = [re.sub(r"[\s_.#-]+", " ", name.lower()).strip() for name in names]
     artist, title, time = (_index(plain, names) for names in (_ARTISTS, _TITLES, _TIMES))
     if artist is None or title is None or time is None:
         return None

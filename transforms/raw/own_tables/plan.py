@@ -259,13 +259,11 @@ class _Planner:
             if column.target != TIME or column.time_form is None:
                 continue
             moments = pl.Series(convert_times(self._sample.columns[column.column], column.time_form).values)
-            later = int((moments > datetime.now(UTC) + CLOCK_TOLERANCE).sum())
+            later = moments.filter(moments > datetime.now(UTC) + CLOCK_TOLERANCE).sort().to_list()
             if later:
-                latest: Any = moments.max()
-                yield (
-                    f"  {column.column}: {later:,} of the first {self._sample.rows:,} rows lie in the future, up to "
-                    f"{latest:%Y-%m-%d %H:%M}; these go to quarantine"
-                )
+                rows = f"{len(later):,} of the first {self._sample.rows:,} rows"
+                latest = f"{later[-1]:%Y-%m-%d %H:%M}"
+                yield f"  {column.column}: {rows} lie in the future, up to {latest}; these go to quarantine"
 
     def _in_words(self, column: ColumnPlan) -> tuple[str, str]:
         """The type of a column, and what becomes of it."""

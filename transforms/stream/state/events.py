@@ -80,11 +80,11 @@ class Coder:
     Args:
         source: the kind of event.
         tenant: value of the columns that all events share.
-        coded: further columns whose values have codes, see ``WindowedTable.coded``.
+        coded: further columns whose values have codes, see ``WindowedTable.coded``; other sources' are left out.
     """
 
     def __init__(self, source: EventSource, tenant: str, coded: Iterable[str] = ()) -> None:
-        self.source, self._coded = source, frozenset(coded)
+        self.source, self._coded = source, source.columns.keys() & set(coded)
         self.words = {name: Words() for name in (*source.columns, *source.shared) if source.holds_texts(name)}
         self.words |= {name: Words() for name in sorted(self._coded)}
         self.pairs = {frozenset(columns): Pairs() for columns in combinations(self.words, 2)}

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 
 from refrain.checking import batch, oracle, stream
 from refrain.checking.generate import Reports, arrivals
-from tests.enriched import EPISODE, RAW, SOURCES, START, TABLES, episodes, histories
+from tests.enriched import EPISODE, RAW, START, TABLES, episodes, histories
 from transforms.batch.windows.enriched import Dimensions, enriched, states_of
 
 HOUR = timedelta(hours=1)
@@ -21,6 +21,7 @@ HOUR = timedelta(hours=1)
 @given(reports=histories())
 def test_every_moment_in_batch_and_every_prefix_in_the_stream(name: str, reports: Reports) -> None:
     table = TABLES[name]
+    reports = {source.name: reports[source.name] for source in table.sources}
     assert batch.compare(table, batch.computed(table, RAW, reports, "default"), reports, "default") is None
     assert stream.compare(table, reports, "default") is None
 
@@ -28,7 +29,7 @@ def test_every_moment_in_batch_and_every_prefix_in_the_stream(name: str, reports
 @pytest.mark.parametrize("name", TABLES)
 def test_generated_histories(name: str) -> None:
     table = TABLES[name]
-    reports = {source.name: arrivals(source, list(TABLES.values()), 40, 3) for source in SOURCES}
+    reports = {source.name: arrivals(source, list(TABLES.values()), 40, 3) for source in table.sources}
     rows = batch.computed(table, RAW, reports, "default")
     assert rows
     assert batch.compare(table, rows, reports, "default") is None
@@ -41,7 +42,7 @@ def test_generated_histories(name: str) -> None:
 def test_the_stream_equals_the_definition_when_dimensions_come_first(name: str, reports: Reports) -> None:
     table = TABLES[name]
     online = stream.Online(table, "default")
-    for dimension in ("episodes", "shows"):
+    for dimension in online.state.dimensions:
         for row in random.Random(len(reports["plays"])).sample(reports[dimension], len(reports[dimension])):
             online.learn(dimension, row)
     events = [oracle.enriched(table, {**play, "platform_id": "default"}, reports) for play in reports["plays"]]
