@@ -27,7 +27,8 @@ _ARTISTS = ("artist", "artist name", "artistname", "track artist", "artist text"
 _TITLES = ("track", "track name", "trackname", "track title", "title", "name", "song", "song name", "song title")
 _TIMES = (
     "uts", "unixtime", "unix time", "date uts", "date unix", "unix timestamp", "timestamp", "time ms", "timems",
-    "listened at", "played at", "scrobbled at", "scrobble time", "utc time", "iso time", "datetime", "date time", "date text", "date", "time",
+    "listened at", "played at", "scrobbled at", "scrobble time", "utc time", "iso time", "datetime", "date time",
+    "date text", "date", "time",
 )  # fmt: skip
 _USER_MARK = "date#"
 _CLOCK = re.compile(r"\d{1,2}:\d\d(:\d\d)?")
