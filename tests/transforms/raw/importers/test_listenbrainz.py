@@ -48,7 +48,7 @@ def export(listens: list[Any], user: str = "mira") -> dict[str, str]:
 
 
 def test_the_examples_are_read_as_expected(exports: Path, tmp_path: Path) -> None:
-    assert_as_expected(exports, NAME, tmp_path, {})
+    assert_as_expected(exports, NAME, tmp_path)
 
 
 def test_an_account_is_named_beside_its_listens(home: Home, tmp_path: Path) -> None:
