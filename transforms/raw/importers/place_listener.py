@@ -6,9 +6,9 @@ from pathlib import Path, PurePosixPath
 from transforms.raw.files.members import Member
 
 _GENERAL = re.compile(
-    r"(last[ ._-]?(fm\w*|export)|listen(brainz|s)?|maloja|spotify|rockbox|my|data|music|audio|api|export(s|ed)?|import(s|ed)?|"
-    r"dump|scrobbl\w*|histor\w*|plays|pages?|recent[ _-]?tracks|takeout|archives?|backups?|old|new|unpacked|"
-    r"downloads?|documents?|desktop|files?|mnt|media|home|root|users?|tmp|temp|var|[\d\W_]*)([ ._-]+.*)?",
+    r"(last[ ._-]?(fm\w*|export)|listen(brainz|s)?|maloja|spotify|rockbox|my|data|music|audio|api|export(s|ed)?|"
+    r"import(s|ed)?|dump|scrobbl\w*|histor\w*|plays|pages?|recent[ _-]?tracks|takeout|archives?|backups?|old|new|"
+    r"unpacked|downloads?|documents?|desktop|files?|mnt|media|home|root|users?|tmp|temp|var|[\d\W_]*)([ ._-]+.*)?",
     re.IGNORECASE,
 )
 """Names of folders and files that say what is in them, and not whose it is."""
