@@ -116,7 +116,12 @@ def _by_values(member: Member) -> Layout | None:
     name = named_by_file(stem) or ("" if is_general(stem) else stem)
     if time == 0 and width >= 4 and all(_CLOCK.fullmatch(row[1].strip()) for row in rows):
         return Layout(False, 2, 3, 0, 1, name)
-    if time == 0 and width >= 3:
-        return Layout(False, 2, 1, 0, None, name)
     titles = {2: 1, 3: 2, 4: 3}  # place of the time → place of the title
-    return Layout(False, 0, titles[time], time, None, name) if time == width - 1 and time in titles else None
+    if time == 0 and width >= 3 and table.delimiter == "\t":
+        layout = Layout(False, 2, 1, 0, None, name)
+    elif time == width - 1 and time in titles:
+        layout = Layout(False, 0, titles[time], time, None, name)
+    else:
+        return None
+    has_words = sum(any(map(str.isalpha, row[layout.artist] + row[layout.title])) for row in rows)
+    return layout if 2 * has_words > len(rows) else None

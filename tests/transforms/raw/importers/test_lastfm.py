@@ -280,7 +280,7 @@ def test_all_layouts_of_one_service_name_a_track_alike(home: Home, tmp_path: Pat
     assert [scan(home, table).collect().height for table in ("tracks", "artists", "users")] == [1, 1, 1]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(mutations=MUTATIONS, number=...)
 def test_mutated_files_are_refused_by_name(
     tmp_path_factory: pytest.TempPathFactory, mutations: list[Mutation], number: int
