@@ -180,10 +180,8 @@ def test_a_play_around_midnight_is_one(home: Home, order: tuple[int, int]) -> No
 def test_a_chain_of_plays_is_followed_over_days(home: Home) -> None:
     """A day and a night on repeat: one more play at its start moves each match by one, up to the last report."""
     starts = range(-600, 87_000, 60)
-    last, both = report(LASTFM, starts.stop), [(LISTENBRAINZ, 55), (LASTFM, 0)]
-    import_reports(
-        home, *(report(LISTENBRAINZ, at + 55) for at in starts), *(report(LASTFM, at) for at in starts), last
-    )
+    rows = [report(form, at + late) for at in starts for form, late in ((LISTENBRAINZ, 55), (LASTFM, 0))]
+    import_reports(home, *rows, report(LASTFM, starts.stop))
     assert forms(home)[-1] == (starts.stop, LASTFM)
     import_reports(home, report(LISTENBRAINZ, starts.start + 50))
     assert forms(home)[-1] == (starts[-1] + 55, LISTENBRAINZ)
