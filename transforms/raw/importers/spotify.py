@@ -45,7 +45,7 @@ def read(
         incognito: whether plays of private sessions are read too.
     """
     exports = exports_of(SPOTIFY.check(path))
-    ids = listeners(path, home, exports, user)
+    ids = listeners(path, home, exports, user, incognito=incognito)
     countries: dict[str, str] = {}
 
     def read_member(member: Member) -> Iterator[Batch]:

@@ -127,7 +127,9 @@ def _text(value: object) -> str:
     return value if isinstance(value, str) else ""
 
 
-def listeners(path: Path, home: Home | None, exports: dict[str, Export], user: str | None) -> dict[str, str]:
+def listeners(
+    path: Path, home: Home | None, exports: dict[str, Export], user: str | None, *, incognito: bool
+) -> dict[str, str]:
     """The listener's id of each export, by its place.
 
     Args:
@@ -135,6 +137,7 @@ def listeners(path: Path, home: Home | None, exports: dict[str, Export], user: s
         home: the data folder whose plays are compared; None if there is none.
         exports: the exports of the path.
         user: id of the only listener, if the person says it.
+        incognito: whether plays of private sessions are stored, and so compared.
 
     Raises:
         InputError: with a ``user``, the exports are of several people. Without, one names nobody, and shares no time
@@ -149,7 +152,7 @@ def listeners(path: Path, home: Home | None, exports: dict[str, Export], user: s
     is_settled = set(named.values()) <= stored or not stored
     if (len(named) == len(exports) and is_settled) or (len(exports) == 1 and not stored):
         return {place: user or named.get(place, UNNAMED) for place in exports}
-    signatures = {place: _signature(export) for place, export in exports.items()}
+    signatures = {place: _signature(export, incognito=incognito) for place, export in exports.items()}
     groups = _grouped(signatures, named)
     if user:
         if len(groups) > 1 and not _is_unknown(groups, signatures):
@@ -241,13 +244,13 @@ def _bound(plays: Signature, which: str) -> int:
     return value if isinstance(value, int) else 0
 
 
-def _signature(export: Export) -> Signature:
+def _signature(export: Export, *, incognito: bool) -> Signature:
     parts = [pl.DataFrame(schema={_MINUTE: pl.Int64, "ms_played": pl.Int64})]
     for member, shape in export.histories.values():
         try:
             for batch in records(member, shape=shape):
                 frame, _ = streams(batch.rows, shape, export.shows)
-                music = frame.filter((pl.col("kind") == "track") & ~pl.col("incognito"))
+                music = frame.filter((pl.col("kind") == "track") & (pl.lit(incognito) | ~pl.col("incognito")))
                 parts.append(_minutes(music.lazy(), "ended").collect())
         except InputError:
             continue  # what is damaged is named when it is read
