@@ -1,9 +1,10 @@
 """Redundant rows of raw tables, kept in files beside them because later rows may make them count.
 
-Of an event that is reported twice, one version is stored in the table. In a table that changes slowly, a row that
-repeats the current state is redundant. A row with a time in between may arrive later: then the repetition is a change.
-So every reported row is kept, in files that only the writer of the raw table reads: for events one file in the folder
-of their day, for tables that change slowly one file per month.
+Of an event that is reported twice, one version is stored in the table, and of a play that several exports report, one
+report (``reconcile``). In a table that changes slowly, a row that repeats the current state is redundant. A row with a
+time in between may arrive later: then the repetition is a change. So every reported row is kept, in files that only the
+writer of the raw table reads: for events one file in the folder of their day, for tables that change slowly one file
+per month.
 """
 
 from dataclasses import dataclass

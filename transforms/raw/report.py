@@ -33,7 +33,7 @@ class TableReport:
 
     @property
     def known(self) -> int:
-        """Rows that added none to the table: they were stored before this import, or correct a stored row."""
+        """Rows that added none: they, or another report of their event, are stored, or they correct a stored row."""
         return max(self.read - self.quarantined - self.duplicates - self.added - self.corrected, 0)
 
 

@@ -197,6 +197,32 @@ def test_plays_that_move_to_another_key_are_closed(tmp_path: Path) -> None:
     assert plays_as_of("wrong band", 4) == [1]
 
 
+def test_a_play_that_a_second_service_reports_is_counted_once(tmp_path: Path) -> None:
+    """The precise report takes the place of the coarse one: of the same day, and of the day before, which is gone."""
+    home, fresh = Home(tmp_path / "home"), Home(tmp_path / "fresh")
+
+    def reported(form: str, precision_s: int | None, *moments: timedelta) -> Batch:
+        common = {"user_id": "ann", "artist_id": "band", "recording": "band/song"}
+        common |= {"track_id": form, "reported_by": form, "precision_s": precision_s}
+        times = [{"event_timestamp": SIZE.start + moment} for moment in moments]
+        return Batch("plays", pl.DataFrame([common | row for row in times], schema_overrides={"precision_s": pl.Int64}))
+
+    coarse = reported("minutes", 60, 2 * ONE_DAY - timedelta(minutes=1), timedelta(days=3, hours=5))
+    precise = reported("seconds", None, 2 * ONE_DAY + timedelta(seconds=3), timedelta(days=3, hours=5, seconds=40))
+    ingest(home, "minutes", [coarse])
+    now = SIZE.start + 5 * ONE_DAY
+    build(home, now)
+    ingest(home, "seconds", [precise])
+    build(home, now + ONE_DAY)
+    ingest(fresh, "seconds", [precise])
+    build(fresh, now + ONE_DAY)
+    for name in ("user_artist_affinity", "user_listening", "track_popularity"):
+        assert_same_as_of_answers(home, fresh, name)
+    rows = feature_tables.scan(home, "user_artist_affinity").filter(pl.col("event_timestamp") < now).collect()
+    newest_row = rows.sort("event_timestamp", "created_timestamp").tail(1)
+    assert newest_row["plays_28d"].to_list() == [2]
+
+
 def test_rows_are_due_by_the_clock(tmp_path: Path) -> None:
     """Due by the clock, not by the last event: windows empty without new plays, and no row comes before its time."""
     home = Home(tmp_path / "home")
