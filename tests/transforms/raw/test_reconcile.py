@@ -146,6 +146,21 @@ def test_services_differ_by_less_than_the_play_lasted(home: Home) -> None:
     assert [form for _, form in forms(home)] == [LISTENBRAINZ, EXTENDED]
 
 
+def test_equal_lengths_meet_first(home: Home) -> None:
+    """Taken in order of time alone, the last report would be left with a play of another length."""
+    coarse = [report(SHORT, 600, ms_played=ms, track_id=track) for track, ms in (("a", 1_800), ("b", 900), ("c", 0))]
+    import_reports(home, *coarse)
+    import_reports(home, *(report(EXTENDED, at, ms_played=ms) for at, ms in ((610, 900), (620, 0), (630, 1_800))))
+    assert forms(home) == [(610, EXTENDED), (620, EXTENDED), (630, EXTENDED)]
+
+
+def test_a_report_with_the_key_of_another_form_belongs_to_both(home: Home) -> None:
+    """Two reports of one form are two plays, also if one of them has the key of a report of another form."""
+    twin = [report(form, 600, track_id="t") for form in (LISTENBRAINZ, LASTFM)]
+    import_reports(home, *twin, report(LASTFM, 600, track_id="u"))
+    assert forms(home) == [(600, LISTENBRAINZ), (600, LASTFM)]
+
+
 def test_other_lengths_are_other_plays(home: Home) -> None:
     import_reports(home, *minutes(600, ms_played=30_000), report(EXTENDED, 630, ms_played=50_000))
     assert [form for _, form in forms(home)] == [SHORT, EXTENDED]
@@ -198,7 +213,7 @@ def test_a_third_form_may_bring_a_report_back(home: Home, order: tuple[int, ...]
 
 
 def test_what_a_person_removed_stays_removed(home: Home) -> None:
-    import_reports(home, report(EXTENDED, 600), report(SHORT, 600))
+    import_reports(home, report(EXTENDED, 600), report(SHORT, 600), report(LISTENBRAINZ, 601))
     path = home.raw("plays") / "date=2024-03-02" / parquet.PART
     pl.read_parquet(path, hive_partitioning=False).clear().write_parquet(path)
     import_reports(home, report(EXTENDED, 50_000), report(SHORT, 600, recording="another", track_id="u"))
