@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
+import msgspec
 import polars as pl
 
 from feature_repo.errors import InputError
@@ -140,8 +141,7 @@ def listeners(path: Path, home: Home | None, exports: dict[str, Export], user: s
             with the others or with what is stored.
     """
     named = {place: f"{PREFIX}{export.username}" for place, export in exports.items() if export.username}
-    usernames = {name for export in exports.values() for name in export.usernames or {export.account} - {""}}
-    if user and len(usernames) > 1:
+    if user and len(set[str]().union(*(_usernames(export) for export in exports.values()))) > 1:
         raise _several(path, sorted(place for place, export in exports.items() if export.usernames or export.account))
     if len(named) == len(exports) and user:
         return dict.fromkeys(exports, user)
@@ -157,6 +157,22 @@ def listeners(path: Path, home: Home | None, exports: dict[str, Export], user: s
         return dict.fromkeys(exports, user)
     known = _stored_signatures(home, stored, list(signatures.values())) if home else {}
     return _ids(path, groups, signatures, named, known)
+
+
+def _usernames(export: Export) -> set[str]:
+    """All names in an export: histories that were put together may have those of several people in one file."""
+    names = {export.account} if export.account and not export.usernames else set[str]()
+    for member, _ in export.histories.values() if export.usernames else ():
+        try:
+            for batch in records(member, shape=_Named):
+                names |= {row.username for row in batch.rows if row.username}
+        except InputError:
+            continue
+    return names
+
+
+class _Named(msgspec.Struct):
+    username: str | None = None
 
 
 def _grouped(signatures: dict[str, Signature], named: dict[str, str]) -> list[list[str]]:

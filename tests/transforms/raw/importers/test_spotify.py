@@ -175,7 +175,12 @@ def test_private_sessions_are_left_out_unless_wanted(home: Home, tmp_path: Path)
 
 
 def test_nothing_private_is_stored(home: Home, tmp_path: Path) -> None:
-    private = {"ip_addr": "192.0.2.77", "ip_addr_decrypted": "192.0.2.78", "user_agent_decrypted": "Secret/1"}
+    private = {
+        "username": "mira",
+        "ip_addr": "192.0.2.77",
+        "ip_addr_decrypted": "192.0.2.78",
+        "user_agent_decrypted": "Secret/1",
+    }
     rows: list[Any] = [
         extended(0, **private),
         extended(1, **private, ms_played=None),
@@ -191,15 +196,22 @@ def test_nothing_private_is_stored(home: Home, tmp_path: Path) -> None:
     assert report.tables["plays"].quarantined >= 4
     text = stored_text(home)
     assert "Song 1" in text  # the refused row is there
+    assert "username" not in text
     for secret in ("192.0.2", "Secret", "example.org"):
         assert secret not in text
 
 
 def test_countries_are_those_of_the_first_play(home: Home, tmp_path: Path) -> None:
     write(tmp_path / "Streaming_History_Audio_0.json", [extended(1), extended(0, conn_country="ZZ")])
-    write(tmp_path / "Streaming_History_Audio_1.json", [extended(5, conn_country="IT")])
-    load(home, tmp_path)
-    users = scan(home, "users").select("user_id", "country", "event_timestamp").collect()
+    for number, country in enumerate(["SE", "IT"]):
+        rows = [extended(9 * number + n, conn_country=country, username=f"u{n % 2}") for n in range(4)]
+        write(tmp_path / "two" / f"endsong_{number}.json", rows)
+    load(home, tmp_path / "two")
+    users = scan(home, "users").select("user_id", "country").sort("user_id").collect()
+    assert users.rows() == [("spotify:u0", "SE"), ("spotify:u1", "SE")]
+    other = Home(tmp_path / "other")
+    load(other, tmp_path / "Streaming_History_Audio_0.json")
+    users = scan(other, "users").select("user_id", "country", "event_timestamp").collect()
     assert users.rows() == [("spotify:me", "DE", START - timedelta(minutes=1))]
 
 

@@ -100,6 +100,10 @@ def test_the_user_is_one_person(home: Home, tmp_path: Path) -> None:
     write(tmp_path / "two" / EXTENDED, [extended(n, username="tomas") for n in range(5)])
     with pytest.raises(InputError, match="exports of one person"):
         load(home, tmp_path, user="mira")
+    mixed = write(tmp_path / "endsong.json", [extended(n, username=f"u{n % 2}") for n in range(5)])
+    with pytest.raises(InputError, match="exports of one person"):
+        load(home, mixed, user="mira")
+    assert load(Home(tmp_path / "home2"), mixed) == {"spotify:u0", "spotify:u1"}
     export(tmp_path / "unnamed" / "mira", MIRA), export(tmp_path / "unnamed" / "tomas", TOMAS)
     with pytest.raises(InputError, match="exports of one person"):
         load(home, tmp_path / "unnamed", user="mira")
