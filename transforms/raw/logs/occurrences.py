@@ -1,0 +1,38 @@
+"""How often equal records of one file occurred before, so that each has an identity of its own.
+
+The identity of a record is its time, its content and this number: not the name of its file, which changes when logs
+rotate. So a file is read again under another name without new rows. Only the block before is remembered, which is
+enough for logs: equal records have equal times.
+"""
+
+import polars as pl
+
+
+class Occurrences:
+    """Counts of equal records of one file.
+
+    >>> counted = Occurrences(["text"])
+    >>> first = counted.number(pl.DataFrame({"text": ["a", "b", "a"]}))
+    >>> first.to_list(), counted.number(pl.DataFrame({"text": ["a"]})).to_list()
+    ([0, 0, 1], [2])
+    """
+
+    def __init__(self, columns: list[str]) -> None:
+        self._columns = columns
+        self._before: pl.DataFrame | None = None
+
+    def number(self, rows: pl.DataFrame) -> pl.Series:
+        """(rows,) number of equal rows before each one, in this block and the one before."""
+        keys = rows.select(self._columns)
+        # equal rows share a hash, so that numbers are compared and not texts; it is stored nowhere
+        keyed = keys.select(key=pl.struct(self._columns).hash())
+        number = keyed.select(pl.int_range(pl.len()).over("key"))
+        counts = keyed.group_by("key").agg(count=pl.len().cast(pl.Int64))
+        if self._before is not None and self._before.height:
+            earlier = keyed.join(self._before, on="key", how="left", maintain_order="left")["count"].fill_null(0)
+            number = number + earlier
+            counts = counts.join(self._before, on="key", how="left", suffix="_before").select(
+                "key", count=pl.col("count") + pl.col("count_before").fill_null(0)
+            )
+        self._before = counts
+        return number.to_series()
