@@ -23,16 +23,13 @@ class Occurrences:
 
     def number(self, rows: pl.DataFrame) -> pl.Series:
         """(rows,) number of equal rows before each one, in this block and the one before."""
-        keys = rows.select(self._columns)
         # equal rows share a hash, so that numbers are compared and not texts; it is stored nowhere
-        keyed = keys.select(key=pl.struct(self._columns).hash())
-        number = keyed.select(pl.int_range(pl.len()).over("key"))
-        counts = keyed.group_by("key").agg(count=pl.len().cast(pl.Int64))
-        if self._before is not None and self._before.height:
-            earlier = keyed.join(self._before, on="key", how="left", maintain_order="left")["count"].fill_null(0)
-            number = number + earlier
-            counts = counts.join(self._before, on="key", how="left", suffix="_before").select(
-                "key", count=pl.col("count") + pl.col("count_before").fill_null(0)
-            )
-        self._before = counts
-        return number.to_series()
+        keys = rows.select(key=pl.struct(self._columns).hash()).with_row_index("row")
+        repeated = keys.filter(pl.col("key").is_duplicated()).select("row", again=pl.int_range(pl.len()).over("key"))
+        numbered = keys.join(repeated, on="row", how="left", maintain_order="left")
+        numbers = numbered.select("key", number=pl.col("again").fill_null(0))
+        if self._before is not None:
+            numbers = numbers.join(self._before, on="key", how="left", maintain_order="left")
+            numbers = numbers.select("key", number=pl.col("number") + pl.col("before").fill_null(0))
+        self._before = numbers.group_by("key").agg(before=pl.col("number").max() + 1)
+        return numbers["number"]

@@ -60,13 +60,13 @@ def endpoints(records: pl.DataFrame) -> pl.Series:
     >>> endpoints(pl.DataFrame({"method": ["GET", None], "target": ["/v1/tracks/17?q=1", None]})).to_list()
     ['GET /v1/tracks/{id}', '-']
     """
-    is_path = pl.col("target").str.starts_with("/")
-    path = pl.when(is_path).then("target").otherwise(pl.col("target").str.extract("^[a-z]+://[^/?#]*(/.*)$"))
-    paths = records.select("method", path=path.fill_null("/").str.extract("^([^?#;]*)"))
-    known = paths.select("path").unique()
-    marked = "/" + known["path"].str.replace_all("/+", "/").str.strip_chars("/").str.replace_all("/", "//") + "/"
-    cut = marked.str.replace_all(_IDS, "/{id}${1}/").str.replace_all("//", "/").str.replace(_DEEP, "${1}/…")
-    cut = cut.str.replace("(.)/$", "${1}")
-    joined = paths.join(known.with_columns(cut.alias("cut")), on="path", how="left", maintain_order="left")
-    endpoint = pl.when(pl.col("method").is_not_null()).then(pl.concat_str("method", "cut", separator=" "))
-    return joined.select(endpoint=endpoint.fill_null("-")).to_series()
+    target = pl.col("target")
+    path = pl.when(target.str.starts_with("/")).then(target).otherwise(target.str.extract("^[a-z]+://[^/?#]*(/.*)$"))
+    segments = path.fill_null("/").str.extract("^([^?#;]*)").str.replace_all("/+", "//").str.strip_chars("/")
+    marked = pl.concat_str(pl.lit("/"), segments, pl.lit("/"))  # each segment between slashes of its own
+    cut = marked.str.replace_all(_IDS, "/{id}${1}/").str.replace_all("//", "/", literal=True)
+    short = cut.str.replace(_DEEP, "${1}/…").str.strip_suffix("/")
+    shown = pl.when(short == "").then(pl.lit("/")).otherwise(short)
+    is_http = pl.col("method").is_not_null()
+    endpoint = pl.when(is_http).then(pl.concat_str("method", shown, separator=" ")).otherwise(pl.lit("-"))
+    return records.select(endpoint=endpoint).to_series()
