@@ -9,6 +9,7 @@ from pathlib import Path
 
 import polars as pl
 
+from feature_repo.errors import InputError
 from transforms.raw.files.describe import describe
 from transforms.raw.files.members import Member, PassedOver
 from transforms.raw.files.text import storable
@@ -19,17 +20,16 @@ from transforms.raw.logs.blocks import blocks
 from transforms.raw.logs.formats import formats
 from transforms.raw.logs.logins import logins
 from transforms.raw.logs.occurrences import Occurrences
-from transforms.raw.logs.parse import Records, records, recognized
+from transforms.raw.logs.parse import Records, recognized, records
 from transforms.raw.logs.templates import Templates
 from transforms.raw.validate import QUARANTINE
-from feature_repo.errors import InputError
 
 UNNAMED_HOST = "localhost"
 _HEAD_BYTES = 1 << 20
 
 
 def read(path: Path, *, host: str | None = None) -> Iterator[Batch | PassedOver]:
-    """Yield the requests of access logs as ``requests``, other lines as ``log_lines``, and attempts in them as ``logins``.
+    """Yield lines of access logs as ``requests``, others as ``log_lines``, and attempts to log in also as ``logins``.
 
     Args:
         path: file, folder or zip archive.

@@ -1,6 +1,8 @@
 """The lines of a log file in blocks of bounded size, whatever their encoding."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from io import BufferedReader
 from typing import NamedTuple
 
 import polars as pl
@@ -44,7 +46,9 @@ def blocks(member: Member, size: int = BLOCK_BYTES) -> Iterator[Block]:
     '# Refrain'
     """
     rest = b""
-    with utf8_bytes(member) as (handle, position):
+    with member.open() as handle:
+        begins_empty = not handle.read(4).strip(b"\0")  # a log that was cut at its beginning while it was written
+    with _raw(member) if begins_empty else utf8_bytes(member) as (handle, position):
         while data := handle.read(size):
             data = rest + data
             end = data.rfind(b"\n") + 1 or (len(data) if len(data) > LONGEST_LINE else 0)
@@ -52,6 +56,12 @@ def blocks(member: Member, size: int = BLOCK_BYTES) -> Iterator[Block]:
             if end:
                 yield Block(_lines(data[:end]), position(), False, False)
     yield Block(_lines(rest), member.size, True, bool(rest))
+
+
+@contextmanager
+def _raw(member: Member) -> Iterator[tuple[BufferedReader, Callable[[], int]]]:
+    with member.open() as handle:
+        yield handle, handle.position
 
 
 def _lines(data: bytes) -> pl.Series:

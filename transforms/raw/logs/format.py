@@ -1,6 +1,6 @@
 """The definition of a log format, and what the parsers of formats share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -59,7 +59,7 @@ class LogFile:
 
     modified: datetime
     is_cut: bool = False
-    fields: list[str] = field(default_factory=list)
+    fields: Sequence[str] = ()
     undated: list[pl.Series] = field(default_factory=list)
     dated: pl.Series | None = None
 

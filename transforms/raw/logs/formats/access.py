@@ -10,12 +10,13 @@ from transforms.raw.logs.format import LogFile, LogFormat, groups, known, micros
 
 _PATTERN = r'^(?:[^\s\[{<]\S* ){3,7}\[[0-9]{2}/[A-Z][a-z]{2}/[0-9]{4}(?::[0-9]{2}){3}(?:\.[0-9]+)? [+-][0-9]{4}\] "'
 _TIME_AND = r'\[(?P<time>[0-9A-Za-z:./ +-]+)\] "'
-_USUAL = rf'{_TIME_AND}(?P<method>[A-Z]{{3,16}}) (?P<target>[!#-~]+) HTTP/[0-9.]+" (?P<status>[0-9]{{3}}) (?P<bytes>[0-9]+|-)'
+_RESULT = r'" (?P<status>[0-9]{3}|-) (?P<bytes>[0-9]+|-)'
+_USUAL = rf"{_TIME_AND}(?P<method>[A-Z]{{3,16}}) (?P<target>[!#-~]+) HTTP/[0-9.]+{_RESULT}(?P<rest> ?)"
 _LINES = (
-    rf"^(?P<address>[!-~]+) [!-~]+ (?P<user>[!-~]+) {_USUAL}(?P<rest> ?)",
-    rf"^(?P<host>[!-~]+) (?P<address>[0-9A-Fa-f]*[.:][0-9A-Fa-f:.]+) [!-~]+ (?P<user>[!-~]+) {_USUAL}(?P<rest> ?)",
+    rf"^(?P<address>[!-~]+) [!-~]+ (?P<user>[!-~]+) {_USUAL}",
+    rf"^(?P<host>[!-~]+) (?P<address>[0-9A-Fa-f]*[.:][0-9A-Fa-f:.]+) [!-~]+ (?P<user>[!-~]+) {_USUAL}",
     r"^(?:(?P<host>\S+) (?P<address>[^\s-]*[.:]\S*) |(?P<client>\S+) )"
-    rf'\S+ (?P<user>\S+(?: \S+){{0,3}}) {_TIME_AND}(?P<request>.*?)" (?P<status>[0-9]{{3}}|-) (?P<bytes>[0-9]+|-)(?P<rest> .*)?$',
+    rf"\S+ (?P<user>\S+(?: \S+){{0,3}}) {_TIME_AND}(?P<request>.*?){_RESULT}(?P<rest> .*)?$",
 )
 """The usual lines, without and with a host, which are found fast; and all others."""
 
@@ -55,9 +56,7 @@ def _groups(lines: pl.Series) -> pl.DataFrame:
         if left.is_empty():
             break
     rows = pl.concat([*parts, left.drop("line")], how="diagonal").sort("row")
-    return rows.select(
-        pl.col(name) if name in rows.columns else pl.lit(None, pl.String).alias(name) for name in _TEXTS
-    )
+    return rows.select(pl.col(name) if name in rows.columns else pl.lit(None, pl.String).alias(name) for name in _TEXTS)
 
 
 ACCESS = LogFormat("common, combined or vhost_combined", "requests", _PATTERN, _parse)

@@ -1,6 +1,6 @@
-"""The JSON log of Caddy 2 (its directive ``log``). Other loggers may write to the same file: such lines are no requests.
+"""The JSON log of Caddy 2 (its directive ``log``).
 
-Before Caddy 2.5 the address stands with its port in ``remote_addr``.
+Other loggers may write to the same file: such lines are no requests. Before Caddy 2.5 the address stands with its port in ``remote_addr``.
 """
 
 import msgspec

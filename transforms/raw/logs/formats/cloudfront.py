@@ -8,9 +8,10 @@ from transforms.raw.logs.format import LogFile, LogFormat, known, microseconds, 
 
 _PATTERN = r"^(?:#Version:|#Fields: date time |[0-9]{4}-[0-9]{2}-[0-9]{2}\t[0-9]{2}:[0-9]{2}:[0-9]{2}\t)"
 _FIELDS = (
-    "date time x-edge-location sc-bytes c-ip cs-method cs(Host) cs-uri-stem sc-status cs(Referer) cs(User-Agent) "
-    "cs-uri-query cs(Cookie) x-edge-result-type x-edge-request-id x-host-header cs-protocol cs-bytes time-taken"
-).split()
+    *("date", "time", "x-edge-location", "sc-bytes", "c-ip", "cs-method", "cs(Host)", "cs-uri-stem", "sc-status"),
+    *("cs(Referer)", "cs(User-Agent)", "cs-uri-query", "cs(Cookie)", "x-edge-result-type", "x-edge-request-id"),
+    *("x-host-header", "cs-protocol", "cs-bytes", "time-taken"),
+)
 """Columns of the files that do not name theirs."""
 
 _READ = ("date", "time", "c-ip", "cs-method", "cs-uri-stem", "sc-status", "sc-bytes", "time-taken", "x-host-header")
