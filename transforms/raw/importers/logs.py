@@ -4,7 +4,6 @@ Reads files, folders and zip archives, packed and rotated files too: equal lines
 """
 
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 import polars as pl
@@ -21,6 +20,7 @@ from transforms.raw.logs.formats import formats
 from transforms.raw.logs.logins import logins
 from transforms.raw.logs.occurrences import Occurrences
 from transforms.raw.logs.parse import Records, recognized, records
+from transforms.raw.logs.rotation import age, log_of
 from transforms.raw.logs.templates import Templates
 from transforms.raw.validate import QUARANTINE
 
@@ -38,7 +38,32 @@ def read(path: Path, *, host: str | None = None) -> Iterator[Batch | PassedOver]
     Raises:
         InputError: the path does not exist, or its only file is damaged.
     """
-    return LOGS.each_member(path, partial(_read_member, host=host, templates=Templates()), _why_not)
+    return LOGS.each_member(path, _Reading(host).read_member, _why_not, age)
+
+
+class _Reading:
+    """What the files of one import share: the host, templates, and the counts of the file before in a rotation."""
+
+    def __init__(self, host: str | None) -> None:
+        self._host = host
+        self._templates = Templates()
+        self._log = ""
+        self._requests, self._lines = Occurrences(requests.IDENTITY), Occurrences(lines.IDENTITY)
+
+    def read_member(self, member: Member) -> Iterator[Batch]:
+        log, before = self._log, (self._requests, self._lines)
+        self._log = log_of(member)
+        earlier_requests, earlier_lines = before if self._log == log else (None, None)
+        self._requests = Occurrences(requests.IDENTITY, earlier_requests)
+        self._lines = Occurrences(lines.IDENTITY, earlier_lines)
+        for part in records(member):
+            refused = _refused(part)
+            if part.table == "requests":
+                yield Batch("requests", requests.requests(part.rows, self._host, self._requests), refused, part.done)
+            else:
+                rows = lines.log_lines(part.rows, self._host or UNNAMED_HOST, self._lines, self._templates)
+                yield Batch("log_lines", rows.drop("pid"), refused, part.done)
+                yield Batch("logins", logins(rows), done=part.done)
 
 
 def _why_not(member: Member) -> str:
@@ -52,23 +77,11 @@ def _why_not(member: Member) -> str:
     return "no line of a known log format" if content == "text" else content
 
 
-def _read_member(member: Member, *, host: str | None, templates: Templates) -> Iterator[Batch]:
-    equal_requests, equal_lines = Occurrences(requests.IDENTITY), Occurrences(lines.IDENTITY)
-    for part in records(member):
-        refused = _refused(part)
-        if part.table == "requests":
-            yield Batch("requests", requests.requests(part.rows, host, equal_requests), refused, part.done)
-        else:
-            rows = lines.log_lines(part.rows, host or UNNAMED_HOST, equal_lines, templates)
-            yield Batch("log_lines", rows.drop("pid"), refused, part.done)
-            yield Batch("logins", logins(rows), done=part.done)
-
-
 def _refused(part: Records) -> pl.DataFrame:
     """Refused lines for the quarantine; of access logs without what is private: queries, referrers and agents."""
     texts = part.refused["line"]
     if part.table == "requests":
-        texts = texts.str.extract(r"^([^?\"{]*(?:\"[^?\"{]*)?)").fill_null("")
+        texts = texts.str.extract(r"^([^?\"{\t]*(?:\"[^?\"{\t]*)?)").fill_null("")
     rows = [storable(text) for text in texts]
     return pl.DataFrame({"reason": part.refused["reason"], "row": pl.Series(rows, dtype=pl.String)}, schema=QUARANTINE)
 

@@ -47,7 +47,7 @@ def blocks(member: Member, size: int = BLOCK_BYTES) -> Iterator[Block]:
     """
     rest = b""
     with member.open() as handle:
-        begins_empty = not handle.read(4).strip(b"\0")  # a log that was cut at its beginning while it was written
+        begins_empty = handle.read(2) == b"\0\0"  # a log that was cut at its beginning while it was written
     with _raw(member) if begins_empty else utf8_bytes(member) as (handle, position):
         while data := handle.read(size):
             data = rest + data

@@ -52,10 +52,10 @@ SAMPLES = {
         f'["{AGENT}"]}}}},"duration":0.25,"size":5,"status":200}}'
     ],
     "JSON access log": [
-        json.dumps({"@timestamp": "2024-03-01T10:05:00Z", "client_ip": "203.0.113.9", "method": "GET", "uri":
+        json.dumps({"@timestamp": "2024-03-01T10:05:00Z", "client_ip": "203.0.113.10", "method": "GET", "uri":
                     f"/a/17?{QUERY}", "status": 200, "bytes": 5, "request_time": 0.25, "http_user_agent": AGENT}),
         json.dumps({"time_local": "01/Mar/2024:11:05:00 +0100", "remote_addr": "203.0.113.9", "request": "GET /a/17 H",
-                    "status": "200", "body_bytes_sent": "5", "request_time": "0.250", "http_referer": REFERRER}),
+                    "status": "200", "body_bytes_sent": "6", "request_time": "0.250", "http_referer": REFERRER}),
     ],
 }  # fmt: skip
 SERVER_SAMPLES = {
@@ -207,7 +207,7 @@ def test_what_is_no_log_is_refused(home: Home, tmp_path: Path, line: str) -> Non
         ("sshd", "message repeated 5 times: [ Failed password for root from 5.6.7.8 port 4 ssh2]", ("root", False, 5)),
         ("sshd", "message repeated 9999999 times: [ Failed none for x from 5.6.7.8 port 4 s]", ("x", False, 10_000)),
         ("sshd", "Failed none for invalid user  from 1.2.3.4 port 1 ssh2", ("(none)", False, 1)),
-        ("sshd", "Failed password for a from 9.9.9.9 port 1 from 1.2.3.4 port 1 s", ("a from 9.9.9.9 port 1", False, 1)),
+        ("sshd", "Failed password for a from 9.9.9.9 port 1 from 1.2.3.4 port 1", ("a from 9.9.9.9 port 1", False, 1)),
         ("sshd", "Invalid user oracle from 203.0.113.9 port 40112", None),
         ("cron", "Failed password for root from 1.2.3.4 port 1 ssh2", None),
     ],

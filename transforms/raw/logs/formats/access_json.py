@@ -25,8 +25,9 @@ _NAMES = {
     "host_id": ("host", "http_host", "server_name", "vhost", "domain"),
 }
 _TEXTS = ("client_ip", "user_id", "request", "method", "target", "host_id")
+# a first field "level" is Caddy's
 _STATUS = "|".join(_NAMES["status"])
-_PATTERN = rf'^\{{.*"(?:{_STATUS})"\s*:\s*"?[0-9]{{3}}"?\s*[,}}]'
+_PATTERN = rf'^\{{\s*"(?:[^"l]|l[^"e])[^"]*"\s*:.*"(?:{_STATUS})"\s*:\s*"?[0-9]{{3}}"?\s*[,}}]'
 _CLOCK = re.compile(r"^\d\d/[A-Z][a-z]{2}/\d{4}:")
 
 

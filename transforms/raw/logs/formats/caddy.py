@@ -1,7 +1,10 @@
 """The JSON log of Caddy 2 (its directive ``log``).
 
-Other loggers may write to the same file: such lines are no requests. Before Caddy 2.5 the address stands with its port in ``remote_addr``.
+Other loggers may write to the same file: such lines are no requests. Before Caddy 2.5 the address has its port, in
+``remote_addr``.
 """
+
+from typing import Any
 
 import msgspec
 import polars as pl
@@ -32,7 +35,7 @@ class _Entry(msgspec.Struct):
 
 def _parse(lines: pl.Series, file: LogFile) -> pl.DataFrame:
     entries, reasons = json_objects(lines, _Entry)
-    rows = []
+    rows: list[tuple[Any, ...]] = []
     for entry, reason in zip(entries, reasons, strict=True):
         request = entry.request if entry else None
         if entry is None or request is None or entry.status is None:

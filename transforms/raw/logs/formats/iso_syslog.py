@@ -7,7 +7,7 @@ from transforms.raw.logs.format import LogFile, LogFormat, groups
 from transforms.raw.logs.syslog import PRIORITY, TAGGED, level
 
 _TIME = r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}(?:[.,][0-9]+)?(?:Z|[+-][0-9]{2}:?[0-9]{2})?"
-_PATTERN = rf"^(?:<[0-9]{{1,3}}>)?{_TIME} [^\s\[]\S* [^\s\"]"
+_PATTERN = rf"^(?:<[0-9]{{1,3}}>)?{_TIME} \S+ [^\s\[:]+(?:\[[0-9]+\])?:(?: |$)"
 _LINE = rf"(?s)^{PRIORITY}(?P<time>{_TIME}) {TAGGED}$"
 
 
