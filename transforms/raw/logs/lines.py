@@ -29,7 +29,7 @@ def log_lines(records: pl.DataFrame, host: str, occurrences: Occurrences, templa
     rows = records.with_columns(pl.col("host_id").fill_null(host))
     texts = rows.select("message").unique(maintain_order=True).drop_nulls()
     known = texts.with_columns(
-        template=pl.Series(templates.learn_all(texts["message"]), dtype=pl.String).str.slice(0, _TEMPLATE_LENGTH),
+        template=pl.Series(templates.learn(texts["message"]), dtype=pl.String).str.slice(0, _TEMPLATE_LENGTH),
         digest=pl.Series([_digest(text) for text in texts["message"]], dtype=pl.Int64),
     )
     rows = rows.with_columns(occurrences.number(rows).alias("number"))

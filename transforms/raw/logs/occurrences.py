@@ -35,7 +35,7 @@ class Occurrences:
         times = rows["event_timestamp"]
         if self._before is None and self._earlier and self._earlier.is_before(times.min()):
             self._before = self._earlier._before
-        self._latest = times.max()
+        self._latest = times.max()  # type: ignore[assignment]
         # equal rows share a hash, so that numbers are compared and not texts; it is stored nowhere
         keys = rows.select(key=pl.struct(self._columns).hash()).with_row_index("row")
         repeated = keys.filter(pl.col("key").is_duplicated()).select("row", again=pl.int_range(pl.len()).over("key"))

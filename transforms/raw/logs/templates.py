@@ -27,27 +27,20 @@ _DIGIT = re.compile(r"\d")
 
 
 class Templates:
-    """Groups of similar lines, learned one line at a time.
+    """Groups of similar lines.
 
     >>> templates = Templates()
-    >>> for user in ("ann", "bob", "cy"):
-    ...     template = templates.learn(f"session opened for user {user} by (uid=0)")
-    >>> template
-    'session opened for user <*> by (uid=0)'
+    >>> templates.learn(["session opened for user ann by (uid=0)", "session opened for user bob by (uid=7)"])
+    ['session opened for user <*> by (uid=<*>)', 'session opened for user <*> by (uid=<*>)']
     """
 
     def __init__(self) -> None:
         self._groups: dict[tuple[int, tuple[str, ...]], list[list[str]]] = {}
 
-    def learn(self, message: str) -> str:
-        """Add a line to its group; returns its template. Words that differ within the group become variable."""
-        return " ".join(self._join(split(message)))
-
-    def learn_all(self, messages: Iterable[str]) -> list[str]:
+    def learn(self, messages: Iterable[str]) -> list[str]:
         """Add lines to their groups; returns the template of each line, as it is after the last one.
 
-        >>> Templates().learn_all(["user ann is in", "user bob is in"])
-        ['user <*> is in', 'user <*> is in']
+        Words that differ within a group become variable. Lines that differ in numbers alone are compared once.
         """
         groups: dict[str, list[str]] = {}
         joined = []
@@ -69,18 +62,6 @@ class Templates:
         group = groups[best or 0]
         group[:] = [old if old == new else HOLE for old, new in zip(group, words, strict=True)]
         return group
-
-    def match(self, message: str) -> str:
-        """The learned template of a line; its own words if no group is similar."""
-        words = split(message)
-        groups = self._groups.get(_branch(words), [])
-        best = _most_similar(groups, words)
-        return " ".join(words if best is None else groups[best])
-
-
-def split(message: str) -> list[str]:
-    """Split a line into words, with numbers and addresses masked."""
-    return _MASKS.sub(HOLE, message).split()[:LONGEST]
 
 
 def _branch(words: list[str]) -> tuple[int, tuple[str, ...]]:
