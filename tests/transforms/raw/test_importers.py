@@ -288,9 +288,9 @@ def test_nothing_there_is_one_clear_error(home: Home, tmp_path: Path, name: str)
 
 
 def test_memory_is_bounded_by_the_batch(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from transforms.raw.importers import movielens
+    from transforms.raw.importers import movielens_100k
 
-    monkeypatch.setattr(movielens, "BATCH_ROWS", 10)
+    monkeypatch.setattr(movielens_100k, "BATCH_ROWS", 10)
     ratings = b"".join(b"%d\t2\t5\t%d\n" % (n, 881_250_949 + n) for n in range(95))
     folder = tiny_movielens(tmp_path / "ml", ratings)
     sizes = [batch.rows.height for batch in FORMATS["movielens"].read(folder) if batch.table == "plays"]

@@ -16,6 +16,9 @@ from transforms.raw.files.rows import Malformed, RowBatch
 from transforms.raw.files.times import read_times
 from transforms.raw.validate import QUARANTINE
 
+LARGEST = 2**40
+"""Largest number that is kept as it is; a larger one is no length and no count."""
+
 UNSTORED = "a line that may hold private fields, and is not stored"
 
 
@@ -77,9 +80,9 @@ def with_times(rows: pl.DataFrame, *columns: str) -> pl.DataFrame:
 
 
 def with_whole_numbers(rows: pl.DataFrame, decimal: str, *columns: str) -> pl.DataFrame:
-    """Reads columns of numbers, which are rounded; null where there is none, or none of 64 bits."""
+    """Reads columns of numbers, which are rounded; null where there is none, and at most ``LARGEST``."""
     numbers = [read_numbers(rows[column], decimal).values.alias(column) for column in columns]
-    return rows.with_columns(numbers).with_columns(pl.col(columns).round().cast(pl.Int64, strict=False))
+    return rows.with_columns(numbers).with_columns(pl.col(columns).round().clip(-LARGEST, LARGEST).cast(pl.Int64))
 
 
 def part_refused(

@@ -138,6 +138,9 @@ def _batches(rows: pl.DataFrame, artists: pl.DataFrame, done: float) -> Iterator
     yield from played_batches(listens, malformed, done=done)
     feedback = events.filter(~is_listen).select("user_id", "track_id", "event_timestamp", action="event_type")
     if feedback.height:
+        for table, entity in (("tracks", "track_id"), ("users", "user_id")):
+            first = feedback.sort("event_timestamp").unique(entity, keep="first", maintain_order=True)
+            yield Batch(table, first.select(entity, "event_timestamp"), done=done)
         yield Batch("feedback", feedback, done=done)
 
 
