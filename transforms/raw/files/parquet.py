@@ -62,6 +62,7 @@ class Parquet:
                     batch = next(batches, None)
                     if batch is None:
                         return
+                    batch.validate(full=True)  # polars takes texts as they are
                     table = pl.from_arrow(pa.Table.from_batches([batch]))
                 except _UNREADABLE as error:
                     raise damaged(self.member.place, f"damaged rows: {_first_line(error)}") from error

@@ -83,7 +83,7 @@ class Release:
                 yield _with_facts(batch, films, genders)
         yield from self._tags()
         dated = films.join(first, on="track_id", how="left").with_columns(
-            pl.col(_MOMENT).fill_null(first[_MOMENT].min())
+            pl.col(_MOMENT).fill_null(pl.lit(first[_MOMENT].min(), MICROSECONDS_UTC))
         )
         yield Batch("tracks", dated.join(first, on="track_id", how="anti"), no_films)
         yield from self._links(dated)
@@ -97,10 +97,10 @@ class Release:
             table = Table(recognize(member), delimiter="::", header=False, quoted=False)
         else:
             return
-        if not table.has_header:
-            table.columns[: len(names)] = names[: len(table.columns)]
+        columns = table.columns if table.has_header else [*names, *table.columns][: len(table.columns)]
+        columns = [name if name in names else f"_{number}" for number, name in enumerate(columns)]
         for batch in table.batches():
-            rows = frame(table.columns, batch.rows).select(pl.col(pl.String).str.strip_chars())
+            rows = frame(columns, batch.rows).select(pl.col(pl.String).str.strip_chars())
             missing = [pl.lit(None, pl.String).alias(column) for column in names if column not in rows.columns]
             yield rows.with_columns(missing).select(names), batch.malformed, batch.done, member.size
 

@@ -5,12 +5,8 @@ plays of music and are left out. A play has a start and no length. The artist is
 " - Topic" that YouTube adds. The history does not say whose it is.
 """
 
-import re
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
-from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 import polars as pl
@@ -19,22 +15,23 @@ from feature_repo.home import Home
 from transforms.raw.files.members import Member, PassedOver
 from transforms.raw.files.records import first_object, records
 from transforms.raw.files.rows import Malformed
-from transforms.raw.files.text import storable
-from transforms.raw.files.times import read_times
 from transforms.raw.importers.format import USER, Format
 from transforms.raw.importers.service_exports import Played, Service, folder_of
-from transforms.raw.importers.service_tables import artist_id
+from transforms.raw.importers.service_tables import artist_id, part_refused, reasons_of, with_times
 from transforms.raw.importers.youtube_titles import plain_titles
 from transforms.raw.ingest import Batch
-from transforms.raw.validate import QUARANTINE
 
 PREFIX = "youtube-music:"
 HEADER = "YouTube Music"
 _HOST = "music.youtube.com"
-_TOPIC = re.compile(
-    r"\s+[-–—]\s+(topic|thema|tema|tópico|thème|argomento|onderwerp|temat|тема|トピック|主题|主題|주제|konu)$",
-    re.IGNORECASE,
-)
+_TOPIC = r"(?i)\s+[-–—]\s+(topic|thema|tema|tópico|thème|argomento|onderwerp|temat|тема|トピック|主题|主題|주제|konu)$"
+_VIDEO = (r"[?&]v=([^&#]+)", r"//youtu\.be/([^?&#]+)")
+
+
+class Channel(msgspec.Struct, gc=False):
+    """A subtitle of an entry."""
+
+    name: str | None = None
 
 
 class Watched(msgspec.Struct, gc=False):
@@ -44,8 +41,8 @@ class Watched(msgspec.Struct, gc=False):
     title: str | None = None
     titleUrl: str | None = None
     header: str | None = None
-    subtitles: list[dict[str, Any]] | None = None
-    details: list[Any] | None = None
+    subtitles: list[Channel] | None = None
+    details: list[msgspec.Raw] | None = None
 
 
 def read(path: Path, home: Home | None = None, *, user: str | None = None) -> Iterator[Batch | PassedOver]:
@@ -70,65 +67,46 @@ def _plays_of(member: Member) -> Iterator[Played]:
 
 
 def _played(entries: Sequence[Watched], malformed: Sequence[Malformed], done: int) -> Played:
-    verdicts = [_why_not(entry) for entry in entries]
-    left_out = Counter(why for why in verdicts if why in _OTHERS)
-    times = read_times(pl.Series("time", [entry.time for entry in entries], pl.String, strict=False)).values
-    verdicts = [
-        why or ("" if time else "no time" if entry.time is None else "no such time, or one in the future")
-        for why, time, entry in zip(verdicts, times, entries, strict=True)
-    ]
-    refused = [
-        Malformed(why, storable(_shown(entry)))
-        for why, entry in zip(verdicts, entries, strict=True)
-        if why and why not in _OTHERS
-    ]
-    plays = [n for n, why in enumerate(verdicts) if not why]
-    titles = plain_titles([entries[n].title or "" for n in plays])
-    columns = {
-        "title": titles,
-        "artist_name": [_artist(entries[n]) for n in plays],
-        "track_id": [PREFIX + _video(entries[n]) for n in plays],
-    }
-    rows = pl.DataFrame(columns, schema=dict.fromkeys(columns, pl.String)).with_columns(
-        times.gather(plays).alias("event_timestamp"), artist_id=artist_id(PREFIX), reported_by=pl.lit("youtube music")
+    visits = with_times(_visits(entries), "event_timestamp")
+    url, video = pl.col("url"), pl.col("video")
+    is_advert = pl.col("has_details").cast(pl.Boolean)
+    is_gone = url.is_null() | (pl.col("artist_name").is_null() & pl.col("title").str.ends_with(url))
+    is_music = (pl.col("header") == HEADER) | (pl.col("header").is_null() & url.str.contains(_HOST, literal=True))
+    others = {"searches and other visits": video.is_null(), "other videos": ~is_music.fill_null(False)}
+    kind = pl.coalesce(pl.when(is_kind).then(pl.lit(name)) for name, is_kind in others.items())
+    visits = visits.with_columns(kind=pl.when(~(is_advert | is_gone)).then(kind))
+    counts = visits["kind"].drop_nulls().value_counts()
+    wanted = visits.filter(pl.col("kind").is_null()).drop("kind", "header")
+    reasons = {"advertisement": is_advert, "removed": is_gone, **reasons_of()}
+    plays, refused = part_refused(wanted, reasons, malformed)
+    titles = plays["title"].unique()
+    words = dict(zip(titles, plain_titles(titles.to_list()), strict=True))
+    rows = plays.with_columns(
+        title=pl.col("title").replace_strict(words, default=None, return_dtype=pl.String),
+        track_id=pl.lit(PREFIX) + video,
+        artist_id=artist_id(PREFIX),
+        reported_by=pl.lit("youtube music"),
     )
-    lines = pl.DataFrame([*malformed, *refused], schema=QUARANTINE, orient="row")
-    return Played(rows, lines, left_out, done)
+    return Played(rows, refused, dict(counts.iter_rows()), done)
 
 
-_OTHERS = frozenset({"other videos", "searches and other visits"})
-"""Kinds of entries that are no plays of music."""
-
-
-def _why_not(entry: Watched) -> str:
-    """Why an entry is no play of music; empty if it is one."""
-    if entry.details:
-        return "advertisement"
-    if not entry.titleUrl or (not entry.subtitles and (entry.title or "").rstrip().endswith(entry.titleUrl)):
-        return "removed"
-    is_music = entry.header == HEADER or (not entry.header and _HOST in entry.titleUrl)
-    if not _video(entry):
-        return "searches and other visits"
-    return "" if is_music and entry.title else "other videos"
-
-
-def _video(entry: Watched) -> str:
-    """The id of the video that an entry is about; empty if it is about something else."""
-    try:
-        url = urlsplit(entry.titleUrl or "")
-    except ValueError:
-        return ""
-    short = url.path.removeprefix("/") if url.netloc == "youtu.be" else ""
-    return next(iter(parse_qs(url.query).get("v", [])), short)
-
-
-def _artist(entry: Watched) -> str | None:
-    name = entry.subtitles[0].get("name") if entry.subtitles else None
-    return _TOPIC.sub("", name).strip() or None if isinstance(name, str) else None
-
-
-def _shown(entry: Watched) -> str:
-    return msgspec.json.encode({"time": entry.time, "title": entry.title, "titleUrl": entry.titleUrl}).decode()
+def _visits(entries: Sequence[Watched]) -> pl.DataFrame:
+    """The entries as columns; empty texts are missing."""
+    texts = {
+        "event_timestamp": [None if entry.time is None else str(entry.time) for entry in entries],
+        "title": [entry.title for entry in entries],
+        "url": [entry.titleUrl for entry in entries],
+        "header": [entry.header for entry in entries],
+        "artist_name": [entry.subtitles[0].name if entry.subtitles else None for entry in entries],
+    }
+    frame = pl.DataFrame(texts, schema=dict.fromkeys(texts, pl.String)).with_columns(pl.all().str.strip_chars())
+    columns = [pl.when(pl.col(name) != "").then(name).alias(name) for name in texts]
+    return frame.select(columns).with_columns(
+        pl.Series("has_details", [bool(entry.details) for entry in entries], pl.Boolean),
+        artist_name=pl.col("artist_name").str.replace(_TOPIC, "").str.strip_chars(),
+        video=pl.coalesce(pl.col("url").str.extract(sign) for sign in _VIDEO),
+        ms_played=pl.lit(None, pl.Int64),
+    )
 
 
 YOUTUBE_MUSIC = Format(
