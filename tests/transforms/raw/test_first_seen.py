@@ -26,8 +26,13 @@ Plays = list[tuple[int, int]]
 def write_spotify(path: Path, plays: Plays) -> None:
     records = [
         {
-            "ts": (START + timedelta(hours=hours)).isoformat(),
+            "ts": f"{START + timedelta(hours=hours):%Y-%m-%dT%H:%M:%SZ}",
             "ms_played": 0,
+            "username": "rob",
+            "platform": "android",
+            "conn_country": "SE",
+            "reason_start": "trackdone",
+            "reason_end": "trackdone",
             "master_metadata_track_name": f"Song {track}",
             "master_metadata_album_artist_name": f"Artist {track // 2}",
             "spotify_track_uri": f"spotify:track:{track}",
@@ -83,11 +88,11 @@ def reversed_order(plays: Plays) -> Plays:
 def test_everything_is_known_at_its_first_play(
     home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, order: Callable[[Plays], Plays]
 ) -> None:
-    monkeypatch.setattr(spotify, "BATCH_ROWS", 13)
+    monkeypatch.setattr(spotify, "BATCH_ROWS", 13, raising=False)
     monkeypatch.setattr(listenbrainz, "BATCH_ROWS", 13)
     monkeypatch.setattr(module, "_LEAST_ROWS", 5)
     plays = random_plays(seed=1)
-    path = tmp_path / "endsong_0.jsonl"
+    path = tmp_path / ("endsong_0.json" if name == "spotify" else "0.jsonl")
     WRITERS[name](path, order(plays))
     report = ingest(home, name, FORMATS[name].read(path))
     assert report.tables["tracks"].read == len({track for track, _ in plays})
@@ -102,7 +107,7 @@ def test_earlier_plays_that_come_later_move_the_date(home: Home, tmp_path: Path,
     plays = in_order(random_plays(seed=2))
     parts = [plays[80:], plays[40:80], plays[:40], plays]
     for number, part in enumerate(parts):
-        path = tmp_path / f"endsong_{number}.jsonl"
+        path = tmp_path / (f"endsong_{number}.json" if name == "spotify" else f"{number}.jsonl")
         WRITERS[name](path, part)
         ingest(home, name, FORMATS[name].read(path))
         known = [play for earlier in parts[: number + 1] for play in earlier]
