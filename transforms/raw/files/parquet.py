@@ -14,7 +14,7 @@ from transforms.raw.files.rows import BATCH_ROWS
 from transforms.raw.files.streams import BLOCK, damaged
 
 MAGIC = b"PAR1"
-_UNREADABLE = (pa.ArrowException, OSError, EOFError, ValueError)
+_UNREADABLE = (pa.ArrowException, OSError, EOFError, ValueError, pl.exceptions.PanicException)
 
 
 def is_parquet(member: Member) -> bool:
@@ -63,7 +63,7 @@ class Parquet:
                     if batch is None:
                         return
                     batch.validate(full=True)  # polars takes texts as they are
-                    table = pl.from_arrow(pa.Table.from_batches([batch]))
+                    table = pl.from_arrow(pa.table(batch.columns, names=batch.schema.names))  # no metadata
                 except _UNREADABLE as error:
                     raise damaged(self.member.place, f"damaged rows: {_first_line(error)}") from error
                 rows += batch.num_rows

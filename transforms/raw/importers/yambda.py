@@ -31,6 +31,9 @@ PRECISION_S = 5
 HEARD_PERCENT = 50
 """Share of a track from which on the authors count a listen as positive."""
 
+LONGEST_S = 86_400
+"""Longest length of a track."""
+
 LAST_SECOND = 400 * 86_400
 """The data cover eleven months."""
 
@@ -111,6 +114,7 @@ def _batches(rows: pl.DataFrame, artists: pl.DataFrame, done: float) -> Iterator
         "no track": pl.col("item_id").is_null(),
         "no time": seconds.is_null(),
         "not within the months of the data": (seconds < 0) | (seconds > LAST_SECOND),
+        "impossible length": ~pl.col("track_length_seconds").is_between(0, LONGEST_S),
         "no known kind of event": ~pl.col("event_type").is_in(kinds).fill_null(False),
     }
     events, malformed = part_refused(rows, reasons)
@@ -129,7 +133,7 @@ def _batches(rows: pl.DataFrame, artists: pl.DataFrame, done: float) -> Iterator
     listens = events.filter(is_listen).with_columns(
         event_timestamp=pl.col("event_timestamp") + pl.duration(microseconds=turn),
         duration_ms=length_ms,
-        ms_played=(length_ms * share).round().cast(pl.Int64),
+        ms_played=(length_ms * share).round().cast(pl.Int64, strict=False),
         skipped=pl.col("played_ratio_pct") < HEARD_PERCENT,
         context=pl.col("is_organic").replace_strict({1: "organic", 0: "recommended"}, default=None),
         reported_by=pl.lit("yambda"),
