@@ -27,6 +27,7 @@ RELEASED = datetime(2010, 3, 31, tzinfo=UTC)
 _PLAYS = ["user", "time", "artist_mbid", "artist", "track_mbid", "title"]
 _COUNTS = ["user", "artist_mbid", "artist", "plays"]
 _PROFILES = ["user", "gender", "age", "country", "registered"]
+_PROFILE_NAME = "-profile.tsv"
 _PROFILE_HEADER = "#id\tgender\tage\tcountry\tregistered"
 _USER = r"user_\d{6}"
 _SHA1 = r"[0-9a-f]{40}"
@@ -52,8 +53,9 @@ class Profiles:
     def of(self, users: pl.Series) -> pl.DataFrame:
         """(users,) country and gender of listeners' ids; null where no profile says it."""
         if self._frame is None:
-            path = self._path if self._path.is_dir() or self._path.suffix.lower() == ".zip" else self._path.parent
-            found = (member for member in members(path) if member.file_name.endswith("-profile.tsv"))
+            is_whole = self._path.is_dir() or self._path.suffix.lower() == ".zip"
+            paths = [self._path] if is_whole else sorted(self._path.parent.glob(f"*{_PROFILE_NAME}"))
+            found = [member for path in paths for member in members(path) if member.file_name.endswith(_PROFILE_NAME)]
             frames = [rows for member in found if not member.damage for rows, _ in _profiles(member)]
             empty = pl.DataFrame(schema={"user_id": pl.String, "country": pl.String, "gender": pl.String})
             self._frame = pl.concat([empty, *(rows.select(empty.columns) for rows in frames)]).unique("user_id")
