@@ -99,7 +99,9 @@ def _visits(entries: Sequence[Watched]) -> pl.DataFrame:
         "header": [entry.header for entry in entries],
         "artist_name": [entry.subtitles[0].name if entry.subtitles else None for entry in entries],
     }
-    frame = pl.DataFrame(texts, schema=dict.fromkeys(texts, pl.String)).with_columns(pl.all().str.strip_chars())
+    frame = pl.DataFrame(texts, schema=dict.fromkeys(texts, pl.String)).with_columns(
+        pl.all().str.replace_all("\u00a0", " ", literal=True).str.strip_chars()
+    )
     columns = [pl.when(pl.col(name) != "").then(name).alias(name) for name in texts]
     return frame.select(columns).with_columns(
         pl.Series("has_details", [bool(entry.details) for entry in entries], pl.Boolean),
