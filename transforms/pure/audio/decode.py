@@ -59,7 +59,8 @@ class Opened:
     def missing_share(self) -> float | None:
         """Share of the sound, as its header states it, that was not there; known after all blocks were read.
 
-        None if the header states no length: in aac, Ogg, mp3 without a table of contents, recordings of a stream.
+        None if the length is not stated: in aac, mp3 without a table of contents, recordings of a stream, and Ogg
+        without its last page.
         """
         frames = self._sound.frames
         if self._header.present < 1.0:

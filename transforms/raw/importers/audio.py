@@ -71,12 +71,9 @@ def read(path: Path, home: Home | None = None) -> Iterator[Batch | PassedOver]:
         raise AUDIO.mismatch(f"no file {', '.join(SUFFIXES)} in {path}")
     if path.is_dir() and (path / LABELLED).is_file():
         yield _labels(path / LABELLED, set(tracks.values()))
-    files = []
-    for file, why in _reasons(tracks, path).items():
-        if why:
-            yield PassedOver(_relative_name(file, path), why)
-        else:
-            files.append(file)
+    passed_over = _passed_over(tracks, path)
+    yield from (PassedOver(_relative_name(file, path), why) for file, why in passed_over.items())
+    files = [file for file in tracks if file not in passed_over]
     if find_spec("tinytag") is None:
         yield PassedOver("tags", f"title, artist, ISRC … are not read: {install_command('audio')}")
     measured, analysed = (Rows(table.name, dict(table.columns)) for table in (AUDIO_MEASUREMENTS, AUDIO_ANALYSES))
@@ -84,7 +81,7 @@ def read(path: Path, home: Home | None = None) -> Iterator[Batch | PassedOver]:
     with Processes() as processes:
         for start in range(0, len(files), FILES):
             part = files[start : start + FILES]
-            accepted = [_File(file, tracks[file], content) for file, content in _accepted(part, path, measured)]
+            accepted = [_File(one, tracks[one], content) for one, content in _accepted(part, path, measured)]
             tagged = []
             for file, row in _analysed(accepted, earlier, processes):
                 if isinstance(row, str):
@@ -114,8 +111,8 @@ def _analysed(
         yield file, earlier.row(file)
 
 
-def _reasons(tracks: Mapping[Path, str], path: Path) -> dict[Path, str]:
-    """File → why it is passed over; empty if it is read.
+def _passed_over(tracks: Mapping[Path, str], path: Path) -> dict[Path, str]:
+    """The files that are not read, with the reason.
 
     Raises:
         MissingExtra: the only file needs PyAV, which is not installed.
@@ -130,10 +127,8 @@ def _reasons(tracks: Mapping[Path, str], path: Path) -> dict[Path, str]:
             if not path.is_dir():
                 raise MissingExtra("av", "ffmpeg")
             reasons[file] = f"{file.suffix} is decoded by PyAV: {install_command('ffmpeg')}"
-        elif track in first:
+        elif first.setdefault(track, file) != file:
             reasons[file] = f"the track of {_relative_name(first[track], path)}"
-        else:
-            first[track], reasons[file] = file, ""
     return reasons
 
 
@@ -227,10 +222,9 @@ class _EarlierAnalyses:
         if (file.track, file.content) in self._stored:
             return None
         modified = _modified(file.path)
-        own = {"track_id": file.track, "content": file.content}
-        own |= {"event_timestamp": modified, "created_timestamp": modified}
+        times = {"event_timestamp": modified, "created_timestamp": modified}
         row = self._new.pop(file.content, None) or self._kept.get(file.content) or self._of_other(file.content)
-        return row if isinstance(row, str) else row | own
+        return row if isinstance(row, str) else {**row, **times, "track_id": file.track, "content": file.content}
 
     def _of_other(self, content: str) -> dict[str, Any]:
         """The stored rows of another track with the same content."""

@@ -45,16 +45,15 @@ def _read(source: bytes | Path) -> tuple[np.ndarray, float | None, str]:
 @pytest.mark.parametrize("file_format", FORMATS)
 def test_a_file_that_is_cut_short_is_the_beginning_of_the_whole_and_marked(file_format: str, tmp_path: Path) -> None:
     content = _content(file_format)
-    whole, missing_share, cut = _read(content)
-    assert (len(whole), cut) == (6 * RATE, "")
-    assert missing_share == (0.0 if file_format != "OGG" else missing_share)
+    whole, *rest = _read(content)
+    assert (len(whole), *rest) == (6 * RATE, 0.0, "")
     for share in (0.9, 0.7):
         path = tmp_path / f"{share}.{file_format.lower()}"
         path.write_bytes(content[: int(share * len(content))])
         answers = [_read(path), _read(path.read_bytes()), _read(path)]
         samples, missing_share, cut = answers[0]
         assert len({(one.tobytes(), *rest) for one, *rest in answers}) == 1
-        assert len(samples) == pytest.approx(share * len(whole), rel=0.15)
+        assert len(samples) == pytest.approx(share * len(whole), rel=0.2)
         settled = slice(0, len(samples) - 2_304)  # the last frames of mp3 and ogg overlap with what is missing
         np.testing.assert_allclose(samples[settled], whole[settled], atol=1e-5)
         assert cut.startswith("cut short")
