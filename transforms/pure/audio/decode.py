@@ -91,7 +91,7 @@ def opened(source: Path | bytes, *, name: str = "", longest: float = LONGEST) ->
 
     Raises:
         InputError: it is no sound, its sample rate is invalid, or it is too long.
-        MissingExtra: it is m4a, aac, wma or mka, and PyAV is not installed.
+        ModuleNotFoundError: it is m4a, aac, wma or mka, and PyAV is not installed.
     """
     import soundfile
 

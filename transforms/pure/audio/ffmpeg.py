@@ -7,7 +7,6 @@ from typing import IO, Any
 
 import numpy as np
 
-from feature_repo.extras import explained
 from transforms.pure.audio.header import Header, SoundBytes
 
 SUFFIXES = (".m4a", ".aac", ".wma", ".mka")
@@ -85,10 +84,9 @@ def open_ffmpeg(file: IO[bytes], size: int, header: Header) -> Iterator[FfmpegSo
 
     Raises:
         ValueError: it is no sound that FFmpeg knows; errors of PyAV are of this kind or OSError.
-        MissingExtra: PyAV is not installed.
+        ModuleNotFoundError: PyAV is not installed.
     """
-    with explained():
-        import av
+    import av
 
     with av.open(SoundBytes(file, size, header), metadata_errors="ignore") as container:
         if not container.streams.audio:

@@ -18,11 +18,11 @@ from typing import Any
 import polars as pl
 
 from feature_repo.errors import InputError
-from feature_repo.extras import MissingExtra, install_command
+from feature_repo.extras import MissingExtra, explained, install_command
 from feature_repo.home import Home
 from transforms.processes import Died, Processes
 from transforms.raw.files.members import PassedOver
-from transforms.raw.importers.audio_tags import catalogue, read_tags
+from transforms.raw.importers.audio_tags import artists, catalogue, read_tags
 from transforms.raw.importers.format import Format, Rows
 from transforms.raw.ingest import Batch
 from transforms.raw.read import scan
@@ -94,7 +94,9 @@ def read(path: Path, home: Home | None = None) -> Iterator[Batch | PassedOver]:
             yield measured.flush(start + len(part), len(files))
             yield analysed.flush(start + len(part), len(files))
             if tagged:
-                yield Batch("tracks", catalogue(home, tagged), done=start + len(part), total=len(files))
+                entries = catalogue(home, tagged)
+                yield Batch("artists", artists(entries), done=start + len(part), total=len(files))
+                yield Batch("tracks", entries, done=start + len(part), total=len(files))
 
 
 def _analysed(
@@ -155,9 +157,11 @@ def _row(file: _File) -> dict[str, Any] | str:
     from transforms.pure.audio.listen import listen
 
     try:
-        with quiet():
+        with quiet(), explained():
             recording = listen(file.path)
-    except (InputError, MissingExtra) as error:
+    except MissingExtra as error:
+        return f"no sound without {error.name}: {error.next_command}"
+    except InputError as error:
         return error.found if error.found.startswith("cut short") else f"no sound: {error.found}"
     if recording.cut and (recording.missing_share is None or recording.missing_share > LITTLE_MISSING):
         return recording.cut

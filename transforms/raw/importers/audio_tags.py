@@ -76,6 +76,13 @@ def catalogue(home: Home | None, rows: Sequence[Mapping[str, Any]]) -> pl.DataFr
     )
 
 
+def artists(entries: pl.DataFrame) -> pl.DataFrame:
+    """Rows of the raw table ``artists``: each artist of the catalogue's rows once, with the time of its first."""
+    named = entries.drop_nulls(["artist_id", "artist_name"]).sort("event_timestamp", "artist_name")
+    columns = ("artist_id", pl.col("artist_name").alias("name"), "event_timestamp")
+    return named.select(columns).unique("artist_id", keep="first", maintain_order=True)
+
+
 def _clean(value: Any) -> list[str]:
     """The texts of a tag, which may be padded with zeros."""
     values = value if isinstance(value, list) else [value]

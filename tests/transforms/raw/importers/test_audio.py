@@ -157,7 +157,8 @@ def test_tags_are_rows_of_the_catalogue(home: Home, tmp_path: Path) -> None:
     assert a["released"] == datetime(2008, 11, 1, tzinfo=UTC)
     assert (b["title"], b["isrc"], b["mbid"], b["genres"]) == ("Halo (Live)", None, mbid, ["soul"])
     assert a["artist_id"] == b["artist_id"] == "artist:beyonce"
-    assert _import(home, folder).tables["tracks"].added == 0
+    assert scan(home, "artists").select("artist_id", "name").collect().rows() == [("artist:beyonce", "Beyonce")]
+    assert {_import(home, folder).tables[name].added for name in ("tracks", "artists")} == {0}
 
 
 def test_without_the_library_of_tags_the_import_says_so(
@@ -176,12 +177,14 @@ def test_without_the_library_of_tags_the_import_says_so(
         _import(home, tmp_path / "masters" / "b.m4a")
 
 
-def test_bytes_that_need_an_absent_library_name_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    from transforms.pure.audio.decode import mono
-
+def test_a_content_that_needs_an_absent_library_names_it(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(sys.modules, "av", None)
-    with pytest.raises(MissingExtra, match="pip install 'refrain\\[.*ffmpeg\\]'"):
-        list(mono(bytes.fromhex("0000001c") + b"ftypM4A " + bytes(100), RATE))
+    (tmp_path / "a.mp3").write_bytes(bytes.fromhex("0000001c") + b"ftypM4A " + bytes(100))
+    assert list(_import(home, tmp_path / "a.mp3").tables["audio_measurements"].reasons) == [
+        "no sound without av: python -m pip install 'refrain[transforms,ffmpeg]'"
+    ]
 
 
 @pytest.mark.parametrize(
