@@ -27,7 +27,8 @@ MODULES: dict[str, tuple[str, ...]] = {
     ),
     "text": (),
     "sound": ("pyloudnorm", "scipy", "soundfile", "soxr"),
-    "audio": ("matplotlib",),
+    "audio": ("matplotlib", "tinytag"),
+    "ffmpeg": ("av",),
     "training": (
         *("holidays", "joblib", "lightgbm", "matplotlib", "mlflow", "onnx", "onnxmltools", "onnxruntime", "optuna"),
         *("packaging", "sacrebleu", "scipy", "skl2onnx", "sklearn", "statsforecast", "statsmodels", "textblob"),
@@ -51,6 +52,7 @@ MODULES: dict[str, tuple[str, ...]] = {
 INCLUDES: dict[str, tuple[str, ...]] = {
     "text": ("transforms",),
     "audio": ("transforms", "sound"),
+    "ffmpeg": ("sound",),
     "training": ("transforms",),
     "deep": ("training",),
     "keras": ("deep",),

@@ -193,7 +193,7 @@ def text(
 
 @app.command()
 def analyze(
-    file: Annotated[Path, typer.Argument(help="a sound: wav, flac, ogg, mp3, aiff")],
+    file: Annotated[Path, typer.Argument(help="a sound: wav, flac, ogg, opus, mp3, aiff, m4a, …")],
     plot: Annotated[Path | None, typer.Option(help="picture to draw, such as out.png (png, svg or pdf)")] = None,
     model: Annotated[str, typer.Option(help="NAME for the champion, NAME:VERSION for another; what is promoted")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="one JSON object")] = False,
@@ -207,11 +207,13 @@ def analyze(
     from inference.audio import picture
     from inference.audio.analyzer import AudioAnalysisModel
     from inference.audio.console_output import as_lines, line_of_json
+    from transforms.pure.audio.decode import quiet
 
     if plot:
         picture.check(plot)
     analyzer = AudioAnalysisModel.load(model or None, Home.from_env())
-    analysis = analyzer.analyze(file, keep=plot is not None)
+    with quiet():
+        analysis = analyzer.analyze(file, keep=plot is not None)
     for line in [line_of_json(analysis)] if as_json else as_lines(analysis):
         say(line)
     if plot:

@@ -91,7 +91,7 @@ def install(app: FastAPI, service: SoundService, log: PredictionLog, registry: C
     async def analyze(request: Request) -> AudioResponse:
         """Analyses a sound: meter, beats, key, spectrum; genre, mood and instruments by the promoted model.
 
-        The body is the file itself (wav, flac, ogg, mp3, aiff), at most 50 MB and 20 minutes:
+        The body is the file itself (wav, flac, ogg, opus, mp3, aiff), at most 50 MB and 20 minutes:
         `curl --data-binary @song.mp3 -H 'content-type: application/octet-stream' …/v1/audio/analyze`.
         """
         with service.slot():  # fail early, before the body is read

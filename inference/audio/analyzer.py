@@ -39,7 +39,7 @@ class AudioAnalysis:
         features: features of the view ``track_audio``, by name.
         classes: output of the classifier; None without a model.
         model: name and version, such as ``audio_classifier:2``; None without a model.
-        marks: defects of the sound, such as ``silent`` or ``clipped``.
+        marks: defects of the sound, such as ``silent``, ``clipped``, or what is missing of a file that is cut short.
         mono: (n,) float32 samples at ``transforms.pure.audio.stft.RATE``, for drawing; empty unless requested.
     """
 
@@ -118,7 +118,8 @@ class AudioAnalysisModel:
         """Analyse one sound.
 
         Args:
-            source: path or content of a wav, flac, ogg, mp3 or aiff file.
+            source: path or content of a wav, flac, ogg, opus, mp3 or aiff file; with the extra ``ffmpeg``, of m4a,
+                aac, wma and mka, too.
             within: folder that must contain the file, links resolved.
             longest: maximum duration in seconds.
             largest: maximum size in bytes.
@@ -126,7 +127,8 @@ class AudioAnalysisModel:
             keep: whether to keep the samples, for drawing.
 
         Raises:
-            InputError: it is not an audio file, is too long or too large, or lies outside ``within``.
+            InputError: it is not an audio file, is too long or too large, lacks more than half of its sound, or lies
+                outside ``within``.
         """
         if isinstance(source, str | Path):
             source = _checked_path(Path(source), within)
@@ -177,7 +179,7 @@ def _checked_path(path: Path, within: Path | None) -> Path:
 def _marks(audio: Heard) -> tuple[str, ...]:
     """Return the defects of a sound that an audio engineer would notice first."""
     measures = audio.measures
-    marks = []
+    marks = [audio.cut] if audio.cut else []
     if (measures["silent_share"] or 0.0) >= 1.0:
         marks.append("silent")
     if (measures["clipped_share"] or 0.0) > 0.001:

@@ -225,7 +225,7 @@ def analyze_audio(sound: bytes | str | Path) -> Call[AudioAnalysis]:
     """Analyzes a sound: meter, beats, key, spectrum, classes; the role is ``predict``.
 
     Args:
-        sound: path of a file (wav, flac, ogg, mp3, aiff), or its content; at most 50 MB and 20 minutes. A file is read
+        sound: path of a file (wav, flac, opus, mp3, …), or its content; at most 50 MB and 20 minutes. A file is read
             before the request is sent, by ``AsyncClient`` too.
 
     Raises:

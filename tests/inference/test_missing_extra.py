@@ -49,6 +49,16 @@ def test_sound_without_its_extra(client: TestClient, module: str, monkeypatch: p
     assert client.post("/v1/audio/analyze", content=wav, headers=HEADERS).status_code == 200
 
 
+def test_a_format_without_its_extra(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "av", None)
+    m4a = bytes.fromhex("0000001c") + b"ftypM4A " + bytes(100)
+    response = client.post("/v1/audio/analyze", content=m4a, headers=HEADERS)
+    assert (response.status_code, response.json()["next"]) == (
+        503,
+        "python -m pip install 'refrain[inference,ffmpeg]'",
+    )
+
+
 def test_a_missing_module_of_no_extra_is_a_fault(
     client: TestClient, monkeypatch: pytest.MonkeyPatch, wav: bytes
 ) -> None:

@@ -133,6 +133,16 @@ def test_silence_and_slivers_are_marked(in_sounding: Home) -> None:
         json.dumps(document, allow_nan=False)
 
 
+def test_a_sound_that_is_cut_short_is_marked_and_most_of_it_missing_is_an_error() -> None:
+    content = _tone(4.0, file_format="WAV")
+    assert plain(AudioAnalysisModel().analyze(content))["marks"] == []
+    document = plain(AudioAnalysisModel().analyze(content[: len(content) * 3 // 4]))
+    assert document["marks"] == ["cut short: 25 % is missing, and 3.0 seconds are there"]
+    assert document["seconds"] == pytest.approx(3.0, abs=0.01)
+    with pytest.raises(InputError, match="cut short: 75 % is missing, and 1.0 seconds are there"):
+        AudioAnalysisModel().analyze(content[: len(content) // 4])
+
+
 def test_without_a_model_the_rest_is_told(home: Home) -> None:
     model = AudioAnalysisModel.load(home=home)
     analysis = model.analyze(_tone(3.0))

@@ -19,10 +19,11 @@ from training.models.audio.mel_cnn import INPUT, CnnRecipe, fit
 from training.models.audio.tasks import tasks
 from training.models.result import TrainedResult, registered
 from transforms.processes import Died, Processes
-from transforms.pure.audio.decode import SUFFIXES, mono
+from transforms.pure.audio.decode import mono, quiet
 from transforms.pure.audio.described import LAYOUT
 from transforms.pure.audio.patch import patch
 from transforms.pure.audio.stft import RATE
+from transforms.raw.importers.audio_files import track_ids
 
 VALIDATION = 0.2
 """Share of the training artists that is set aside for the choice of epoch and temperatures."""
@@ -33,7 +34,7 @@ def train_cnn(home: Home, folder: Path, recipe: CnnRecipe, *, progress: Progress
 
     Args:
         home: the data folder, with labelled tracks and built features.
-        folder: folder of the sound files, each named by its track.
+        folder: folder of the sound files, each named by its track as in an import of the folder.
         recipe: training settings.
         progress: callback after each epoch.
 
@@ -42,7 +43,7 @@ def train_cnn(home: Home, folder: Path, recipe: CnnRecipe, *, progress: Progress
     """
     clock = Clock(silent, 3)
     sounds = LabelledSounds.load(home)
-    files = {file.stem: file for file in sorted(folder.rglob("*")) if file.suffix.lower() in SUFFIXES}
+    files = {track: file for file, track in track_ids(folder).items()}
     rows = np.array([row for row, track in enumerate(sounds.tracks) if track in files], np.int64)
     if len(rows) < FEWEST:
         raise InputError(
@@ -101,7 +102,8 @@ def train_cnn(home: Home, folder: Path, recipe: CnnRecipe, *, progress: Progress
 def _patch(file: Path) -> np.ndarray | str:
     """Return the patch of a file, or the reason why it has none; runs in a process of its own."""
     try:
-        return patch(np.concatenate([np.empty(0, np.float32), *mono(file, RATE)]))
+        with quiet():
+            return patch(np.concatenate([np.empty(0, np.float32), *mono(file, RATE)]))
     except InputError as error:
         return str(error.found)
 

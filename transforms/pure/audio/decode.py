@@ -1,15 +1,19 @@
 """Decoding of sound files, or of their bytes, to samples."""
 
 import io
+import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from feature_repo.errors import InputError
+from transforms.pure.audio import ffmpeg, sndfile
+from transforms.pure.audio.ffmpeg import FfmpegSound, is_container, open_ffmpeg
+from transforms.pure.audio.header import Header, read_header
+from transforms.pure.audio.sndfile import SndfileSound, open_sndfile
 
 RATES = (1_000, 400_000)
 """Lowest and highest valid sample rate in samples per second."""
@@ -19,43 +23,66 @@ PIECE = 1 << 19
 """Number of samples of all channels that are read at once."""
 _LOUDEST = 1e4
 """Magnitude at which samples are clipped, relative to full scale; larger values come from damage."""
-SUFFIXES = (".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif")
+MOST_MISSING = 0.5
+"""Greatest share of a sound that may be missing: of less than half of a sound nothing is said."""
+SUFFIXES = (*sndfile.SUFFIXES, *ffmpeg.SUFFIXES)
 
 
-@dataclass(frozen=True)
 class Opened:
     """An open sound file.
 
     Attributes:
         rate: samples per second.
         channels: number of channels.
-        seconds: length according to the header.
+        count: samples of each channel that were read so far.
     """
 
-    rate: int
-    channels: int
-    seconds: float
-    _file: Any
-    _name: str
-    _longest: float
+    def __init__(self, sound: SndfileSound | FfmpegSound, header: Header, name: str, longest: float) -> None:
+        self.rate, self.channels, self.count = sound.rate, sound.channels, 0
+        self._sound, self._header, self._name, self._longest = sound, header, name, longest
 
     def blocks(self) -> Iterator[np.ndarray]:
-        """Yield the samples in blocks (n, channels) of float32; full scale is 1.
+        """Yield the samples in blocks (n, channels) of float32 until the decoder gives nothing; full scale is 1.
 
         Raises:
-            InputError: the sound is longer than the header states and than is allowed.
+            InputError: the sound is longer than is allowed, or more than ``MOST_MISSING`` of it is missing.
         """
-        count = 0
-        for block in self._file.blocks(max(PIECE // self.channels, 1), dtype="float32", always_2d=True):
-            count += len(block)
-            if count > self._longest * self.rate:
+        for block in self._sound.pieces(max(PIECE // self.channels, 1)):
+            self.count += len(block)
+            if self.count > self._longest * self.rate:
                 raise undecodable(self._name, f"more than {self._longest:,.0f} seconds")
             yield block
+        if self.count and (self.missing_share or 0.0) > MOST_MISSING:
+            raise undecodable(self._name, self.cut)
+
+    @property
+    def missing_share(self) -> float | None:
+        """Share of the sound, as its header states it, that was not there; known after all blocks were read.
+
+        None if the length is not stated: in aac, mp3 without a table of contents, recordings of a stream, and Ogg
+        without its last page.
+        """
+        frames = self._sound.frames
+        if self._header.present < 1.0:
+            return 1.0 - self._header.present
+        if frames is None:
+            return None
+        missing = frames - self.count
+        return missing / frames if missing > self._sound.tolerance else 0.0
+
+    @property
+    def cut(self) -> str:
+        """What is missing, in words; empty if nothing is."""
+        share = self.missing_share
+        if share:
+            there = self.count / self.rate
+            return f"cut short: {100 * share:.3g} % is missing, and {there:,.1f} seconds are there"
+        return "" if self._header.has_end else "cut short: its last page is missing, and an unknown part of the sound"
 
 
 @contextmanager
 def opened(source: Path | bytes, *, name: str = "", longest: float = LONGEST) -> Iterator[Opened]:
-    """Open a sound; errors of libsndfile inside the block become an InputError.
+    """Open a sound; errors of the decoder inside the block become an InputError.
 
     Args:
         source: a file, or its content.
@@ -63,42 +90,53 @@ def opened(source: Path | bytes, *, name: str = "", longest: float = LONGEST) ->
         longest: greatest length in seconds, so that a small file that decodes to days is refused.
 
     Raises:
-        InputError: libsndfile cannot read the sound, its sample rate is invalid, or it is too long.
+        InputError: it is no sound, its sample rate is invalid, or it is too long.
+        ModuleNotFoundError: it is m4a, aac, wma or mka, and PyAV is not installed.
     """
     import soundfile
 
     name = name or (source.name if isinstance(source, Path) else "the sound")
     try:
-        with soundfile.SoundFile(source if isinstance(source, Path) else _SeekableBytes(source)) as file:
-            rate = int(file.samplerate)
-            if not RATES[0] <= rate <= RATES[1]:
-                raise undecodable(name, f"{rate:,} samples a second")
-            seconds = file.frames / rate
-            if seconds > longest:
-                raise undecodable(name, f"{seconds:,.0f} seconds of sound, where {longest:,.0f} are allowed")
-            yield Opened(rate, int(file.channels), seconds, file, name, longest)
+        with source.open("rb") if isinstance(source, Path) else io.BytesIO(source) as file:
+            size = file.seek(0, io.SEEK_END)
+            header = read_header(file, size)
+            file.seek(0)
+            open_sound = open_ffmpeg if is_container(file.read(ffmpeg.HEAD)) else open_sndfile
+            with open_sound(file, size, header) as sound:
+                if not RATES[0] <= sound.rate <= RATES[1]:
+                    raise undecodable(name, f"{sound.rate:,} samples a second")
+                seconds = (sound.frames or 0) / sound.rate
+                if seconds > longest:
+                    raise undecodable(name, f"{seconds:,.0f} seconds of sound, where {longest:,.0f} are allowed")
+                yield Opened(sound, header, name, longest)
     except (soundfile.LibsndfileError, RuntimeError, OSError, ValueError, TypeError) as error:
         raise undecodable(name, _reason(error)) from error
 
 
-class _SeekableBytes(io.BytesIO):
-    """Bytes as a file that ignores a seek before its beginning, as damaged headers cause.
-
-    libsndfile asks for the position after each seek. An exception would be lost within its callback and only printed.
-    """
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
-        """Seek if the position is valid; returns the position."""
-        try:
-            return super().seek(offset, whence)
-        except ValueError:
-            return self.tell()
-
-
 def _reason(error: Exception) -> str:
-    """The message of libsndfile without the path; replaces its misleading message for invalid mp3 files."""
-    message = str(getattr(error, "error_string", error))
+    """The message of a decoder without the path; replaces libsndfile's misleading one for invalid mp3 files."""
+    message = str(getattr(error, "error_string", None) or getattr(error, "strerror", None) or error)
     return "Format not recognised." if message.startswith("File does not exist or is not") else message
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Drop what the decoders' C code prints to the standard error of this process.
+
+    For processes in which one thread decodes: lines of other threads are lost, too.
+
+    >>> with quiet():
+    ...     _ = os.write(2, b"Warning: Xing stream size off by more than 1%")
+    """
+    sys.stderr.flush()
+    with Path(os.devnull).open("wb") as nowhere:
+        before = os.dup(2)
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(before, 2)
+        os.close(before)
 
 
 class Resampler:

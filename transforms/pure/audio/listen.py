@@ -29,6 +29,8 @@ class Heard:
         measures: result of ``transforms.pure.audio.quality.measure``.
         analysis: result of ``transforms.pure.audio.track``.
         mono: (n,) float32 samples at ``stft.RATE`` if ``keep`` was set; else empty.
+        missing_share: share of the sound that its header states and the file lacks; None if it states no length.
+        cut: what is missing, in words; empty if nothing is.
     """
 
     rate: int
@@ -36,6 +38,8 @@ class Heard:
     measures: dict[str, float | None]
     analysis: TrackAudio
     mono: np.ndarray
+    missing_share: float | None
+    cut: str
 
 
 def listen(
@@ -56,7 +60,7 @@ def listen(
         keep: whether to keep the mono samples.
 
     Raises:
-        InputError: the source is not a sound, is too long, or has no samples.
+        InputError: the source is not a sound, is too long, has no samples, or lacks most of them.
     """
     analyzer = Analyzer()
     measured_blocks: list[np.ndarray] = []
@@ -80,4 +84,12 @@ def listen(
         if not count:
             raise undecodable(name or "the sound", "no sample")
         measures = quality.measure(np.concatenate(measured_blocks), sound.rate, count / sound.rate)
-        return Heard(sound.rate, sound.channels, measures, analyzer.result(), np.concatenate(mono_pieces))
+        return Heard(
+            sound.rate,
+            sound.channels,
+            measures,
+            analyzer.result(),
+            np.concatenate(mono_pieces),
+            sound.missing_share,
+            sound.cut,
+        )

@@ -6,12 +6,17 @@ from transforms.raw.table import RawTable, Timed, key_column
 
 
 class AudioMeasurements(Timed):
-    """One row per master and change of the master; ``event_timestamp`` is the time of the measurement."""
+    """One row per master and change of the master; ``event_timestamp`` is the time of the measurement.
+
+    ``missing_share`` is the share of the sound that the file's header states and the file lacks; null if it states no
+    length.
+    """
 
     track_id = key_column()
     content = dy.String(nullable=True)
     sample_rate = dy.Int64(nullable=True, min=1)
     channels = dy.Int64(nullable=True, min=1)
+    missing_share = dy.Float64(nullable=True, min=0, max=1)
     seconds = dy.Float64(nullable=True, min=0)
     loudness = dy.Float64(nullable=True)
     peak = dy.Float64(nullable=True)
