@@ -285,7 +285,9 @@ def show_proof(home: Home) -> bool:
 def main() -> None:
     """Run the demo."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--source", default="simulate", help="simulate, movielens, lastfm, spotify or listenbrainz")
+    parser.add_argument(
+        "--source", default="simulate", help="simulate, movielens, lastfm, spotify, listenbrainz or maloja"
+    )
     parser.add_argument("--data", help="the source's file or folder")
     parser.add_argument("--user", help="whose recommendations to show; also whose export it is")
     options = parser.parse_args()

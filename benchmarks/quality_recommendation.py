@@ -19,12 +19,16 @@ from benchmarks.protocols.row import Row, folder
 from benchmarks.surroundings import MACHINE
 
 PROTOCOLS = ("hetrec", "movielens_time", "movielens_last_out", "cold_artists")
+ON_REQUEST = ("yambda_time",)
+"""Protocols on data that are downloaded first; only run where they are named."""
 
 
 def main() -> None:
     """Print the tables and one line of JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", choices=PROTOCOLS, action="append", help="run only this protocol; may be repeated")
+    parser.add_argument(
+        "--only", choices=(*PROTOCOLS, *ON_REQUEST), action="append", help="run only this protocol; may be repeated"
+    )
     cases: list[dict[str, Any]] = []
     for name in parser.parse_args().only or PROTOCOLS:
         protocol = import_module(f"benchmarks.protocols.{name}")

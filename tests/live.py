@@ -55,7 +55,7 @@ def online(home: Home, name: str) -> Rows:
         )
         for one in names
     ]
-    types = {key: table.source.feast_type(key) for key in table.keys}
+    types = {key: table.enriched.feast_type(key) for key in table.keys}
     keys = [{name: key_value(part, str(types[name]), name) for name, part in key.items()} for key in keys]
     rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
     return {tuple(key[part] for part in table.keys): row for key, row in zip(keys, rows, strict=True)}

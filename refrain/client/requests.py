@@ -108,7 +108,9 @@ class Act(TypedDict, total=False):
     """
 
     user_id: Required[str]
-    action: Required[Literal["click", "like", "dislike", "hide", "rate", "subscribe", "cancel", "purchase"]]
+    action: Required[
+        Literal["click", "like", "dislike", "hide", "rate", "subscribe", "cancel", "purchase", "unlike", "undislike"]
+    ]
     track_id: str
     answer_id: str
     rating: int

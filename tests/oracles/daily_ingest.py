@@ -10,8 +10,9 @@ from feature_repo.home import Home
 from transforms import parquet
 from transforms.raw.declared import raw_tables
 from transforms.raw.divide import divide
-from transforms.raw.ingest import Batch, TableReport
+from transforms.raw.ingest import Batch
 from transforms.raw.left_out import LeftOut
+from transforms.raw.report import TableReport
 from transforms.raw.validate import validate
 
 

@@ -4,7 +4,6 @@ import os
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -16,11 +15,9 @@ from transforms.raw.by_day import DAY, by_day, equal_days
 from transforms.raw.divide import divide, key_of
 from transforms.raw.left_out import LeftOut
 from transforms.raw.read import REMEDY, read_days, scan_files
+from transforms.raw.report import TableReport
 from transforms.raw.staging import Staging
 from transforms.raw.table import RawTable
-
-if TYPE_CHECKING:
-    from transforms.raw.ingest import TableReport
 
 GROUP_ROWS = 200_000
 """Staged rows of the days that are merged at once; a day is never divided."""
@@ -29,7 +26,7 @@ GROUP_BYTES = 16 << 20
 """Bytes of the stored files of these days."""
 
 
-def commit(table: RawTable, staging: Staging, target: Path, counts: "TableReport", *, corrects: bool) -> set[Path]:
+def commit(table: RawTable, staging: Staging, target: Path, counts: TableReport, *, corrects: bool) -> set[Path]:
     """Store the staged rows of a table; a run that is killed and repeated ends in the same files.
 
     Args:
@@ -80,7 +77,7 @@ def _size(path: str) -> int:
 
 
 def _commit_days(
-    table: RawTable, additions: pl.DataFrame, folders: dict[date, Path], counts: "TableReport", corrects: bool
+    table: RawTable, additions: pl.DataFrame, folders: dict[date, Path], counts: TableReport, corrects: bool
 ) -> None:
     stored = read_days(table, _files(folders, parquet.PART))
     redundant = read_days(table, _files(folders, left_out.FILE))
@@ -106,9 +103,7 @@ def _commit_days(
     counts.days_touched += len(changed)
 
 
-def _commit_states(
-    table: RawTable, additions: pl.DataFrame, target: Path, counts: "TableReport", corrects: bool
-) -> None:
+def _commit_states(table: RawTable, additions: pl.DataFrame, target: Path, counts: TableReport, corrects: bool) -> None:
     path, left_out_rows = target / parquet.PART, LeftOut(table, target)
     is_new = not path.is_file()
     stored = pl.DataFrame(schema=table.columns) if is_new else _stored(table, path)
@@ -127,7 +122,7 @@ def _commit_states(
 
 
 def _as_corrections(
-    table: RawTable, additions: pl.DataFrame, stored: pl.DataFrame, counts: "TableReport"
+    table: RawTable, additions: pl.DataFrame, stored: pl.DataFrame, counts: TableReport
 ) -> pl.DataFrame:
     """Completes additions by the stored values of their keys; those that differ become known now."""
     key, payload, created = key_of(table, additions), table.payload, pl.col("created_timestamp")

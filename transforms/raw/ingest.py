@@ -11,6 +11,7 @@ from pathlib import Path
 import polars as pl
 
 from feature_repo.command_line import Progress, silent
+from feature_repo.contract import contract_of
 from feature_repo.errors import InputError
 from feature_repo.home import Home
 from transforms import parquet
@@ -19,6 +20,7 @@ from transforms.raw.commit import commit
 from transforms.raw.declared import raw_tables
 from transforms.raw.files.members import PassedOver
 from transforms.raw.known_sources import KnownSources
+from transforms.raw.report import Report, TableReport
 from transforms.raw.staging import Staging, staging_in
 from transforms.raw.table import RawTable
 from transforms.raw.validate import QUARANTINE, validate
@@ -46,55 +48,6 @@ class Batch:
     done: float = 0
     total: float = 0
     left_out: Mapping[str, int] = field(default_factory=dict)
-
-
-@dataclass
-class TableReport:
-    """Counts of the rows of one table in an import.
-
-    Attributes:
-        read: rows of the source, malformed lines included.
-        added: growth of the table in rows.
-        duplicates: rows that repeat another row of the same import.
-        corrected: rows that changed the values of a stored row; only counted where ``corrects`` is set.
-        conflicts: duplicates with other values than the row that they repeat; likewise.
-        quarantined: rows that were refused.
-        days_touched: files of the table that were written.
-        reasons: reason of refusal → number of rows.
-        left_out: kind of rows that are not wanted → number of rows; they are not among those read.
-    """
-
-    read: int = 0
-    added: int = 0
-    duplicates: int = 0
-    corrected: int = 0
-    conflicts: int = 0
-    quarantined: int = 0
-    days_touched: int = 0
-    reasons: dict[str, int] = field(default_factory=dict)
-    left_out: dict[str, int] = field(default_factory=dict)
-
-    @property
-    def known(self) -> int:
-        """Rows that added none to the table: they were stored before this import, or correct a stored row."""
-        return max(self.read - self.quarantined - self.duplicates - self.added - self.corrected, 0)
-
-
-@dataclass
-class Report:
-    """The result of one import.
-
-    Attributes:
-        source: name of the source.
-        seconds: wall time of the import.
-        tables: table → counts of its rows.
-        passed_over: files of the source that were not read.
-    """
-
-    source: str
-    seconds: float = 0.0
-    tables: dict[str, TableReport] = field(default_factory=dict)
-    passed_over: list[PassedOver] = field(default_factory=list)
 
 
 def ingest(
@@ -170,8 +123,20 @@ def ingest(
     return report
 
 
+def _table(home: Home, name: str) -> RawTable:
+    tables = raw_tables(home)
+    if name not in tables:
+        contract = contract_of(home)
+        raise InputError(
+            expected=f"a project that has the raw table {name}, such as one with the definitions of music",
+            found=f"the project {contract.project.name}, which has {', '.join(sorted(tables)) or 'none'}",
+            next_command=f'{contract.import_command()}  (or: extends = ["music"] in {contract.project.file})',
+        )
+    return tables[name]
+
+
 def _stage(home: Home, source: str, batch: Batch, staging: Staging, report: Report) -> None:
-    table = raw_tables(home)[batch.table]
+    table = _table(home, batch.table)
     counts = report.tables.setdefault(table.name, TableReport())
     accepted, refused = validate(table, batch.rows)
     malformed = batch.malformed

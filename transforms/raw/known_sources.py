@@ -13,17 +13,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from feature_repo.home import Home
 from feature_repo.whole_files import write_whole
 from transforms import parquet
 from transforms.raw import left_out
 from transforms.raw.files.members import PassedOver
+from transforms.raw.report import TableReport
 from transforms.raw.table import RawTable
-
-if TYPE_CHECKING:
-    from transforms.raw.ingest import TableReport
 
 _FOLDER = ".sources"
 _TIME_DEPENDENT = "in the future"
@@ -59,13 +56,11 @@ class KnownSources:
     def __init__(self, home: Home, tables: dict[str, RawTable]) -> None:
         self._home, self._tables = home, tables
 
-    def noted(self, content: str) -> tuple[dict[str, "TableReport"], list[PassedOver]] | None:
+    def noted(self, content: str) -> tuple[dict[str, TableReport], list[PassedOver]] | None:
         """The counts of an import that finds every row of a source stored, and the files that it passes over.
 
         None if the source is to be read.
         """
-        from transforms.raw.ingest import TableReport
-
         try:
             note = json.loads(self._path(content).read_text())
             is_valid = note["code"] == self._code(note["tables"]) and note["state"] == self._state(note["folders"])
@@ -78,7 +73,7 @@ class KnownSources:
     def note(
         self,
         content: str,
-        counts: dict[str, "TableReport"],
+        counts: dict[str, TableReport],
         passed_over: Iterable[PassedOver],
         folders: Iterable[Path],
     ) -> None:

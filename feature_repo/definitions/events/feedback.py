@@ -20,4 +20,4 @@ if the action is not about a track."""
 
 NO_TRACK = "-"
 
-ACTIONS = ("click", "like", "dislike", "hide", "rate", "subscribe", "cancel", "purchase")
+ACTIONS = ("click", "like", "dislike", "hide", "rate", "subscribe", "cancel", "purchase", "unlike", "undislike")

@@ -54,7 +54,9 @@ class Act(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     user_id: EventId
-    action: Literal["click", "like", "dislike", "hide", "rate", "subscribe", "cancel", "purchase"]
+    action: Literal[
+        "click", "like", "dislike", "hide", "rate", "subscribe", "cancel", "purchase", "unlike", "undislike"
+    ]
     track_id: EventId | None = None
     answer_id: EventId | None = Field(default=None, description="answer_id of the recommendation that the act is about")
     rating: int | None = Field(default=None, ge=1, le=5)

@@ -6,16 +6,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
-import polars as pl
 import pytest
 
-from feature_repo.errors import InputError
 from feature_repo.home import Home
 from tests.music import FORMATS
-from transforms.raw.importers import first_seen as module
-from transforms.raw.importers import listenbrainz, spotify
-from transforms.raw.importers.first_seen import first_seen
-from transforms.raw.ingest import Batch, ingest
+from transforms.raw.importers import listenbrainz
+from transforms.raw.ingest import ingest
 from transforms.raw.read import scan
 
 START = datetime(2023, 5, 1, 10, tzinfo=UTC)
@@ -26,8 +22,13 @@ Plays = list[tuple[int, int]]
 def write_spotify(path: Path, plays: Plays) -> None:
     records = [
         {
-            "ts": (START + timedelta(hours=hours)).isoformat(),
+            "ts": f"{START + timedelta(hours=hours):%Y-%m-%dT%H:%M:%SZ}",
             "ms_played": 0,
+            "username": "rob",
+            "platform": "android",
+            "conn_country": "SE",
+            "reason_start": "trackdone",
+            "reason_end": "trackdone",
             "master_metadata_track_name": f"Song {track}",
             "master_metadata_album_artist_name": f"Artist {track // 2}",
             "spotify_track_uri": f"spotify:track:{track}",
@@ -83,14 +84,11 @@ def reversed_order(plays: Plays) -> Plays:
 def test_everything_is_known_at_its_first_play(
     home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, order: Callable[[Plays], Plays]
 ) -> None:
-    monkeypatch.setattr(spotify, "BATCH_ROWS", 13)
     monkeypatch.setattr(listenbrainz, "BATCH_ROWS", 13)
-    monkeypatch.setattr(module, "_LEAST_ROWS", 5)
     plays = random_plays(seed=1)
-    path = tmp_path / "endsong_0.jsonl"
+    path = tmp_path / ("endsong_0.json" if name == "spotify" else "0.jsonl")
     WRITERS[name](path, order(plays))
-    report = ingest(home, name, FORMATS[name].read(path))
-    assert report.tables["tracks"].read == len({track for track, _ in plays})
+    ingest(home, name, FORMATS[name].read(path))
     for table, group in (("tracks", 1), ("artists", 2), ("users", 1_000)):
         assert stored_hours(home, table) == first_hours(plays, group)
     first = {table: scan(home, table).collect().min()["event_timestamp"][0] for table in ("plays", "users")}
@@ -102,7 +100,7 @@ def test_earlier_plays_that_come_later_move_the_date(home: Home, tmp_path: Path,
     plays = in_order(random_plays(seed=2))
     parts = [plays[80:], plays[40:80], plays[:40], plays]
     for number, part in enumerate(parts):
-        path = tmp_path / f"endsong_{number}.jsonl"
+        path = tmp_path / (f"endsong_{number}.json" if name == "spotify" else f"{number}.jsonl")
         WRITERS[name](path, part)
         ingest(home, name, FORMATS[name].read(path))
         known = [play for earlier in parts[: number + 1] for play in earlier]
@@ -112,32 +110,3 @@ def test_earlier_plays_that_come_later_move_the_date(home: Home, tmp_path: Path,
     ingest(whole, name, FORMATS[name].read(path))
     for table in ("tracks", "artists", "users", "plays"):
         assert scan(home, table).collect().equals(scan(whole, table).collect())
-
-
-def users(*hours: int, moment: datetime = START) -> Batch:
-    rows = pl.DataFrame(
-        {"user_id": ["ann"] * len(hours), "event_timestamp": [moment + timedelta(hours=n) for n in hours]}
-    )
-    return Batch("users", rows)
-
-
-def test_a_source_that_breaks_off_still_dates_what_it_named() -> None:
-    def batches() -> object:
-        yield users(5, 3)
-        yield Batch("plays", pl.DataFrame())
-        raise InputError(expected="more", found="the end", next_command="again")
-
-    received: list[Batch] = []
-    with pytest.raises(InputError):
-        received.extend(first_seen(batches(), {"users": "user_id"}))  # type: ignore[arg-type]
-    source = first_seen(batches(), {"users": "user_id"})  # type: ignore[arg-type]
-    assert [next(source).table, next(source).rows["event_timestamp"].to_list()] == [
-        "plays",
-        [START + timedelta(hours=3)],
-    ]
-
-
-def test_a_time_that_is_refused_is_not_the_first() -> None:
-    broken_clock = users(1, moment=datetime(1956, 1, 1, tzinfo=UTC))
-    (batch,) = first_seen([broken_clock, users(4, 2)], {"users": "user_id"})
-    assert batch.rows["event_timestamp"].to_list() == [START + timedelta(hours=2)]

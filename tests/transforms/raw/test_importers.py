@@ -1,12 +1,7 @@
 """Importers: real formats into raw tables, and errors for bad input."""
 
-import gzip
-import json
-import shutil
-import zipfile
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 import pytest
@@ -14,8 +9,9 @@ import pytest
 from feature_repo.errors import InputError
 from feature_repo.home import Home
 from tests.music import FORMATS
-from transforms.raw.ingest import Report, ingest
+from transforms.raw.ingest import ingest
 from transforms.raw.read import scan
+from transforms.raw.report import Report
 
 ITEM = "{0}|Film {0} (1995)|01-Jan-1995||http://x|" + "|".join(["0"] * 5 + ["1"] + ["0"] * 13)
 
@@ -31,32 +27,6 @@ def tiny_movielens(folder: Path, ratings: bytes = b"1\t2\t5\t881250949\n2\t2\t1\
     (folder / "u.user").write_text("1|24|M|writer|00000\n2|30|F|other|00000\n")
     (folder / "u.data").write_bytes(ratings)
     return folder
-
-
-def listen_record(number: int, **more: Any) -> dict[str, Any]:
-    return {
-        "user_name": "rob",
-        "listened_at": 1_700_000_000 + number,
-        "track_metadata": {"artist_name": "Björk", "track_name": f"Song {number}", "additional_info": {}},
-        **more,
-    }
-
-
-def stream_record(number: int, **more: Any) -> dict[str, Any]:
-    return {
-        "ts": f"2023-05-0{1 + number % 9}T10:00:0{number % 10}Z",
-        "username": "rob",
-        "platform": "Android OS 12 API 31 (samsung)",
-        "ms_played": 60_000,
-        "conn_country": "DE",
-        "master_metadata_track_name": f"Song {number}",
-        "master_metadata_album_artist_name": "Björk",
-        "spotify_track_uri": f"spotify:track:{number}",
-        "reason_start": "trackdone",
-        "reason_end": "trackdone",
-        "skipped": False,
-        **more,
-    }
 
 
 class TestMovieLens:
@@ -128,225 +98,3 @@ class TestLastfm:
             "not 6 fields between tabs, the first 6 numbers": 1,
         }
         assert report.tables["plays"].added == 1
-
-
-class TestListenBrainz:
-    def write(self, path: Path, listens: list[Any], opener: Any = open) -> Path:
-        with opener(path, "wt", encoding="utf-8") as handle:
-            handle.writelines((item if isinstance(item, str) else json.dumps(item)) + "\n" for item in listens)
-        return path
-
-    def test_an_export_is_read(self, home: Home, tmp_path: Path) -> None:
-        listens = [
-            listen_record(0, inserted_at=1_700_000_060.5),
-            listen_record(1, recording_msid="abc"),
-            listen_record(1, recording_msid="abc"),
-        ]
-        listens.append(
-            listen_record(2)
-            | {
-                "track_metadata": {
-                    "artist_name": "Björk",
-                    "track_name": "x",
-                    "additional_info": {
-                        "recording_mbid": "r1",
-                        "artist_mbids": ["a1", "a2"],
-                        "duration_ms": 1234,
-                    },
-                }
-            }
-        )
-        report = load(home, "listenbrainz", self.write(tmp_path / "a.jsonl", listens))
-        plays = scan(home, "plays").collect().sort("event_timestamp")
-        assert plays["track_id"].to_list() == ["mb:Björk/Song 0", "mb:abc", "mb:r1"]
-        assert plays["artist_id"].to_list() == ["mb:Björk", "mb:Björk", "mb:a1"]
-        assert plays["created_timestamp"][0] == datetime.fromtimestamp(1_700_000_060, UTC)
-        assert report.tables["plays"].duplicates == 1
-        assert scan(home, "tracks").collect()["duration_ms"].to_list().count(1234) == 1
-
-    def test_dumps_and_gzip_folders_are_read(self, home: Home, tmp_path: Path) -> None:
-        dump = {
-            "user_id": 7,
-            "timestamp": 1_700_000_000,
-            "track_metadata": {"artist_name": "A", "track_name": "B"},
-        }
-        folder = tmp_path / "dumps"
-        folder.mkdir()
-        self.write(folder / "1.listens.gz", [dump], gzip.open)
-        self.write(folder / "2.jsonl", [listen_record(3)])
-        load(home, "listenbrainz", folder)
-        assert set(scan(home, "plays").collect()["user_id"]) == {"lb:7", "lb:rob"}
-
-    def test_bad_lines_are_quarantined_and_the_rest_goes_on(self, home: Home, tmp_path: Path) -> None:
-        path = self.write(
-            tmp_path / "a.jsonl",
-            [
-                listen_record(0),
-                "{cut short",
-                {"no": "listen"},
-                listen_record(1, listened_at="soon"),
-                listen_record(2, user_name=None),
-                listen_record(3, listened_at=-5),
-                listen_record(4, listened_at=99_999_999_999),
-                listen_record(5),
-                "[]",
-                "5",
-            ],
-        )
-        path.write_bytes(path.read_bytes() + b"\xff\xfe{}\n")
-        report = load(home, "listenbrainz", path).tables["plays"]
-        assert report.added == 2
-        assert report.reasons == {
-            "not JSON, or cut short": 1,
-            "not a listen with listened_at, track_name and artist_name": 4,
-            "user_id is missing": 1,
-            "event_timestamp before 1970": 1,
-            "event_timestamp in the future": 1,
-            "not UTF-8": 1,
-        }
-
-    def test_a_truncated_gzip_keeps_what_came_before(self, home: Home, tmp_path: Path) -> None:
-        path = self.write(
-            tmp_path / "a.jsonl.gz", [listen_record(n, noise=str(hash(str(n)))) for n in range(9_000)], gzip.open
-        )
-        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-        with pytest.raises(InputError, match=r"whole file.*rows that could be read are stored.*get .* again"):
-            load(home, "listenbrainz", path)
-        stored_count = scan(home, "plays").collect().height
-        assert 0 < stored_count < 9_000
-
-    def test_another_format_is_told(self, home: Home, tmp_path: Path) -> None:
-        path = tmp_path / "a.jsonl"
-        path.write_text("user,track\n1,2\n")
-        with pytest.raises(InputError, match="no line of .* is a listen"):
-            load(home, "listenbrainz", path)
-
-
-class TestSpotify:
-    NAME = "Streaming_History_Audio_2023_0.json"
-
-    def test_a_folder_and_a_zip_of_it_say_the_same(self, home: Home, tmp_path: Path) -> None:
-        folder = tmp_path / "Spotify Extended Streaming History"
-        folder.mkdir()
-        (folder / self.NAME).write_text(json.dumps([stream_record(n) for n in range(8)]))
-        (folder / "ReadMe.json").write_text("{}")
-        report = load(home, "spotify", folder)
-        assert report.tables["plays"].added == 8
-        archive = tmp_path / "my_spotify_data.zip"
-        with zipfile.ZipFile(archive, "w") as zip_file:
-            zip_file.write(folder / self.NAME, f"Spotify Extended Streaming History/{self.NAME}")
-        second_report = load(home, "spotify", archive)
-        assert (second_report.tables["plays"].added, second_report.tables["plays"].known) == (0, 8)
-
-    def test_a_play_starts_before_it_is_known(self, home: Home, tmp_path: Path) -> None:
-        path = tmp_path / self.NAME
-        path.write_text(json.dumps([stream_record(0, skipped=None, reason_end="fwdbtn")]))
-        load(home, "spotify", path)
-        row = scan(home, "plays").collect().row(0, named=True)
-        assert row["created_timestamp"] == datetime(2023, 5, 1, 10, tzinfo=UTC)
-        assert row["event_timestamp"] == datetime(2023, 5, 1, 9, 59, tzinfo=UTC)
-        assert (row["device"], row["context"], row["skipped"]) == ("phone", "autoplay", True)
-
-    def test_what_is_no_track_is_quarantined(self, home: Home, tmp_path: Path) -> None:
-        path = tmp_path / self.NAME
-        podcast = stream_record(1, spotify_track_uri=None, episode_name="Talk")
-        path.write_text(
-            json.dumps([stream_record(0), podcast, stream_record(2, ts="yesterday"), stream_record(3, ms_played=-1)])
-        )
-        report = load(home, "spotify", path).tables["plays"]
-        assert report.added == 1
-        assert report.reasons == {
-            "not a track (a podcast or video)": 1,
-            "ts or ms_played cannot be read": 1,
-            "ms_played is too small": 1,
-        }
-        row = pl.read_parquet(home.quarantine("plays") / "*.parquet")["row"]
-        assert not row.str.contains("conn_country").any()
-
-    def test_truncated_json_keeps_what_came_before(self, home: Home, tmp_path: Path) -> None:
-        path = tmp_path / self.NAME
-        path.write_text(json.dumps([stream_record(n) for n in range(9)])[:-200])
-        with pytest.raises(InputError, match=r"whole JSON array.*8 plays.*are stored.*get the export again"):
-            load(home, "spotify", path)
-        assert scan(home, "plays").collect().height == 8
-
-    def test_another_format_is_told(self, home: Home, tmp_path: Path) -> None:
-        path = tmp_path / self.NAME
-        path.write_text('[{"endTime": "2023-05-01 10:00", "trackName": "x"}]')
-        with pytest.raises(InputError, match="holds no plays with a `ts`"):
-            load(home, "spotify", path)
-        empty = tmp_path / "empty"
-        empty.mkdir()
-        with pytest.raises(InputError, match="no JSON file"):
-            load(home, "spotify", empty)
-
-
-@pytest.mark.parametrize("name", FORMATS)
-def test_nothing_there_is_one_clear_error(home: Home, tmp_path: Path, name: str) -> None:
-    with pytest.raises(InputError, match=f"nothing at .*next: refrain import {name}"):
-        load(home, name, tmp_path / "absent")
-
-
-def test_memory_is_bounded_by_the_batch(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from transforms.raw.importers import movielens
-
-    monkeypatch.setattr(movielens, "BATCH_ROWS", 10)
-    ratings = b"".join(b"%d\t2\t5\t%d\n" % (n, 881_250_949 + n) for n in range(95))
-    folder = tiny_movielens(tmp_path / "ml", ratings)
-    sizes = [batch.rows.height for batch in FORMATS["movielens"].read(folder) if batch.table == "plays"]
-    assert max(sizes) == 10
-    assert sum(sizes) == 95
-    shutil.rmtree(folder)
-
-
-def billboard(folder: Path) -> Path:
-    folder.mkdir()
-    (folder / "hot100.csv").write_text(
-        "chart_week,current_week,title,performer,last_week,peak_pos,wks_on_chart\n"
-        "2019-01-05,1,Don't Stop,Anna Featuring Bob,2,1,9\n"
-        "2019-01-12,3,DON'T STOP,Anna,1,1,10\n"
-        "2019-01-12,no,Bad,Row,1,1,1\n"
-    )
-    pl.DataFrame(
-        {
-            "chart_date": [datetime(2019, 1, 5).date()],
-            "rank": [7],
-            "title": ["÷ (Divide)"],
-            "performer": ["Ed"],
-            "last_week": [0],
-            "peak": [7],
-            "weeks_on_chart": [1],
-        }
-    ).write_parquet(folder / "b200.parquet")
-    (folder / "notes.txt").write_text("x")
-    return folder
-
-
-def test_billboard(home: Home, tmp_path: Path) -> None:
-    report = load(home, "billboard", billboard(tmp_path / "charts"))
-    assert (report.tables["chart_entries"].added, report.tables["chart_entries"].quarantined) == (3, 1)
-    rows = scan(home, "chart_entries").sort("event_timestamp", "chart").collect()
-    assert rows["track_id"].to_list() == ["bb:b200:divide:ed", *["bb:hot100:dont-stop:anna"] * 2]
-    assert rows["rank"].to_list() == [7, 1, 3]
-    assert rows["event_timestamp"].to_list()[-1] == datetime(2019, 1, 12, tzinfo=UTC)
-    tracks = scan(home, "tracks").sort("track_id").collect()
-    assert tracks["artist_name"].to_list() == ["Ed", "Row", "Anna"]
-    second_report = load(home, "billboard", tmp_path / "charts")
-    assert sum(table.added for table in second_report.tables.values()) == 0
-
-
-def test_what_is_no_chart_is_refused(home: Home, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no b200 or hot100"):
-        load(home, "billboard", tiny_movielens(tmp_path / "ml"))
-    (tmp_path / "hot100.csv").write_text("a,b\n1,2\n")
-    with pytest.raises(InputError, match=r"no column \['chart_date'"):
-        load(home, "billboard", tmp_path / "hot100.csv")
-    (tmp_path / "hot100.parquet").write_bytes(b"PAR1")
-    with pytest.raises(InputError, match="hot100.parquet"):
-        load(home, "billboard", tmp_path / "hot100.parquet")
-
-
-def test_the_real_charts(home: Home, real_data: Path) -> None:
-    report = load(home, "billboard", real_data / "billboard-weekly" / "hot100.parquet")
-    counts = report.tables["chart_entries"]
-    assert counts.added > 0.999 * counts.read

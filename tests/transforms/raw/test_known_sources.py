@@ -11,8 +11,9 @@ import pytest
 from feature_repo.errors import InputError
 from feature_repo.home import Home
 from transforms.raw import known_sources
-from transforms.raw.ingest import Batch, Report, ingest
+from transforms.raw.ingest import Batch, ingest
 from transforms.raw.known_sources import content_of
+from transforms.raw.report import Report
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 

@@ -16,9 +16,9 @@ from feature_repo.home import Home
 from tests.own_tables import make_project, quarantined, stored
 from tests.postgres import Postgres, running
 from tests.processes import run_python
-from transforms.raw.ingest import Report, TableReport
 from transforms.raw.own_tables.request import TableRequest
 from transforms.raw.own_tables.run import import_query
+from transforms.raw.report import Report, TableReport
 
 QUERY = "SELECT id, customer AS customer_id, item, cents, gift, at FROM orders"
 CREATE = (

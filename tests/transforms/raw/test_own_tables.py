@@ -21,11 +21,11 @@ from feature_repo.home import Home
 from feature_repo.project import TableImport
 from tests.own_tables import make_project, quarantined, stored
 from transforms.raw.importers import format as importer_format
-from transforms.raw.ingest import Report
 from transforms.raw.own_tables import csv_table, json_table
 from transforms.raw.own_tables.files import open_table
 from transforms.raw.own_tables.request import TableRequest, parse_map
 from transforms.raw.own_tables.run import import_file
+from transforms.raw.report import Report
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 ROWS: list[dict[str, Any]] = [

@@ -14,8 +14,9 @@ from transforms.pure.audio.stft import RATE
 from transforms.pure.audio.track import analyze
 from transforms.raw import ingest as ingesting
 from transforms.raw.importers import audio as importer
-from transforms.raw.ingest import Report, ingest
+from transforms.raw.ingest import ingest
 from transforms.raw.read import scan
+from transforms.raw.report import Report
 from transforms.raw.simulate.sound.run import simulate_sound
 from transforms.raw.simulate.sound.score import SCALES
 from transforms.raw.simulate.sound.song import MOODS, Song, compose

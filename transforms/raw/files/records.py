@@ -4,8 +4,8 @@ import json
 import re
 import shlex
 from collections.abc import Callable, Iterator
-from functools import partial
-from typing import Any, TypeVar, overload
+from functools import cache, partial
+from typing import IO, Any, TypeVar, overload
 
 import ijson
 import msgspec
@@ -56,21 +56,20 @@ def records(member: Member, *places: str, shape: Any = dict, size: int = BATCH_R
     >>> batch.rows, batch.malformed
     ([{'id': 1}, {'id': 2}], [Malformed(reason='null in the place of an object', row='null')])
     """
-    decode = _decoder(shape)
     form = _form(member, places)
     if form == "lines":
-        yield from _lines(member, decode, size)
+        yield from _lines(member, shape, size)
         return
     data, failure = _read(member)
     if data is None:
         yield from _streamed(member, form, places, shape, size)
         return
-    if form == "array" and (rows := _undamaged(data, shape)) is not None:
+    if form == "array" and shape is not dict and (rows := _undamaged(data, shape)) is not None:
         for start in range(0, len(rows), size) or [0]:
             is_last = start + size >= len(rows)
             yield RowBatch(rows[start : start + size], done=member.size if is_last else 0)
     else:
-        yield from _batches(_whole_elements(member, data, form, places), decode, member.size, size)
+        yield from _batches(_whole_elements(member, data, form, places), _decoder(shape), member.size, size)
     if failure:
         raise failure
 
@@ -223,31 +222,63 @@ def _batches(
     yield batch
 
 
-def _lines(member: Member, decode: Callable[[Any], Any], size: int) -> Iterator[RowBatch[Any]]:
+def _lines(member: Member, shape: Any, size: int) -> Iterator[RowBatch[Any]]:
     batch: RowBatch[Any] = RowBatch()
-    fallback: str | None = None
+    decode = _line_decoder(member, shape)
+    at_once = msgspec.json.Decoder(dict[str, Any] if shape is dict else shape).decode_lines
     try:
         with utf8_bytes(member) as (handle, position):
-            for line in iter(partial(handle.readline, LONGEST_LINE), b""):
-                content = line.strip()
-                if not content:
-                    continue
-                if not content.isascii() and not _is_utf8(content):
-                    fallback = fallback or texts.recognize(member).encoding
-                    content = content.decode(fallback, "surrogateescape").encode(errors="replace")
-                    record = decode(content) if fallback == "cp1252" else _not_utf8(content)
-                else:
-                    record = decode(content)
-                (batch.malformed if isinstance(record, Malformed) else batch.rows).append(record)
-                if len(batch) >= size:
-                    batch.done = position()
-                    yield batch
-                    batch = RowBatch()
+            while lines := _block_of_lines(handle, size):
+                contents = [content for line in lines if (content := line.strip())]
+                for record in _decoded(contents, at_once) or map(decode, contents):
+                    (batch.malformed if isinstance(record, Malformed) else batch.rows).append(record)
+                    if len(batch) >= size:
+                        batch.done = position()
+                        yield batch
+                        batch = RowBatch()
     except InputError:
         yield batch
         raise
     batch.done = member.size
     yield batch
+
+
+def _block_of_lines(handle: IO[bytes], most: int) -> list[bytes]:
+    """The next lines, of one block or little more; those before a place where the member breaks off, if there are."""
+    lines: list[bytes] = []
+    read = 0
+    try:
+        while read < BLOCK and len(lines) < most and (line := handle.readline(LONGEST_LINE)):
+            lines.append(line)
+            read += len(line)
+    except InputError:
+        if not lines:
+            raise  # once more, as the next block has none
+    return lines
+
+
+def _decoded(lines: list[bytes], at_once: Callable[[bytes], list[Any]]) -> list[Any]:
+    """The records of whole lines, decoded at once; none if one of them is damaged."""
+    data = b"\n".join(lines)
+    try:
+        rows = at_once(data) if _is_utf8(data) else []
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return []
+    return rows if len(rows) == len(lines) else []
+
+
+def _line_decoder(member: Member, shape: Any) -> Callable[[bytes], Any]:
+    """A function that decodes one line, in the encoding of its file if it is no UTF-8."""
+    decode = _decoder(shape)
+    encoding = cache(lambda: texts.recognize(member).encoding)
+
+    def record(line: bytes) -> Any:
+        if _is_utf8(line):
+            return decode(line)
+        content = line.decode(encoding(), "surrogateescape").encode(errors="replace")
+        return decode(content) if encoding() == "cp1252" else _not_utf8(content)
+
+    return record
 
 
 def _streamed(member: Member, form: str, places: tuple[str, ...], shape: Any, size: int) -> Iterator[RowBatch[Any]]:

@@ -1,137 +1,120 @@
-"""Last.fm HetRec 2011 (GroupLens): dated tags, play counts and friends of 1,892 listeners.
+"""Last.fm: what people export of their own scrobbles, logs of players, and data sets of many listeners.
 
-The data are about artists, so that each artist is also the catalogue's one track of theirs. Only the tags are dated
-(by month): whoever tags an artist listened to them, so each listener, artist and month becomes one play with context
-``tag``. Play counts and friendships are one snapshot without a date and are stamped with the release of the
-collection (2011-05-31), so that no training row before it can see them.
+Last.fm has no export of its own; those of several tools are read, whatever the files' names: CSV with or without a
+header (``lastfm_csv``), pages of the API as JSON (``lastfm_json``), ``.scrobbler.log`` of Rockbox and other players
+(``lastfm_log``), Last.fm 1K and 360K (``lastfm_celma``), and the folder of HetRec 2011 (``lastfm_hetrec``). Tracks and
+artists are named by their names: ids of MusicBrainz are there for a part of the rows of a part of the layouts.
 """
 
-from collections.abc import Iterator
-from datetime import UTC, datetime
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
-import polars as pl
-
-from transforms.raw.importers.format import BATCH_ROWS, Format, Rows, lines
+from feature_repo.errors import InputError
+from transforms.raw.files.describe import describe
+from transforms.raw.files.members import Member, PassedOver, members
+from transforms.raw.files.records import first_object
+from transforms.raw.files.text import encoding_of
+from transforms.raw.importers.format import USER, Format
+from transforms.raw.importers.lastfm_celma import Profiles, celma_reader
+from transforms.raw.importers.lastfm_csv import csv_layout, read_csv
+from transforms.raw.importers.lastfm_hetrec import is_hetrec, read_hetrec
+from transforms.raw.importers.lastfm_json import is_pages, listener_of_pages, read_pages
+from transforms.raw.importers.lastfm_log import is_log, read_log
+from transforms.raw.importers.place_listener import place_listener
 from transforms.raw.ingest import Batch
-from transforms.raw.table import MICROSECONDS_UTC
 
-COLLECTED_SINCE = datetime(2005, 1, 1, tzinfo=UTC)
-RELEASED = datetime(2011, 5, 31, tzinfo=UTC)
-
-_FILES = ("artists.dat", "user_artists.dat", "tags.dat", "user_taggedartists.dat", "user_friends.dat")
-_TIME = {"event_timestamp": MICROSECONDS_UTC}
-_ARTISTS = {"artist_id": pl.String(), "name": pl.String(), **_TIME}
-_TRACKS = {
-    "track_id": pl.String(),
-    "artist_id": pl.String(),
-    "artist_name": pl.String(),
-    "title": pl.String(),
-    **_TIME,
-}
-_USERS = {"user_id": pl.String(), **_TIME}
-_PLAYS = {
-    "user_id": pl.String(),
-    "track_id": pl.String(),
-    "artist_id": pl.String(),
-    "context": pl.String(),
-    **_TIME,
-}
-_TAGS = {"user_id": pl.String(), "artist_id": pl.String(), "tag": pl.String(), **_TIME}
-_COUNTS = {"user_id": pl.String(), "artist_id": pl.String(), "plays": pl.Int64(), **_TIME}
-_FRIENDS = {"user_id": pl.String(), "friend_id": pl.String(), **_TIME}
+_HEAD = 1 << 16
 
 
-def read(path: Path) -> Iterator[Batch]:
-    """Yield artists and listeners first, then counts, friends and tags."""
-    LASTFM.check(path)
-    for name in _FILES:
-        if not (path / name).is_file():
-            raise LASTFM.mismatch(f"no file {name} in {path}")
-    yield from _artists(path / "artists.dat")
-    yield from _counts(path / "user_artists.dat")
-    yield from _friends(path / "user_friends.dat")
-    yield from _tagged(path / "user_taggedartists.dat", _tag_names(path / "tags.dat"))
+class _Source(NamedTuple):
+    """How a member is read.
+
+    Attributes:
+        read: function that yields its batches for a listener's id.
+        name: the listener's name in it or in its file name; empty if there is none.
+        is_of_many: whether its rows name their listeners.
+    """
+
+    read: Callable[[Member, str], Iterator[Batch]]
+    name: str = ""
+    is_of_many: bool = False
 
 
-def _rows(path: Path, rows: Rows, width: int, numeric: int) -> Iterator[tuple[list[str], int]]:
-    """Yield the fields of each line but the header; refuses lines of another width or without the numbers."""
-    for line_number, (line, position) in enumerate(lines(path, LASTFM)):
-        text = _text(line)
-        fields = text.split("\t")
-        is_numeric = all(field.lstrip("-").isdigit() for field in fields[:numeric])
-        if len(fields) >= width and is_numeric:
-            yield fields, position
-        elif line_number > 0 or len(fields) < width:  # the first line may be the header
-            rows.refuse(f"not {width} fields between tabs, the first {numeric} numbers", text)
+def read(path: Path, *, user: str | None = None) -> Iterator[Batch | PassedOver]:
+    """Yields the scrobbles of a path, file after file.
+
+    Args:
+        path: file, folder or archive.
+        user: id of the only listener; by default what the export says.
+
+    Raises:
+        InputError: with a ``user``, the scrobbles are of several people.
+    """
+    if is_hetrec(LASTFM.check(path)):
+        _refuse_many(path, user, ["HetRec 2011"])
+        yield from read_hetrec(path)
+        return
+    profiles = Profiles(path)
+    sources = {member.name: source for member in members(path) if (source := _source(member, profiles))}
+    _refuse_many(path, user, [name for name, source in sources.items() if source.is_of_many])
+    names = {source.name for source in sources.values()} - {""}
+    if len(names) > 1:
+        _refuse_many(path, user, sorted(names))
+    named = _names_by_folder(sources)
+
+    def read_member(member: Member) -> Iterator[Batch]:
+        source = sources[member.name]
+        name = source.name or named.get(str(PurePosixPath(member.name).parent), "")
+        listener = f"lastfm:{name}" if name else place_listener("lastfm", path, member)
+        yield from source.read(member, user or listener)
+
+    yield from LASTFM.each_member(path, read_member, lambda member: "" if member.name in sources else describe(member))
 
 
-def _text(line: bytes) -> str:
-    """Decode a line; the published files mix UTF-8 and ISO 8859-1."""
+def _source(member: Member, profiles: Profiles) -> _Source | None:
+    """How a member is read; None if it holds no scrobbles."""
+    if member.damage:
+        return None
     try:
-        return line.decode()
-    except UnicodeDecodeError:
-        return line.decode("latin-1")
+        with member.open() as handle:
+            data = handle.read(_HEAD)
+        head = data.decode(encoding_of(data), "replace").lstrip("\ufeff")
+        if is_log(head):
+            return _Source(read_log)
+        if reader := celma_reader(head, profiles):
+            return _Source(reader, is_of_many=True)
+        if head.lstrip().startswith(("[", "{")):
+            first = first_object(member)
+            return _Source(read_pages, listener_of_pages(member, first)) if is_pages(first) else None
+        layout = csv_layout(member, head)
+    except InputError:
+        return None
+    return _Source(lambda source, listener: read_csv(source, layout, listener), layout.name) if layout else None
 
 
-def _artists(path: Path) -> Iterator[Batch]:
-    artists, tracks = Rows("artists", _ARTISTS), Rows("tracks", _TRACKS)
-    for (key, name, *_), _position in _rows(path, artists, width=2, numeric=1):
-        artist = f"lastfm:{key}"
-        artists.rows.append((artist, name, COLLECTED_SINCE))
-        tracks.rows.append((artist, artist, name, name, COLLECTED_SINCE))
-    if not artists.rows:
-        raise LASTFM.mismatch(f"no line of {path} is an artist")
-    yield artists.flush(0, 1)
-    yield tracks.flush(0, 1)
+def _names_by_folder(sources: dict[str, _Source]) -> dict[str, str]:
+    """Folder → the only name that exports in it have, which is that of the others in it too."""
+    names: dict[str, set[str]] = {}
+    for member_name, source in sources.items():
+        if source.name:
+            names.setdefault(str(PurePosixPath(member_name).parent), set()).add(source.name)
+    return {folder: next(iter(found)) for folder, found in names.items() if len(found) == 1}
 
 
-def _counts(path: Path) -> Iterator[Batch]:
-    counts, users = Rows("play_counts", _COUNTS), Rows("users", _USERS)
-    seen: set[str] = set()
-    for (user, artist, plays, *_), _position in _rows(path, counts, width=3, numeric=3):
-        counts.rows.append((f"lastfm:{user}", f"lastfm:{artist}", int(plays), RELEASED))
-        if user not in seen:
-            seen.add(user)
-            users.rows.append((f"lastfm:{user}", COLLECTED_SINCE))
-        if len(counts.rows) >= BATCH_ROWS:
-            yield counts.flush(0, 1)
-    yield counts.flush(0, 1)
-    yield users.flush(0, 1)
+def _refuse_many(path: Path, user: str | None, found: list[str]) -> None:
+    if user and found:
+        raise InputError(
+            expected="with --user, the scrobbles of one person",
+            found=f"those of several in {path}: {', '.join(found[:5])}",
+            next_command=f"refrain import lastfm {path}  (each listener has an id)",
+        )
 
 
-def _friends(path: Path) -> Iterator[Batch]:
-    friends = Rows("friendships", _FRIENDS)
-    for (user, friend, *_), _position in _rows(path, friends, width=2, numeric=2):
-        friends.rows.append((f"lastfm:{user}", f"lastfm:{friend}", RELEASED))
-    yield friends.flush(0, 1)
-
-
-def _tag_names(path: Path) -> dict[str, str]:
-    rows = Rows("tags", _TAGS)
-    return {key: name for (key, name, *_), _position in _rows(path, rows, width=2, numeric=1)}
-
-
-def _tagged(path: Path, names: dict[str, str]) -> Iterator[Batch]:
-    size = path.stat().st_size
-    tags, plays = Rows("tags", _TAGS), Rows("plays", _PLAYS)
-    done = 0
-    for fields, position in _rows(path, tags, width=6, numeric=6):
-        done = position or done
-        user, artist, tag, day, month, year = fields[:6]
-        try:
-            moment = datetime(int(year), int(month), int(day), tzinfo=UTC)
-        except ValueError:
-            tags.refuse("no such day", "\t".join(fields))
-            continue
-        user_id, artist_id = f"lastfm:{user}", f"lastfm:{artist}"
-        tags.rows.append((user_id, artist_id, names.get(tag, f"tag {tag}"), moment))
-        plays.rows.append((user_id, artist_id, artist_id, "tag", moment))
-        if len(tags.rows) >= BATCH_ROWS:
-            yield tags.flush(done, size)
-            yield plays.flush(done, size)
-    yield tags.flush(size, size)
-    yield plays.flush(size, size)
-
-
-LASTFM = Format("lastfm", f"a folder with HetRec 2011's {', '.join(_FILES)}", read)
+LASTFM = Format(
+    "lastfm",
+    "scrobbles of Last.fm as CSV or as JSON of its API, .scrobbler.log of a player, or the data sets 1K, 360K or "
+    "HetRec 2011 (a folder)",
+    read,
+    options=USER,
+)

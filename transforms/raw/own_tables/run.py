@@ -9,7 +9,7 @@ from feature_repo.contract import contract_of
 from feature_repo.errors import InputError
 from feature_repo.home import Home
 from transforms.raw.declared import raw_tables
-from transforms.raw.ingest import Batch, Report, TableReport, ingest
+from transforms.raw.ingest import Batch, ingest
 from transforms.raw.own_tables.batches import to_batch
 from transforms.raw.own_tables.cursor import Cursor
 from transforms.raw.own_tables.database import open_query
@@ -17,6 +17,7 @@ from transforms.raw.own_tables.files import open_table
 from transforms.raw.own_tables.plan import Plan, make_plan
 from transforms.raw.own_tables.request import TIME, TableRequest
 from transforms.raw.own_tables.source import Chunk, OwnTable
+from transforms.raw.report import Report, TableReport
 from transforms.raw.table import CLOCK_TOLERANCE
 
 Show = Callable[[str], None]

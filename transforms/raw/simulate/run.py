@@ -7,7 +7,8 @@ import numpy as np
 from feature_repo.command_line import Progress, silent
 from feature_repo.home import Home
 from transforms import parquet
-from transforms.raw.ingest import Report, ingest
+from transforms.raw.ingest import ingest
+from transforms.raw.report import Report
 from transforms.raw.simulate.plays import listen
 from transforms.raw.simulate.texts import write
 from transforms.raw.simulate.world import Size, catalogue, draw, truth

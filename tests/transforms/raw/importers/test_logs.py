@@ -313,6 +313,11 @@ def test_files_without_logs_are_named(home: Home, tmp_path: Path) -> None:
     assert (passed_over.name, passed_over.why) == ("poem.log", "no line of a known log format")
 
 
+def test_of_several_addresses_the_first_is_the_client(home: Home, tmp_path: Path) -> None:
+    read(home, written(tmp_path, ['2001:db8::7, 10.0.0.1 - - [01/Mar/2024:10:05:00 +0000] "GET / HTTP/1.1" 200 5']))
+    assert stored(home, "requests").select("host_id", "client_ip").rows() == [(None, "2001:db8::7")]
+
+
 def test_lines_that_docker_wraps_are_read(home: Home, tmp_path: Path) -> None:
     (line,) = SAMPLES["common, combined or vhost_combined"][1:2]
     wrapped = {"log": f"{line}\n", "stream": "stdout", "time": "2024-03-01T10:05:00.1Z"}

@@ -19,8 +19,9 @@ from feature_repo.home import Home
 from transforms.processes import Died, Processes
 from transforms.pure.audio.stft import RATE
 from transforms.raw.importers.audio import AUDIO, BETWEEN, LABELLED
-from transforms.raw.ingest import Batch, Report, ingest
+from transforms.raw.ingest import Batch, ingest
 from transforms.raw.read import scan
+from transforms.raw.report import Report
 from transforms.raw.simulate.sound.song import compose
 from transforms.raw.simulate.sound.style import STYLES
 from transforms.raw.simulate.world import DEFAULT_START

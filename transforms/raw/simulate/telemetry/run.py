@@ -6,7 +6,8 @@ import numpy as np
 
 from feature_repo.command_line import Progress, silent
 from feature_repo.home import Home
-from transforms.raw.ingest import Batch, Report, ingest
+from transforms.raw.ingest import Batch, ingest
+from transforms.raw.report import Report
 from transforms.raw.simulate.telemetry.accounts import draw_accounts, logins, plays
 from transforms.raw.simulate.telemetry.endpoints import requests
 from transforms.raw.simulate.telemetry.hosts import host_metrics
