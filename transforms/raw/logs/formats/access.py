@@ -15,7 +15,7 @@ _RESULT = r'" (?P<status>[0-9]{3}|-) (?P<bytes>[0-9]+|-)'
 _USUAL = rf"{_TIME_AND}(?P<method>[A-Z]{{3,16}}) (?P<target>[!#-~]+) HTTP/[0-9.]+{_RESULT}(?P<rest> ?)"
 _LINES = (
     rf"^(?P<address>[!-~]+) [!-~]+ (?P<user>[!-~]+) {_USUAL}",
-    rf"^(?P<host>[!-~]+) (?P<address>[0-9A-Fa-f]*[.:][0-9A-Fa-f:.]+) [!-~]+ (?P<user>[!-~]+) {_USUAL}",
+    rf"^(?P<host>[!-~]*[!-+\--~]) (?P<address>[0-9A-Fa-f]*[.:][0-9A-Fa-f:.]+) [!-~]+ (?P<user>[!-~]+) {_USUAL}",
     r"^(?:(?P<host>\S*[^\s,]) (?P<address>[^\s-]*[.:]\S*) |(?P<client>[^\s,]+)(?:, ?[^\s,]+)* )"
     rf"\S+ (?P<user>\S+(?: \S+){{0,3}}) {_TIME_AND}(?P<request>.*?){_RESULT}(?P<rest> .*)?$",
 )
