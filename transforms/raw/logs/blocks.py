@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import polars as pl
 
+from feature_repo.errors import InputError
 from transforms.raw.files.members import Member
 from transforms.raw.files.text import utf8_bytes
 
@@ -49,13 +50,30 @@ def blocks(member: Member, size: int = BLOCK_BYTES) -> Iterator[Block]:
     with member.open() as handle:
         begins_empty = handle.read(2) == b"\0\0"  # a log that was cut at its beginning while it was written
     with _raw(member) if begins_empty else utf8_bytes(member) as (handle, position):
-        while data := handle.read(size):
-            data = rest + data
+        for piece in _read(handle, size):
+            data = rest + piece
             end = data.rfind(b"\n") + 1 or (len(data) if len(data) > LONGEST_LINE else 0)
             rest = data[end:]
             if end:
                 yield Block(_lines(data[:end]), position(), False, False)
     yield Block(_lines(rest), member.size, True, bool(rest))
+
+
+def _read(handle: BufferedReader, size: int) -> Iterator[bytes]:
+    """Yields blocks of bytes; the last one, where the file breaks off, before the error."""
+    data = b""
+    try:
+        while piece := handle.read1(size):
+            data += piece
+            if len(data) >= size:
+                yield data
+                data = b""
+    except InputError:
+        if data:
+            yield data
+        raise
+    if data:
+        yield data
 
 
 @contextmanager
@@ -74,7 +92,16 @@ def _lines(data: bytes) -> pl.Series:
     lines = pl.Series("line", texts, pl.String).str.strip_chars_end("\r")
     if lines.str.len_bytes().max() > LONGEST_LINE:  # type: ignore[operator]
         lines = lines.str.slice(0, LONGEST_LINE)
-    return lines.filter(lines.str.contains(r"\S"))
+    return _unwrapped(lines.filter(lines.str.contains(r"\S")))
+
+
+def _unwrapped(lines: pl.Series) -> pl.Series:
+    """Lines of the log that Docker wraps into JSON (``{"log": "…\\n", "stream": …}``)."""
+    is_wrapped = lines.str.starts_with('{"log":"')
+    if not is_wrapped.any():
+        return lines
+    inner = lines.filter(is_wrapped).str.json_path_match("$.log").str.strip_chars_end("\r\n")
+    return lines.scatter(is_wrapped.arg_true(), inner.fill_null(""))
 
 
 def _decoded(line: bytes) -> str:

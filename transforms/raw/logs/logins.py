@@ -9,6 +9,7 @@ import polars as pl
 PROGRAMS = ("sshd", "sshd-session", "sshd-auth")
 MOST_REPEATED = 10_000
 _REPEATED = r"^message repeated (?P<times>[0-9]+) times: \[ ?(?P<inner>.*)\]$"
+_LAST_REPEATED = r"^(?:--- )?last message repeated ([0-9]+) times?"
 _ATTEMPT = (
     r"^(?P<result>Failed|Accepted) \S+ for (?:(?:invalid|illegal) user )?(?P<user>.*) "
     r"from (?P<address>\S+) port (?P<port>[0-9]+)"
@@ -21,7 +22,7 @@ def logins(lines: pl.DataFrame) -> pl.DataFrame:
     Args:
         lines: columns ``host_id``, ``program``, ``pid``, ``number``, ``message`` and ``event_timestamp``.
     """
-    rows = lines.filter(pl.col("program").is_in(PROGRAMS))
+    rows = _repeated(lines).filter(pl.col("program").is_in(PROGRAMS))
     repeated = pl.col("message").str.extract_groups(_REPEATED).struct
     rows = rows.with_columns(
         times=repeated.field("times").cast(pl.Int64, strict=False).fill_null(1).clip(0, MOST_REPEATED),
@@ -37,4 +38,22 @@ def logins(lines: pl.DataFrame) -> pl.DataFrame:
         ),
         (pl.col("result") == "Accepted").alias("success"),
         "event_timestamp",
+    )
+
+
+def _repeated(lines: pl.DataFrame) -> pl.DataFrame:
+    """Lines such as "last message repeated 2 times", which old syslogs write, in the form of newer ones."""
+    times = lines["message"].str.extract(_LAST_REPEATED).alias("times")
+    if times.is_null().all():
+        return lines
+    is_again = pl.col("times").is_not_null()
+    before = {name: pl.col(name).shift(1).over("host_id") for name in ("program", "pid", "message")}
+    message = pl.format("message repeated {} times: [ {}]", "times", before["message"])
+    return (
+        lines.with_columns(times)
+        .with_columns(
+            pl.when(is_again).then(value).otherwise(name).alias(name)
+            for name, value in (before | {"message": message}).items()
+        )
+        .drop("times")
     )

@@ -1,10 +1,12 @@
 """Lines of a file to records: each line is parsed by the format that it has."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import polars as pl
 
+from feature_repo.errors import InputError
 from transforms.raw.files.members import Member
 from transforms.raw.logs.blocks import LONGEST_LINE, Block, blocks
 from transforms.raw.logs.format import COLUMNS, REASON, LogFile, LogFormat
@@ -73,8 +75,9 @@ def records(member: Member, size: int | None = None) -> Iterator[Records]:
 
 def _survey(member: Member, kind: LogFormat, file: LogFile, options: dict[str, int]) -> None:
     if kind.survey is not None:
-        for block in blocks(member, **options):
-            kind.survey(block.lines.filter(block.lines.str.contains(kind.pattern)), file)
+        with suppress(InputError):  # the records before the damage are read
+            for block in blocks(member, **options):
+                kind.survey(block.lines.filter(block.lines.str.contains(kind.pattern)), file)
 
 
 def _with_formats(lines: pl.Series, order: list[LogFormat]) -> pl.DataFrame:

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shutil
+import zipfile
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -151,7 +152,7 @@ def test_details_of_access_logs(home: Home, tmp_path: Path) -> None:
     assert vhost["user_id"] in (None, "ann")
     assert by[None, "203.0.113.9", "POST /a"]["latency_us"] == 250_000
     assert by[None, "203.0.113.9", "-"]["status"] == 400
-    assert by[None, "203.0.113.9", "GET /a"]["latency_us"] is None
+    assert by["example.org", "203.0.113.9", "GET /a"]["latency_us"] is None
     assert rows.filter(pl.col("user_id") == "a b")["endpoint"].to_list() == ["GET /{id}"]
     assert rows.filter(pl.col("user_id") == "ann")["client_ip"].to_list() == ["2001:db8::7"]
     assert rows.filter(pl.col("latency_us") == 252_000)["host_id"].to_list() == ["example.org"]
@@ -310,6 +311,36 @@ def test_files_without_logs_are_named(home: Home, tmp_path: Path) -> None:
     written(folder, SERVER_SAMPLES["RFC 3164"], "syslog")
     (passed_over,) = read(home, path.parent).passed_over
     assert (passed_over.name, passed_over.why) == ("poem.log", "no line of a known log format")
+
+
+def test_of_several_addresses_the_first_is_the_client(home: Home, tmp_path: Path) -> None:
+    read(home, written(tmp_path, ['2001:db8::7, 10.0.0.1 - - [01/Mar/2024:10:05:00 +0000] "GET / HTTP/1.1" 200 5']))
+    assert stored(home, "requests").select("host_id", "client_ip").rows() == [(None, "2001:db8::7")]
+
+
+def test_lines_that_docker_wraps_are_read(home: Home, tmp_path: Path) -> None:
+    (line,) = SAMPLES["common, combined or vhost_combined"][1:2]
+    wrapped = {"log": f"{line}\n", "stream": "stdout", "time": "2024-03-01T10:05:00.1Z"}
+    read(home, written(tmp_path, [json.dumps(wrapped, separators=(",", ":"))]))
+    assert stored(home, "requests")["endpoint"].to_list() == ["POST /a"]
+
+
+def test_the_repeated_message_of_old_syslogs_is_that_before_of_the_host(home: Home, tmp_path: Path) -> None:
+    failed = "sshd[7]: Failed password for root from 1.2.3.4 port 1 ssh2"
+    rest = [f"web1 {failed}", "web2 su: x", "web1 last message repeated 3 times", "web2 last message repeated 2 times"]
+    read(home, written(tmp_path, [f"Mar  1 10:05:0{number} {text}" for number, text in enumerate(rest)]))
+    assert (stored(home, "logins").height, stored(home, "log_lines").height) == (4, 4)
+
+
+def test_a_damaged_file_does_not_stop_the_others(home: Home, tmp_path: Path) -> None:
+    lines = [f"Mar  1 10:{n // 60:02}:{n % 60:02} web1 su: {n} {n * 7919}" for n in range(3_000)]
+    packed = gzip.compress("".join(f"{line}\n" for line in lines).encode())
+    with zipfile.ZipFile(tmp_path / "logs.zip", "w") as archive:
+        archive.writestr("log/auth.log.2.gz", packed[: len(packed) // 2])
+        archive.writestr("log/auth.log", "".join(f"{line}\n" for line in lines[-5:]))
+    report = read(home, tmp_path / "logs.zip")
+    assert [item.name for item in report.passed_over] == ["log/auth.log.2.gz"]
+    assert 1_000 < stored(home, "log_lines").height < 2_000
 
 
 def test_a_host_can_be_given(home: Home, tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
 """The formats "common", "combined" and "vhost_combined" of Apache and nginx.
 
 Apache "mod_log_config" and nginx "ngx_http_log_module". A host may stand in front of the address, with or without a
-port. What follows the bytes (referrer, agent, fields of one's own) is not read, but for a time that is named there.
+port; of several addresses, as proxies pass them on, the first counts. What follows the bytes (referrer, agent, fields
+of one's own) is not read, but for a time that is named there.
 """
 
 import polars as pl
@@ -14,8 +15,8 @@ _RESULT = r'" (?P<status>[0-9]{3}|-) (?P<bytes>[0-9]+|-)'
 _USUAL = rf"{_TIME_AND}(?P<method>[A-Z]{{3,16}}) (?P<target>[!#-~]+) HTTP/[0-9.]+{_RESULT}(?P<rest> ?)"
 _LINES = (
     rf"^(?P<address>[!-~]+) [!-~]+ (?P<user>[!-~]+) {_USUAL}",
-    rf"^(?P<host>[!-~]+) (?P<address>[0-9A-Fa-f]*[.:][0-9A-Fa-f:.]+) [!-~]+ (?P<user>[!-~]+) {_USUAL}",
-    r"^(?:(?P<host>\S+) (?P<address>[^\s-]*[.:]\S*) |(?P<client>\S+) )"
+    rf"^(?P<host>[!-~]*[!-+\--~]) (?P<address>[0-9A-Fa-f]*[.:][0-9A-Fa-f:.]+) [!-~]+ (?P<user>[!-~]+) {_USUAL}",
+    r"^(?:(?P<host>\S*[^\s,]) (?P<address>[^\s-]*[.:]\S*) |(?P<client>[^\s,]+)(?:, ?[^\s,]+)* )"
     rf"\S+ (?P<user>\S+(?: \S+){{0,3}}) {_TIME_AND}(?P<request>.*?){_RESULT}(?P<rest> .*)?$",
 )
 """The usual lines, without and with a host, which are found fast; and all others."""

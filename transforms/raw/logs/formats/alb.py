@@ -25,7 +25,7 @@ def _parse(lines: pl.Series, file: LogFile) -> pl.DataFrame:
         *request_line("request"),
         whole("status").alias("status"),
         whole("bytes").alias("bytes"),
-        host_id=known("host"),
+        host_id=known("host").fill_null(pl.col("request").str.extract("^[A-Z]+ [a-z]+://([^/:]+)")),
         client_ip=address("client"),
         latency_us=microseconds("taken") + microseconds("target") + microseconds("given"),
     )

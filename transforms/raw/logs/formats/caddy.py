@@ -12,7 +12,7 @@ import polars as pl
 from transforms.raw.files.times import read_time
 from transforms.raw.logs.format import REQUEST, LogFile, LogFormat, address, from_epoch, json_objects, known
 
-_PATTERN = r'^\{"level":"[a-z]+","ts":.*"(?:logger|msg)":'
+_PATTERN = r'^\{\s*"level"\s*:\s*"\w+"\s*,\s*"ts"\s*:.*"(?:logger|msg)"\s*:'
 
 
 class _Request(msgspec.Struct):
