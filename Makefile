@@ -68,8 +68,8 @@ test-extras: setup ## each extra of the wheel in a fresh environment, one after 
 simulate: setup ## raw events of a seeded world
 	$(RUN) transforms simulate
 
-import: setup ## raw events of SOURCE=movielens|lastfm|spotify|listenbrainz from DATA=path
-	$(RUN) transforms import $(SOURCE) $(DATA)
+import: setup ## raw events of SOURCE=movielens|lastfm|spotify|listenbrainz from DATA=path, of the listener USER=…
+	$(RUN) transforms import $(SOURCE) $(DATA) $(USER_ARGUMENT)
 
 build: setup ## raw events → feature tables
 	$(RUN) transforms build

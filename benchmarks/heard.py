@@ -1,8 +1,8 @@
 """The filter of heard tracks: its size online and its time, for listeners of 1 to 200,000 distinct tracks.
 
-Each listener plays as many tracks once, over thirty days. The features are built, applied and materialized as always.
-Measured are the bytes that Redis keeps for a pair of listener and track (``MEMORY USAGE``), and the time of a filter of
-420 candidates, half of them heard, as an answer needs. Every filter is compared with the truth.
+The rows of each listener, one a track, are pushed to the online store. Measured are the bytes that Redis keeps for a
+pair of listener and track (``MEMORY USAGE``), and the time of a filter of 420 candidates, half of them heard, as an
+answer needs. Every filter is compared with the truth.
 
     python -m benchmarks.heard [--quick]
 """
@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -22,45 +22,36 @@ from typing import Any
 import numpy as np
 
 from benchmarks.surroundings import MACHINE
-from feature_repo import clock
 from feature_repo.home import REPOSITORY, Home
 from feature_repo.stores import redis_server
 
 TRACKS, QUICK_TRACKS = (1, 1_000, 20_000, 200_000), (1, 1_000)
 CANDIDATES, LOOKUPS = 420, 50
 END = datetime(2026, 2, 1, tzinfo=UTC)
-COMMANDS = (("transforms", "build"), ("feature_repo", "apply"), ("feature_repo", "materialize"))
 
 
 def make_home(home: Home, sizes: tuple[int, ...]) -> None:
-    """Make a data folder with one listener of each size, and everything online."""
-    import polars as pl
+    """Apply the definitions in an empty data folder, and push the rows of one listener of each size."""
+    environment = {**os.environ, "REFRAIN_HOME": str(home.root)}
+    arguments = [sys.executable, "-W", "ignore", "-m", "feature_repo", "apply"]
+    subprocess.run(arguments, cwd=REPOSITORY, env=environment, check=True, stdout=subprocess.DEVNULL)
+    import pandas as pd
+    from feast.data_source import PushMode
 
-    from transforms.raw.ingest import Batch, ingest
+    from feature_repo.store import open_store
 
-    frames = []
     for size in sizes:
-        seconds = np.linspace(0, 30 * 86_400 - 1, size)
-        times = pl.Series([END - timedelta(days=30) + timedelta(seconds=float(second)) for second in seconds])
-        frames.append(
-            pl.DataFrame(
-                {
-                    "user_id": f"listener of {size}",
-                    "track_id": [f"t{number:07d}" for number in range(size)],
-                    "artist_id": [f"a{number // 12:06d}" for number in range(size)],
-                    "event_timestamp": times,
-                    "created_timestamp": times,
-                    "ms_played": 180_000,
-                }
-            )
+        rows = pd.DataFrame(
+            {
+                "user_id": f"listener of {size}",
+                "track_id": [f"t{number:07d}" for number in range(size)],
+                "event_timestamp": END,
+                "created_timestamp": END,
+                "plays": 1,
+                "idle_seconds_at": int(END.timestamp() * 1e6),
+            }
         )
-    columns = ("skipped", pl.Boolean), ("context", pl.String), ("device", pl.String)
-    plays = pl.concat(frames).with_columns(pl.lit(None, dtype).alias(name) for name, dtype in columns)
-    ingest(home, "benchmark", [Batch("plays", plays)])
-    environment = {**os.environ, "REFRAIN_HOME": str(home.root), clock.NOW: END.isoformat()}
-    for command in COMMANDS:
-        arguments = [sys.executable, "-W", "ignore", "-m", *command]
-        subprocess.run(arguments, cwd=REPOSITORY, env=environment, check=True, stdout=subprocess.DEVNULL)
+        open_store(home).push("user_track_history_push", rows, to=PushMode.ONLINE)
 
 
 def measure(home: Home, size: int) -> dict[str, Any]:

@@ -10,8 +10,14 @@ from feature_repo import clock
 from feature_repo.command_line import command_line, say
 from feature_repo.errors import InputError
 from feature_repo.home import Home
+from feature_repo.project import Project
 
 app = command_line("Predictions from promoted models and online features.")
+
+
+def _has_music() -> bool:
+    """Whether the models that a note would name can be trained here."""
+    return Project.load(Home.from_env().project_folder).has_music
 
 
 @app.command()
@@ -202,7 +208,7 @@ def text(
     for answer in analyzer.analyze(inputs):
         for line in [line_of_json(answer)] if as_json else as_lines(answer):
             say(line)
-    if analyzer.note and not as_json:
+    if analyzer.note and not as_json and _has_music():
         say(analyzer.note)
 
 
@@ -232,7 +238,7 @@ def analyze(
     if plot:
         picture.draw(analysis, plot, title=file.name)
         say(f"picture: {plot}")
-    if analyzer.note and not as_json:
+    if analyzer.note and not as_json and _has_music():
         say(analyzer.note)
 
 

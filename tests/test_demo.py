@@ -15,6 +15,8 @@ import demo
 from feature_repo.home import Home
 from tests.processes import run_python
 
+pytestmark = pytest.mark.journeys
+
 
 def export(path: Path, sessions: int) -> int:
     """Writes an extended export of Spotify: sessions of five plays, each of one album; returns the number of plays."""

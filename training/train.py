@@ -51,6 +51,8 @@ def forecast(home: Home, *, progress: Progress = silent) -> dict[str, int]:
         raise BundleError(
             expected="a promoted forecaster",
             found="none",
-            next_command="refrain model run trend_forecaster && refrain model promote trend_forecaster",
+            next_command="refrain model run trend_forecaster && refrain model promote trend_forecaster"
+            if forecasters
+            else "refrain model list --all  (no model of this project makes forecasts)",
         )
     return written

@@ -167,10 +167,24 @@ def simulate(
     from transforms.raw.simulate.run import simulate as run
     from transforms.raw.simulate.world import Size
 
+    _check_music()
     first = _first_day(start, days)
     with progress("simulate") as report_progress:
         report = run(Home.from_env(), Size(users, tracks, days, plays, first), seed, progress=report_progress)
     _say_report(report)
+
+
+def _check_music() -> None:
+    """Raises an InputError if the project lacks the tables of music, which a simulated world fills."""
+    from feature_repo.contract import contract_of
+
+    contract = contract_of(Home.from_env())
+    if not contract.project.has_music:
+        raise InputError(
+            expected="a project with the definitions of music",
+            found=f"the project {contract.project.name}, which is without",
+            next_command=f'{contract.import_command()}  (or: extends = ["music"] in {contract.project.file})',
+        )
 
 
 def _first_day(text: str, days: int) -> datetime:
@@ -214,6 +228,7 @@ def simulate_telemetry(
     from transforms.raw.simulate.telemetry.run import simulate_telemetry as run
     from transforms.raw.simulate.telemetry.schedule import TelemetrySize
 
+    _check_music()
     if quiet_days >= days:
         raise InputError(
             expected=f"fewer quiet days than days ({days})",
@@ -241,6 +256,7 @@ def simulate_sound(
     """
     from transforms.raw.simulate.sound.run import simulate_sound as run
 
+    _check_music()
     with progress("simulate sound") as report_progress:
         folder, report = run(Home.from_env(), songs=songs, seconds=seconds, seed=seed, progress=report_progress)
     _say_report(report)

@@ -6,11 +6,13 @@ from collections.abc import Iterator
 
 import pytest
 from fastapi.testclient import TestClient
+from typer.testing import CliRunner
 
 from feature_repo.home import Home
 from feature_repo.project import PROJECT
 from feature_repo.stores import redis_server
 from inference.api.app import create_app
+from refrain.cli import app
 from refrain.scaffold.example import example
 from refrain.scaffold.files import contents, write
 from tests.worlds import apply
@@ -68,3 +70,29 @@ def test_its_document_and_console_have_no_music(client: TestClient) -> None:
     assert not MUSIC.search(used), MUSIC.findall(used)
     page = client.get("/").text
     assert not MUSIC.search(page), MUSIC.findall(page)
+
+
+@pytest.mark.parametrize(
+    ("words", "following"),
+    [
+        (["recommend", "u1"], "refrain model list --all"),
+        (["forecast", "genre", "jazz"], "refrain model list --all"),
+        (["model", "forecast"], "refrain model list --all"),
+        (["model", "list"], "refrain model run orders_returned"),
+        (["send", "absent.jsonl", "--kind", "visits"], "--kind orders"),
+        (["build"], "refrain import table FILE --as orders"),
+        (
+            ["simulate", "--users", "2", "--tracks", "100", "--days", "2", "--plays", "20"],
+            "import table FILE --as orders",
+        ),
+    ],
+)
+def test_commands_name_nothing_that_the_project_lacks(stall: Home, words: list[str], following: str) -> None:
+    result = CliRunner().invoke(app, words)
+    assert not isinstance(result.exception, KeyError)
+    assert following in result.output.splitlines()[-1]
+    assert "&&" not in result.output
+
+
+def test_an_analyzed_text_names_no_models_of_music(stall: Home) -> None:
+    assert "not promoted" not in CliRunner().invoke(app, ["text", "hello"]).output

@@ -106,7 +106,7 @@ class PlaysOracle:
     def _segment(self, user: str, track: str, name: str, country: str | None) -> bool:
         since = self.now - DAYS_28
         own = self.users.get(user, {})
-        mine = segments(country or own.get("country"), own.get("birth_year"))
+        own_segments = segments(country or own.get("country"), own.get("birth_year"))
         members = {
             other
             for other, row in self.users.items()
@@ -115,7 +115,7 @@ class PlaysOracle:
         played = any(
             played == track and at >= since for other in members for played, _, at in self.plays.get(other, [])
         )
-        return name in mine and played
+        return name in own_segments and played
 
     def _rank(self, track: str, rank: int) -> bool:
         count = self.lately[track]

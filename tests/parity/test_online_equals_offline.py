@@ -23,6 +23,7 @@ SERVICES = (
     "recommendation_v1",
     "real_time_recommendation_v1",
     "listener_v1",
+    "heard_v1",
     "track_display_v1",
     "track_rights_v1",
 )
@@ -77,7 +78,7 @@ def test_slim_lookup_equals_the_training_sdk(in_world: Home, service: str) -> No
         for offline_value, online_value in zip(offline[name].to_list(), values, strict=True):
             assert to_python_value(offline_value) == to_python_value(online_value), name
             value_count += online_value is not None
-    assert value_count > spine.height
+    assert value_count > (0 if service == "heard_v1" else spine.height)  # most tracks were never heard
 
 
 @pytest.mark.parametrize("service", SERVICES)

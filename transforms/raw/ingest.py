@@ -11,6 +11,7 @@ from pathlib import Path
 import polars as pl
 
 from feature_repo.command_line import Progress, silent
+from feature_repo.contract import contract_of
 from feature_repo.errors import InputError
 from feature_repo.home import Home
 from transforms import parquet
@@ -122,8 +123,20 @@ def ingest(
     return report
 
 
+def _table(home: Home, name: str) -> RawTable:
+    tables = raw_tables(home)
+    if name not in tables:
+        contract = contract_of(home)
+        raise InputError(
+            expected=f"a project that has the raw table {name}, such as one with the definitions of music",
+            found=f"the project {contract.project.name}, which has {', '.join(sorted(tables)) or 'none'}",
+            next_command=f'{contract.import_command()}  (or: extends = ["music"] in {contract.project.file})',
+        )
+    return tables[name]
+
+
 def _stage(home: Home, source: str, batch: Batch, staging: Staging, report: Report) -> None:
-    table = raw_tables(home)[batch.table]
+    table = _table(home, batch.table)
     counts = report.tables.setdefault(table.name, TableReport())
     accepted, refused = validate(table, batch.rows)
     malformed = batch.malformed

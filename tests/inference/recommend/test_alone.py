@@ -1,17 +1,22 @@
 """One listener alone: nothing that was ever heard is new to them, what is said of it is true, and nothing fails."""
 
 import numpy as np
+import polars as pl
 import pytest
 
+from feature_repo import clock
 from feature_repo.home import Home
 from feature_repo.manifest import load_address
 from feature_repo.packed.erase import erase_view
 from feature_repo.packed.server import WRITE_TIMEOUT, open_server
 from inference import RecommendationEngine
+from inference.features import OnlineFeatures
 from inference.recommend.heard import NOT_ONLINE
 from inference.recommend.models import OF_STRATEGY
+from inference.recommend.request import RequestOptions
 from tests.oracles.reasons import PlaysOracle
 from tests.worlds import ALONE
+from training.datasets import training_set
 from training.registry import CHAMPION, decision_of, versions
 
 UNHEARD = {f"track{number:04}" for number in range(1_300, 1_340)}
@@ -27,6 +32,10 @@ def test_not_heard_before_means_never_heard(engine: RecommendationEngine, in_alo
     assert len(oracle.heard(ALONE)) > 1_000  # more than user_history lists
     answer = engine.recommend(ALONE, count=200, most_by_artist=200)
     assert {item.track_id for item in answer.items} == UNHEARD
+    with pytest.MonkeyPatch.context() as patch:  # by the rows of pairs alone, as with many listeners
+        patch.setattr(engine._again, "heard_places", lambda listener: np.empty(0, np.int64))
+        by_pairs = engine.recommend(ALONE, count=200, most_by_artist=200)
+    assert {item.track_id for item in by_pairs.items} == UNHEARD
     assert len(engine.recommend(ALONE, count=10).items) == 10
     for strategy in ("collaborative", "content", "hybrid", "real_time", "cold_start"):
         items = engine.recommend(ALONE, count=30, strategy=strategy).items  # type: ignore[arg-type]
@@ -76,16 +85,22 @@ def test_the_champion_did_not_lose_to_a_simple_order(in_alone: Home) -> None:
 def test_a_store_without_the_old_plays_is_noticed(in_alone: Home, engine: RecommendationEngine) -> None:
     places = np.arange(5)
     assert engine._heard.among(ALONE, places, "track never heard") is None
-    listener = engine._look_up(ALONE, {}, engine_options())
+    listener = engine._look_up(ALONE, {}, RequestOptions())
     assert listener.witness in PlaysOracle(in_alone).heard(ALONE)
     heard, note = engine._heard_among(listener, places)
     assert (heard.tolist(), note) == ([0, 1, 2, 3, 4], None)
 
 
-def engine_options():  # type: ignore[no-untyped-def]
-    from inference.recommend.request import RequestOptions
-
-    return RequestOptions()
+def test_the_own_plays_online_are_those_of_a_training_set(in_alone: Home) -> None:
+    spine = pl.DataFrame({"user_id": [ALONE, "nobody"], "event_timestamp": [clock.now()] * 2})
+    offline = training_set("own_listening_v1", spine, home=in_alone).to_polars()
+    online = OnlineFeatures("own_listening_v1", in_alone).get({"user_id": spine["user_id"].to_list()}).values
+    for name, values in online.items():
+        assert list(values[0]) == offline[name][0].to_list()
+        assert values[1] is None
+    oracle = PlaysOracle(in_alone)
+    assert set(online["user_own_listening__track_ids"][0]) == oracle.heard(ALONE)
+    assert sum(online["user_own_listening__plays"][0]) == len(oracle.plays[ALONE])
 
 
 def test_without_the_old_plays_nothing_is_claimed(own_world: Home) -> None:

@@ -328,7 +328,9 @@ def test_the_client_imports_no_other_part_of_refrain() -> None:
         "from refrain import Client, AsyncClient; import sys; "
         f"print(sorted(name for name in sys.modules if name.partition('.')[0] in {names}))"
     )
-    assert _run(script) == str([f"feature_repo{part}" for part in ("", ".errors", ".extras", ".version")])
+    assert _run(script) == str(
+        [f"feature_repo{part}" for part in ("", ".errors", ".extras", ".feast_import", ".version")]
+    )
 
 
 def test_without_httpx_the_extra_is_named() -> None:

@@ -3,7 +3,6 @@
 import gzip
 import json
 import shutil
-import zipfile
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -39,23 +38,6 @@ def listen_record(number: int, **more: Any) -> dict[str, Any]:
         "user_name": "rob",
         "listened_at": 1_700_000_000 + number,
         "track_metadata": {"artist_name": "Björk", "track_name": f"Song {number}", "additional_info": {}},
-        **more,
-    }
-
-
-def stream_record(number: int, **more: Any) -> dict[str, Any]:
-    return {
-        "ts": f"2023-05-0{1 + number % 9}T10:00:0{number % 10}Z",
-        "username": "rob",
-        "platform": "Android OS 12 API 31 (samsung)",
-        "ms_played": 60_000,
-        "conn_country": "DE",
-        "master_metadata_track_name": f"Song {number}",
-        "master_metadata_album_artist_name": "Björk",
-        "spotify_track_uri": f"spotify:track:{number}",
-        "reason_start": "trackdone",
-        "reason_end": "trackdone",
-        "skipped": False,
         **more,
     }
 
@@ -221,65 +203,6 @@ class TestListenBrainz:
         path.write_text("user,track\n1,2\n")
         with pytest.raises(InputError, match="no line of .* is a listen"):
             load(home, "listenbrainz", path)
-
-
-class TestSpotify:
-    NAME = "Streaming_History_Audio_2023_0.json"
-
-    def test_a_folder_and_a_zip_of_it_say_the_same(self, home: Home, tmp_path: Path) -> None:
-        folder = tmp_path / "Spotify Extended Streaming History"
-        folder.mkdir()
-        (folder / self.NAME).write_text(json.dumps([stream_record(n) for n in range(8)]))
-        (folder / "ReadMe.json").write_text("{}")
-        report = load(home, "spotify", folder)
-        assert report.tables["plays"].added == 8
-        archive = tmp_path / "my_spotify_data.zip"
-        with zipfile.ZipFile(archive, "w") as zip_file:
-            zip_file.write(folder / self.NAME, f"Spotify Extended Streaming History/{self.NAME}")
-        second_report = load(home, "spotify", archive)
-        assert (second_report.tables["plays"].added, second_report.tables["plays"].known) == (0, 8)
-
-    def test_a_play_starts_before_it_is_known(self, home: Home, tmp_path: Path) -> None:
-        path = tmp_path / self.NAME
-        path.write_text(json.dumps([stream_record(0, skipped=None, reason_end="fwdbtn")]))
-        load(home, "spotify", path)
-        row = scan(home, "plays").collect().row(0, named=True)
-        assert row["created_timestamp"] == datetime(2023, 5, 1, 10, tzinfo=UTC)
-        assert row["event_timestamp"] == datetime(2023, 5, 1, 9, 59, tzinfo=UTC)
-        assert (row["device"], row["context"], row["skipped"]) == ("phone", "autoplay", True)
-
-    def test_what_is_no_track_is_quarantined(self, home: Home, tmp_path: Path) -> None:
-        path = tmp_path / self.NAME
-        podcast = stream_record(1, spotify_track_uri=None, episode_name="Talk")
-        path.write_text(
-            json.dumps([stream_record(0), podcast, stream_record(2, ts="yesterday"), stream_record(3, ms_played=-1)])
-        )
-        report = load(home, "spotify", path).tables["plays"]
-        assert report.added == 1
-        assert report.reasons == {
-            "not a track (a podcast or video)": 1,
-            "ts or ms_played cannot be read": 1,
-            "ms_played is too small": 1,
-        }
-        row = pl.read_parquet(home.quarantine("plays") / "*.parquet")["row"]
-        assert not row.str.contains("conn_country").any()
-
-    def test_truncated_json_keeps_what_came_before(self, home: Home, tmp_path: Path) -> None:
-        path = tmp_path / self.NAME
-        path.write_text(json.dumps([stream_record(n) for n in range(9)])[:-200])
-        with pytest.raises(InputError, match=r"whole JSON array.*8 plays.*are stored.*get the export again"):
-            load(home, "spotify", path)
-        assert scan(home, "plays").collect().height == 8
-
-    def test_another_format_is_told(self, home: Home, tmp_path: Path) -> None:
-        path = tmp_path / self.NAME
-        path.write_text('[{"endTime": "2023-05-01 10:00", "trackName": "x"}]')
-        with pytest.raises(InputError, match="holds no plays with a `ts`"):
-            load(home, "spotify", path)
-        empty = tmp_path / "empty"
-        empty.mkdir()
-        with pytest.raises(InputError, match="no JSON file"):
-            load(home, "spotify", empty)
 
 
 @pytest.mark.parametrize("name", FORMATS)

@@ -139,7 +139,8 @@ class OwnResult:
                     f"{figures.recall_at_20:11.4f}{figures.users:9}"
                 )
         yield f"report: {self.report}"
-        yield f"registered: {NAME} {self.version} (challenger). Next: refrain model promote {NAME}"
+        anyway = " --anyway" if self.evaluation.evidence is None else ""
+        yield f"registered: {NAME} {self.version} (challenger). Next: refrain model promote {NAME}{anyway}"
 
 
 def draw_page(data: OwnData, why: str, evaluation: OwnEvaluation) -> str:

@@ -65,7 +65,7 @@ def records(member: Member, *places: str, shape: Any = dict, size: int = BATCH_R
     if data is None:
         yield from _streamed(member, form, places, shape, size)
         return
-    if form == "array" and (rows := _undamaged(data, shape)) is not None:
+    if form == "array" and shape is not dict and (rows := _undamaged(data, shape)) is not None:
         for start in range(0, len(rows), size) or [0]:
             is_last = start + size >= len(rows)
             yield RowBatch(rows[start : start + size], done=member.size if is_last else 0)

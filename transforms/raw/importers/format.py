@@ -94,6 +94,7 @@ class Format:
         path: Path,
         read_member: Callable[[Member], Iterator[Batch]],
         why_not: Callable[[Member], str] = lambda member: "",
+        order: Callable[[Member], Any] | None = None,
     ) -> Iterator[Batch | PassedOver]:
         """Yield the batches of every member of ``path``, with the progress in all of it.
 
@@ -104,11 +105,14 @@ class Format:
             path: file, folder or archive.
             read_member: function that yields the batches of a member; their ``done`` is out of its size.
             why_not: function that returns why a member is not read ("a playlist, not a history"); empty if it is.
+            order: key by which members are sorted; by default they are read in the order of their names.
 
         Raises:
             InputError: the path does not exist, or its only member is damaged.
         """
         listed = list(members(self.check(path)))
+        if order is not None:
+            listed.sort(key=order)
         total, before = sum(member.size for member in listed), 0
         for member in listed:
             if why := member.damage or why_not(member):

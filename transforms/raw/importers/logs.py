@@ -1,112 +1,95 @@
-"""Host logs in the original formats: syslog with sshd's lines, and Apache's error log."""
+"""Server logs and access logs, in the formats of ``transforms/raw/logs/formats``, by the lines of each file.
+
+Reads files, folders and zip archives, packed and rotated files too: equal lines of two files are one line.
+"""
 
 from collections.abc import Iterator
-from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
 
-from transforms.raw.importers.format import BATCH_ROWS, Format, Rows, decoded, lines
+from feature_repo.errors import InputError
+from transforms.raw.files.describe import describe
+from transforms.raw.files.members import Member, PassedOver
+from transforms.raw.files.text import storable
+from transforms.raw.importers.format import Format
 from transforms.raw.ingest import Batch
-from transforms.raw.logs.formats import Line, attempt, parse, years
+from transforms.raw.logs import lines, requests
+from transforms.raw.logs.blocks import blocks
+from transforms.raw.logs.formats import formats
+from transforms.raw.logs.logins import logins
+from transforms.raw.logs.occurrences import Occurrences
+from transforms.raw.logs.parse import Records, recognized, records
+from transforms.raw.logs.rotation import age, log_of
 from transforms.raw.logs.templates import Templates
-from transforms.raw.table import MICROSECONDS_UTC
+from transforms.raw.validate import QUARANTINE
 
-LONGEST_LINE = 65_536
-_LINES = {
-    "host_id": pl.String(),
-    "program": pl.String(),
-    "number": pl.Int64(),
-    "level": pl.String(),
-    "template": pl.String(),
-    "message": pl.String(),
-    "event_timestamp": MICROSECONDS_UTC,
-}
-_LOGINS = {
-    "user_id": pl.String(),
-    "client_ip": pl.String(),
-    "session": pl.String(),
-    "success": pl.Boolean(),
-    "event_timestamp": MICROSECONDS_UTC,
-}
-_TEMPLATE_LENGTH = 256
+UNNAMED_HOST = "localhost"
+_HEAD_BYTES = 1 << 20
 
 
-def read(path: Path) -> Iterator[Batch]:
-    """Yield the lines of one file, or of every file ``*.log`` of a folder, as ``log_lines``; logins also as ``logins``.
+def read(path: Path, *, host: str | None = None) -> Iterator[Batch | PassedOver]:
+    """Yield lines of access logs as ``requests``, others as ``log_lines``, and attempts to log in also as ``logins``.
 
-    Where lines have no year, the newest line is of the year in which the file was last changed.
+    Args:
+        path: file, folder or zip archive.
+        host: host of the lines that name none.
 
     Raises:
-        InputError: the path does not exist, or no line is of a known format.
+        InputError: the path does not exist, or its only file is damaged.
     """
-    LOGS.check(path)
-    files = sorted(path.rglob("*.log")) if path.is_dir() else [path]
-    if not files:
-        raise LOGS.mismatch(f"no file *.log in {path}")
-    templates = Templates()
-    for number, file in enumerate(files):
-        yield from _read_file(file, templates, number, len(files))
+    return LOGS.each_member(path, _Reading(host).read_member, _why_not, age)
 
 
-def _read_file(file: Path, templates: Templates, file_index: int, file_count: int) -> Iterator[Batch]:
-    rows, logins = Rows("log_lines", _LINES), Rows("logins", _LOGINS)
-    newest = _newest_year(file)
-    parsed: list[Line] = []
-    for raw, _ in lines(file, LOGS):
-        text = decoded(raw[:LONGEST_LINE], rows)
-        if not text:
-            continue
-        line = parse(text, newest)
-        if line is None:
-            rows.refuse("of no known log format", text)
-        else:
-            parsed.append(line)
-    if not parsed and file_index + 1 == file_count:
-        raise LOGS.mismatch(f"no line of a known format in {file.name}")
-    parsed = _with_years(parsed, newest)
-    for line in parsed:
-        templates.learn(line.message)
-    counts: dict[tuple[str, str, datetime], int] = {}
-    for line in parsed:
-        host = line.host or file.stem
-        number = counts[host, line.program, line.at] = counts.get((host, line.program, line.at), -1) + 1
-        template = templates.match(line.message)[:_TEMPLATE_LENGTH]
-        rows.rows.append((host, line.program, number, line.level, template, line.message, line.at))
-        login = attempt(line)
-        for repetition in range(login.times if login else 0):
-            session = f"{host}/{line.pid or ''}/{login.port}/{number}/{repetition}"  # type: ignore[union-attr]
-            logins.rows.append((login.user, login.client_ip, session, login.success, line.at))  # type: ignore[union-attr]
-        if len(rows.rows) >= BATCH_ROWS:
-            yield rows.flush(file_index, file_count)
-    yield rows.flush(file_index + 1, file_count)
-    yield logins.flush(file_index + 1, file_count)
+class _Reading:
+    """What the files of one import share: the host, templates, and the counts of the file before in a rotation."""
+
+    def __init__(self, host: str | None) -> None:
+        self._host = host
+        self._templates = Templates()
+        self._log = ""
+        self._requests, self._lines = Occurrences(requests.IDENTITY), Occurrences(lines.IDENTITY)
+
+    def read_member(self, member: Member) -> Iterator[Batch]:
+        log, before = self._log, (self._requests, self._lines)
+        self._log = log_of(member)
+        earlier_requests, earlier_lines = before if self._log == log else (None, None)
+        self._requests = Occurrences(requests.IDENTITY, earlier_requests)
+        self._lines = Occurrences(lines.IDENTITY, earlier_lines)
+        for part in records(member):
+            refused = _refused(part)
+            if part.table == "requests":
+                yield Batch("requests", requests.requests(part.rows, self._host, self._requests), refused, part.done)
+            else:
+                rows = lines.log_lines(part.rows, self._host or UNNAMED_HOST, self._lines, self._templates)
+                yield Batch("log_lines", rows.drop("pid"), refused, part.done)
+                yield Batch("logins", logins(rows), done=part.done)
 
 
-def _newest_year(file: Path) -> int:
-    return datetime.fromtimestamp(file.stat().st_mtime, UTC).year
-
-
-def _with_years(parsed: list[Line], newest: int) -> list[Line]:
-    """Set the year of lines whose format has none; a date in the future is of the year before."""
-    needs_year = [line.program != "apache" for line in parsed]
-    if not any(needs_year):
-        return parsed
-    line_years = years([line.at.month for line in parsed], newest)
-    last = parsed[-1].at.replace(year=line_years[-1])
-    shift_years = 1 if last > datetime.now(UTC) else 0
-    return [
-        _with_year(line, year - shift_years) if missing else line
-        for line, year, missing in zip(parsed, line_years, needs_year, strict=True)
-    ]
-
-
-def _with_year(line: Line, year: int) -> Line:
+def _why_not(member: Member) -> str:
     try:
-        return replace(line, at=line.at.replace(year=year))
-    except ValueError:  # 29 February of a year that has none
-        return replace(line, at=line.at.replace(year=year, day=28))
+        head = next(blocks(member, _HEAD_BYTES)).lines
+    except InputError as error:
+        return error.found
+    if recognized(head):
+        return ""
+    content = describe(member)
+    return "no line of a known log format" if content == "text" else content
 
 
-LOGS = Format("logs", "a file or folder of logs in the format of syslog or of Apache's error log", read, repeats=False)
+def _refused(part: Records) -> pl.DataFrame:
+    """Refused lines for the quarantine; of access logs without what is private: queries, referrers and agents."""
+    texts = part.refused["line"]
+    if part.table == "requests":
+        texts = texts.str.extract(r"^([^?\"{\t]*(?:\"[^?\"{\t]*)?)").fill_null("")
+    rows = [storable(text) for text in texts]
+    return pl.DataFrame({"reason": part.refused["reason"], "row": pl.Series(rows, dtype=pl.String)}, schema=QUARANTINE)
+
+
+LOGS = Format(
+    "logs",
+    "a file, folder or zip archive of logs: " + ", ".join(formats()),
+    read,
+    repeats=False,
+    options={"host": f"host of lines that name none ({UNNAMED_HOST}, and none in access logs)"},
+)

@@ -72,8 +72,7 @@ def _read_history(
         is_other = pl.lit(user is None) & (pl.col("username") != export.username)
         own = pl.lit(PREFIX) + pl.col("username")
         frame = frame.with_columns(listener=pl.when(is_other).then(own).otherwise(pl.lit(id_)))
-        if len(export.usernames) > 1 or id_ not in countries:
-            _note_countries(frame, countries)
+        _note_countries(frame, countries)
         yield from _batches(frame, shape, [*batch.malformed, *malformed], left_out, countries, batch.done)
 
 
@@ -117,9 +116,9 @@ def _batches(
 
 def _note_countries(frame: pl.DataFrame, countries: dict[str, str]) -> None:
     """Keeps the country of each listener's first play of the first file, so that journeys are no new profiles."""
-    first = frame.drop_nulls("country").sort("ended").unique("listener", keep="first", maintain_order=True)
-    for listener, country in first.select("listener", "country").iter_rows():
-        countries.setdefault(listener, country)
+    is_new = ~pl.col("listener").is_in(list(countries)) & pl.col("country").is_not_null()
+    first = frame.filter(is_new).sort("ended").unique("listener", keep="first")
+    countries.update(first.select("listener", "country").iter_rows())
 
 
 _PUBLIC = re.compile(

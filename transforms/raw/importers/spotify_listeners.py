@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
+import msgspec
 import polars as pl
 
 from feature_repo.errors import InputError
@@ -24,8 +25,14 @@ PREFIX = "spotify:"
 UNNAMED = f"{PREFIX}me"
 """The listener of the only export in a data folder that does not say whose it is."""
 
-_FOLDERS = re.compile(r"(my[ _]?data|spotify (account|extended|technical).*|my_spotify_data.*)", re.IGNORECASE)
-"""Names of folders and archives that Spotify gives: they say nothing of the person."""
+_FOLDERS = re.compile(
+    r"my ?data|spotify account data|spotify extended streaming history|spotify technical log information", re.IGNORECASE
+)
+"""Folders that Spotify names within an export."""
+
+_NO_PERSON = re.compile(rf"/|{_FOLDERS.pattern}|(my[ _-]?)?spotify.*|downloads?|data|exports?|tmp", re.IGNORECASE)
+"""Names of folders and archives that say nothing of the person."""
+
 _MINUTE = "minute"
 _SAME, _OWN = 0.9, 0.3
 """Least shares of the plays of the smaller and of the larger export, while they overlap, that are the same."""
@@ -65,7 +72,7 @@ def place_of(name: str) -> str:
     ('mira/my_spotify_data.zip', '')
     """
     parts = list(PurePosixPath(name).parent.parts)
-    while parts and _FOLDERS.fullmatch(parts[-1]) and not parts[-1].lower().endswith(".zip"):
+    while parts and _FOLDERS.fullmatch(parts[-1]):
         parts.pop()
     return "/".join(parts)
 
@@ -134,8 +141,7 @@ def listeners(path: Path, home: Home | None, exports: dict[str, Export], user: s
             with the others or with what is stored.
     """
     named = {place: f"{PREFIX}{export.username}" for place, export in exports.items() if export.username}
-    usernames = {name for export in exports.values() for name in export.usernames or {export.account} - {""}}
-    if user and len(usernames) > 1:
+    if user and len(set[str]().union(*(_usernames(export) for export in exports.values()))) > 1:
         raise _several(path, sorted(place for place, export in exports.items() if export.usernames or export.account))
     if len(named) == len(exports) and user:
         return dict.fromkeys(exports, user)
@@ -151,6 +157,22 @@ def listeners(path: Path, home: Home | None, exports: dict[str, Export], user: s
         return dict.fromkeys(exports, user)
     known = _stored_signatures(home, stored, list(signatures.values())) if home else {}
     return _ids(path, groups, signatures, named, known)
+
+
+def _usernames(export: Export) -> set[str]:
+    """All names in an export: histories that were put together may have those of several people in one file."""
+    names = {export.account} if export.account and not export.usernames else set[str]()
+    for member, _ in export.histories.values() if export.usernames else ():
+        try:
+            for batch in records(member, shape=_Named):
+                names |= {row.username for row in batch.rows if row.username}
+        except InputError:
+            continue
+    return names
+
+
+class _Named(msgspec.Struct):
+    username: str | None = None
 
 
 def _grouped(signatures: dict[str, Signature], named: dict[str, str]) -> list[list[str]]:
@@ -237,9 +259,12 @@ def _minutes(plays: pl.LazyFrame, ended: str) -> pl.LazyFrame:
     return plays.filter(pl.col("ms_played") > 0).select(minute.alias(_MINUTE), "ms_played")
 
 
+def _stored_plays(home: Home) -> pl.LazyFrame:
+    return scan(home, "plays").filter(pl.col("reported_by").str.starts_with("spotify"))
+
+
 def _stored_listeners(home: Home) -> set[str]:
-    users = scan(home, "users").select("user_id").unique().collect()["user_id"]
-    return set(users.filter(users.str.starts_with(PREFIX)))
+    return set(_stored_plays(home).select("user_id").unique().collect()["user_id"])
 
 
 def _stored_signatures(home: Home, listeners: set[str], signatures: list[Signature]) -> dict[str, Signature]:
@@ -250,10 +275,10 @@ def _stored_signatures(home: Home, listeners: set[str], signatures: list[Signatu
     if not times:
         return known
     first, last = min(_bound(plays, "min") for plays in times), max(_bound(plays, "max") for plays in times)
-    stored = scan(home, "plays").filter(pl.col("reported_by").str.starts_with("spotify"))
     minutes = (pl.col("created_timestamp").dt.epoch("s") // 60).cast(pl.Int64)
     rows = (
-        stored.filter(minutes.is_between(first, last), pl.col("ms_played") > 0)
+        _stored_plays(home)
+        .filter(minutes.is_between(first, last), pl.col("ms_played") > 0)
         .select("user_id", minutes.alias(_MINUTE), "ms_played")
         .unique()
         .collect()
@@ -265,7 +290,7 @@ def _stored_signatures(home: Home, listeners: set[str], signatures: list[Signatu
 def _new_id(path: Path, place: str, taken: set[str], is_only: bool) -> str:
     """An id for a person without a name: of the folder where the export is, unless it is the only one."""
     parts = [*path.absolute().parts, *PurePosixPath(place).parts]
-    names = [part for part in reversed(parts) if part != "/" and not _FOLDERS.fullmatch(part)]
+    names = [part for part in reversed(parts) if not _NO_PERSON.fullmatch(part)]
     wanted = UNNAMED if is_only or not names else f"{PREFIX}{PurePosixPath(names[0]).stem}"
     return next(name for n in range(1, len(taken) + 2) if (name := f"{wanted}-{n}" if n > 1 else wanted) not in taken)
 

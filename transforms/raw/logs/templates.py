@@ -5,6 +5,7 @@ J. Zhu, Z. Zheng, M. R. Lyu, Drain: an online log parsing approach with fixed de
 """
 
 import re
+from collections.abc import Iterable
 
 HOLE = "<*>"
 SIMILAR = 0.5
@@ -16,56 +17,55 @@ MOST = 2_000
 LONGEST = 200
 """Most words of a line that are compared."""
 
-_MASKS = (
-    re.compile(r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?::\d+)?(?![\w.])"),
-    re.compile(r"(?<![\w:])(?:[0-9a-fA-F]{1,4}:){2,7}[0-9a-fA-F]{1,4}(?![\w:])"),
-    re.compile(r"(?<![\w])0x[0-9a-fA-F]+(?![\w])"),
-    re.compile(r"(?<![\w.])[-+]?\d+(?:\.\d+)?(?![\w.])"),
+_MASKS = re.compile(
+    r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?::\d+)?(?![\w.])"
+    r"|(?<![\w:])(?:[0-9a-fA-F]{1,4}:){2,7}[0-9a-fA-F]{1,4}(?![\w:])"
+    r"|(?<![\w])0x[0-9a-fA-F]+(?![\w])"
+    r"|(?<![\w.])[-+]?\d+(?:\.\d+)?(?![\w.])"
 )
+_DIGIT = re.compile(r"\d")
 
 
 class Templates:
-    """Groups of similar lines, learned one line at a time.
+    """Groups of similar lines.
 
     >>> templates = Templates()
-    >>> for user in ("ann", "bob", "cy"):
-    ...     template = templates.learn(f"session opened for user {user} by (uid=0)")
-    >>> template
-    'session opened for user <*> by (uid=0)'
+    >>> templates.learn(["session opened for user ann by (uid=0)", "session opened for user bob by (uid=7)"])
+    ['session opened for user <*> by (uid=<*>)', 'session opened for user <*> by (uid=<*>)']
     """
 
     def __init__(self) -> None:
         self._groups: dict[tuple[int, tuple[str, ...]], list[list[str]]] = {}
 
-    def learn(self, message: str) -> str:
-        """Add a line to its group; returns its template. Words that differ within the group become variable."""
-        words = split(message)
+    def learn(self, messages: Iterable[str]) -> list[str]:
+        """Add lines to their groups; returns the template of each line, as it is after the last one.
+
+        Words that differ within a group become variable. Lines that differ in numbers alone are compared once.
+        """
+        groups: dict[str, list[str]] = {}
+        joined = []
+        for message in messages:
+            masked = _MASKS.sub(HOLE, message)
+            group = groups.get(masked)
+            if group is None:
+                group = groups[masked] = self._join(masked.split()[:LONGEST])
+            joined.append(group)
+        return [" ".join(group) for group in joined]
+
+    def _join(self, words: list[str]) -> list[str]:
+        """Adds a line to its group; returns the group."""
         groups = self._groups.setdefault(_branch(words), [])
         best = _most_similar(groups, words)
         if best is None and len(groups) < MOST:
             groups.append(words)
-            return " ".join(words)
+            return words
         group = groups[best or 0]
         group[:] = [old if old == new else HOLE for old, new in zip(group, words, strict=True)]
-        return " ".join(group)
-
-    def match(self, message: str) -> str:
-        """The learned template of a line; its own words if no group is similar."""
-        words = split(message)
-        groups = self._groups.get(_branch(words), [])
-        best = _most_similar(groups, words)
-        return " ".join(words if best is None else groups[best])
-
-
-def split(message: str) -> list[str]:
-    """Split a line into words, with numbers and addresses masked."""
-    for mask in _MASKS:
-        message = mask.sub(HOLE, message)
-    return message.split()[:LONGEST]
+        return group
 
 
 def _branch(words: list[str]) -> tuple[int, tuple[str, ...]]:
-    first = (HOLE if any(letter.isdigit() for letter in word) else word for word in words[:DEPTH])
+    first = (HOLE if _DIGIT.search(word) else word for word in words[:DEPTH])
     return len(words), tuple(first)
 
 

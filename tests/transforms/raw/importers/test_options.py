@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+import demo
 from feature_repo.contract import Contract
 from feature_repo.errors import InputError
 from feature_repo.home import Home
@@ -72,3 +73,8 @@ def test_help_lists_the_options_with_their_formats(run: CliRunner) -> None:
 def test_reading_refuses_unknown_options(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no options"):
         list(LEDGER.batches(tmp_path, Home(tmp_path), user="mira"))
+
+
+def test_the_demo_says_whose_export_it_is_where_the_format_takes_it() -> None:
+    assert demo.listener_option("spotify", "mira") == ["--user", "mira"]
+    assert demo.listener_option("movielens", "ml:7") == demo.listener_option("spotify", None) == []
