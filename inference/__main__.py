@@ -185,7 +185,12 @@ def anomalies(
 @app.command()
 def text(
     texts: Annotated[list[str] | None, typer.Argument(metavar="TEXT", help="one or more; or none, with --file")] = None,
-    file: Annotated[Path | None, typer.Option(help="file with one text per line; '-' for standard input")] = None,
+    file: Annotated[
+        Path | None, typer.Option(help="table or JSON of texts, or a file with one a line; '-' for standard input")
+    ] = None,
+    column: Annotated[
+        str, typer.Option("--text", metavar="NAME", help="column or field with the texts of --file; found if left out")
+    ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="one JSON object per text")] = False,
 ) -> None:
     """Analyse texts: language, sentiment, emotion, tags, topic, measures.
@@ -197,7 +202,7 @@ def text(
     from inference.text.analyzer import TextAnalyzer
     from inference.text.console_output import as_lines, line_of_json, read
 
-    inputs = [*(texts or ()), *(read(file) if file else ())]
+    inputs = [*(texts or ()), *(read(file, column) if file else ())]
     if not inputs:
         raise InputError(
             expected="a text, or --file",

@@ -26,7 +26,7 @@ def import_(
         str,
         typer.Argument(
             metavar="FORMAT",
-            help="table, movielens, lastfm, spotify, listenbrainz, billboard, logs, audio, texts, sst2",
+            help="table, movielens, lastfm, spotify, listenbrainz, billboard, logs, metrics, audio, texts, sst2",
         ),
     ],
     path: Annotated[
@@ -57,8 +57,8 @@ def import_(
 ) -> None:
     """Store events of a known format, or of a table of your own, in the raw tables. Importing again adds nothing.
 
-    Formats: listening (movielens, lastfm, spotify, listenbrainz), charts (billboard), host logs (logs), sound files
-    (audio), texts with or without labels (texts, sst2).
+    Formats: listening (movielens, lastfm, spotify, listenbrainz), charts (billboard), host logs (logs) and metrics
+    (metrics), sound files (audio), texts with or without labels (texts, sst2).
 
     Tables of your own (table): Parquet, CSV, JSON lines, Arrow IPC, or a query of PostgreSQL. Each row is an event of
     the kind --as. What is recognized is shown first; --look shows it only. The options --map, --time and --time-format
