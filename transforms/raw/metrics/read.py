@@ -23,6 +23,9 @@ NAMES = 12
 """How many series a message names."""
 
 
+REGULAR = 0.9
+"""Least share of equal steps in a series for the others to be gaps."""
+
 _HINT = re.compile(r"sep=.$", re.IGNORECASE)
 """A line by which Excel is told the delimiter."""
 
@@ -137,6 +140,7 @@ def summary(measurements: Measurements) -> Iterator[str]:
     for name, readings in measurements.readings.items():
         if readings.missing:
             yield f"{name}: missing points: " + ", ".join(f"{count:,} {why}" for why, count in readings.missing.items())
+        yield from (f"{name}: {gap}" for gap in gaps(readings.points))
         for metric, given in readings.texts.items():
             yield f"{name}: no number in {storable(metric)!r} ({_quoted(given)})"
         for metric, unit in readings.measures.items():
@@ -144,6 +148,33 @@ def summary(measurements: Measurements) -> Iterator[str]:
                 yield f"{name}: {storable(metric)!r} is read in {'parts of one' if unit == 'ratio' else unit}"
         for note in readings.notes:
             yield f"{name}: {note}"
+
+
+def gaps(points: pl.DataFrame) -> Iterator[str]:
+    """How many points are absent from each series of regular steps, in words.
+
+    >>> from datetime import datetime, timedelta
+    >>> times = [datetime(2024, 3, 1) + timedelta(minutes=minute) for minute in range(20) if minute not in (7, 8)]
+    >>> list(gaps(pl.DataFrame({"entity": "web1", "metric": "load", "time": times})))
+    ['2 points absent from web1 load, in steps of 60 s']
+    """
+    series, between = ("entity", "metric"), pl.col("time").diff().dt.total_microseconds()
+    steps = (
+        points.filter(pl.col("metric").is_not_null())
+        .sort("time", maintain_order=True)
+        .select(*series, between=between.over(series))
+        .filter(pl.col("between") > 0)
+        .with_columns(steps=(pl.col("between") / pl.col("between").median()).over(series))
+        .group_by(series, maintain_order=True)
+        .agg(
+            seconds=pl.col("between").median() / 1e6,
+            regular=(pl.col("steps").round(6) == 1).mean(),
+            absent=(pl.col("steps").round() - 1).clip(0).sum(),
+        )
+        .filter(pl.col("regular") >= REGULAR, pl.col("absent") > 0)
+    )
+    for entity, metric, seconds, _, absent in steps.iter_rows():
+        yield f"{absent:,.0f} points absent from {storable(f'{entity} {metric}')}, in steps of {seconds:g} s"
 
 
 def _head(member: Member) -> Head:

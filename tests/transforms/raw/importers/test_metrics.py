@@ -178,6 +178,19 @@ def test_a_file_without_measurements_says_what_it_is(tmp_path: Path, content: st
     assert found in error.value.found
 
 
+def test_absent_points_of_regular_series_are_said(tmp_path: Path) -> None:
+    kept = [minute for minute in range(60) if minute not in (20, 21, 40)]
+    rows = [f"{START + timedelta(minutes=minute)},{minute},{minute if minute != 30 else ''}" for minute in kept]
+    path = written(tmp_path, "a.csv", "time,x,y\n" + "\n".join(rows))
+    assert list(summary(read(path))) == [
+        "a.csv: missing points: 1 empty",
+        "a.csv: 3 points absent from a x, in steps of 60 s",
+        "a.csv: 3 points absent from a y, in steps of 60 s",
+    ]
+    irregular = [f"{START + timedelta(minutes=minute**2)},{minute}" for minute in range(60)]
+    assert not list(summary(read(written(tmp_path, "b.csv", "time,x\n" + "\n".join(irregular)))))
+
+
 def test_series_are_chosen_and_folders_name_what_they_pass_over(tmp_path: Path) -> None:
     written(tmp_path, "a.csv", "time,x,y\n2024-03-01,1,2\n")
     written(tmp_path, "readme.txt", "a text\n")
