@@ -107,10 +107,19 @@ def forecast(
 
 @app.command()
 def anomalies(
-    file: Annotated[Path, typer.Argument(help="CSV with a header, or a JSON object per line: time, entity, numbers")],
+    file: Annotated[
+        Path, typer.Argument(help="table or JSON of times and numbers, or an export of a monitoring system")
+    ],
     detector: Annotated[
         str, typer.Option(help="system, performance, user_behavior, security, audio_quality, or none for untrained")
     ] = "system",
+    column: Annotated[
+        list[str] | None, typer.Option(help="column of a table with numbers; may be repeated; all if left out")
+    ] = None,
+    time: Annotated[str, typer.Option(help="column of a table with the times; found if left out")] = "",
+    series: Annotated[
+        list[str] | None, typer.Option(help="name of a metric, an entity or both; may be repeated; all if left out")
+    ] = None,
     plot: Annotated[Path | None, typer.Option(help="page to write with the incidents, such as out.html")] = None,
     sink: Annotated[
         list[str] | None, typer.Option(help="where to send notices: a file or an http(s) address; may be repeated")
@@ -118,7 +127,8 @@ def anomalies(
 ) -> None:
     """Detect anomalies in a file of observations: incidents with their causes.
 
-    Without a promoted model (--detector none), each column of numbers is scored against its own past.
+    Files: any table or JSON with a time and numbers, Prometheus, CloudWatch, Grafana, collectd, sysstat (sadf -d).
+    Without a promoted model (--detector none), each series of numbers is scored against its own past.
 
     Example: refrain anomalies metrics.csv --detector none --plot out.html
     """
@@ -135,13 +145,24 @@ def anomalies(
             next_command="refrain anomalies --help",
         )
     alerts = Alerts([sink_of(address) for address in sink or ()])
-    observations, errors = read(file)
+    found = read(file, columns=column or (), time=time, series=series or ())
+    observations, errors = found.observations, found.errors
+    if detector == "none" and not found.series:
+        raise InputError(
+            expected="numbers, which are scored without a model",
+            found=f"{len(observations):,} rows of times without any in {file}",
+            next_command="refrain anomalies FILE --detector system",
+        )
     model = AnomalyDetector() if detector == "none" else DETECTORS[detector].load(home=Home.from_env())
     detections = model.detect(observations)
     for error in errors[:5]:
         say(f"not read, {error}")
     if len(errors) > 5:
-        say(f"and {len(errors) - 5:,} more lines not read")
+        say(f"and {len(errors) - 5:,} more not read")
+    for note in found.notes:
+        say(note)
+    if len(found.series) > 1:
+        say(f"series: {', '.join(found.series)}")
     say(f"{len(observations):,} observations by {detections.model}: {len(detections.incidents)} incidents")
     for incident in detections.incidents:
         causes = ", ".join(f"{name} {share:.0%}" for name, share in incident.causes.items())
@@ -164,7 +185,12 @@ def anomalies(
 @app.command()
 def text(
     texts: Annotated[list[str] | None, typer.Argument(metavar="TEXT", help="one or more; or none, with --file")] = None,
-    file: Annotated[Path | None, typer.Option(help="file with one text per line; '-' for standard input")] = None,
+    file: Annotated[
+        Path | None, typer.Option(help="table or JSON of texts, or a file with one a line; '-' for standard input")
+    ] = None,
+    column: Annotated[
+        str, typer.Option("--text", metavar="NAME", help="column or field with the texts of --file; found if left out")
+    ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="one JSON object per text")] = False,
 ) -> None:
     """Analyse texts: language, sentiment, emotion, tags, topic, measures.
@@ -176,7 +202,7 @@ def text(
     from inference.text.analyzer import TextAnalyzer
     from inference.text.console_output import as_lines, line_of_json, read
 
-    inputs = [*(texts or ()), *(read(file) if file else ())]
+    inputs = [*(texts or ()), *(read(file, column) if file else ())]
     if not inputs:
         raise InputError(
             expected="a text, or --file",

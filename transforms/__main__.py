@@ -26,7 +26,7 @@ def import_(
         str,
         typer.Argument(
             metavar="FORMAT",
-            help="table, movielens, lastfm, spotify, listenbrainz, maloja, billboard, logs, audio, texts, sst2",
+            help="table, spotify, lastfm, movielens, logs, metrics, audio, texts …; all are listed below",
         ),
     ],
     path: Annotated[
@@ -57,7 +57,8 @@ def import_(
 ) -> None:
     """Store events of a known format, or of a table of your own, in the raw tables. Importing again adds nothing.
 
-    Formats: listening (movielens, lastfm, spotify, listenbrainz, maloja), charts (billboard), host logs (logs), sound
+    Formats: listening (spotify, lastfm, listenbrainz, maloja, apple-music, youtube-music, deezer, tidal), data sets
+    (movielens, million-playlist, yambda), charts (billboard), logs of servers (logs) and their metrics (metrics), sound
     files (audio), texts with or without labels (texts, sst2).
 
     Tables of your own (table): Parquet, CSV, JSON lines, Arrow IPC, or a query of PostgreSQL. Each row is an event of

@@ -275,7 +275,7 @@ def _detect(home: Home, name: str, content: bytes) -> dict[str, Any]:
     with tempfile.NamedTemporaryFile(suffix=".txt") as file:
         file.write(content)
         file.flush()
-        observations, _ = read(Path(file.name))
+        observations = read(Path(file.name)).observations
     result = detector.detect(observations)
     alarms = [place for place, detection in enumerate(result.detections) if detection.alarm]
     picture = svg.lines("Score", [[detection.score for detection in result.detections]], marks=alarms)

@@ -2,39 +2,55 @@
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from feature_repo.errors import InputError
 from inference.text.analyzer import MOST_TEXTS, TextAnswer, label
 
 _MAX_SHOWN = 100
+_TABLES = (".csv", ".tsv", ".json", ".jsonl")
 
 
-def read(path: Path) -> list[bytes]:
-    """Read the lines of a file or of standard input; empty ones are left out.
+def read(path: Path, column: str = "") -> Sequence[str | bytes]:
+    """Read the texts of a column, or the lines of a file or of standard input; empty ones are left out.
+
+    Args:
+        path: the file, in any encoding; ``-`` for standard input.
+        column: column or field of a table or of JSON. Without it, a table (.csv, .tsv) or JSON (.json, .jsonl) is read
+            by the usual names of columns, and of another file every line is a text.
 
     Raises:
-        InputError: there is no such file, or it has too many lines.
+        InputError: there is no such file, no such column, or it has too many texts.
     """
     if str(path) == "-":
-        content = sys.stdin.buffer.read()
+        lines: Sequence[str | bytes] = [line for line in sys.stdin.buffer.read().splitlines() if line.strip()]
     elif path.is_file():
-        content = path.read_bytes()
+        lines = _texts(path, column)
     else:
         raise InputError(
-            expected="a file with one text a line",
+            expected="a file of texts",
             found=f"nothing at {path}",
             next_command="refrain text --help",
         )
-    lines = [line for line in content.splitlines() if line.strip()]
     if len(lines) > MOST_TEXTS:
         raise InputError(
-            expected=f"{MOST_TEXTS:,} lines at the most",
+            expected=f"{MOST_TEXTS:,} texts at the most",
             found=f"{len(lines):,}",
             next_command=f"head -{MOST_TEXTS} '{path}' | refrain text --file -",
         )
     return lines
+
+
+def _texts(path: Path, column: str) -> list[str]:
+    from transforms.raw.files.members import single  # brings data frames, which serving does without
+    from transforms.raw.files.text import recognize
+    from transforms.raw.importers.texts import texts_of
+
+    if column or path.suffix.lower() in _TABLES:
+        return texts_of(path, column or None)
+    lines = (line.encode(errors="replace").decode() for line in recognize(single(path)).lines())
+    return [line for line in lines if line.strip("\ufeff \t\x0b\x0c")]
 
 
 def as_lines(answer: TextAnswer) -> Iterator[str]:

@@ -1,5 +1,6 @@
 """Files of observations, reports as pages, and notices of incidents: each incident is sent once."""
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -112,18 +113,54 @@ def test_csv_and_json_lines_are_read_alike(tmp_path: Path) -> None:
         Observation("h", START, {"cpu": 1.0, "note": None}),
         Observation("h", START + timedelta(minutes=1), {"cpu": 2.5, "note": None}),
     ]
-    assert file.read(csv) == file.read(json_lines) == (expected, [])
+    for path in (csv, json_lines):
+        found = file.read(path)
+        assert (found.observations, found.errors, found.series) == (expected, [], ["h cpu"])
+        assert found.notes == [f"{path.name}: no number in 'note' ('x')"]
 
 
 def test_the_file_is_the_entity_where_none_is_named(tmp_path: Path) -> None:
     path = tmp_path / "turbine.csv"
     path.write_text("time,value\n1767571200,5\nyesterday,6\n1767571260,nan\n")
-    observations, errors = file.read(path)
-    assert [(observation.entity, observation.at, observation.values) for observation in observations] == [
+    found = file.read(path)
+    assert [(observation.entity, observation.at, observation.values) for observation in found.observations] == [
         ("turbine", START, {"value": 5.0}),
         ("turbine", START + timedelta(minutes=1), {"value": None}),
     ]
-    assert errors == ["line 3: 'yesterday' is no time"]
+    assert found.errors == ["row 2: 'yesterday' is no time (no time of the form seconds since 1970)"]
+    assert found.notes == ["turbine.csv: missing points: 1 nan is no observation"]
+
+
+def test_columns_and_series_are_chosen_by_name(tmp_path: Path) -> None:
+    path = tmp_path / "hosts.csv"
+    path.write_text("when;host;cpu;load\n05.01.2026 00:00;a;1,5;7\n05.01.2026 00:00;b;2,5;8\n")
+
+    def values(**choice: object) -> list[tuple[str, object]]:
+        return [(found.entity, found.values) for found in file.read(path, **choice).observations]  # type: ignore[arg-type]
+
+    assert values() == [("a", {"cpu": 1.5, "load": 7.0}), ("b", {"cpu": 2.5, "load": 8.0})]
+    assert values(columns=["load"], time="when") == [("a", {"load": 7.0}), ("b", {"load": 8.0})]
+    assert values(series=["b cpu", "a load"]) == [("b", {"cpu": 2.5}), ("a", {"load": 7.0})]
+    assert values(series=["cpu"]) == [("a", {"cpu": 1.5}), ("b", {"cpu": 2.5})]
+    for choice, names in (({"columns": ["disk"]}, "'when', 'host'"), ({"series": ["disk"]}, "'a cpu', 'b cpu'")):
+        with pytest.raises(InputError, match=names):
+            values(**choice)
+
+
+def test_times_without_numbers_are_entities_to_look_up(tmp_path: Path) -> None:
+    path = tmp_path / "seen.csv"
+    path.write_text("timestamp,host_id\n2026-01-05,a\n")
+    assert file.read(path).observations == [Observation("a", START, {})]
+
+
+def test_points_of_one_time_are_as_many_observations(tmp_path: Path) -> None:
+    path = tmp_path / "twice.csv"
+    path.write_text("timestamp,x,y\n2026-01-05 00:01,3,4\n2026-01-05,1,\n2026-01-05,2,6\n")
+    assert [observation.values for observation in file.read(path).observations] == [
+        {"x": 1.0, "y": None},
+        {"x": 2.0, "y": 6.0},
+        {"x": 3.0, "y": 4.0},
+    ]
 
 
 @pytest.mark.parametrize("content", ["", "a,b\n1,2\n", "{}\n", "[1, 2]\n", "{broken\n", "timestamp,x\n"])
@@ -141,8 +178,8 @@ def test_a_file_without_observations_is_an_error(tmp_path: Path, content: str) -
 def test_no_bytes_break_the_reader(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
     path = tmp_path_factory.mktemp("bytes") / "any.csv"
     path.write_bytes(b"timestamp,x\n2026-01-05,1\n" + content)
-    observations, _ = file.read(path)
-    AnomalyDetector().detect(observations)
+    with contextlib.suppress(InputError):
+        AnomalyDetector().detect(file.read(path).observations)
 
 
 def test_a_page_shows_the_metric_and_escapes_names() -> None:
@@ -174,9 +211,15 @@ def test_the_command_tells_writes_and_teaches(tmp_path: Path) -> None:
     options = ["--plot", str(tmp_path / "out.html"), "--sink", str(tmp_path / "alerts.jsonl")]
     completed = subprocess.run([*command, *options], cwd=REPOSITORY, capture_output=True, text=True, check=True)
     assert "2026-01-05 05:0" in completed.stdout
-    assert "not read, line 312" in completed.stdout
+    assert "not read, row 311: 'never' is no time" in completed.stdout
+    assert "310 observations by untrained" in completed.stdout
     assert (tmp_path / "out.html").read_text().startswith("<!doctype html>")
     assert json.loads((tmp_path / "alerts.jsonl").read_text().splitlines()[-1])["entity"] == "web"
     failure = subprocess.run([*command[:-1], "everything"], cwd=REPOSITORY, capture_output=True, text=True, check=False)
     assert failure.returncode != 0
     assert "refrain anomalies --help" in failure.stderr + failure.stdout
+    (tmp_path / "text.csv").write_text("timestamp,state\n" + "2026-01-05,up\n" * 3_000)
+    command[4] = str(tmp_path / "text.csv")
+    failure = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert failure.returncode != 0
+    assert "3,000 rows, of which no number could be read ('state': 'up')" in " ".join(failure.stderr.split())

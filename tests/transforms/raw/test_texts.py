@@ -109,14 +109,11 @@ def test_a_file_of_texts_with_labels(home: Home, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "content"),
-    [("texts", b"title,body\n1,2\n"), ("texts", b""), ("sst2", b"no tab\nin here\n"), ("sst2", b"")],
+    [("texts", b"title,year\n1,2\n"), ("texts", b""), ("sst2", b"no tab\nin here\n"), ("sst2", b"")],
 )
 def test_a_file_of_another_format_is_refused(home: Home, tmp_path: Path, name: str, content: bytes) -> None:
     file = tmp_path / "file.tsv"
     file.write_bytes(content)
-    if content == b"" and name == "texts":
-        assert ingest(home, name, FORMATS[name].read(file)).tables["texts"].read == 0
-        return
     with pytest.raises(InputError):
         list(FORMATS[name].read(file))
 

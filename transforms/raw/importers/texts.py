@@ -1,25 +1,40 @@
-"""Texts of any origin: CSV with a header, or one JSON object per line.
+"""Texts of any origin: tables with a header, or JSON, in any encoding.
 
-``text`` is required. Optional are ``text_id``, ``entity`` (track, artist, user, corpus), ``entity_id``, ``kind``,
-``language``, ``author_id``, ``event_timestamp`` (ISO 8601, or seconds since 1970) and ``created_timestamp``. Defaults:
-the id is a digest of the content, the entity a corpus named after the file, the kind a sentence, the time that of the
-file. Columns ``sentiment`` and ``emotion`` are labels.
+A column of texts is required: the one that is named, else the first of ``TEXTS_OF``. Optional are ``text_id``,
+``entity`` (track, artist, user, corpus), ``entity_id``, ``kind``, ``language``, an author, a time and
+``created_timestamp``. Defaults: the id is a digest of the content (and of a column ``id``), the entity a corpus named
+after the file, the kind a sentence, the time that of the file. Columns ``sentiment`` and ``emotion`` are labels.
 """
 
-import csv
 import hashlib
 import json
-from collections.abc import Iterator
-from datetime import UTC, datetime
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from transforms.raw.importers.format import BATCH_ROWS, Format, Rows
+from feature_repo.errors import InputError
+from transforms.raw.files.members import Member, PassedOver, members
+from transforms.raw.files.records import records
+from transforms.raw.files.rows import RowBatch
+from transforms.raw.files.table import Table
+from transforms.raw.files.text import recognize, storable
+from transforms.raw.files.times import read_time, read_times
+from transforms.raw.importers.format import Format, Rows
 from transforms.raw.ingest import Batch
 from transforms.raw.table import MICROSECONDS_UTC
 from transforms.raw.tables.text_labels import TASKS
+
+TEXTS_OF = (
+    *("text", "lyrics", "content", "comment", "comment_text", "body", "review", "review_text", "message"),
+    *("description", "caption", "post", "tweet", "sentence"),
+)
+AUTHORS = ("author_id", "author", "user_id", "username", "user_name", "user")
+TIMES = ("event_timestamp", "created_at", "timestamp", "published_at", "posted_at", "date", "time")
+"""Usual names of columns, whatever the case, in the order in which they are tried."""
 
 TEXT_COLUMNS = {
     "text_id": pl.String(),
@@ -45,48 +60,115 @@ def text_id(source: str, *parts: str) -> str:
     return f"{source}:{hashlib.sha256(chr(31).join(parts).encode(errors='surrogatepass')).hexdigest()[:16]}"
 
 
-def read(path: Path) -> Iterator[Batch]:
-    """Yield the texts of a file and their labels.
+def read(path: Path, *, text: str | None = None) -> Iterator[Batch | PassedOver]:
+    """Yield the texts of a file, folder or archive, and their labels.
+
+    Args:
+        path: what to read.
+        text: name of the column or field of the texts; by default it is found.
 
     Raises:
-        InputError: the file does not exist, or has no column or field ``text``.
+        InputError: there is nothing at the path, or no column or field of texts.
     """
-    TEXTS.check(path)
-    if path.is_dir():
-        raise TEXTS.mismatch(f"{path} is a folder")
-    size = path.stat().st_size
-    modified = datetime.fromtimestamp(path.stat().st_mtime, UTC)
-    texts, labels = Rows("texts", TEXT_COLUMNS), Rows("text_labels", LABEL_COLUMNS)
-    for number, (row, position) in enumerate(_rows(path)):
-        if isinstance(row, str):
-            texts.refuse("not a JSON object" if row.startswith("{") or number else "cannot be read", row[:500])
-        elif not isinstance(row.get("text"), str):
-            if number == 0 and "text" not in row:
-                raise TEXTS.mismatch(f"no text among {list(row)[:12]} in {path}")
-            texts.refuse("no text", json.dumps(row, default=str)[:500])
-        else:
-            _append(row, path.stem, modified, texts, labels)
-        if len(texts.rows) >= BATCH_ROWS:
-            yield texts.flush(position, size)
-            yield labels.flush(position, size)
-    yield texts.flush(size, size)
-    yield labels.flush(size, size)
+    return TEXTS.each_member(path, partial(_read_member, column=text))
 
 
-def _append(row: dict[str, Any], source: str, modified: datetime, texts: Rows, labels: Rows) -> None:
-    text = row["text"]
-    try:
-        event_time = _moment(row.get("event_timestamp")) or modified
-        created = _moment(row.get("created_timestamp")) or event_time
-    except (ValueError, OverflowError, OSError, TypeError):
-        texts.refuse("a time that cannot be read", json.dumps(row, default=str)[:500])
-        return
+def texts_of(path: Path, column: str | None = None) -> list[str]:
+    """The texts of a file that are not empty, in its order.
+
+    Raises:
+        InputError: see ``read``.
+    """
+    rows = (
+        (row, name)
+        for member in members(TEXTS.check(path))
+        for batch, name in _batches(member, column)
+        for row in batch.rows
+    )
+    found = (row.get(name) for row, name in rows)
+    return [text for text in found if isinstance(text, str) and text.strip()]
+
+
+def _read_member(member: Member, column: str | None) -> Iterator[Batch]:
+    for batch, name in _batches(member, column):
+        texts, labels = Rows("texts", TEXT_COLUMNS), Rows("text_labels", LABEL_COLUMNS)
+        texts.malformed += batch.malformed
+        names = list(dict.fromkeys(key for row in batch.rows for key in row))
+        author, time = _first(AUTHORS, names), _first(TIMES, names)
+        written, created = _moments(batch.rows, time), _moments(batch.rows, "created_timestamp")
+        for row, at, created_at in zip(batch.rows, written, created, strict=True):
+            if not isinstance(row.get(name), str):
+                texts.refuse("no text", json.dumps(row, default=str))
+            elif not row[name].strip():
+                texts.refuse("empty text", json.dumps(row, default=str))
+            elif isinstance(at, str) or isinstance(created_at, str):
+                texts.refuse("a time that cannot be read", json.dumps(row, default=str))
+            else:
+                event_time = at or member.modified
+                _append(row, name, author, member.stem, event_time, created_at or event_time, texts, labels)
+        yield texts.flush(batch.done, member.size)
+        yield labels.flush(batch.done, member.size)
+
+
+def _batches(member: Member, column: str | None) -> Iterator[tuple[RowBatch[dict[str, Any]], str]]:
+    """Batches of the rows of a member, and the name of the column of their texts."""
+    text = recognize(member)
+    with text.open() as (handle, _):
+        start = handle.read(1 << 12).lstrip("\ufeff \t\r\n")
+    batches = records(member) if start.startswith(("{", "[")) else _table_rows(Table(text))
+    name = ""
+    for batch in batches:
+        names = list(dict.fromkeys(key for row in batch.rows for key in row))
+        if names and not name:
+            name = _first([column] if column else TEXTS_OF, names)
+            if not name:
+                raise InputError(
+                    expected=f"a column or field {column or 'of texts'} in {member.place}",
+                    found=f"{', '.join(storable(repr(name[:40])) for name in names[:12])}",
+                    next_command=f"refrain import texts {member.path} --text NAME",
+                )
+        yield batch, name
+
+
+def _table_rows(table: Table) -> Iterator[RowBatch[dict[str, Any]]]:
+    for batch in table.batches():
+        rows: list[dict[str, Any]] = [dict(zip(table.columns, row, strict=True)) for row in batch.rows]
+        yield RowBatch(rows, batch.malformed, batch.done)
+
+
+def _first(candidates: Sequence[str], names: Sequence[str]) -> str:
+    """The first of the candidates that is there, whatever the case; empty if none is."""
+    by_lower = {name.lower(): name for name in reversed(names)}
+    return next((by_lower[name.lower()] for name in candidates if name.lower() in by_lower), "")
+
+
+def _moments(rows: Sequence[dict[str, Any]], name: str) -> list[datetime | str | None]:
+    """The time of each row, None if it has none, or the text that is no time."""
+    given = [_field(row, name) for row in rows]
+    times = read_times(pl.Series([None if text is None else storable(text) for text in given], dtype=pl.String))
+    moments: list[datetime | str | None] = times.values.to_list()
+    for row in times.refused:
+        moments[row] = read_time(given[row]) or given[row]
+    return moments
+
+
+def _append(
+    row: dict[str, Any],
+    name: str,
+    author: str,
+    source: str,
+    event_time: datetime,
+    created: datetime,
+    texts: Rows,
+    labels: Rows,
+) -> None:
+    text = row[name].encode(errors="replace").decode()  # lone surrogates cannot be stored
     entity, entity_id, kind = (_field(row, column) for column in ("entity", "entity_id", "kind"))
     entity, entity_id, kind = entity or "corpus", entity_id or source, kind or "sentence"
-    row_id = _field(row, "text_id") or text_id(source, entity, entity_id, kind, text)
-    text = text.encode(errors="replace").decode()  # lone surrogates cannot be stored
+    own_id = _field(row, "id")
+    row_id = _field(row, "text_id") or text_id(source, entity, entity_id, kind, text, *([own_id] if own_id else []))
     texts.rows.append(
-        (row_id, entity, entity_id, kind, text, _field(row, "language"), _field(row, "author_id"), event_time, created)
+        (row_id, entity, entity_id, kind, text, _field(row, "language"), _field(row, author), event_time, created)
     )
     for task in TASKS:
         label = _field(row, task)
@@ -95,51 +177,15 @@ def _append(row: dict[str, Any], source: str, modified: datetime, texts: Rows, l
 
 
 def _field(row: dict[str, Any], name: str) -> str | None:
-    value = row.get(name)
+    value = row.get(name) if name else None
     return None if value is None or str(value).strip() == "" else str(value).strip()
 
 
-def _moment(value: Any) -> datetime | None:
-    if value is None or value == "":
-        return None
-    if isinstance(value, bool):
-        raise TypeError(value)
-    if isinstance(value, int | float):
-        return datetime.fromtimestamp(value, UTC)
-    try:
-        moment = datetime.fromisoformat(str(value).strip())
-    except ValueError:
-        return datetime.fromtimestamp(float(str(value)), UTC)
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def _rows(path: Path) -> Iterator[tuple[dict[str, Any] | str, int]]:
-    """Yield rows, or malformed lines as text, and the characters read so far."""
-    position = 0
-    with path.open(encoding="utf-8", errors="replace", newline="") as handle:
-        first = handle.read(1)
-        handle.seek(0)
-        if first == "{":
-            for line in handle:
-                position += len(line)
-                if line.strip():
-                    try:
-                        row = json.loads(line)
-                    except (ValueError, RecursionError):
-                        row = None
-                    yield row if isinstance(row, dict) else line, position
-            return
-        csv.field_size_limit(2_000_000)
-        reader = csv.DictReader(handle)
-        try:
-            for row in reader:
-                position += sum(len(value) for value in row.values() if isinstance(value, str))
-                yield {str(name).strip(): value for name, value in row.items() if name is not None}, position
-        except csv.Error as error:
-            yield str(error), position
-
-
 TEXTS = Format(
-    "texts", "a file with a column or field `text`: CSV with a header, or one JSON object a line", read, repeats=False
+    "texts",
+    "a column or field of texts, such as `text`, `lyrics` or `content`, in a table with a header or in JSON",
+    read,
+    repeats=False,
+    options={"text": "name of the column or field of the texts; by default one of the usual names"},
 )
 """Reader of texts."""
