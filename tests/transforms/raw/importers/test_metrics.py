@@ -178,6 +178,13 @@ def test_a_file_without_measurements_says_what_it_is(tmp_path: Path, content: st
     assert found in error.value.found
 
 
+def test_one_decimal_mark_is_that_of_all_columns(tmp_path: Path) -> None:
+    path = written(tmp_path, "a.csv", "time;bytes;load\n2024-03-01;1.234;5,5\n2024-03-02;2.345;6,25\n")
+    assert values(readings_of(path)) == {"a bytes": [1234.0, 2345.0], "a load": [5.5, 6.25]}
+    path = written(tmp_path, "b.csv", "time;share;load\n2024-03-01;1.234;5.5\n2024-03-02;2.345;6.25\n")
+    assert values(readings_of(path)) == {"b share": [1.234, 2.345], "b load": [5.5, 6.25]}
+
+
 def test_absent_points_of_regular_series_are_said(tmp_path: Path) -> None:
     kept = [minute for minute in range(60) if minute not in (20, 21, 40)]
     rows = [f"{START + timedelta(minutes=minute)},{minute},{minute if minute != 30 else ''}" for minute in kept]
