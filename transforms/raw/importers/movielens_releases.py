@@ -1,6 +1,6 @@
 """MovieLens since 1M: ``ratings``, ``movies``, ``tags`` and ``links``, as CSV or between ``::``.
 
-Listeners and films are dated by their first rating, films that nobody rated by the first rating of all. The year of a
+Listeners are dated by their first rating; films, as a catalogue, by the opening of MovieLens. The year of a
 film is the one in its title; ids elsewhere go to ``track_links``, tags to ``track_tags``. Ages (in ranges), occupations
 and zip codes of 1M are not read.
 """
@@ -8,6 +8,7 @@ and zip codes of 1M are not read.
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
 import polars as pl
@@ -37,6 +38,9 @@ _COLUMNS = {
 _SITES = {"imdbId": "imdb", "tmdbId": "tmdb"}
 _RELEASE = re.compile(r"ml-[a-z0-9-]+", re.IGNORECASE)
 _MOMENT = "event_timestamp"
+OPENED = datetime(1995, 1, 9, tzinfo=UTC)
+"""The day of the oldest ratings."""
+
 _USERS = {"user_id": pl.String(), _MOMENT: MICROSECONDS_UTC}
 _LAST_SECOND = 253_402_300_799
 
@@ -65,7 +69,7 @@ class Release:
     files: Mapping[str, Member]
 
     def read(self) -> Iterator[Batch]:
-        """Yields the ratings with what they are of, then tags, links, and films that nobody rated.
+        """Yields the films, the ratings with whose they are, then tags and links.
 
         Raises:
             InputError: a file is damaged.
@@ -73,19 +77,13 @@ class Release:
         films, no_films = self._films()
         genders, no_users = self._genders()
         yield Batch("users", pl.DataFrame(schema=_USERS), no_users)
-        first = pl.DataFrame(schema={"track_id": pl.String, _MOMENT: MICROSECONDS_UTC})
+        dated = films.with_columns(pl.lit(OPENED).cast(MICROSECONDS_UTC).alias(_MOMENT))
+        yield Batch("tracks", dated, no_films)
         for ratings, malformed, done, total in self._rows("ratings"):
-            plays, refused = self._plays(ratings, films, malformed)
-            first = (
-                pl.concat([first, plays.select("track_id", _MOMENT)]).group_by("track_id").agg(pl.col(_MOMENT).min())
-            )
+            plays, refused = self._plays(ratings, films, genders, malformed)
             for batch in played_batches(plays, refused, done=done, total=total):
                 yield _with_facts(batch, films, genders)
         yield from self._tags()
-        dated = films.join(first, on="track_id", how="left").with_columns(
-            pl.col(_MOMENT).fill_null(pl.lit(first[_MOMENT].min(), MICROSECONDS_UTC))
-        )
-        yield Batch("tracks", dated.join(first, on="track_id", how="anti"), no_films)
         yield from self._links(dated)
 
     def _rows(self, name: str) -> Iterator[tuple[pl.DataFrame, list[Malformed], float, float]]:
@@ -141,12 +139,15 @@ class Release:
         return genders, pl.DataFrame(malformed, schema=QUARANTINE, orient="row")
 
     def _plays(
-        self, rows: pl.DataFrame, films: pl.DataFrame, lines: list[Malformed]
+        self, rows: pl.DataFrame, films: pl.DataFrame, genders: pl.DataFrame, lines: list[Malformed]
     ) -> tuple[pl.DataFrame, pl.DataFrame]:
         rating = pl.col("rating").cast(pl.Float64, strict=False)
         reasons = {
             "no rating between 0.5 and 5": ~rating.is_between(0.5, 5).fill_null(False),
             **_reasons(),
+            "a listener that users lacks": ~self._id("userId").is_in(genders["user_id"].implode())
+            & (genders.height > 0),
+            "a film that movies lacks": ~self._id("movieId").is_in(films["track_id"].implode()) & (films.height > 0),
         }
         rated, refused = part_refused(rows, reasons, lines)
         plays = rated.select(
@@ -198,7 +199,7 @@ def _with_facts(batch: Batch, films: pl.DataFrame, genders: pl.DataFrame) -> Bat
     """Adds what the release says of films and listeners. Ratings are no plays that other services know too."""
     match batch.table:
         case "tracks":
-            rows = batch.rows.join(films.select("track_id", "genres", "released"), on="track_id", how="left")
+            rows = batch.rows.join(films, on="track_id", how="anti")
         case "users":
             rows = batch.rows.join(genders, on="user_id", how="left")
         case "plays":

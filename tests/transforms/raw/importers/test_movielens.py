@@ -10,6 +10,7 @@ import pytest
 from feature_repo.errors import InputError
 from feature_repo.home import Home
 from tests.transforms.raw.importers.service_examples import expected_of, load, plays, stored_bytes, stored_text, write
+from transforms.raw.importers.movielens_releases import OPENED
 from transforms.raw.read import scan
 
 FILMS = (
@@ -62,7 +63,7 @@ def test_a_release_is_read(home: Home, tmp_path: Path) -> None:
     assert tracks["genres"].to_list() == [["Drama", "Comedy"], [], ["War"]]
     assert tracks["released"].dt.year().to_list() == [1994, None, 2001]
     assert tracks["artist_id"].to_list() == ["ml-25m:Drama+Comedy", "ml-25m:unknown", "ml-25m:War"]
-    assert tracks["event_timestamp"].to_list() == [at(1000000100), at(1000000500), at(1000000100)]
+    assert tracks["event_timestamp"].to_list() == [OPENED] * 3
     links = scan(home, "track_links").collect().sort("site", "track_id").select("track_id", "site", "id").rows()
     assert links == [
         ("ml-25m:1", "imdb", "0114709"),
@@ -139,9 +140,16 @@ def test_a_folder_without_ratings_is_named(home: Home, tmp_path: Path) -> None:
         load(home, "movielens", tmp_path / "x")
 
 
-def test_dates_of_films_match_a_naive_reading(home: Home, tmp_path: Path) -> None:
+def test_dates_of_listeners_match_a_naive_reading(home: Home, tmp_path: Path) -> None:
     rows = [(user, film, 1_000_000_000 + 7_919 * user * film % 100_000) for user in range(1, 30) for film in (1, 2)]
     text = "userId,movieId,rating,timestamp\n" + "".join(f"{u},{f},3.5,{t}\n" for u, f, t in rows)
     load(home, "movielens", release(tmp_path / "ml-25m", text))
-    tracks = scan(home, "tracks").filter(pl.col("track_id") != "ml-25m:3").collect().sort("track_id")
-    assert tracks["event_timestamp"].to_list() == [at(min(t for _, f, t in rows if f == film)) for film in (1, 2)]
+    dates = dict(
+        scan(home, "users")
+        .filter(pl.col("user_id") != "ml-25m:9")
+        .select("user_id", "event_timestamp")
+        .collect()
+        .rows()
+    )
+    assert dates["ml-25m:5"] == at(min(t for u, _, t in rows if u == 5))
+    assert dates["ml-25m:17"] == at(min(t for u, _, t in rows if u == 17))
