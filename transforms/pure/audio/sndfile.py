@@ -90,6 +90,7 @@ def open_sndfile(file: IO[bytes], size: int, header: Header, start: int = 0) -> 
         content = SoundBytes(file, size, stated, place)
         return Forward(content), content
 
+    opened: tuple[Any, SoundBytes] | None
     try:
         opened = open_at(start, header)
     except soundfile.LibsndfileError:
