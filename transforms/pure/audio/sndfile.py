@@ -60,7 +60,7 @@ class SndfileSound:
             is_first = False
             yield buffer[:count].copy()
         if self._file.format == "MP3" and (place := self._content.next_frame()) is not None:
-            with self._rest(place) as rest:
+            with suppress(soundfile.LibsndfileError), self._rest(place) as rest:
                 if (rest.rate, rest.channels) == (self.rate, self.channels):
                     yield from rest.pieces(length)
 
