@@ -83,26 +83,23 @@ def open_ffmpeg(file: IO[bytes], size: int, header: Header) -> Iterator[FfmpegSo
         header: what its header states.
 
     Raises:
-        ValueError: it is no sound that FFmpeg knows; errors of PyAV are of this kind or OSError.
+        ValueError: it is no sound that FFmpeg knows.
         ModuleNotFoundError: PyAV is not installed.
     """
     import av
 
-    with av.open(SoundBytes(file, size, header), metadata_errors="ignore") as container:
-        if not container.streams.audio:
-            raise ValueError("no sound in it")
-        stream = container.streams.audio[0]
-        seconds = float(stream.duration * stream.time_base) if stream.duration else (container.duration or 0) / 1e6
-        is_known = seconds > 0 and container.format.name != _NO_LENGTH
-        rate = int(stream.rate or 0)
-        yield FfmpegSound(
-            rate,
-            int(stream.channels),
-            round(seconds * rate) if is_known else None,
-            int(_TOLERANCE_S * rate),
-            container,
-            stream,
-        )
+    try:
+        with av.open(SoundBytes(file, size, header), metadata_errors="ignore") as container:
+            stream = next(iter(container.streams.audio), None)
+            if stream is None or stream.codec_context is None:
+                raise ValueError("no sound in it that FFmpeg decodes")
+            seconds = float(stream.duration * stream.time_base) if stream.duration else (container.duration or 0) / 1e6
+            is_known = seconds > 0 and container.format.name != _NO_LENGTH
+            rate, channels = int(stream.rate or 0), int(stream.channels)
+            frames = round(seconds * rate) if is_known else None
+            yield FfmpegSound(rate, channels, frames, int(_TOLERANCE_S * rate), container, stream)
+    except av.FFmpegError as error:
+        raise ValueError(error.strerror or str(error)) from error
 
 
 def _decoded(packet: Any) -> Iterator[Any]:

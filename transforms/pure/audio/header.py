@@ -18,6 +18,7 @@ _LAST_PAGES = 200_000
 _PADDING = 4_096
 """Bytes of the last frames of an mp3 that may hold nothing but what the encoder added."""
 _ENDLESS = 1 << 40
+_TRIES = 8
 _ASF_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 
 
@@ -31,7 +32,7 @@ class Header:
         has_end: whether the mark of the last page is there, in formats that have one.
         edits: offset → bytes to read there, so that the decoder does not stop by the header.
         is_endless: whether the decoder is to be told of no end, as it guesses the length by the size of the file.
-        is_known: whether the header is one of those that are read here.
+        is_known: whether the file begins as one of those that are read here.
     """
 
     frames: int | None = None
@@ -64,7 +65,7 @@ def read_header(file: IO[bytes], size: int) -> Header:
         return _of_ogg(_at(file, max(size - _LAST_PAGES, 0), _LAST_PAGES))
     if magic[:4] == b"0&\xb2u":
         return _of_asf(_at(file, start, 65_536), size)
-    return _of_mp3(file, start, size) if is_frame(magic) else Header(is_known=False)
+    return of_mp3(file, start, size) if is_frame(magic) else Header(is_known=False)
 
 
 class SoundBytes:
@@ -184,7 +185,7 @@ def _of_asf(head: bytes, size: int) -> Header:
     return Header(present=min(size / stated, 1.0)) if stated else Header()
 
 
-def _of_mp3(file: IO[bytes], start: int, size: int) -> Header:
+def of_mp3(file: IO[bytes], start: int, size: int) -> Header:
     """MP3: the number of frames in the first one, which the decoder knows, too; without it, it would guess."""
     window = _at(file, start, _WINDOW)
     place = max(window.find(b"Xing"), window.find(b"Info"))
@@ -192,6 +193,12 @@ def _of_mp3(file: IO[bytes], start: int, size: int) -> Header:
     if not flags & 1:
         return Header(is_endless=True)
     return Header()
+
+
+def possible_frames(file: IO[bytes]) -> list[int]:
+    """Where in the beginning of a file the first frame of an mp3 may be, behind bytes that are none."""
+    window = _at(file, 0, _WINDOW)
+    return [place for place in range(len(window) - 4) if is_frame(window[place : place + 4])][:_TRIES]
 
 
 def is_frame(head: bytes) -> bool:

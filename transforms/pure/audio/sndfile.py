@@ -1,13 +1,13 @@
 """Sound by libsndfile: wav, aiff, flac, ogg, opus, mp3."""
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from typing import IO, Any
 
 import numpy as np
 
-from transforms.pure.audio.header import Header, SoundBytes
+from transforms.pure.audio.header import Header, SoundBytes, of_mp3, possible_frames
 
 SUFFIXES = (".wav", ".flac", ".aiff", ".aif", ".ogg", ".oga", ".opus", ".mp3")
 _MOST_FRAMES = 1 << 36
@@ -60,7 +60,7 @@ class SndfileSound:
             is_first = False
             yield buffer[:count].copy()
         if self._file.format == "MP3" and (place := self._content.next_frame()) is not None:
-            with self._rest(place) as rest:
+            with suppress(soundfile.LibsndfileError), self._rest(place) as rest:
                 if (rest.rate, rest.channels) == (self.rate, self.channels):
                     yield from rest.pieces(length)
 
@@ -86,11 +86,20 @@ def open_sndfile(file: IO[bytes], size: int, header: Header, start: int = 0) -> 
         def seekable(self) -> bool:
             return False
 
-    content = SoundBytes(file, size, header, start)
-    name = str(getattr(file, "name", ""))
-    # libsndfile finds an mp3 behind other bytes by the file's name alone
-    is_by_name = not header.is_known and name.lower().endswith(".mp3")
-    with Forward(name if is_by_name else content) as handle:
+    def open_at(place: int, stated: Header) -> tuple[soundfile.SoundFile, SoundBytes]:
+        content = SoundBytes(file, size, stated, place)
+        return Forward(content), content
+
+    opened: tuple[Any, SoundBytes] | None
+    try:
+        opened = open_at(start, header)
+    except soundfile.LibsndfileError:
+        # libsndfile finds an mp3 behind other bytes by the file's name alone, and bytes have none
+        opened = None if header.is_known else _first_that_opens(file, size, open_at)
+        if opened is None:
+            raise
+    handle, content = opened
+    with handle:
         frames = header.frames or (int(handle.frames) if header.has_end and handle.frames < _MOST_FRAMES else None)
         yield SndfileSound(
             int(handle.samplerate),
@@ -101,3 +110,14 @@ def open_sndfile(file: IO[bytes], size: int, header: Header, start: int = 0) -> 
             content,
             lambda place: open_sndfile(file, size, Header(is_endless=True), place),
         )
+
+
+def _first_that_opens(
+    file: IO[bytes], size: int, open_at: Callable[[int, Header], tuple[Any, SoundBytes]]
+) -> tuple[Any, SoundBytes] | None:
+    import soundfile
+
+    for place in possible_frames(file):
+        with suppress(soundfile.LibsndfileError):
+            return open_at(place, of_mp3(file, place, size))
+    return None
