@@ -128,5 +128,5 @@ def test_a_broken_bundle_fails_the_check_that_is_for_it(bundle: tuple[Path, Home
     with pytest.raises((BundleError, StoreError)) as error:
         check_bundle(folder, home)
     assert message in str(error.value)
-    assert "python -m" in error.value.next_command
+    assert "refrain " in error.value.next_command
     assert EVIDENCE in json.loads((folder / MANIFEST).read_text())["files"]

@@ -203,7 +203,7 @@ def test_labels_that_teach_nothing_are_an_error(labels: np.ndarray, times: np.nd
     with pytest.raises(InputError) as error:
         training_data.refuse("m", labels.astype(float), times, 5_000, kind)  # type: ignore[arg-type]
     assert message in str(error.value)
-    assert "python -m" in error.value.next_command or "rows()" in error.value.next_command
+    assert "refrain " in error.value.next_command or "rows()" in error.value.next_command
 
 
 def test_a_feature_that_is_nowhere_is_an_error() -> None:
