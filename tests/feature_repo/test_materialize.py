@@ -75,7 +75,7 @@ def test_another_moment_or_other_tables_start_anew(own_world: Home, monkeypatch:
 
 def test_a_moment_before_there_were_values(in_world: Home) -> None:
     for moment in (datetime(1970, 1, 1, 12, tzinfo=UTC), datetime(1, 1, 1, tzinfo=UTC)):
-        with pytest.raises(InputError, match="moment of the values to be at or after 1970-01-02.*next: python -m"):
+        with pytest.raises(InputError, match="moment of the values to be at or after 1970-01-02.*next: refrain"):
             materialize(in_world, moment, say=lambda text: None)
 
 

@@ -67,7 +67,7 @@ def test_movielens_day_by_day(batch: Home, home: Home, monkeypatch: pytest.Monke
     push = Pusher.push
 
     def recording_push(pusher: Pusher, rows: LiveRows) -> int:
-        keys = pusher.live.keys.texts(rows.codes)
+        keys = pusher.live.keys.values(rows.codes)
         frame = pl.DataFrame({**keys, "at": rows.event, **columns_of(rows)})
         pushed[pusher.live.table.name].append(frame.with_columns(step=pl.lit(source.step)))
         return push(pusher, rows)
