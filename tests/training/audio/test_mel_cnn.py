@@ -54,7 +54,8 @@ def test_it_learns_what_is_there_to_be_seen() -> None:
 
 
 def test_it_is_registered_and_served_by_the_same_class(in_sounding: Home) -> None:
-    result = train_cnn(in_sounding, in_sounding.root / "simulated" / "sound", CnnRecipe(epochs=1))
+    (folder,) = (in_sounding.root / "simulated" / "sound").iterdir()  # what was imported: tracks are paths in it
+    result = train_cnn(in_sounding, folder, CnnRecipe(epochs=1))
     bundle = load_bundle(f"{result.name}:{result.version}", in_sounding)
     assert bundle.manifest["extra"]["input"] == "mel"
     classifier = Classifier(bundle)
