@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
+import prometheus_client  # before Feast's server, whose import would have every process count in files  # noqa: F401
 import pytest
 
 if os.environ.get("PYTEST_XDIST_WORKER"):  # as many processes as cores: one thread each. With -n 0 all threads work.

@@ -38,8 +38,8 @@ def definition(view: FeatureView, project: Path | None = None, data: Path | None
 
 OTHER: dict[str, Callable[[Path], FeatureView]] = {
     "its files": lambda folder: plain_view(folder, {"path": str(folder / "others.parquet")}),
-    "its event time": lambda folder: plain_view(folder, {"timestamp_field": "loaded_at"}),
-    "its created time": lambda folder: plain_view(folder, {"created_timestamp_column": "measured_at"}),
+    "its event time": lambda folder: plain_view(folder, {"timestamp_field": "seen_at"}),
+    "its created time": lambda folder: plain_view(folder, {"created_timestamp_column": "stored_at"}),
     "names of its columns": lambda folder: plain_view(folder, {"field_mapping": {"stars": "rating"}}),
     "its ttl": lambda folder: plain_view(folder, ttl=timedelta(days=9)),
 }
