@@ -32,7 +32,7 @@ def shop(tmp_path: Path) -> Home:
     (folder / "image_shop_features" / "__init__.py").write_text(DEFINITIONS)
     (folder / "customers.csv").write_text("not for an image")
     (folder / "refrain.toml").write_text('name = "shop"\ndefinitions = ["image_shop_features"]\n')
-    home = Home(folder / "data", project_folder=folder)
+    home = Home(folder / "data", project_folder=folder).ensure()
     bundle = home.bundles("churn") / "1"
     bundle.mkdir(parents=True)
     (bundle / "manifest.json").write_text(json.dumps({"files": {}}))
