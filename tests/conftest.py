@@ -36,6 +36,12 @@ def crowded_heap() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True)
+def counts_of_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Servers count in memory, also after a test that imported Feast's server or started several workers."""
+    monkeypatch.delenv("PROMETHEUS_MULTIPROC_DIR", raising=False)
+
+
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Home]:
     """An empty data folder that the environment points at; its Redis is stopped afterwards."""

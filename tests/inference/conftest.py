@@ -17,12 +17,6 @@ def own_world(world: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> I
     yield from worlds.copied(world, Home(tmp_path / "world"), monkeypatch, "raw", "tiles", "features")
 
 
-@pytest.fixture(autouse=True)
-def counts_of_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A server in this process counts in memory, also after a test that imported Feast's server."""
-    monkeypatch.delenv("PROMETHEUS_MULTIPROC_DIR", raising=False)
-
-
 @pytest.fixture
 def changes_seen_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Changed keys and experiments are read at each request, and not once a second."""
