@@ -12,7 +12,7 @@ from inference.events import MOST_EVENTS
 EventId = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_ID)]
 
 
-_EXAMPLES: dict[str, Any] = {"String": "an id", "Int64": 1, "Float64": 1.5, "Bool": True}
+_EXAMPLES: dict[str, Any] = {"String": "an id", "Int64": 1, "Float64": 1.5, "Bool": True, "Date": "2026-03-01"}
 
 
 def _example(kind: str, source: EventSource) -> dict[str, Any]:
