@@ -12,7 +12,7 @@ the others, plain views, read files that Refrain never writes.
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import cached_property, lru_cache
+from functools import cache, cached_property
 from importlib.metadata import entry_points
 from types import ModuleType
 from typing import TYPE_CHECKING, TypeVar
@@ -66,7 +66,7 @@ def contract_of(home: Home) -> "Contract":
     return _contract(Project.load(home.project_folder))
 
 
-@lru_cache(maxsize=16)
+@cache
 def _contract(project: Project) -> "Contract":
     return Contract(project)
 

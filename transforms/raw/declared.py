@@ -1,7 +1,7 @@
 """The raw tables of a project: the declared ones, and one for every kind of events without."""
 
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import cache
 
 import dataframely as dy
 
@@ -19,7 +19,7 @@ def raw_tables(home: Home) -> Mapping[str, RawTable]:
     return _raw_tables(contract_of(home))
 
 
-@lru_cache(maxsize=16)
+@cache
 def _raw_tables(contract: Contract) -> dict[str, RawTable]:
     declared = contract.find(RawTable, "raw")
     derived = {name: table_of(source) for name, source in contract.events.items() if name not in declared}
