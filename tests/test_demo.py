@@ -54,7 +54,7 @@ def export(path: Path, sessions: int) -> int:
 def run_stage(name: str, *arguments: str) -> demo.Stage:
     """Runs a stage as the demo does, in a process that has imported Feast already."""
     started = time.perf_counter()
-    done = run_python("-m", *arguments, environment=os.environ)
+    done = run_python("-m", "refrain", *arguments, environment=os.environ)
     print(done.stdout, done.stderr)
     assert done.returncode == 0, done.stderr
     return demo.Stage(name, list(arguments), time.perf_counter() - started)
