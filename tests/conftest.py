@@ -3,6 +3,8 @@
 import gc
 import os
 import shutil
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -81,6 +83,18 @@ def world(request: pytest.FixtureRequest) -> Home:
 def own_world(world: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Home]:
     """A copy of the small world that a test may change, what is online included."""
     yield from worlds.copied(world, Home(tmp_path / "world"), monkeypatch)
+
+
+@pytest.fixture(scope="session")
+def exports(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a folder of each format, and in it ``expected.json``: what a correct reader finds."""
+    data = Path(os.environ.get("REFRAIN_TEST_DATA", REPOSITORY.parent / "shared" / "data"))
+    program = data.parent / "exports" / "make_exports.py"
+    if not program.is_file():
+        pytest.skip(f"no {program}; set REFRAIN_TEST_DATA to the folder beside it")
+    folder = tmp_path_factory.mktemp("exports")
+    subprocess.run([sys.executable, str(program), str(folder)], check=True, capture_output=True)
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ import pytest
 import demo
 from feature_repo.home import Home
 from tests.processes import run_python
+from transforms.raw.read import scan
 
 pytestmark = pytest.mark.journeys
 
@@ -88,3 +89,43 @@ def test_the_demo_runs_on_one_persons_export(
         assert "recommendation 1 is champion" in printed
         assert "tracks that the one listener heard again" in printed
         assert "better than most played" in printed
+
+
+HISTORIES = {
+    "spotify": "spotify-short/mydata/my_spotify_data.zip",
+    "listenbrainz": "listenbrainz/listenbrainz_mira_made_up_1717200000.zip",
+    "lastfm": "lastfm/mira_made_up.csv",
+    "maloja": "maloja/maloja_export_2024_06_01_12_00_00.json",
+    "apple-music": "apple-music/zip",
+    "youtube-music": "youtube-music/Takeout/YouTube and YouTube Music",
+    "deezer": "deezer/10_listeningHistory.csv",
+    "tidal": "tidal/streaming.csv",
+}
+"""Format → an export of one listener."""
+
+SEVERAL = {"listenbrainz": "listenbrainz/dump", "lastfm": "lastfm/lastfm-dataset-1K"}
+"""Format → histories of several listeners."""
+
+
+@pytest.mark.parametrize(("source", "path"), [*HISTORIES.items(), *SEVERAL.items()])
+def test_the_demo_runs_on_every_listening_format(
+    home: Home,
+    exports: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    source: str,
+    path: str,
+) -> None:
+    monkeypatch.setenv("REFRAIN_NOW", "2030-01-01T00:00:00")
+    monkeypatch.delenv("REFRAIN_NOW")
+    monkeypatch.setattr(demo, "run", run_stage)
+    monkeypatch.setattr(demo.console, "width", 200)
+    monkeypatch.setattr("sys.argv", ["demo", "--source", source, "--data", str(exports / path)])
+    with pytest.raises(SystemExit) as end:
+        demo.main()
+    printed = re.sub(r"\s+", " ", capsys.readouterr().out)
+    assert end.value.code == 0
+    assert "0 different" in printed
+    listeners = scan(home, "plays").select("user_id").unique().collect().height
+    assert (listeners > 1) == (SEVERAL.get(source) == path)
+    assert f"they need at least 10 listeners, found {listeners}" in printed
