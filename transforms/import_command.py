@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Mapping
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from typer.core import TyperCommand
@@ -59,6 +60,8 @@ def format_options(ctx: Any) -> Mapping[str, Any]:
 
 
 def _formats_by_option() -> "dict[str, list[Format]]":
+    if find_spec("polars") is None:  # the command itself says which extra is missing
+        return {}
     from feature_repo.contract import contract_of
     from transforms.raw.importers.format import Format
 
