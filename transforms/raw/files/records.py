@@ -14,7 +14,7 @@ from feature_repo.errors import InputError
 from transforms.raw.files import text as texts
 from transforms.raw.files.json_elements import Element, damaged_elements
 from transforms.raw.files.members import Member
-from transforms.raw.files.rows import BATCH_ROWS, Malformed, RowBatch
+from transforms.raw.files.rows import BATCH_ROWS, Malformed, RowBatch, batched
 from transforms.raw.files.streams import BLOCK
 from transforms.raw.files.text import LONGEST_LINE, SHOWN, storable, utf8_bytes
 
@@ -69,7 +69,9 @@ def records(member: Member, *places: str, shape: Any = dict, size: int = BATCH_R
             is_last = start + size >= len(rows)
             yield RowBatch(rows[start : start + size], done=member.size if is_last else 0)
     else:
-        yield from _batches(_whole_elements(member, data, form, places), _decoder(shape), member.size, size)
+        decode, elements = _decoder(shape), _whole_elements(member, data, form, places)
+        decoded = (element if isinstance(element, Malformed) else decode(element) for element in elements)
+        yield from batched(decoded, size, member.size)
     if failure:
         raise failure
 
@@ -208,39 +210,17 @@ def _located(member: Member, found: msgspec.Raw, form: str, places: tuple[str, .
     )
 
 
-def _batches(
-    elements: Iterator[Element], decode: Callable[[Any], Any], total: int, size: int
-) -> Iterator[RowBatch[Any]]:
-    batch: RowBatch[Any] = RowBatch()
-    for element in elements:
-        record = element if isinstance(element, Malformed) else decode(element)
-        (batch.malformed if isinstance(record, Malformed) else batch.rows).append(record)
-        if len(batch) >= size:
-            yield batch
-            batch = RowBatch()
-    batch.done = total
-    yield batch
-
-
 def _lines(member: Member, shape: Any, size: int) -> Iterator[RowBatch[Any]]:
-    batch: RowBatch[Any] = RowBatch()
     decode = _line_decoder(member, shape)
     at_once = msgspec.json.Decoder(dict[str, Any] if shape is dict else shape).decode_lines
-    try:
-        with utf8_bytes(member) as (handle, position):
-            while lines := _block_of_lines(handle, size):
-                contents = [content for line in lines if (content := line.strip())]
-                for record in _decoded(contents, at_once) or map(decode, contents):
-                    (batch.malformed if isinstance(record, Malformed) else batch.rows).append(record)
-                    if len(batch) >= size:
-                        batch.done = position()
-                        yield batch
-                        batch = RowBatch()
-    except InputError:
-        yield batch
-        raise
-    batch.done = member.size
-    yield batch
+
+    def decoded(handle: IO[bytes]) -> Iterator[Any]:
+        while lines := _block_of_lines(handle, size):
+            contents = [content for line in lines if (content := line.strip())]
+            yield from _decoded(contents, at_once) or map(decode, contents)
+
+    with utf8_bytes(member) as (handle, position):
+        yield from batched(decoded(handle), size, member.size, position)
 
 
 def _block_of_lines(handle: IO[bytes], most: int) -> list[bytes]:
@@ -283,27 +263,24 @@ def _line_decoder(member: Member, shape: Any) -> Callable[[bytes], Any]:
 
 def _streamed(member: Member, form: str, places: tuple[str, ...], shape: Any, size: int) -> Iterator[RowBatch[Any]]:
     """Yields the records of a large array; what follows a damaged record is lost."""
-    prefixes = ["item"] if form == "array" else [f"{place}.item" for place in places]
-    batch: RowBatch[Any] = RowBatch()
-    for prefix in prefixes:
+
+    def values(handle: IO[bytes], prefix: str) -> Iterator[Any]:
+        try:
+            for value in ijson.items(handle, prefix, use_float=True):
+                yield _converted(value, shape)
+        except (ijson.JSONError, ValueError, OverflowError, RecursionError) as error:
+            yield Malformed(f"cut short or no JSON: {storable(str(error).splitlines()[0])}", "")
+
+    first: RowBatch[Any] = RowBatch(done=member.size)
+    for prefix in ["item"] if form == "array" else [f"{place}.item" for place in places]:
         with utf8_bytes(member) as (handle, position):
-            try:
-                for value in ijson.items(handle, prefix, use_float=True):
-                    record = _converted(value, shape)
-                    (batch.malformed if isinstance(record, Malformed) else batch.rows).append(record)
-                    if len(batch) >= size:
-                        batch.done = position()
-                        yield batch
-                        batch = RowBatch()
-            except (ijson.JSONError, ValueError, OverflowError, RecursionError) as error:
-                batch.malformed.append(Malformed(f"cut short or no JSON: {storable(str(error).splitlines()[0])}", ""))
-            except InputError:
-                yield batch
-                raise
-        if batch.rows or batch.malformed:
-            break
-    batch.done = member.size
-    yield batch
+            batches = batched(values(handle, prefix), size, member.size, position)
+            first = next(batches)
+            if len(first):
+                yield first
+                yield from batches
+                return
+    yield first
 
 
 def _decoder(shape: Any) -> Callable[[Any], Any]:

@@ -1,9 +1,12 @@
 """Batches of what was read from a member."""
 
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Generic, NamedTuple, TypeVar
 
 import polars as pl
+
+from feature_repo.errors import InputError
 
 T = TypeVar("T")
 
@@ -38,6 +41,43 @@ class RowBatch(Generic[T]):
 
     def __len__(self) -> int:
         return len(self.rows) + len(self.malformed)
+
+
+def batched(
+    rows: Iterable[T | Malformed], size: int, total: int, position: Callable[[], int] = lambda: 0
+) -> Iterator[RowBatch[T]]:
+    """Yields rows in batches of up to ``size``; the last one may be empty.
+
+    Args:
+        rows: rows and malformed rows, in the order of the member.
+        size: rows of a batch, malformed ones included.
+        total: size of the member, which is read at the end.
+        position: function that returns the bytes of it that are read so far.
+
+    Raises:
+        InputError: the rows break off; after those before that point.
+
+    >>> batches = list(batched([1, 2, Malformed("no number", "x"), 4], size=3, total=9))
+    >>> [(batch.rows, batch.malformed, batch.done) for batch in batches]
+    [([1, 2], [Malformed(reason='no number', row='x')], 0), ([4], [], 9)]
+    """
+    batch: RowBatch[T] = RowBatch()
+    try:
+        for row in rows:
+            if isinstance(row, Malformed):
+                batch.malformed.append(row)
+            else:
+                batch.rows.append(row)
+            if len(batch) >= size:
+                batch.done = position()
+                yield batch
+                batch = RowBatch()
+    except InputError:
+        if len(batch):
+            yield batch
+        raise
+    batch.done = total
+    yield batch
 
 
 def frame(columns: list[str], rows: list[list[str]]) -> pl.DataFrame:

@@ -9,7 +9,7 @@ from typing import Any
 from feature_repo.errors import InputError
 from feature_repo.extras import install_command
 from transforms.raw.files.members import Member
-from transforms.raw.files.rows import BATCH_ROWS, RowBatch, duplicate
+from transforms.raw.files.rows import BATCH_ROWS, RowBatch, batched, duplicate
 from transforms.raw.files.streams import BLOCK, UNREADABLE, damaged
 from transforms.raw.files.text import storable
 
@@ -65,16 +65,8 @@ class Sheet:
 
     def batches(self, size: int = BATCH_ROWS) -> Iterator[RowBatch[list[str]]]:
         """Yields the rows once, in batches of up to ``size``; times are in ISO 8601, empty rows are left out."""
-        batch: RowBatch[list[str]] = RowBatch()
-        for cells in self._cells:
-            row = [_as_text(cell) for cell in cells]
-            if any(row):
-                batch.rows.append(row)
-            if len(batch) >= size:
-                yield batch
-                batch = RowBatch()
-        batch.done = self.member.size
-        yield batch
+        rows = ([_as_text(cell) for cell in cells] for cells in self._cells)
+        yield from batched((row for row in rows if any(row)), size, self.member.size)
 
 
 def _opened(member: Member) -> Any:

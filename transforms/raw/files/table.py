@@ -10,7 +10,7 @@ from typing import IO
 
 from feature_repo.errors import InputError
 from transforms.raw.files import delimiter as delimiters
-from transforms.raw.files.rows import BATCH_ROWS, Malformed, RowBatch, duplicate
+from transforms.raw.files.rows import BATCH_ROWS, Malformed, RowBatch, batched, duplicate
 from transforms.raw.files.text import LONGEST_LINE, Text, storable
 
 LONGEST_CELL = 1 << 20
@@ -95,41 +95,29 @@ class Table:
         Raises:
             InputError: the member breaks off; after the rows before that point.
         """
-        width = len(self.columns)
-        batch: RowBatch[list[str]] = RowBatch()
-        is_header = self.has_header
-        try:
-            with self.text.open() as (handle, position):
-                for row, malformed in self._rows(handle):
-                    if row is None:
-                        batch.malformed.append(malformed)
-                    elif not any(row):
-                        continue
-                    elif is_header:
-                        is_header = False
-                    else:
-                        self._append(batch, row, width)
-                    if len(batch) >= size:
-                        batch.done = position()
-                        yield batch
-                        batch = RowBatch()
-        except InputError:
-            yield batch
-            raise
-        batch.done = self.text.member.size
-        yield batch
+        with self.text.open() as (handle, position):
+            yield from batched(self._checked(handle), size, self.text.member.size, position)
 
-    def _append(self, batch: RowBatch[list[str]], row: list[str], width: int) -> None:
+    def _checked(self, handle: IO[str]) -> Iterator[list[str] | Malformed]:
+        """The rows below the header that are not empty, each with a cell for every column, or malformed."""
+        width, is_header = len(self.columns), self.has_header
+        for row, malformed in self._rows(handle):
+            if row is None:
+                yield malformed
+            elif any(row):
+                if not is_header:
+                    yield self._fitting(row, width)
+                is_header = False
+
+    def _fitting(self, row: list[str], width: int) -> list[str] | Malformed:
         if len(row) > width and not any(row[width:]):
             row = row[:width]
         if len(row) != width:
-            line = self.delimiter.join(row)
-            batch.malformed.append(Malformed(f"{len(row)} cells instead of {width}", storable(line)))
-        elif self.text.has_damage and not _is_text(row):
-            line = self.delimiter.join(row)
-            batch.malformed.append(Malformed(f"bytes that are not {self.text.encoding.upper()}", storable(line)))
-        else:
-            batch.rows.append(row)
+            return Malformed(f"{len(row)} cells instead of {width}", storable(self.delimiter.join(row)))
+        if self.text.has_damage and not _is_text(row):
+            reason = f"bytes that are not {self.text.encoding.upper()}"
+            return Malformed(reason, storable(self.delimiter.join(row)))
+        return row
 
     def _first_rows(self) -> tuple[list[list[str]], Malformed]:
         """The first rows, and the first line if that is none."""
