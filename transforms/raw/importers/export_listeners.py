@@ -15,7 +15,7 @@ import polars as pl
 
 from feature_repo.errors import InputError
 from feature_repo.home import Home
-from transforms.raw.importers.spotify_listeners import same_person
+from transforms.raw.importers.same_person import MINUTE, nameless, same_person, unused_id
 from transforms.raw.read import scan
 
 _NO_PERSON = re.compile(r"/|downloads?|data|exports?|tmp|history|takeout.*|my[ _-].*", re.IGNORECASE)
@@ -94,7 +94,7 @@ def _id(
     if match or name:
         return match or name
     if not all(False in answers for answers in verdicts.values()):
-        raise _nameless(service, path, place)
+        raise nameless(service, path, place)
     return _new_id(service, path, place, set(verdicts))
 
 
@@ -106,7 +106,7 @@ def _is_same(one: pl.DataFrame, other: pl.DataFrame) -> bool | None:
 
 def _signature(plays: pl.DataFrame) -> pl.DataFrame:
     """(plays, 3) minute, track and form of each play."""
-    minute = (pl.col("event_timestamp").dt.epoch("s") // 60).cast(pl.Int64).alias("minute")
+    minute = (pl.col("event_timestamp").dt.epoch("s") // 60).cast(pl.Int64).alias(MINUTE)
     return plays.select(minute, "track_id", "reported_by").unique()
 
 
@@ -130,7 +130,7 @@ def _new_id(service: str, path: Path, place: str, taken: set[str]) -> str:
     names = [part for part in reversed(parts) if not _NO_PERSON.fullmatch(part)]
     is_first = not taken and not place
     wanted = f"{service}:me" if is_first or not names else f"{service}:{names[0].removesuffix('.zip')}"
-    return next(name for n in range(1, len(taken) + 2) if (name := f"{wanted}-{n}" if n > 1 else wanted) not in taken)
+    return unused_id(wanted, taken)
 
 
 def _several(service: str, path: Path, places: list[str]) -> InputError:
@@ -138,13 +138,4 @@ def _several(service: str, path: Path, places: list[str]) -> InputError:
         expected="with --user, the exports of one person",
         found=f"those of several in {path}: {', '.join(place or '.' for place in places[:5])}",
         next_command=f"refrain import {service} {path}  (each person has an id), or one path a person",
-    )
-
-
-def _nameless(service: str, path: Path, place: str) -> InputError:
-    where = path / place if place else path
-    return InputError(
-        expected="an export that names its listener, or has plays of a time that another one of them covers",
-        found=f"neither in {where}, so that it may be of a person who is known, or of another",
-        next_command=f"refrain import {service} {where} --user NAME",
     )

@@ -18,6 +18,7 @@ from feature_repo.errors import InputError
 from feature_repo.home import Home
 from transforms.raw.files.members import Member, members
 from transforms.raw.files.records import first_object, records
+from transforms.raw.importers.same_person import MINUTE, bound, nameless, same_person, unused_id
 from transforms.raw.importers.spotify_streams import Stream, shape_of, streams
 from transforms.raw.read import scan
 
@@ -32,10 +33,6 @@ _FOLDERS = re.compile(
 
 _NO_PERSON = re.compile(rf"/|{_FOLDERS.pattern}|(my[ _-]?)?spotify.*|downloads?|data|exports?|tmp", re.IGNORECASE)
 """Names of folders and archives that say nothing of the person."""
-
-_MINUTE = "minute"
-_SAME, _OWN = 0.9, 0.3
-"""Least shares of the plays of the smaller and of the larger export, while they overlap, that are the same."""
 
 Signature = pl.DataFrame
 """(plays, 2) minute of the end and milliseconds of each play of music, as both forms have them."""
@@ -220,32 +217,15 @@ def _ids(
                 for other in others
             ]
             if not all(is_other):
-                raise _nameless(path, group[0])
+                raise nameless("spotify", path, group[0])
             taken = {*known, *ids.values(), *named.values()}
             id_ = _new_id(path, group[0], taken, is_only=not known and not others)
         ids |= dict.fromkeys(group, id_)
     return ids
 
 
-def same_person(one: Signature, other: Signature) -> bool | None:
-    """Whether two sets of plays are of one person; None if no time is in both."""
-    first = max(_bound(one, "min"), _bound(other, "min"))
-    last = min(_bound(one, "max"), _bound(other, "max"))
-    shared = [plays.filter(pl.col(_MINUTE).is_between(first, last)) for plays in (one, other)]
-    smaller, larger = sorted(shared, key=lambda plays: plays.height)
-    if not smaller.height:
-        return None
-    same = smaller.join(larger, on=smaller.columns, how="semi").height
-    return same >= _SAME * smaller.height and same >= _OWN * larger.height
-
-
-def _bound(plays: Signature, which: str) -> int:
-    value = plays[_MINUTE].min() if which == "min" else plays[_MINUTE].max()
-    return value if isinstance(value, int) else 0
-
-
 def _signature(export: Export, *, incognito: bool) -> Signature:
-    parts = [pl.DataFrame(schema={_MINUTE: pl.Int64, "ms_played": pl.Int64})]
+    parts = [pl.DataFrame(schema={MINUTE: pl.Int64, "ms_played": pl.Int64})]
     for member, shape in export.histories.values():
         try:
             for batch in records(member, shape=shape):
@@ -259,7 +239,7 @@ def _signature(export: Export, *, incognito: bool) -> Signature:
 
 def _minutes(plays: pl.LazyFrame, ended: str) -> pl.LazyFrame:
     minute = (pl.col(ended).dt.epoch("s") // 60).cast(pl.Int64)
-    return plays.filter(pl.col("ms_played") > 0).select(minute.alias(_MINUTE), "ms_played")
+    return plays.filter(pl.col("ms_played") > 0).select(minute.alias(MINUTE), "ms_played")
 
 
 def _stored_plays(home: Home) -> pl.LazyFrame:
@@ -272,17 +252,17 @@ def _stored_listeners(home: Home) -> set[str]:
 
 def _stored_signatures(home: Home, listeners: set[str], signatures: list[Signature]) -> dict[str, Signature]:
     """Plays that are stored from exports, of the times of the new ones, by listener."""
-    empty = pl.DataFrame(schema={_MINUTE: pl.Int64, "ms_played": pl.Int64})
+    empty = pl.DataFrame(schema={MINUTE: pl.Int64, "ms_played": pl.Int64})
     known = dict.fromkeys(listeners, empty)
     times = [plays for plays in signatures if plays.height]
     if not times:
         return known
-    first, last = min(_bound(plays, "min") for plays in times), max(_bound(plays, "max") for plays in times)
+    first, last = min(bound(plays, "min") for plays in times), max(bound(plays, "max") for plays in times)
     minutes = (pl.col("created_timestamp").dt.epoch("s") // 60).cast(pl.Int64)
     rows = (
         _stored_plays(home)
         .filter(minutes.is_between(first, last), pl.col("ms_played") > 0)
-        .select("user_id", minutes.alias(_MINUTE), "ms_played")
+        .select("user_id", minutes.alias(MINUTE), "ms_played")
         .unique()
         .collect()
     )
@@ -295,7 +275,7 @@ def _new_id(path: Path, place: str, taken: set[str], is_only: bool) -> str:
     parts = [*path.absolute().parts, *PurePosixPath(place).parts]
     names = [part for part in reversed(parts) if not _NO_PERSON.fullmatch(part)]
     wanted = UNNAMED if is_only or not names else f"{PREFIX}{PurePosixPath(names[0]).stem}"
-    return next(name for n in range(1, len(taken) + 2) if (name := f"{wanted}-{n}" if n > 1 else wanted) not in taken)
+    return unused_id(wanted, taken)
 
 
 def _several(path: Path, places: list[str]) -> InputError:
@@ -303,13 +283,4 @@ def _several(path: Path, places: list[str]) -> InputError:
         expected="with --user, the exports of one person",
         found=f"those of {len(places)} in {path}: {', '.join(place or '.' for place in places[:5])}",
         next_command=f"refrain import spotify {path}  (each person has an id), or one path a person",
-    )
-
-
-def _nameless(path: Path, place: str) -> InputError:
-    where = path / place if place else path
-    return InputError(
-        expected="an export that names its listener, or has plays of a time that another one of them covers",
-        found=f"neither in {where}, so that it may be of a person who is known, or of another",
-        next_command=f"refrain import spotify {where} --user NAME",
     )

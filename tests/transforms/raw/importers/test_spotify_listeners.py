@@ -12,7 +12,8 @@ from feature_repo.errors import InputError
 from feature_repo.home import Home
 from tests.music import FORMATS
 from tests.transforms.raw.importers.spotify_exports import EXTENDED, archive, extended, short, write
-from transforms.raw.importers.spotify_listeners import place_of, same_person
+from transforms.raw.importers.same_person import same_person
+from transforms.raw.importers.spotify_listeners import place_of
 from transforms.raw.ingest import ingest
 from transforms.raw.read import scan
 
