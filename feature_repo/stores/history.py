@@ -34,8 +34,6 @@ _PATH_TYPES: dict[str, pl.DataType] = {
 }
 """Declared types that path texts are parsed as; columns of other types keep the text."""
 
-_READING_ERRORS = (pl.exceptions.PolarsError, pl.exceptions.PanicException, pa.ArrowException, OSError)
-
 
 def literal(text: str) -> str:
     """Quotes a text as an SQL string literal."""

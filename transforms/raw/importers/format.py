@@ -2,7 +2,7 @@
 
 import inspect
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -11,6 +11,7 @@ from typing import IO, Any
 
 import polars as pl
 
+from feature_repo.clock import LAST
 from feature_repo.errors import InputError
 from feature_repo.home import Home
 from transforms.raw.files.members import Member, PassedOver, members, single
@@ -25,7 +26,8 @@ from transforms.raw.validate import QUARANTINE
 __all__ = ["BATCH_ROWS", "EPOCH_SECONDS", "USER", "Format", "Rows", "decoded", "from_seconds", "lines", "opened"]
 
 _NAMES = 5
-_LAST_SECOND = 253_402_300_799
+LAST_SECOND = int(LAST.replace(microsecond=0).timestamp())
+"""The last second of the year 9999, since 1970."""
 
 USER = {"user": "id of the listener whose export it is; by default what the export says"}
 """The option of formats that are the export of one listener; its value is the listener's id as it is."""
@@ -95,6 +97,7 @@ class Format:
         read_member: Callable[[Member], Iterator[Batch]],
         why_not: Callable[[Member], str] = lambda member: "",
         order: Callable[[Member], Any] | None = None,
+        listed: Iterable[Member] | None = None,
     ) -> Iterator[Batch | PassedOver]:
         """Yield the batches of every member of ``path``, with the progress in all of it.
 
@@ -106,15 +109,16 @@ class Format:
             read_member: function that yields the batches of a member; their ``done`` is out of its size.
             why_not: function that returns why a member is not read ("a playlist, not a history"); empty if it is.
             order: key by which members are sorted; by default they are read in the order of their names.
+            listed: the members, if the importer has listed them already.
 
         Raises:
             InputError: the path does not exist, or its only member is damaged.
         """
-        listed = list(members(self.check(path)))
+        found = list(members(self.check(path)) if listed is None else listed)
         if order is not None:
-            listed.sort(key=order)
-        total, before = sum(member.size for member in listed), 0
-        for member in listed:
+            found.sort(key=order)
+        total, before = sum(member.size for member in found), 0
+        for member in found:
             if why := member.damage or why_not(member):
                 yield PassedOver(member.name, why)
             else:
@@ -122,7 +126,7 @@ class Format:
                     for batch in read_member(member):
                         yield replace(batch, done=before + batch.done, total=total)
                 except InputError as error:
-                    if len(listed) == 1:
+                    if len(found) == 1:
                         raise
                     yield PassedOver(member.name, error.found)
             before += member.size
@@ -196,7 +200,7 @@ EPOCH_SECONDS = pl.Int64()
 
 def from_seconds(batch: Batch, *columns: str) -> Batch:
     """Convert columns of seconds since 1970 UTC to timestamps; rows with a time after the year 9999 are malformed."""
-    late = {name: pl.col(name).abs().fill_null(0) > _LAST_SECOND for name in columns}
+    late = {name: pl.col(name).abs().fill_null(0) > LAST_SECOND for name in columns}
     reasons = [pl.when(is_late).then(pl.lit(f"{name} is after the year 9999")) for name, is_late in late.items()]
     refused = batch.rows.filter(pl.any_horizontal(late.values())).select(
         reason=pl.concat_str(reasons, separator="; ", ignore_nulls=True), row=pl.struct(pl.all()).struct.json_encode()

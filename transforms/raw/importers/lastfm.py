@@ -56,7 +56,8 @@ def read(path: Path, *, user: str | None = None) -> Iterator[Batch | PassedOver]
         yield from read_hetrec(path)
         return
     profiles = Profiles(path)
-    sources = {member.name: source for member in members(path) if (source := _source(member, profiles))}
+    listed = list(members(path))
+    sources = {member.name: source for member in listed if (source := _source(member, profiles))}
     _refuse_many(path, user, [name for name, source in sources.items() if source.is_of_many])
     names = {source.name for source in sources.values()} - {""}
     if len(names) > 1:
@@ -69,7 +70,10 @@ def read(path: Path, *, user: str | None = None) -> Iterator[Batch | PassedOver]
         listener = f"lastfm:{name}" if name else place_listener("lastfm", path, member)
         yield from source.read(member, user or listener)
 
-    yield from LASTFM.each_member(path, read_member, lambda member: "" if member.name in sources else describe(member))
+    def why_not(member: Member) -> str:
+        return "" if member.name in sources else describe(member)
+
+    yield from LASTFM.each_member(path, read_member, why_not, listed=listed)
 
 
 def _source(member: Member, profiles: Profiles) -> _Source | None:

@@ -93,9 +93,10 @@ def read(path: Path, *, user: str | None = None) -> Iterator[Batch | PassedOver]
     Raises:
         InputError: with a ``user``, the listens are of several people.
     """
-    accounts = _accounts(LISTENBRAINZ.check(path))
+    listed = list(members(LISTENBRAINZ.check(path)))
+    accounts = _accounts(listed)
     if user:
-        _refuse_several(path, accounts)
+        _refuse_several(path, listed, accounts)
 
     def read_member(member: Member) -> Iterator[Batch]:
         listener = user or _listener(path, member, accounts)
@@ -111,7 +112,7 @@ def read(path: Path, *, user: str | None = None) -> Iterator[Batch | PassedOver]
         is_account = member.file_name == "user.json" and first.keys() & {"username", "user_name"}
         return _ACCOUNT if is_account else describe(member)
 
-    for item in LISTENBRAINZ.each_member(path, read_member, why_not):
+    for item in LISTENBRAINZ.each_member(path, read_member, why_not, listed=listed):
         if not (isinstance(item, PassedOver) and item.why == _ACCOUNT and path.name != item.name):
             yield item  # the account is read, not passed over
 
@@ -223,10 +224,10 @@ def _read_feedback(member: Member, listener: str | None) -> Iterator[Batch]:
         yield Batch("feedback", kept, pl.concat([others, refused]), batch.done)
 
 
-def _accounts(path: Path) -> dict[str, str]:
+def _accounts(listed: list[Member]) -> dict[str, str]:
     """Folder of each ``user.json`` within the path → name of the account."""
     accounts: dict[str, str] = {}
-    for member in members(path):
+    for member in listed:
         is_account = member.file_name == "user.json" and not member.damage
         if is_account and (name := _account_name(first_object(member))):
             accounts[str(PurePosixPath(member.name).parent)] = name
@@ -262,9 +263,9 @@ def _account_name(first: dict[str, Any]) -> str:
     return name if isinstance(name, str) else ""
 
 
-def _refuse_several(path: Path, accounts: dict[str, str]) -> None:
+def _refuse_several(path: Path, listed: list[Member], accounts: dict[str, str]) -> None:
     names: set[str | int] = set(accounts.values())
-    for member in members(path):
+    for member in listed:
         first = {} if member.damage else first_object(member)
         is_answer = _listens_place(first)
         if not is_answer and not {"user_name", "user_id"} & first.keys():

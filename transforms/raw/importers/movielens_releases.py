@@ -17,6 +17,7 @@ from transforms.raw.files.members import Member
 from transforms.raw.files.rows import Malformed, frame
 from transforms.raw.files.table import Table
 from transforms.raw.files.text import recognize
+from transforms.raw.importers.format import LAST_SECOND
 from transforms.raw.importers.listening import played_batches
 from transforms.raw.importers.movielens_100k import SKIPPED_UP_TO_STARS
 from transforms.raw.importers.service_tables import UNSTORED, part_refused
@@ -42,7 +43,6 @@ OPENED = datetime(1995, 1, 9, tzinfo=UTC)
 """The day of the oldest ratings."""
 
 _USERS = {"user_id": pl.String(), _MOMENT: MICROSECONDS_UTC}
-_LAST_SECOND = 253_402_300_799
 
 
 def release_name(folder: str, path: Path, files: set[str]) -> str:
@@ -187,7 +187,7 @@ def _reasons() -> dict[str, pl.Expr]:
     return {
         "no listener": pl.col("userId").fill_null("") == "",
         "no film": pl.col("movieId").fill_null("") == "",
-        "no time": ~seconds.is_between(0, _LAST_SECOND).fill_null(False),
+        "no time": ~seconds.is_between(0, LAST_SECOND).fill_null(False),
     }
 
 

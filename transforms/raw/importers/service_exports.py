@@ -65,7 +65,8 @@ class Service:
         """Yields the plays of a path, member after member; see ``Format.read``."""
         found: list[Member] = []
         why: dict[str, str] = {}
-        for member in members(self.format.check(path)):
+        listed = list(members(self.format.check(path)))
+        for member in listed:
             try:
                 if not member.damage and self.is_history(member):
                     found.append(member)
@@ -88,7 +89,7 @@ class Service:
             return why[member.name] if member.name in why else describe(member)
 
         plays, left_out = 0, Counter[str]()
-        for item in self.format.each_member(path, read_member, why_not):
+        for item in self.format.each_member(path, read_member, why_not, listed=listed):
             if not isinstance(item, PassedOver):
                 plays += item.rows.height
                 left_out.update(item.left_out)

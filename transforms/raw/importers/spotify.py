@@ -14,7 +14,7 @@ import polars as pl
 
 from feature_repo.home import Home
 from transforms.raw.files.describe import describe
-from transforms.raw.files.members import Member, PassedOver
+from transforms.raw.files.members import Member, PassedOver, members
 from transforms.raw.files.records import records
 from transforms.raw.files.rows import Malformed
 from transforms.raw.importers.format import USER, Format
@@ -44,7 +44,8 @@ def read(
         user: id of the listener; by default that of ``spotify_listeners``.
         incognito: whether plays of private sessions are read too.
     """
-    exports = exports_of(SPOTIFY.check(path))
+    listed = list(members(SPOTIFY.check(path)))
+    exports = exports_of(path, listed)
     ids = listeners(path, home, exports, user, incognito=incognito)
     countries: dict[str, str] = {}
 
@@ -56,7 +57,7 @@ def read(
         export = exports.get(place_of(member.name))
         return "" if export and member.name in export.histories else describe(member)
 
-    yield from SPOTIFY.each_member(path, read_member, why_not)
+    yield from SPOTIFY.each_member(path, read_member, why_not, listed=listed)
 
 
 def _read_history(

@@ -74,10 +74,15 @@ def place_of(name: str) -> str:
     return "/".join(parts)
 
 
-def exports_of(path: Path) -> dict[str, Export]:
-    """The exports of a path, by their place. Of a single file, what was unpacked beside it counts too."""
+def exports_of(path: Path, listed: list[Member]) -> dict[str, Export]:
+    """The exports of a path, by their place. Of a single file, what was unpacked beside it counts too.
+
+    Args:
+        path: what is read.
+        listed: the members of it.
+    """
     exports: dict[str, Export] = {}
-    for member in members(path):
+    for member in listed:
         export = exports.setdefault(place_of(member.name), Export(place_of(member.name)))
         if not member.damage and member.file_name.lower().endswith(".json"):
             _note(export, member)

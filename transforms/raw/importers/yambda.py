@@ -55,9 +55,10 @@ _COLUMNS = {
 
 def read(path: Path) -> Iterator[Batch | PassedOver]:
     """Yields the events of a path, file after file."""
-    parts = {member.name: why for member in members(YAMBDA.check(path)) if (why := _columns_of(member))}
+    listed = list(members(YAMBDA.check(path)))
+    parts = {member.name: columns for member in listed if (columns := _columns_of(member))}
     together = {str(PurePosixPath(name).parent) for name in parts if PurePosixPath(name).stem == MULTI_EVENT}
-    artists = _artists(path, parts)
+    artists = _artists(listed, parts)
 
     def why_not(member: Member) -> str:
         if not set(_EVENT) <= set(parts.get(member.name, [])):
@@ -66,7 +67,7 @@ def read(path: Path) -> Iterator[Batch | PassedOver]:
         is_again = member.stem != MULTI_EVENT and str(PurePosixPath(member.name).parent) in together
         return f"its events are in {MULTI_EVENT}.parquet" if is_again else ""
 
-    yield from YAMBDA.each_member(path, lambda member: _read_events(member, artists), why_not)
+    yield from YAMBDA.each_member(path, lambda member: _read_events(member, artists), why_not, listed=listed)
 
 
 def _columns_of(member: Member) -> list[str]:
@@ -76,10 +77,10 @@ def _columns_of(member: Member) -> list[str]:
         return []  # what is damaged is named when it is read
 
 
-def _artists(path: Path, parts: dict[str, list[str]]) -> pl.DataFrame:
-    """The first artist of each track, of the mapping in the path; without rows if there is none."""
+def _artists(listed: list[Member], parts: dict[str, list[str]]) -> pl.DataFrame:
+    """The first artist of each track, of the mapping among the members; without rows if there is none."""
     found = [pl.DataFrame(schema={"item_id": pl.Int64, "artist": pl.Int64})]
-    for member in members(path):
+    for member in listed:
         if {"artist_id", "item_id"} <= set(parts.get(member.name, [])):
             for rows, _ in Parquet(member).batches(["item_id", "artist_id"]):
                 found.append(
