@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from feature_repo.days import days_in
+from feature_repo.environment import changed_environment
 from feature_repo.errors import InputError
 from feature_repo.home import Home
 
@@ -91,16 +92,8 @@ def seconds() -> float:
 @contextmanager
 def stopped(moment: datetime | None) -> Iterator[None]:
     """Stops the clock at a moment inside the context, also for child processes; None changes nothing."""
-    previous = os.environ.get(NOW)
-    if moment is not None:
-        os.environ[NOW] = moment.isoformat()
-    try:
+    with changed_environment({} if moment is None else {NOW: moment.isoformat()}):
         yield
-    finally:
-        if moment is not None:
-            os.environ.pop(NOW)
-            if previous is not None:
-                os.environ[NOW] = previous
 
 
 def parse_time(text: str, *, next_command: str = "refrain materialize 2026-03-02T00:00:00") -> datetime:

@@ -1,11 +1,11 @@
 """Starts the HTTP server: one process, or several that share a port."""
 
 import ipaddress
-import os
 import shlex
 
 from feature_repo.bundle import is_promoted, open_bundle
 from feature_repo.command_line import say
+from feature_repo.environment import changed_environment
 from feature_repo.errors import InputError
 from feature_repo.home import Home
 from feature_repo.manifest import load_address
@@ -74,14 +74,17 @@ def serve(
             found="none: everybody who reaches this machine would have access",
             next_command="refrain keys create NAME --role predict  (or serve … --access open)",
         )
-    os.environ |= {MODEL: model, ACCESS: access, GOAL_MS: f"{p99:g}"}
-    with listen.bound(host, port, command) as sockets, temporary_folder() as counts:
+    with (
+        listen.bound(host, port, command) as sockets,
+        temporary_folder() as counts,
+        changed_environment({MODEL: model, ACCESS: access, GOAL_MS: f"{p99:g}"}),
+        changed_environment({WORKERS: str(workers), COUNTS: str(counts)} if workers > 1 else {}),
+    ):
         has_recommender = is_promoted(home, model)
         if workers == 1:
             application: object = create_app(model, home)
         else:  # report errors once, not from every process
             application = "inference.api.app:from_env"
-            os.environ |= {WORKERS: str(workers), COUNTS: str(counts)}
             if has_recommender:
                 open_bundle(model, home)
             load_address(home)

@@ -40,7 +40,7 @@ def crowded_heap() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def counts_of_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Servers count in memory, also after a test that imported Feast's server or started several workers."""
+    """Servers count in memory, also after a test that imported Feast's server."""
     monkeypatch.delenv("PROMETHEUS_MULTIPROC_DIR", raising=False)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from feature_repo.environment import changed_environment
 from feature_repo.home import Home
 from feature_repo.project import PROJECT
 from feature_repo.stores import redis_server
@@ -22,20 +23,14 @@ def workplace(project_folder: Path | None) -> Iterator[Home]:
     Args:
         project_folder: folder of the project; None for the bundled one.
     """
+    others = {name: None for name in os.environ if name.startswith("REFRAIN_") and name not in KEPT}
     with temporary_folder() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Feast's own, and about no person's definitions
-        before = {name: value for name, value in os.environ.items() if name.startswith("REFRAIN_")}
         home = Home(folder / "data", project_folder=project_folder)
-        for name in before:
-            if name not in KEPT:
-                del os.environ[name]
-        os.environ |= {"REFRAIN_HOME": str(home.root), "REFRAIN_PROFILE": ""}  # the embedded engines
-        if project_folder is not None:
-            os.environ[PROJECT] = str(project_folder)
-        try:
-            yield home
-        finally:
-            redis_server.stop(home)
-            for name in [name for name in os.environ if name.startswith("REFRAIN_")]:
-                del os.environ[name]
-            os.environ.update(before)
+        embedded = {"REFRAIN_HOME": str(home.root), "REFRAIN_PROFILE": ""}
+        project = {} if project_folder is None else {PROJECT: str(project_folder)}
+        with changed_environment(others | embedded | project):
+            try:
+                yield home
+            finally:
+                redis_server.stop(home)

@@ -4,6 +4,7 @@ import asyncio
 import csv
 import io
 import json
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -291,8 +292,10 @@ def test_errors_do_not_say_where_things_lie(own_world: Home) -> None:
 def test_beyond_this_machine_a_key_is_needed(own_world: Home) -> None:
     with pytest.raises(InputError, match="keys create"):
         serve(own_world, host="0.0.0.0", port=0)
+    before = dict(os.environ)
     with pytest.raises(BundleError, match="a bundle in"):
         serve(own_world, port=0, model="recommendation:9", workers=2)
+    assert dict(os.environ) == before
     with pytest.raises(InputError, match="keys, open or auto"):
         create_app(home=own_world, access="maybe")
 
