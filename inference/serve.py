@@ -60,6 +60,7 @@ def serve(
     import uvicorn
 
     from inference import listen
+    from inference.connections import BoundedProtocol
 
     options = {"--host": host, "--port": port, "--model": model, "--workers": workers, "--access": access, "--p99": p99}
 
@@ -95,6 +96,8 @@ def serve(
             application,  # type: ignore[arg-type]
             factory=workers > 1,
             workers=workers,
+            http=BoundedProtocol,
+            ws="none",
             log_level="warning",
             access_log=False,
             server_header=False,

@@ -3,7 +3,6 @@
 One plain ASGI layer: Starlette's middleware classes would cost each answer more time than the checks themselves.
 """
 
-import asyncio
 import logging
 import re
 import time
@@ -19,7 +18,9 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from inference.api import audio, errors, texts
+from inference.api import errors
+from inference.api.body import Bodies, Body, max_bytes
+from inference.api.places import MOST, Place, Places
 from inference.security.audit import AuditLog
 from inference.security.caller import ADMINISTER, PREDICT, READ_FEATURES, ROLES, SEND_EVENTS, Caller, Refused
 from inference.security.keys import KeyRing
@@ -49,19 +50,6 @@ RULES: tuple[tuple[str, str, str], ...] = (
 ANONYMOUS = Caller("anonymous", "anonymous", "default", frozenset(ROLES) - {ADMINISTER}, limits=None)
 """The caller of requests while no key exists. Administration always needs a key."""
 
-MAX_BODY_BYTES, MAX_BODY_BYTES_BY_PATH = (
-    1 << 20,
-    {
-        "/v1/audio": audio.LARGEST_BODY,
-        "/v1/text": texts.LARGEST_BODY,
-        "/console": audio.LARGEST_BODY + 500_000,  # a form is a little larger than its file
-    },
-)
-"""Maximum bytes of a body, and exceptions by start of the path."""
-BODY_TIMEOUT_S = 10.0
-"""Seconds within which a body must arrive; each megabyte received adds one second."""
-MAX_CONCURRENT = 256
-"""Maximum number of concurrent requests in one process; further requests get status 503."""
 COOKIE = "refrain_key"
 REQUEST_ID = b"x-request-id"
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
@@ -170,7 +158,7 @@ class Guard:
         on_answer: Callable[[str, float], None] = lambda route, seconds: None,
     ) -> None:
         self._app, self._access, self._on_answer = app, access, on_answer
-        self._inside = 0
+        self._places, self._bodies = Places(), Bodies()
         labels = ["route", "status"]
         self._requests = Counter("refrain_http_requests", "Requests by route and status", labels, registry=registry)
         about = "Time to answer, by route"
@@ -198,14 +186,19 @@ class Guard:
                 message["headers"] = [*message["headers"], (REQUEST_ID, request_id.encode()), *extra]
             await send(message)
 
-        self._inside += 1
         self._gauge.inc()
+        place = Place(self._places, scope["path"])
+        body = Body(scope["path"], receive, self._bodies, place)
         try:
-            rejection = self._reject_malformed(scope, headers) or await self._authorize(scope, headers, request_id)
+            rejection = (
+                self._reject_malformed(scope, headers)
+                or self._reject_if_full(place)
+                or await self._authorize(scope, headers, request_id)
+            )
             if rejection is not None:
                 await rejection(scope, receive, send_with_headers)
             else:
-                await self._app(scope, _limit_body(scope, receive), send_with_headers)
+                await self._app(scope, body.receive, send_with_headers)
         except HTTPException as error:  # from a body that only this layer read
             if not response_started:
                 await errors.problem(HTTPStatus(error.status_code), str(error.detail))(
@@ -217,7 +210,8 @@ class Guard:
                 detail = f"internal error; the log of the service has the details under the request id {request_id}"
                 await errors.problem(HTTPStatus.INTERNAL_SERVER_ERROR, detail)(scope, receive, send_with_headers)
         finally:
-            self._inside -= 1
+            place.leave()
+            body.release()
             self._gauge.dec()
             route = getattr(scope.get("route"), "path", "unknown")
             seconds = time.perf_counter() - started
@@ -228,20 +222,24 @@ class Guard:
 
     def _reject_malformed(self, scope: Scope, headers: dict[bytes, bytes]) -> Response | None:
         """Return the error response to a request that is rejected without authentication; None if it is acceptable."""
-        max_bytes = max_body_bytes(scope["path"])
-        if self._inside > MAX_CONCURRENT:
-            self._refused.labels("full").inc()
-            detail = f"{MAX_CONCURRENT} requests are being answered already"
-            return _retry_later(HTTPStatus.SERVICE_UNAVAILABLE, detail, 1.0)
+        most_bytes = max_bytes(scope["path"])
         if headers.get(b"sec-fetch-site") == b"cross-site" and scope["method"] not in ("GET", "HEAD"):
             self._refused.labels("cross-site").inc()  # request forgery by a page of another site
             return errors.problem(HTTPStatus.FORBIDDEN, "requests from pages of other sites are not allowed")
         if headers.get(b"content-encoding", b"identity").lower() not in (b"identity", b""):
             return errors.problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "compressed bodies are not supported")
         length = headers.get(b"content-length", b"0")
-        if not length.isdigit() or int(length[:20]) > max_bytes:
-            return errors.problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body is longer than {max_bytes:,} bytes")
+        if not length.isdigit() or int(length[:20]) > most_bytes:
+            return errors.problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body is longer than {most_bytes:,} bytes")
         return None
+
+    def _reject_if_full(self, place: Place) -> Response | None:
+        """Return the error response if no place is free; None if the request has one."""
+        if place.take():
+            return None
+        self._refused.labels("full").inc()
+        detail = f"{MOST} requests, or too many of this kind, are being answered already"
+        return _retry_later(HTTPStatus.SERVICE_UNAVAILABLE, detail, 1.0)
 
     async def _authorize(self, scope: Scope, headers: dict[bytes, bytes], request_id: str) -> Response | None:
         """Check key, role and limits; return the error response, or None if the request may proceed."""
@@ -277,13 +275,6 @@ class Guard:
         )
 
 
-def max_body_bytes(path: str) -> int:
-    """Return the maximum number of bytes of a body."""
-    return next(
-        (max_bytes for start, max_bytes in MAX_BODY_BYTES_BY_PATH.items() if path.startswith(start)), MAX_BODY_BYTES
-    )
-
-
 _CREATE_KEY = "refrain keys create NAME --role ROLE"
 
 
@@ -310,30 +301,3 @@ def _request_id(header: bytes) -> str:
     """Return the caller's request id if it is well-formed, else a new one."""
     text = header.decode("latin-1")
     return text if re.fullmatch(r"[\w.-]{1,64}", text, re.ASCII) else uuid.uuid4().hex
-
-
-def _limit_body(scope: Scope, receive: Receive) -> Receive:
-    """Wrap ``receive`` so that a body that is too long or too slow fails.
-
-    Raises:
-        HTTPException: 413 or 408, to the reader of the body.
-    """
-    max_bytes, length, ended = max_body_bytes(scope["path"]), 0, False
-    deadline = asyncio.get_running_loop().time() + BODY_TIMEOUT_S
-
-    async def receive_limited() -> Message:
-        nonlocal length, ended
-        if ended:  # the next message says that the client disconnected
-            return await receive()
-        try:
-            async with asyncio.timeout_at(deadline + length / 2**20):
-                message = await receive()
-        except TimeoutError as error:
-            raise HTTPException(408, "the body did not arrive in time") from error
-        length += len(message.get("body", b""))
-        ended = not message.get("more_body", False)
-        if length > max_bytes:
-            raise HTTPException(413, f"the body is longer than {max_bytes:,} bytes")
-        return message
-
-    return receive_limited

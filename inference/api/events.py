@@ -9,7 +9,7 @@ from feature_repo.home import Home
 from inference.api import errors
 from inference.api.body import read_body
 from inference.api.schemas.events import EventsResponse, RefusedEvent, events_schema
-from inference.events import LARGEST_BODY, EventWriter
+from inference.events import EventWriter
 
 
 def install(app: FastAPI, home: Home, registry: CollectorRegistry) -> None:
@@ -33,7 +33,7 @@ def install(app: FastAPI, home: Home, registry: CollectorRegistry) -> None:
         An event that is sent again counts once. Invalid events are listed with their place and the reason; the others
         are accepted.
         """
-        body = await read_body(request, LARGEST_BODY)
+        body = await read_body(request)
         outcome = await run_in_threadpool(writer.write, body)
         event_counter.labels("accepted").inc(outcome.accepted)
         event_counter.labels("refused").inc(len(outcome.refused))

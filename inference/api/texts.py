@@ -16,9 +16,6 @@ from inference.monitoring.predictions import PredictionLog
 from inference.swap import Live
 from inference.text.analyzer import MODELS, TextAnalyzer, TextAnswer, label, likeliest
 
-LARGEST_BODY = 4_000_000
-"""Maximum bytes of a request body."""
-
 
 class TextService:
     """The text analyzer of one application, loaded on first use; ``live`` follows promotions."""
@@ -54,7 +51,7 @@ def install(app: FastAPI, service: TextService, log: PredictionLog, registry: Co
         Send one ``text`` or several ``texts``. The first 20,000 characters of a text are read. Values that cannot be
         determined are null, and ``marks`` say why. Personal data is masked in the returned text.
         """
-        content = await read_body(request, LARGEST_BODY)
+        content = await read_body(request)
         try:
             body = AnalyzeRequest.model_validate_json(content)
         except ValidationError as error:
