@@ -15,6 +15,7 @@ from inference.api.app import ACCESS, GOAL_MS, MODEL, create_app
 from inference.api.operation import COUNTS, WORKERS
 from inference.security.keys import KeyRing
 from inference.security.tokens import TokenVerifier
+from inference.workers import PROCESSES
 
 DEFAULTS = {
     "--host": "127.0.0.1",
@@ -78,7 +79,7 @@ def serve(
     with (
         listen.bound(host, port, command) as sockets,
         temporary_folder() as counts,
-        changed_environment({MODEL: model, ACCESS: access, GOAL_MS: f"{p99:g}"}),
+        changed_environment({MODEL: model, ACCESS: access, GOAL_MS: f"{p99:g}", PROCESSES: "1"}),
         changed_environment({WORKERS: str(workers), COUNTS: str(counts)} if workers > 1 else {}),
     ):
         has_recommender = is_promoted(home, model)

@@ -14,7 +14,6 @@ from http.cookies import CookieError, SimpleCookie
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -97,23 +96,6 @@ class Access:
         if not text.startswith("rf_") and self.verifier is not None:
             return await run_in_threadpool(self.verifier.caller, text)  # it may have to fetch the key set
         return self.ring.caller(text)
-
-
-def charge(request: Request, extra: int) -> None:
-    """Charge a batch to the caller's limits as the number of requests in it.
-
-    Args:
-        request: the HTTP request, which was already counted once.
-        extra: number of further requests to count.
-
-    Raises:
-        HTTPException: 429, the rate limit or quota of the key is exceeded.
-    """
-    caller, access = request.scope["state"]["caller"], request.app.state.access
-    verdict = access.limiter.take(caller, extra)
-    if not verdict.allowed:
-        wait = {"retry-after": _seconds(verdict.wait)}
-        raise HTTPException(429, f"a batch counts as its {extra + 1} requests: the limit of this key is exceeded", wait)
 
 
 def presented_key(headers: dict[bytes, bytes]) -> str:
@@ -257,7 +239,7 @@ class Guard:
             self._audit("refused", scope, request_id, key=caller.id, reason=f"without the role {role}")
             self._refused.labels("role").inc()
             return errors.problem(HTTPStatus.FORBIDDEN, f"this key does not have the role {role}", _CREATE_KEY)
-        verdict = self._access.limiter.take(caller)
+        verdict = await self._access.limiter.take(caller)
         if not verdict.allowed:
             self._refused.labels(verdict.reason).inc()
             detail = f"the {'daily quota' if verdict.reason == 'quota' else 'rate limit'} of this key is exceeded"

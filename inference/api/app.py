@@ -40,6 +40,7 @@ from inference.security.audit import AuditLog
 from inference.security.keys import KeyRing
 from inference.security.limits import Limiter
 from inference.security.tokens import TokenVerifier
+from inference.workers import Workers
 
 MODEL, ACCESS, GOAL_MS = "REFRAIN_MODEL", "REFRAIN_ACCESS", "REFRAIN_P99_MS"
 """Environment variables by which ``serve`` configures the processes that it starts."""
@@ -72,14 +73,17 @@ def create_app(model: str = "recommendation", home: Home | None = None, *, acces
     controller = Controller(float(os.environ.get(GOAL_MS) or GOAL * 1e3) / 1e3)
     champions = models.Champions(registry)
     recommendation_service = RecommendationService(model, home, running, controller, log)
-    champions.add("recommendations", recommendation_service.live)
     live_forecasters, detection_service = forecasts.forecasters(home), anomalies.DetectionService(home)
-    text_service, sound_service = texts.TextService(home), audio.SoundService(home)
-    champions.add("text", text_service.live)
-    champions.add("audio", sound_service.live)
-    for kind, lives in (("forecasts", live_forecasters), ("anomalies", detection_service.lives)):
-        for name, live in lives.items():
-            champions.add(f"{kind}: {name}", live)
+    text_service = texts.TextService(home, Workers.from_env())
+    sound_service = audio.SoundService(home, Workers.from_env())
+    for serves, live in {
+        "recommendations": recommendation_service.live,
+        "text": text_service.live,
+        "audio": sound_service.live,
+        **{f"forecasts: {name}": live for name, live in live_forecasters.items()},
+        **{f"anomalies: {name}": live for name, live in detection_service.lives.items()},
+    }.items():
+        champions.add(serves, live)
     impression_log, lookup_log = ImpressionLog.from_env(home), LookupLog.from_env(home)  # shared with the engines
     _count_dropped_lines(
         registry,
@@ -92,13 +96,14 @@ def create_app(model: str = "recommendation", home: Home | None = None, *, acces
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         champions.watcher.start()
-        guard.limiter.start()
         running.start()
         yield
         champions.watcher.close()
         guard.limiter.close()
         running.close()
         detection_service.close()
+        for workers in (text_service.workers, sound_service.workers):
+            workers.close()
         for one_log in (guard.audit, log):
             one_log.flush()
 
