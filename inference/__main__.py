@@ -275,6 +275,10 @@ def serve(
         str, typer.Option(help="keys (required), open (not required), auto (required once a key exists)")
     ] = "auto",
     p99: Annotated[float, typer.Option(min=1, help="goal in milliseconds, kept by answering with less work")] = 100.0,
+    host_name: Annotated[
+        list[str] | None,
+        typer.Option(help="name under which it may be asked besides its own; * for every name"),
+    ] = None,
 ) -> None:
     """Serve features, predictions and events over HTTP, and all that the promoted models answer.
 
@@ -285,7 +289,16 @@ def serve(
     """
     from inference.serve import serve as run
 
-    run(Home.from_env(), host=host, port=port, model=model, workers=workers, access=access, p99=p99)
+    run(
+        Home.from_env(),
+        host=host,
+        port=port,
+        model=model,
+        workers=workers,
+        access=access,
+        p99=p99,
+        host_names=host_name or (),
+    )
 
 
 for _name in ("keys", "experiments", "monitor"):

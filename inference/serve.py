@@ -1,7 +1,9 @@
 """Starts the HTTP server: one process, or several that share a port."""
 
 import ipaddress
+import os
 import shlex
+from collections.abc import Sequence
 
 from feature_repo.bundle import is_promoted, open_bundle
 from feature_repo.command_line import say
@@ -12,6 +14,7 @@ from feature_repo.manifest import load_address
 from feature_repo.project import Project
 from feature_repo.temporary import temporary_folder
 from inference.api.app import ACCESS, GOAL_MS, MODEL, create_app
+from inference.api.hosts import HOST_NAMES, names_of
 from inference.api.operation import COUNTS, WORKERS
 from inference.security.keys import KeyRing
 from inference.security.tokens import TokenVerifier
@@ -39,6 +42,7 @@ def serve(
     workers: int = 1,
     access: str = "auto",
     p99: float = 100.0,
+    host_names: Sequence[str] = (),
 ) -> None:
     """Serve until the process is stopped; requests received by then are still answered.
 
@@ -52,6 +56,7 @@ def serve(
         workers: number of processes.
         access: ``keys``, ``open`` or ``auto``.
         p99: goal in milliseconds for the 99th percentile of the latency of recommendations.
+        host_names: names under which it may be asked, besides those of this machine and ``host``; ``*`` for every name.
 
     Raises:
         InputError: the server would be open to the network without a key, or cannot listen on this address.
@@ -68,6 +73,7 @@ def serve(
     def command(**changes: object) -> str:
         changed = options | {f"--{name}": value for name, value in changes.items()}
         words = [word for name, value in changed.items() if value != DEFAULTS[name] for word in (name, f"{value}")]
+        words += [word for name in host_names for word in ("--host-name", name)]
         return shlex.join(["refrain", "serve", *words])
 
     if access != "open" and not _is_loopback(host) and not KeyRing(home) and TokenVerifier.from_env(home) is None:
@@ -76,10 +82,11 @@ def serve(
             found="none: everybody who reaches this machine would have access",
             next_command="refrain keys create NAME --role predict  (or serve … --access open)",
         )
+    names = names_of(host, [*os.environ.get(HOST_NAMES, "").split(), *host_names])
     with (
         listen.bound(host, port, command) as sockets,
         temporary_folder() as counts,
-        changed_environment({MODEL: model, ACCESS: access, GOAL_MS: f"{p99:g}", PROCESSES: "1"}),
+        changed_environment({MODEL: model, ACCESS: access, GOAL_MS: f"{p99:g}", PROCESSES: "1", HOST_NAMES: names}),
         changed_environment({WORKERS: str(workers), COUNTS: str(counts)} if workers > 1 else {}),
     ):
         has_recommender = is_promoted(home, model)

@@ -7,7 +7,7 @@ import logging
 import re
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from http.cookies import CookieError, SimpleCookie
 
@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from inference.api import errors
 from inference.api.body import Bodies, Body, max_bytes
+from inference.api.hosts import Hosts
 from inference.api.places import MOST, Place, Places
 from inference.security.audit import AuditLog
 from inference.security.caller import ADMINISTER, PREDICT, READ_FEATURES, ROLES, SEND_EVENTS, Caller, Refused
@@ -129,6 +130,7 @@ class Guard:
         app: the guarded application.
         access: authentication of callers.
         registry: registry of the metrics.
+        hosts: names under which the server may be asked.
         on_answer: called with the route and the response time in seconds of every successful request.
     """
 
@@ -137,9 +139,10 @@ class Guard:
         app: ASGIApp,
         access: Access,
         registry: CollectorRegistry,
+        hosts: Hosts,
         on_answer: Callable[[str, float], None] = lambda route, seconds: None,
     ) -> None:
-        self._app, self._access, self._on_answer = app, access, on_answer
+        self._app, self._access, self._hosts, self._on_answer = app, access, hosts, on_answer
         self._places, self._bodies = Places(), Bodies()
         labels = ["route", "status"]
         self._requests = Counter("refrain_http_requests", "Requests by route and status", labels, registry=registry)
@@ -165,7 +168,8 @@ class Guard:
                 status, response_started = message["status"], True
                 names = {key for key, _ in message["headers"]}
                 extra = [pair for pair in _HEADERS if pair[0] not in names]
-                message["headers"] = [*message["headers"], (REQUEST_ID, request_id.encode()), *extra]
+                sent = _relative(message["headers"]) if 300 <= status < 400 else message["headers"]
+                message["headers"] = [*sent, (REQUEST_ID, request_id.encode()), *extra]
             await send(message)
 
         self._gauge.inc()
@@ -183,9 +187,7 @@ class Guard:
                 await self._app(scope, body.receive, send_with_headers)
         except HTTPException as error:  # from a body that only this layer read
             if not response_started:
-                await errors.problem(HTTPStatus(error.status_code), str(error.detail))(
-                    scope, receive, send_with_headers
-                )
+                await errors.of_exception(error)(scope, receive, send_with_headers)
         except Exception:
             _log.exception("request %s failed", request_id)
             if not response_started:
@@ -205,6 +207,10 @@ class Guard:
     def _reject_malformed(self, scope: Scope, headers: dict[bytes, bytes]) -> Response | None:
         """Return the error response to a request that is rejected without authentication; None if it is acceptable."""
         most_bytes = max_bytes(scope["path"])
+        if not self._hosts.accepts(headers.get(b"host")) or sum(name == b"host" for name, _ in scope["headers"]) > 1:
+            self._refused.labels("host").inc()
+            detail = "this server has another name than the header Host says"
+            return errors.problem(HTTPStatus.MISDIRECTED_REQUEST, detail, "refrain serve --host-name NAME")
         if headers.get(b"sec-fetch-site") == b"cross-site" and scope["method"] not in ("GET", "HEAD"):
             self._refused.labels("cross-site").inc()  # request forgery by a page of another site
             return errors.problem(HTTPStatus.FORBIDDEN, "requests from pages of other sites are not allowed")
@@ -267,6 +273,14 @@ def _unauthorized(path: str) -> Response:
     response = errors.problem(HTTPStatus.UNAUTHORIZED, "a valid key is needed: Authorization: Bearer rf_…", _CREATE_KEY)
     response.headers["www-authenticate"] = "Bearer"
     return response
+
+
+def _relative(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """Name the target of a redirection by its path alone, so that no host of the request is repeated."""
+    return [
+        (name, re.sub(rb"^https?://[^/]*", b"", value) or b"/") if name == b"location" else (name, value)
+        for name, value in headers
+    ]
 
 
 def _retry_later(status: HTTPStatus, detail: str, wait_s: float) -> Response:

@@ -1,9 +1,8 @@
 """The HTTP application: the services and the routes that call them."""
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
-from typing import Any
 
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry, Counter
@@ -14,6 +13,7 @@ from feature_repo.project import Project
 from inference.api import (
     anomalies,
     audio,
+    document,
     errors,
     events,
     experiments,
@@ -28,8 +28,9 @@ from inference.api import (
     texts,
 )
 from inference.api.access import Access, Guard
+from inference.api.hosts import HOST_NAMES, LOOPBACK_NAMES, Hosts
 from inference.api.recommendations import RecommendationService
-from inference.console import pages
+from inference.console import docs, not_found, pages
 from inference.experiments.running import Running
 from inference.monitoring.background_log import BackgroundLog
 from inference.monitoring.lookups import LookupLog
@@ -48,16 +49,24 @@ MODEL, ACCESS, GOAL_MS = "REFRAIN_MODEL", "REFRAIN_ACCESS", "REFRAIN_P99_MS"
 
 def from_env() -> FastAPI:
     """Create the application from the environment that ``serve`` sets; each of its processes calls this."""
-    return create_app(os.environ.get(MODEL) or "recommendation")
+    hosts = LOOPBACK_NAMES if HOST_NAMES not in os.environ else None
+    return create_app(os.environ.get(MODEL) or "recommendation", hosts=hosts)
 
 
-def create_app(model: str = "recommendation", home: Home | None = None, *, access: str | None = None) -> FastAPI:
+def create_app(
+    model: str = "recommendation",
+    home: Home | None = None,
+    *,
+    access: str | None = None,
+    hosts: Collection[str] | None = None,
+) -> FastAPI:
     """Create an application that serves the champions and follows promotions.
 
     Args:
         model: the recommender: a name for its champion, ``recommendation:3`` for one that never changes.
         home: the data folder; from the environment if None.
         access: ``keys``, ``open`` or ``auto`` (see ``inference.api.access``); from ``REFRAIN_ACCESS`` if None.
+        hosts: names under which it may be asked (see ``inference.api.hosts``); from ``REFRAIN_HOST_NAMES`` if None.
 
     Raises:
         BundleError: the recommender cannot be served.
@@ -111,6 +120,8 @@ def create_app(model: str = "recommendation", home: Home | None = None, *, acces
         title="Refrain",
         version="1",
         description="Recommendations, forecasts, detections, readings of texts, analyses of sound, and features.",
+        docs_url=None,
+        redoc_url=None,
         lifespan=lifespan,
     )
     errors.install(app)
@@ -126,18 +137,17 @@ def create_app(model: str = "recommendation", home: Home | None = None, *, acces
     experiments.install(app, home, running)
     models.install(app, champions, home)
     operation.install(app, recommendation_service, home, registry)
-    pages.install(
-        app,
-        pages.Console(
-            home,
-            access=guard,
-            champions=champions,
-            recommendation_service=recommendation_service,
-            sound_service=sound_service,
-            running=running,
-            controller=controller,
-        ),
+    console = pages.Console(
+        home,
+        access=guard,
+        champions=champions,
+        recommendation_service=recommendation_service,
+        sound_service=sound_service,
+        running=running,
+        controller=controller,
     )
+    for part in (pages, docs, not_found):
+        part.install(app, console)
 
     def on_answer(route: str, seconds: float) -> None:
         if route == "/v1/recommendations":
@@ -145,8 +155,14 @@ def create_app(model: str = "recommendation", home: Home | None = None, *, acces
 
     if not Project.load(home.project_folder).has_music:
         own_document.install(app, home)
-    _add_security_schemes(app)
-    app.add_middleware(Guard, access=guard, registry=registry, on_answer=on_answer)
+    document.install(app)
+    app.add_middleware(
+        Guard,
+        access=guard,
+        registry=registry,
+        hosts=Hosts.from_env() if hosts is None else Hosts(hosts),
+        on_answer=on_answer,
+    )
     app.state.access, app.state.logs = guard, (guard.audit, running.log, log)
     return app
 
@@ -159,22 +175,6 @@ def _access(home: Home, mode: str) -> Access:
     ring = KeyRing(home)
     ring.all()  # a damaged file must not grant access
     return Access(ring, TokenVerifier.from_env(home), Limiter(home), AuditLog(home), mode)
-
-
-def _add_security_schemes(app: FastAPI) -> None:
-    """Describe in the OpenAPI document how a key is sent, and that it is optional while no key exists."""
-    generate = app.openapi
-
-    def document() -> dict[str, Any]:
-        schema = generate()
-        schema["components"]["securitySchemes"] = {
-            "bearer": {"type": "http", "scheme": "bearer"},
-            "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
-        }
-        schema["security"] = [{"bearer": []}, {"header": []}, {}]
-        return schema
-
-    app.openapi = document  # type: ignore[method-assign]
 
 
 def _count_dropped_lines(registry: CollectorRegistry, *logs: BackgroundLog) -> None:

@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from feature_repo.errors import InputError, RefrainError
 from feature_repo.extras import missing_extra
 from inference.api.schemas.common import Problem
+from inference.api.schemas.events import RefusedEvent, RefusedEventsProblem
 from inference.forecast.forecaster import UnknownKey
 
 SEE_DOCS = "see /docs for what a request looks like"
@@ -22,7 +23,16 @@ _PATH = re.compile(r"(?<![\w/…])/(?:[\w.@+=-]+/)+[\w.@+=-]*")
 _ADDRESS = re.compile(r"\b(?:\d{1,3}(?:\.\d{1,3}){3}|[\w-]+(?:\.[\w-]+)+):\d{2,5}\b")
 _log = logging.getLogger("refrain.http")
 _PROBLEM_CONTENT = {"application/problem+json": {"schema": Problem.model_json_schema()}}
+OF_EVERY_ROUTE: dict[int | str, dict[str, Any]] = {
+    400: {"content": _PROBLEM_CONTENT, "description": "the request, or its body, cannot be parsed"},
+    421: {"content": _PROBLEM_CONTENT, "description": "this server has another name than the header Host says"},
+    431: {"content": _PROBLEM_CONTENT, "description": "the header is too long"},
+}
+"""Answers that every route may give, by status."""
+OPEN_PATHS = ("/health", "/live", "/ready")
+"""Routes that are asked without a key."""
 RESPONSES: dict[int | str, dict[str, Any]] = {
+    **OF_EVERY_ROUTE,
     401: {"content": _PROBLEM_CONTENT, "description": "a valid key is needed"},
     403: {"content": _PROBLEM_CONTENT, "description": "the key does not have the role"},
     408: {"content": _PROBLEM_CONTENT, "description": "the body did not arrive in time"},
@@ -52,9 +62,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     def refused(request: Request, error: HTTPException) -> JSONResponse:
-        answer = problem(HTTPStatus(error.status_code), str(error.detail), SEE_DOCS)
-        answer.headers.update(error.headers or {})
-        return answer
+        return of_exception(error)
 
     @app.exception_handler(RefrainError)
     def failed(request: Request, error: RefrainError) -> JSONResponse:
@@ -86,9 +94,39 @@ def _hide_internals(text: str) -> str:
     return _ADDRESS.sub("…", _PATH.sub("…", text))
 
 
+REFUSED_EVENTS: dict[int | str, dict[str, Any]] = {
+    422: {
+        "content": {
+            "application/problem+json": {
+                "schema": {"anyOf": [RefusedEventsProblem.model_json_schema(), Problem.model_json_schema()]}
+            }
+        },
+        "description": "the request is invalid, or all of its events are: each with its place and the reason",
+    }
+}
+"""The answer of routes that take events, if none of them is accepted."""
+
+
 def problem(status: HTTPStatus, detail: str, next_step: str = SEE_DOCS) -> JSONResponse:
     """Build the response for a problem from its parts."""
     return response(Problem(title=status.phrase, status=status, detail=detail, next=next_step))
+
+
+def of_exception(error: HTTPException) -> JSONResponse:
+    """Build the response for an exception that carries its status."""
+    answer = problem(HTTPStatus(error.status_code), str(error.detail), SEE_DOCS)
+    answer.headers.update(error.headers or {})
+    return answer
+
+
+def all_refused(detail: str, refused: list[RefusedEvent]) -> JSONResponse:
+    """Build the response to a request whose events were all refused."""
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    return response(
+        RefusedEventsProblem(
+            title=status.phrase, status=status, detail=detail, next=SEE_DOCS, accepted=0, refused=refused
+        )
+    )
 
 
 def response(body: Problem) -> JSONResponse:

@@ -40,6 +40,7 @@ LINKS = (
     ("/console/sound", "Sound"),
     ("/console/anomalies", "Anomalies"),
     ("/console/experiments", "Experiments"),
+    ("/docs", "Routes"),
 )
 HERE = Path(__file__).parent
 POLICY = (
@@ -79,7 +80,7 @@ class Console:
         )
         self._freshness = FreshnessReader(home)
         self.has_music = Project.load(home.project_folder).has_music
-        self._links = LINKS if self.has_music else LINKS[:1]
+        self._links = LINKS if self.has_music else (LINKS[0], LINKS[-1])
 
     def page(
         self, request: Request, name: str, title: str, status: HTTPStatus = HTTPStatus.OK, **context: object

@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from feature_repo.events import LONGEST_ID
 from feature_repo.windows import EventSource
+from inference.api.schemas.common import MomentWithOffset, Problem
 from inference.events import MOST_EVENTS
 
 EventId = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_ID)]
@@ -59,9 +60,9 @@ class Act(BaseModel):
     ]
     track_id: EventId | None = None
     answer_id: EventId | None = Field(default=None, description="answer_id of the recommendation that the act is about")
-    rating: int | None = Field(default=None, ge=1, le=5)
-    amount_cents: int | None = Field(default=None, ge=0, le=100_000_000)
-    at: AwareDatetime | None = Field(default=None, description="when it happened; now if left out")
+    rating: int | None = Field(default=None, ge=1, le=5, strict=True)
+    amount_cents: int | None = Field(default=None, ge=0, le=100_000_000, strict=True)
+    at: MomentWithOffset | None = Field(default=None, description="when it happened; now if left out")
 
     @model_validator(mode="after")
     def _rated(self) -> "Act":
@@ -86,6 +87,13 @@ class RefusedEvent(BaseModel):
 
     place: int = Field(description="index of the event in the request, from 0")
     reason: str = Field(examples=["user_id: expected str, got int"])
+
+
+class RefusedEventsProblem(Problem):
+    """The problem of a request whose events were all refused."""
+
+    accepted: int = Field(description="0")
+    refused: list[RefusedEvent]
 
 
 class EventsResponse(BaseModel):
