@@ -19,7 +19,7 @@ from inference.forecast.forecaster import UnknownKey
 SEE_DOCS = "see /docs for what a request looks like"
 MAX_ERRORS = 10
 """Maximum number of validation errors listed for one request."""
-_PATH = re.compile(r"(?<![\w/…])/(?:[\w.@+=-]+/)+[\w.@+=-]*")
+_PATH = re.compile(r"(?<![\w/…])/(?!v1/)(?:[\w.@+=-]+/)+[\w.@+=-]*")
 _ADDRESS = re.compile(r"\b(?:\d{1,3}(?:\.\d{1,3}){3}|[\w-]+(?:\.[\w-]+)+):\d{2,5}\b")
 _log = logging.getLogger("refrain.http")
 _PROBLEM_CONTENT = {"application/problem+json": {"schema": Problem.model_json_schema()}}

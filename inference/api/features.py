@@ -2,10 +2,10 @@
 
 import threading
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Path, Request
 
 from feature_repo.errors import InputError
 from feature_repo.home import Home
@@ -15,6 +15,8 @@ from inference.api.costs import VALUES, charge_in_thread, units_of
 from inference.api.schemas.features import MOST_ROWS, FeaturesRequest, FeaturesResponse
 from inference.features import OnlineFeatures
 from inference.forecast.forecaster import UnknownKey
+
+ServiceName = Annotated[str, Path(examples=["listener_v1"])]
 
 
 class FeatureLookups:
@@ -46,7 +48,7 @@ def install(app: FastAPI, lookups: FeatureLookups) -> None:
     """Add the route."""
 
     @app.post("/v1/features/{service}", responses=errors.RESPONSES, tags=["features"], operation_id="look_up_features")
-    def features(request: Request, service: str, body: FeaturesRequest) -> FeaturesResponse:
+    def features(request: Request, service: ServiceName, body: FeaturesRequest) -> FeaturesResponse:
         """Looks up the features of one feature service for at most 1,000 rows; null where a value is missing.
 
         A key with one value counts for all rows. The values equal those of a training set at the same moment.

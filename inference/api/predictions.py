@@ -2,8 +2,9 @@
 
 import re
 import threading
+from typing import Annotated
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Path, Request
 
 from feature_repo.bundle import champion, open_bundle, promoted_models
 from feature_repo.errors import BundleError, InputError
@@ -19,6 +20,7 @@ from inference.swap import Live
 
 NAME = r"[a-z][a-z0-9_]{0,63}"
 """Pattern of names of models."""
+ModelName = Annotated[str, Path(examples=["churn_model"])]
 
 
 class PredictionService:
@@ -73,7 +75,7 @@ def install(app: FastAPI, service: PredictionService, log: PredictionLog) -> Non
     """Add the route."""
 
     @app.post("/v1/predictions/{model}", responses=errors.RESPONSES, tags=["predictions"], operation_id="predict")
-    def predictions(request: Request, model: str, body: FeaturesRequest) -> PredictionsResponse:
+    def predictions(request: Request, model: ModelName, body: FeaturesRequest) -> PredictionsResponse:
         """Predicts probabilities or numbers with one model, for at most 1,000 rows.
 
         A key with one value counts for all rows. The predictions equal those for a training set at the same moment;

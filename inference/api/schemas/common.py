@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic_core import PydanticCustomError
 
 Identifier = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 MOST_TOGETHER = 100
@@ -13,10 +14,9 @@ MOST_TOGETHER = 100
 
 def _check_is_text(value: object) -> object:
     """Refuse numbers, which pydantic would take for seconds since 1970."""
-    if isinstance(value, str) and not re.match(r"\d{4}-\d\d-\d\d", value):
-        raise ValueError("a date and time such as 2026-03-01T21:04:05Z is expected")
-    if not isinstance(value, str | datetime | None):
-        raise ValueError("a date and time as a text is expected")
+    is_date = isinstance(value, datetime | None) or (isinstance(value, str) and re.match(r"\d{4}-\d\d-\d\d", value))
+    if not is_date:
+        raise PydanticCustomError("datetime", "Input should be a valid datetime, such as 2026-03-01T21:04:05Z")
     return value
 
 

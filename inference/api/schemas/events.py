@@ -13,12 +13,16 @@ from inference.events import MOST_EVENTS
 EventId = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_ID)]
 
 
+_EXAMPLE_IDS = {"user_id": "u000042", "track_id": "t000007", "artist_id": "a00001"}
 _EXAMPLES: dict[str, Any] = {"String": "an id", "Int64": 1, "Float64": 1.5, "Bool": True, "Date": "2026-03-01"}
 
 
 def _example(kind: str, source: EventSource) -> dict[str, Any]:
     """Makes an example of one event, with all its columns."""
-    values = {name: source.ranges.get(name, (_EXAMPLES[dtype],))[0] for name, dtype in source.columns.items()}
+    values = {
+        name: _EXAMPLE_IDS.get(name, source.ranges.get(name, (_EXAMPLES[dtype],))[0])
+        for name, dtype in source.columns.items()
+    }
     return {"kind": kind, "events": [{"event_timestamp": "2026-03-01T21:04:05Z", **values}]}
 
 
@@ -45,7 +49,7 @@ def events_schema(sources: Mapping[str, EventSource]) -> dict[str, Any]:
             "kind": {"type": "string", "enum": list(kind_schemas)},
             "events": {"type": "array", "maxItems": MOST_EVENTS, "items": {"anyOf": list(kind_schemas.values())}},
         },
-        "examples": [_example(kind, source) for kind, source in list(sources.items())[:1]],
+        "examples": [_example(kind, sources[kind]) for kind in sorted(sources, key=lambda kind: kind != "plays")[:1]],
     }
 
 
