@@ -83,16 +83,16 @@ async def post(port: int, key: str, path: str, kind: str, body: bytes, end: floa
 
 async def attack(port: int, key: str, seconds: float) -> None:
     """Do all of it at once."""
-    end = time.monotonic() + seconds
     sound, binary, text = "/v1/audio/analyze", "application/octet-stream", "/v1/text/analyze"
     words = "a gem of a record, not a weak song on it. " * 24_000
     texts = {size: json.dumps({"texts": [words[:20_000]] * (size // 20_000)}).encode() for size in (300_000, 1_000_000)}
-    bomb = silence(290, 8)
+    bomb, larger_bomb = silence(290, 8), silence(290, 8, 96_000)
+    end = time.monotonic() + seconds
     await asyncio.gather(
         *(trickle(port, number, end) for number in range(TRICKLING)),
         send_endless_head(port, end),
         post(port, key, sound, binary, bomb, end),
-        post(port, key, sound, binary, silence(290, 12, 96_000), end),
+        post(port, key, sound, binary, larger_bomb, end),
         post(port, key, sound, binary, b"RIFF" + bytes(60_000_000), end),
         post(port, key, sound, binary, b"RIFF" + bytes(60_000_000), end, chunked=True),
         *(post(port, key, text, "application/json", body, end) for body in texts.values()),

@@ -64,8 +64,8 @@ def _ask_for_everything(client: httpx.Client) -> None:
     """Have all kinds of models and processes loaded."""
     for _ in range(3):
         assert client.post("/v1/recommendations", json=REQUEST).status_code == 200
-        assert client.post("/v1/text/analyze", json={"text": "a gem of a record " * 1_000}).status_code == 200
-        assert client.post("/v1/audio/analyze", content=silence(60, 2)).status_code == 200
+        assert client.post("/v1/text/analyze", json={"text": "a gem of a record " * 1_100}).status_code == 200
+        assert client.post("/v1/audio/analyze", content=silence(180, 2)).status_code == 200
 
 
 def _ask(client: httpx.Client, seconds: float) -> list[float]:
