@@ -13,6 +13,7 @@ from http import HTTPStatus
 from typing import Any, ClassVar, Self
 from weakref import WeakKeyDictionary
 
+from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
@@ -127,8 +128,14 @@ class Connections:
 class BoundedProtocol(HttpToolsProtocol):
     """uvicorn's protocol for one connection, within ``Bounds``."""
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
         self.table = Connections.of(self.server_state)
         self.peer, self._was_let_in, self._is_in_head = "", False, True
         self._head_received = self._head_size = self._head_fields = 0

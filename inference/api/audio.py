@@ -130,8 +130,8 @@ def install(app: FastAPI, service: SoundService, log: PredictionLog, registry: C
         """Analyses a sound: meter, beats, key, spectrum; genre, mood and instruments by the promoted model.
 
         The body is the file itself (wav, flac, ogg, opus, mp3, aiff), at most 50 MB and 20 minutes of two channels:
-        `curl --data-binary @song.mp3 -H 'content-type: application/octet-stream' …/v1/audio/analyze`. Every 80,000
-        samples of all channels count as a request; three minutes in stereo as 200.
+        `curl --data-binary @song.mp3 -H 'content-type: application/octet-stream' …/v1/audio/analyze`. Every 40,000
+        samples of all channels count as a request; three minutes in stereo as 400.
         """
         with service.slot():  # fail early, before the body is read
             pass

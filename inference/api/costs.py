@@ -1,14 +1,14 @@
 """What requests cost, in units of about ten milliseconds of a core, as one recommendation takes.
 
 ``access`` takes one unit of each request from the caller's bucket; routes whose work grows with the request charge the
-rest before they do it (``python -m benchmarks serving_costs`` measures the constants).
+rest before they do it (``benchmarks/serving_costs.py`` measures them).
 """
 
 from anyio import from_thread
 from fastapi import Request
 from starlette.exceptions import HTTPException
 
-CHARACTERS, SAMPLES, VALUES, OBSERVATIONS = 1_000, 80_000, 5_000, 20
+CHARACTERS, SAMPLES, VALUES, OBSERVATIONS = 1_000, 40_000, 5_000, 20
 """Characters of texts, samples of all channels of sounds, features of all rows, and observations, of one unit."""
 
 
