@@ -41,6 +41,7 @@ from inference.security.audit import AuditLog
 from inference.security.keys import KeyRing
 from inference.security.limits import Limiter
 from inference.security.tokens import TokenVerifier
+from inference.swap import Live
 from inference.workers import Workers
 
 MODEL, ACCESS, GOAL_MS = "REFRAIN_MODEL", "REFRAIN_ACCESS", "REFRAIN_P99_MS"
@@ -85,13 +86,14 @@ def create_app(
     live_forecasters, detection_service = forecasts.forecasters(home), anomalies.DetectionService(home)
     text_service = texts.TextService(home, Workers.from_env())
     sound_service = audio.SoundService(home, Workers.from_env())
-    for serves, live in {
+    lives: dict[str, Live[Any]] = {
         "recommendations": recommendation_service.live,
         "text": text_service.live,
         "audio": sound_service.live,
         **{f"forecasts: {name}": live for name, live in live_forecasters.items()},
         **{f"anomalies: {name}": live for name, live in detection_service.lives.items()},
-    }.items():
+    }
+    for serves, live in lives.items():
         champions.add(serves, live)
     impression_log, lookup_log = ImpressionLog.from_env(home), LookupLog.from_env(home)  # shared with the engines
     _count_dropped_lines(

@@ -84,9 +84,8 @@ def routes(document: Mapping[str, Any], address: str, *, is_open: bool) -> Itera
             header = "" if role == OPEN or is_open else " -H 'authorization: Bearer rf_…'"
             example_path = path
             for one in parameters:
-                values = one.get("examples") or one["schema"].get("examples") or {}
-                value = next(iter(values.values()), {}).get("value") if isinstance(values, dict) else values[0]
-                example_path = example_path.replace(f"{{{one['name']}}}", str(value or one["name"]))
+                value = one["schema"].get("examples", [one["name"]])[0]
+                example_path = example_path.replace(f"{{{one['name']}}}", str(value))
             url = shlex.quote(address + example_path)
             if "application/octet-stream" in content:
                 commands = [f"curl{header} -H 'content-type: application/octet-stream' --data-binary @song.mp3 {url}"]

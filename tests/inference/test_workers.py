@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from inference import workers as module
-from inference.workers import NICENESS, WorkFailed, Workers
+from inference.workers import NICENESS, Workers, WorkFailed
 
 
 @pytest.fixture

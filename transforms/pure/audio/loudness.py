@@ -78,7 +78,7 @@ class Loudness:
         count = round((seconds - SHORTEST) / (SHORTEST / _HOPS)) + 1
         sums = np.array(self._sums)
         sums = np.concatenate([sums, np.zeros((max(count + _HOPS - 1 - len(sums), 0), sums.shape[1]))])
-        blocks = sum(sums[hop : hop + count] for hop in range(_HOPS)) / (SHORTEST * self._rate)
+        blocks = np.sum([sums[hop : hop + count] for hop in range(_HOPS)], axis=0) / (SHORTEST * self._rate)
         weights = _WEIGHTS[: sums.shape[1]]
         levels = _level(blocks @ weights)
         audible = levels >= _QUIETEST
