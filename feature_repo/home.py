@@ -246,13 +246,15 @@ class Home:
         return self.root / "training_sets" / f"tenant={self.tenant}"
 
     def ensure(self) -> "Home":
-        """Creates the folder, and checks that it is writable and has the current layout.
+        """Creates the folder, which only its owner may enter, and checks that it is writable and has the current layout.
+
+        The modes of a folder that exists are left as they are; ``refrain doctor`` says if others can read it.
 
         Raises:
             HomeError: the folder cannot be created or written, or has another layout.
         """
         try:
-            self.root.mkdir(parents=True, exist_ok=True)
+            self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
             with tempfile.TemporaryFile(dir=self.root):
                 pass
         except OSError as error:
