@@ -246,7 +246,7 @@ class Home:
         return self.root / "training_sets" / f"tenant={self.tenant}"
 
     def ensure(self) -> "Home":
-        """Creates the folder, which only its owner may enter, and checks that it is writable and has the current layout.
+        """Creates the folder, for its owner alone, and checks that it is writable and has the current layout.
 
         The modes of a folder that exists are left as they are; ``refrain doctor`` says if others can read it.
 

@@ -12,7 +12,7 @@ from feature_repo.manifest import load_address
 from feature_repo.project import Project
 from feature_repo.temporary import temporary_folder
 from inference.api.app import ACCESS, GOAL_MS, MODEL, create_app
-from inference.api.operation import COUNTS, WORKERS
+from inference.monitoring.scrape import COUNTS, WORKERS
 from inference.security.keys import KeyRing
 from inference.security.tokens import TokenVerifier
 

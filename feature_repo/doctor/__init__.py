@@ -1,7 +1,7 @@
 """Finds inconsistencies in a data folder and their remedies: ``refrain doctor``.
 
-``folder`` checks files, registry and manifest; ``permissions`` who can read them; ``values`` compares a sample of online values with the feature tables as
-of now. Nothing is changed.
+``folder`` checks files, registry and manifest, ``permissions`` who can read them, and ``values`` compares a sample of
+online values with the feature tables as of now. Nothing is changed.
 """
 
 from collections.abc import Iterator, Sequence

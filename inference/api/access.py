@@ -20,18 +20,20 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from inference.api import audio, errors, texts
+from inference.monitoring.counters import labelled_counter
 from inference.security.audit import AuditLog
-from inference.security.caller import ADMINISTER, PREDICT, READ_FEATURES, ROLES, SEND_EVENTS, Caller, Refused
+from inference.security.caller import ADMINISTER, METRICS, PREDICT, READ_FEATURES, ROLES, SEND_EVENTS, Caller, Refused
 from inference.security.keys import KeyRing
 from inference.security.limits import Limiter
 from inference.security.tokens import TokenVerifier
 
 OPEN, ANYBODY = "open", "anybody"
-"""Roles of routes that need no key, and of routes that need any valid key."""
+"""Roles of routes that need no key, and of routes that need a valid key of any role besides ``metrics``."""
 RULES: tuple[tuple[str, str, str], ...] = (
     ("*", "/health", OPEN),
     ("*", "/console/login", OPEN),
     ("*", "/console/style.css", OPEN),
+    ("*", "/metrics", METRICS),
     ("GET", "/v1/experiments", ANYBODY),
     ("*", "/v1/experiments", ADMINISTER),
     ("*", "/v1/features", READ_FEATURES),
@@ -64,6 +66,8 @@ MAX_CONCURRENT = 256
 """Maximum number of concurrent requests in one process; further requests get status 503."""
 COOKIE = "refrain_key"
 REQUEST_ID = b"x-request-id"
+REFUSALS = ("key", "role", "rate", "quota", "full", "cross-site")
+"""Reasons for which a request is not let in."""
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 _HEADERS = [(b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store")]
 _log = logging.getLogger("refrain.http")
@@ -152,6 +156,16 @@ def role_of(method: str, path: str) -> str:
     return ANYBODY
 
 
+def _may(caller: Caller, role: str) -> bool:
+    """Whether a caller may use routes of a role."""
+    return bool(caller.roles - {METRICS}) if role == ANYBODY else role in caller.roles
+
+
+def is_operation(path: str) -> bool:
+    """Whether a path is of a route for probes and scrapers, whose failures are not those of a user."""
+    return path in ("/health", "/live", "/ready", "/metrics")
+
+
 class Guard:
     """The ASGI layer around an application; see the module.
 
@@ -175,7 +189,10 @@ class Guard:
         self._requests = Counter("refrain_http_requests", "Requests by route and status", labels, registry=registry)
         about = "Time to answer, by route"
         self._seconds = Histogram("refrain_http_request_seconds", about, ["route"], buckets=BUCKETS, registry=registry)
-        self._refused = Counter("refrain_refusals", "Requests not let in, by reason", ["reason"], registry=registry)
+        about = "Requests not let in, by reason"
+        self._refused = labelled_counter(registry, "refrain_refusals", about, "reason", REFUSALS)
+        about = "Requests that failed with a status of 5xx, by cause"
+        self._failures = labelled_counter(registry, "refrain_http_failures", about, "cause", errors.CAUSES)
         about = "Requests being answered"
         self._gauge = Gauge("refrain_http_inside", about, registry=registry, multiprocess_mode="livesum")
 
@@ -223,6 +240,8 @@ class Guard:
             seconds = time.perf_counter() - started
             self._requests.labels(route, status).inc()
             self._seconds.labels(route).observe(seconds)
+            if status >= 500 and not is_operation(scope["path"]):
+                self._failures.labels(errors.cause_of(scope, status)).inc()
             if status < 400:
                 self._on_answer(route, seconds)
 
@@ -255,7 +274,7 @@ class Guard:
             self._audit("refused", scope, request_id, key=error.key_id, reason=error.reason)
             self._refused.labels("key").inc()
             return _unauthorized(path)
-        if role not in (ANYBODY, *caller.roles):
+        if not _may(caller, role):
             self._audit("refused", scope, request_id, key=caller.id, reason=f"without the role {role}")
             self._refused.labels("role").inc()
             return errors.problem(HTTPStatus.FORBIDDEN, f"this key does not have the role {role}", _CREATE_KEY)

@@ -9,15 +9,19 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.types import Scope
 
-from feature_repo.errors import InputError, RefrainError
-from feature_repo.extras import missing_extra
+from feature_repo.errors import BundleError, InputError, NotPromoted, RefrainError, StoreError
+from feature_repo.extras import MissingExtra, missing_extra
 from inference.api.schemas.common import Problem
 from inference.forecast.forecaster import UnknownKey
 
 SEE_DOCS = "see /docs for what a request looks like"
 MAX_ERRORS = 10
 """Maximum number of validation errors listed for one request."""
+CAUSES = ("internal", "store", "model", "not promoted", "not installed", "busy")
+"""Causes of answers with a status of 5xx. Two are a state of the service and no failure: a model that was never
+promoted, and an extra that is not installed."""
 _PATH = re.compile(r"(?<![\w/…])/(?:[\w.@+=-]+/)+[\w.@+=-]*")
 _ADDRESS = re.compile(r"\b(?:\d{1,3}(?:\.\d{1,3}){3}|[\w-]+(?:\.[\w-]+)+):\d{2,5}\b")
 _log = logging.getLogger("refrain.http")
@@ -58,14 +62,37 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(RefrainError)
     def failed(request: Request, error: RefrainError) -> JSONResponse:
-        return response(to_problem(error))
+        return failure(request, error)
 
     @app.exception_handler(ModuleNotFoundError)
     def not_installed(request: Request, error: ModuleNotFoundError) -> JSONResponse:
         missing = missing_extra(error)
         if missing is None:
             raise error
-        return response(to_problem(missing))
+        return failure(request, missing)
+
+
+def failure(request: Request, error: RefrainError) -> JSONResponse:
+    """Build the response for an error, and record the cause of a failure for the metrics."""
+    body = to_problem(error)
+    if body.status >= 500:
+        request.scope.setdefault("state", {})["cause"] = _cause(error)
+    return response(body)
+
+
+def cause_of(scope: Scope, status: int) -> str:
+    """Return which of ``CAUSES`` made a request fail.
+
+    >>> cause_of({"state": {"cause": "store"}}, 503), cause_of({}, 503), cause_of({}, 500)
+    ('store', 'busy', 'internal')
+    """
+    cause = scope.get("state", {}).get("cause")
+    return cause or ("busy" if status == 503 else "internal")
+
+
+def _cause(error: RefrainError) -> str:
+    kinds = {NotPromoted: "not promoted", MissingExtra: "not installed", BundleError: "model", StoreError: "store"}
+    return next((cause for kind, cause in kinds.items() if isinstance(error, kind)), "internal")
 
 
 def to_problem(error: RefrainError) -> Problem:

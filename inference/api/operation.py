@@ -1,24 +1,19 @@
 """``/health`` and ``/metrics``."""
 
-import os
-
 from fastapi import FastAPI, Response
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
-from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry
 
 from feature_repo.home import Home
 from inference.api import errors
 from inference.api.recommendations import RecommendationService
 from inference.api.schemas.models import Health
-from inference.monitoring.freshness import FreshnessCollector, FreshnessReader
-
-WORKERS, COUNTS = "REFRAIN_WORKERS", "PROMETHEUS_MULTIPROC_DIR"
-"""Environment variables for the number of serving processes and the folder of their metrics; ``serve`` sets them."""
+from inference.monitoring.freshness import FreshnessReader
+from inference.monitoring.scrape import Scrape
 
 
 def install(app: FastAPI, service: RecommendationService, home: Home, registry: CollectorRegistry) -> None:
     """Add the routes."""
-    freshness, reader = FreshnessCollector(home), FreshnessReader(home)
+    scrape, reader = Scrape(home, registry), FreshnessReader(home)
 
     @app.get("/health", responses={503: errors.RESPONSES[503]}, tags=["operation"], operation_id="check_health")
     def health() -> Health:
@@ -32,12 +27,5 @@ def install(app: FastAPI, service: RecommendationService, home: Home, registry: 
 
     @app.get("/metrics", tags=["operation"], operation_id="read_metrics", response_class=Response)
     def metrics() -> Response:
-        """Prometheus metrics of all serving processes."""
-        process_registry, store_registry = registry, CollectorRegistry()
-        if os.environ.get(WORKERS):
-            process_registry = CollectorRegistry()
-            MultiProcessCollector(process_registry)
-        store_registry.register(freshness)
-        return Response(
-            generate_latest(process_registry) + generate_latest(store_registry), media_type=CONTENT_TYPE_LATEST
-        )
+        """Prometheus metrics of all serving processes, the online store, the stream and the disk."""
+        return Response(scrape.text(), media_type=CONTENT_TYPE_LATEST)

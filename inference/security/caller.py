@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 
 READ_FEATURES, PREDICT, SEND_EVENTS, ADMINISTER = "read_features", "predict", "send_events", "administer"
-ROLES = (READ_FEATURES, PREDICT, SEND_EVENTS, ADMINISTER)
-"""Roles of keys; ``administer`` does not include the others."""
+METRICS = "metrics"
+ROLES = (READ_FEATURES, PREDICT, SEND_EVENTS, ADMINISTER, METRICS)
+"""Roles of keys; no role includes another. ``metrics`` is for a scraper, which reads ``/metrics`` and nothing else."""
 
 
 @dataclass(frozen=True)

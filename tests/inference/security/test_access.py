@@ -45,7 +45,7 @@ def _close_access(client: TestClient) -> None:
 
 def test_every_route_asks_for_what_it_should(client: TestClient) -> None:
     """A route that matches no rule needs a key, and must be on this list: a new route needs a decision."""
-    routes_for_any_key = {"/v1/models", "/metrics", "/", "/openapi.json", "/docs", "/redoc", "/docs/oauth2-redirect"}
+    routes_for_any_key = {"/v1/models", "/", "/openapi.json", "/docs", "/redoc", "/docs/oauth2-redirect"}
     for route in client.app.routes:  # type: ignore[attr-defined]
         path = route.path
         role = role_of("POST" if isinstance(route, APIRoute) and "POST" in route.methods else "GET", path)
@@ -111,6 +111,17 @@ def test_a_role_opens_its_routes_alone(client: TestClient, own_world: Home) -> N
             assert status != 401
 
 
+def test_a_scraper_reads_the_metrics_and_nothing_else(client: TestClient, own_world: Home) -> None:
+    scraper, others = _key_headers(own_world, "metrics"), _key_headers(own_world, *set(ROLES) - {"metrics"})
+    _close_access(client)
+    assert client.get("/metrics", headers=scraper).status_code == 200
+    assert client.get("/metrics", headers=others).status_code == 403
+    for path in ("/v1/models", "/v1/experiments", "/docs", "/openapi.json", "/"):
+        assert client.get(path, headers=scraper).status_code == 403, path
+        assert client.get(path, headers=others).status_code == 200, path
+    assert client.post("/v1/recommendations", json=REQUEST, headers=scraper).status_code == 403
+
+
 def test_all_that_is_refused_looks_alike_and_is_written_down(client: TestClient, own_world: Home) -> None:
     ring = KeyRing(own_world)
     revoked, key = ring.create("old", ["predict"])
@@ -144,7 +155,7 @@ def test_a_rate_and_a_quota(client: TestClient, own_world: Home) -> None:
     responses = [client.post("/v1/recommendations", json=REQUEST, headers=quota_headers) for _ in range(3)]
     assert [response.status_code for response in responses] == [200, 200, 429]
     assert "daily quota" in responses[-1].json()["detail"]
-    metrics = client.get("/metrics", headers=_key_headers(own_world, "predict")).text
+    metrics = client.get("/metrics", headers=_key_headers(own_world, "metrics")).text
     assert 'refrain_refusals_total{reason="rate"} 2.0' in metrics
     assert 'refrain_refusals_total{reason="quota"} 1.0' in metrics
 
