@@ -207,6 +207,11 @@ class Home:
         return self.root / "security" / f"keys-{self.tenant}.json"
 
     @property
+    def sessions(self) -> Path:
+        """Folder of the console's sessions, one file each."""
+        return self.root / "security" / f"sessions-{self.tenant}"
+
+    @property
     def audit_log(self) -> Path:
         """Folder of the audit log, with ``date=…`` folders."""
         return self.root / "audit_log" / f"tenant={self.tenant}"

@@ -1,6 +1,6 @@
 """``/health`` and ``/metrics``."""
 
-from fastapi import FastAPI, Response
+from fastapi import FastAPI, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry
 
 from feature_repo.home import Home
@@ -16,14 +16,15 @@ def install(app: FastAPI, service: RecommendationService, home: Home, registry: 
     scrape, reader = Scrape(home, registry), FreshnessReader(home)
 
     @app.get("/health", responses={503: errors.RESPONSES[503]}, tags=["operation"], operation_id="check_health")
-    def health() -> Health:
+    def health(request: Request) -> Health:
         """Checks that the online store answers, and that the promoted model which answers at once is loaded."""
         if not service.is_promoted:
             reader.read()
-            return Health(status="ok", model=None)
+            return Health(status="ok", model=None, lost_acts=request.app.state.access.audit.left_out)
         serving = service.live.get()
         serving.check()
-        return Health(status="ok", model=serving.bundle.name_version)
+        lost_acts = request.app.state.access.audit.left_out
+        return Health(status="ok", model=serving.bundle.name_version, lost_acts=lost_acts)
 
     @app.get("/metrics", tags=["operation"], operation_id="read_metrics", response_class=Response)
     def metrics() -> Response:

@@ -33,6 +33,7 @@ class Caller:
         tenant: tenant whose features and models the caller may use.
         roles: a subset of ``ROLES``.
         limits: rate limit and quota; None for no limit.
+        expires: when the key or token expires, in seconds since 1970; None for never.
     """
 
     id: str
@@ -40,6 +41,7 @@ class Caller:
     tenant: str
     roles: frozenset[str]
     limits: Limits | None = Limits()
+    expires: float | None = None
 
 
 class Refused(Exception):

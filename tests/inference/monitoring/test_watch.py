@@ -222,14 +222,10 @@ def test_gauges_of_ended_processes_disappear(tmp_path: Path) -> None:
 def test_a_full_disk_costs_lines_and_not_answers(in_world: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REFRAIN_LOG_PREDICTIONS", "1")
 
-    open_file = Path.open
+    def full(path: Path, line: bytes) -> None:
+        raise OSError(28, "No space left on device", str(path))
 
-    def open_on_full_disk(self: Path, mode: str = "r", *arguments: Any, **options: Any) -> Any:
-        if "a" in mode:
-            raise OSError(28, "No space left on device", str(self))
-        return open_file(self, mode, *arguments, **options)
-
-    monkeypatch.setattr(Path, "open", open_on_full_disk)
+    monkeypatch.setattr(background_log, "append_line", full)
     with TestClient(create_app(home=in_world)) as client:
         for _ in range(5):
             assert client.post("/v1/recommendations", json={"user_id": "u000007"}).status_code == 200

@@ -5,6 +5,7 @@ import csv
 import io
 import json
 import os
+import stat
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +20,9 @@ from feature_repo.home import Home
 from inference.__main__ import app as command
 from inference.api import access
 from inference.api.access import ANYBODY, OPEN, RULES, role_of
+from inference.api.acts import request_fields
 from inference.api.app import create_app
+from inference.monitoring import background_log
 from inference.security.audit import MAX_REFUSALS_PER_SECOND, AuditLog, acts, cell
 from inference.security.caller import ROLES, Limits
 from inference.security.keys import KeyRing
@@ -168,6 +171,59 @@ def test_reads_of_features_and_acts_of_administrators_are_written_down(client: T
     logged_acts = [act["act"] for act in acts(own_world)]
     assert logged_acts == ["features", "administer"]
     assert [act["request_id"] for act in acts(own_world)][1] == "mine"
+    read = next(acts(own_world))
+    assert (read["service"], read["rows"], read["keys"]) == ("listener_v1", 1, {"user_id": ["u000007"]})
+    assert read["path"] == "/v1/features/listener_v1"
+    assert {stat.S_IMODE(file.stat().st_mode) for file in own_world.audit_log.rglob("*.jsonl")} == {0o600}
+
+
+def test_an_act_that_cannot_be_written_is_counted_shown_and_refused_where_that_is_asked_for(
+    own_world: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a full disk an audit log loses acts, and says so; a required one refuses them."""
+
+    def full(path: Path, line: bytes) -> None:
+        raise OSError(28, "No space left on device", str(path))
+
+    path, body = "/v1/features/listener_v1", {"keys": {"user_id": ["u000007"]}}
+    headers = _key_headers(own_world, "read_features", "metrics", "administer")
+    monkeypatch.setattr(background_log, "append_line", full)
+    with TestClient(create_app(home=own_world)) as client:
+        assert client.get("/health").json()["lost_acts"] == 0
+        assert client.post(path, json=body, headers=headers).status_code == 200
+        client.app.state.access.audit.flush()  # type: ignore[attr-defined]
+        assert client.get("/health").json()["lost_acts"] == 1
+        assert 'refrain_log_left_out_total{log="acts"} 1.0' in client.get("/metrics", headers=headers).text
+    monkeypatch.setenv("REFRAIN_AUDIT", "required")
+    with TestClient(create_app(home=own_world)) as client:
+        for url, content in ((path, body), ("/v1/experiments/none/stop", {"reason": "x"})):
+            response = client.post(url, json=content, headers=headers)
+            assert (response.status_code, "No space left" in response.json()["detail"]) == (503, True)
+        assert client.get("/health").json()["lost_acts"] == 2
+        monkeypatch.undo()
+        assert client.post(path, json=body, headers=headers).status_code == 200
+        assert [act["act"] for act in acts(own_world)] == ["features"]  # written before it was answered
+    monkeypatch.setenv("REFRAIN_AUDIT", "yes")
+    with pytest.raises(InputError):
+        AuditLog.from_env(own_world)
+
+
+def test_a_line_that_does_not_fit_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file, write = tmp_path / "lines", os.write
+    background_log.append_line(file, b"one")
+    monkeypatch.setattr(os, "write", lambda handle, content: write(handle, content[:2]))
+    with pytest.raises(OSError, match="No space left"):
+        background_log.append_line(file, b"two")
+    monkeypatch.undo()
+    background_log.append_line(file, b"three")
+    assert file.read_bytes() == b"one\nthree\n"
+
+
+def test_only_addresses_are_written_down_as_addresses(client: TestClient, own_world: Home) -> None:
+    """What a trusted proxy passes on is any text of its caller."""
+    scope = {"client": ("=cmd()|forged", 0), "method": "GET", "path": "/"}
+    assert request_fields(scope, "r")["address"] == ""
+    assert request_fields({**scope, "client": ("2001:db8::7", 1)}, "r")["address"] == "2001:db8::7"
 
 
 def test_no_line_break_of_a_caller_makes_a_line(client: TestClient, own_world: Home) -> None:
