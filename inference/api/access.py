@@ -10,7 +10,6 @@ import time
 import uuid
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from starlette.concurrency import run_in_threadpool
@@ -24,7 +23,7 @@ from inference.api import audio, errors, texts
 from inference.api.acts import request_fields
 from inference.monitoring.counters import labelled_counter
 from inference.monitoring.logs import log_request
-from inference.security.audit import AuditLog
+from inference.security.audit import AuditLog, Detail
 from inference.security.caller import ADMINISTER, METRICS, PREDICT, READ_FEATURES, ROLES, SEND_EVENTS, Caller, Refused
 from inference.security.keys import KeyRing
 from inference.security.limits import Limiter
@@ -305,7 +304,7 @@ class Guard:
                 return errors.failure(scope, error)
         return None
 
-    def _audit(self, act: str, scope: Scope, request_id: str, **fields: Any) -> None:
+    def _audit(self, act: str, scope: Scope, request_id: str, **fields: Detail) -> None:
         self._access.audit.put(act, **request_fields(scope, request_id), **fields)
 
 

@@ -1,10 +1,11 @@
 """Writes what callers do to the audit log."""
 
 import ipaddress
-from typing import Any
 
 from starlette.requests import Request
 from starlette.types import Scope
+
+from inference.security.audit import Detail
 
 
 def request_fields(scope: Scope, request_id: str) -> dict[str, str]:
@@ -17,7 +18,7 @@ def request_fields(scope: Scope, request_id: str) -> dict[str, str]:
     return {"request_id": request_id, "method": scope["method"], "path": scope["path"], "address": address}
 
 
-def audit_act(request: Request, act: str, **fields: Any) -> None:
+def audit_act(request: Request, act: str, **fields: Detail) -> None:
     """Write an act of the caller of a request to the audit log.
 
     Raises:

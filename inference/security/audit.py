@@ -18,6 +18,8 @@ from feature_repo.errors import InputError, StoreError
 from feature_repo.home import Home
 from inference.monitoring.background_log import BackgroundLog
 
+Detail = str | int | dict[str, list[str]]
+"""A field of an act: a text, a number, or the values of join keys."""
 MAX_FIELD_LENGTH = 200
 """Maximum characters of one field."""
 MAX_KEYS = 1_000
@@ -57,7 +59,7 @@ class AuditLog(BackgroundLog):
             )
         return cls(home, required=bool(text))
 
-    def put(self, act: str, **details: Any) -> None:
+    def put(self, act: str, **details: Detail) -> None:
         """Log an act; does not wait for the disk unless the log is required.
 
         Args:
@@ -98,7 +100,7 @@ class AuditLog(BackgroundLog):
         return self._folder / f"date={at.date()}", {"at": at.isoformat(), "act": act, **short}
 
 
-def whose(keys: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
+def whose(keys: Mapping[str, Sequence[Any]]) -> dict[str, Detail]:
     """Return the fields of an act that name the rows it read: distinct values of each join key, at most ``MAX_KEYS``.
 
     >>> whose({"user_id": ["u1", "u1", "u2"]})
@@ -106,12 +108,13 @@ def whose(keys: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
     >>> whose({"user_id": [str(number) for number in range(1_003)]})["unnamed_keys"]
     3
     """
-    named, unnamed = {}, 0
+    named: dict[str, list[str]] = {}
+    unnamed = 0
     for name, values in keys.items():
         distinct = list(dict.fromkeys(str(value)[:MAX_FIELD_LENGTH] for value in values))
         named[name[:MAX_FIELD_LENGTH]] = distinct[:MAX_KEYS]
         unnamed += max(len(distinct) - MAX_KEYS, 0)
-    return {"keys": named, **({"unnamed_keys": unnamed} if unnamed else {})}
+    return {"keys": named, "unnamed_keys": unnamed} if unnamed else {"keys": named}
 
 
 def acts(home: Home) -> Iterator[dict[str, Any]]:
