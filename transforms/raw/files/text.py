@@ -154,7 +154,16 @@ def _likelier(member: Member, utf8: str) -> str:
 
 def storable(row: str) -> str:
     """A malformed row as it can be stored: not too long, and without what UTF-8 does not have."""
-    return row[:SHOWN].encode(errors="replace").decode()
+    return encodable(row[:SHOWN])
+
+
+def encodable(text: str) -> str:
+    """A text with a question mark for everything that UTF-8 does not have.
+
+    >>> encodable("t\udc8dime")
+    't?ime'
+    """
+    return text.encode(errors="replace").decode()
 
 
 class _Recoded(io.RawIOBase):

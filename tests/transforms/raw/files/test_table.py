@@ -184,3 +184,12 @@ def test_a_missing_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     with pytest.raises(InputError, match=r"refrain\[excel\]"):
         Sheet(single(workbook(tmp_path / "a.xlsx", cells("a"))))
     assert zipfile.is_zipfile(tmp_path / "a.xlsx")
+
+
+def test_a_name_with_damaged_bytes_names_a_column(tmp_path: Path) -> None:
+    path = tmp_path / "damaged.csv"
+    path.write_bytes("id;größe;t".encode("cp1252") + b"\x8dime\n1;2;3\n4;5;6\n")
+    table = opened(path)
+    assert table.columns == ["id", "größe", "t?ime"]
+    rows = [row for batch in table.batches() for row in batch.rows]
+    assert frame(table.columns, rows)["t?ime"].to_list() == ["3", "6"]
