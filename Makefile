@@ -55,7 +55,7 @@ test-interop: setup .venv/.installed-spark ## with Spark, and with Redis behind 
 test-soak: setup .venv/.installed-deep ## kills, slow neighbours, hours of sound: two minutes
 	.venv/bin/python -m pytest -m soak
 
-test-journeys: setup ## commands one after another in processes of their own, the wheel, pages in a browser: two minutes
+test-journeys: setup ## commands in processes of their own, model families from data to champion, the wheel, pages in a browser: five minutes
 	.venv/bin/python -m pytest -m journeys
 
 test-keras: setup .venv/.installed-deep ## networks of Keras, which the whole suite leaves out
