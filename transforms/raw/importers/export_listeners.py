@@ -15,6 +15,7 @@ import polars as pl
 
 from feature_repo.errors import InputError
 from feature_repo.home import Home
+from transforms.raw.files.streams import is_archive_name, plain_name
 from transforms.raw.importers.same_person import MINUTE, nameless, same_person, unused_id
 from transforms.raw.read import scan
 
@@ -125,11 +126,11 @@ def _stored(home: Home, service: str) -> pl.DataFrame:
 
 def _new_id(service: str, path: Path, place: str, taken: set[str]) -> str:
     """An id for another person without a name: of the folder where the export is; the first one has none."""
-    own = path.stem if path.is_file() else path.name
+    own = plain_name(path.name) if is_archive_name(path.name) else path.stem if path.is_file() else path.name
     parts = [*path.absolute().parent.parts, own, *PurePosixPath(place).parts]
     names = [part for part in reversed(parts) if not _NO_PERSON.fullmatch(part)]
     is_first = not taken and not place
-    wanted = f"{service}:me" if is_first or not names else f"{service}:{names[0].removesuffix('.zip')}"
+    wanted = f"{service}:me" if is_first or not names else f"{service}:{plain_name(names[0])}"
     return unused_id(wanted, taken)
 
 
