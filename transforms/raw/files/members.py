@@ -1,5 +1,6 @@
 """What a path holds: one file, the files of a folder, or those of an archive."""
 
+import os
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -28,6 +29,8 @@ from transforms.raw.files.tar import HEAD, TarArchive, is_tar
 
 DEEPEST = 2
 """How many archives may stand one within another."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 AnyArchive: TypeAlias = Archive | TarArchive
 
@@ -121,9 +124,10 @@ def members(path: Path) -> Iterator[Member]:
     ['README']
     """
     if path.is_dir():
-        files = sorted((file.relative_to(path).as_posix(), file) for file in path.rglob("*") if file.is_file())
-        for name, file in files:
-            if not is_noise(name):
+        for name, file, damage in sorted(_below(path)):
+            if damage:
+                yield Member(readable_name(name), file, _EPOCH, 0, damage)
+            elif not is_noise(name):
                 yield from _members_of_file(file, name, f"{readable_name(name)}/")
     elif path.exists():
         yield from _members_of_file(path, path.name, "")
@@ -133,6 +137,23 @@ def members(path: Path) -> Iterator[Member]:
             found=f"nothing at {path}",
             next_command="ls, then repeat the command with the path of a file or folder",
         )
+
+
+def _below(folder: Path) -> list[tuple[str, Path, str]]:
+    """Names and paths of the files below a folder, and of folders that are not looked into, with the reason."""
+    damages: dict[str, str] = {}
+
+    def note(error: OSError) -> None:
+        damages[str(error.filename)] = f"a folder that cannot be read: {error.strerror}"
+
+    files: list[Path] = []
+    for place, folders, names in os.walk(folder, onerror=note):
+        damages |= {str(link): "a link to a folder" for name in folders if (link := Path(place, name)).is_symlink()}
+        files += [file for name in names if (file := Path(place, name)).is_file()]
+    return [
+        (path.relative_to(folder).as_posix(), path, damages.get(str(path), ""))
+        for path in (*files, *map(Path, damages))
+    ]
 
 
 def single(path: Path, name: str = "") -> Member:

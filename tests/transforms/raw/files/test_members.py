@@ -7,6 +7,7 @@ import tarfile
 import tempfile
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -77,6 +78,29 @@ def test_a_folder_with_everything_in_it(tmp_path: Path) -> None:
     ]  # fmt: skip
     assert listed["log/auth.log.2.gz"].file_name == "auth.log.2"
     assert listed["part.zip/x/z.json"].place == f"{tmp_path / 'part.zip'}: x/z.json"
+
+
+def test_folders_that_are_not_looked_into_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for folder in ("export/ä b", "export/locked", "elsewhere"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "elsewhere" / "x").write_bytes(b"1")
+    (tmp_path / "export" / "ä b" / "y").symlink_to(tmp_path / "elsewhere" / "x")
+    (tmp_path / "export" / "circle").symlink_to(tmp_path / "export")
+    (tmp_path / "export" / "gone").symlink_to(tmp_path / "nowhere")
+    scan = os.scandir
+
+    def refused(place: Any) -> Any:
+        if str(place).endswith("locked"):
+            raise PermissionError(13, "Permission denied", str(place))
+        return scan(place)
+
+    monkeypatch.setattr(os, "scandir", refused)
+    listed = [(member.name, member.damage) for member in members(tmp_path / "export")]
+    assert listed == [
+        ("circle", "a link to a folder"),
+        ("locked", "a folder that cannot be read: Permission denied"),
+        ("ä b/y", ""),
+    ]
 
 
 def test_members_can_be_read_after_they_are_listed(tmp_path: Path) -> None:
