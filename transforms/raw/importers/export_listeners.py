@@ -29,7 +29,8 @@ class Export:
 
     Attributes:
         account: what the export says of whose it is; empty if it says nothing.
-        plays: function that reads its plays: at least ``track_id``, ``event_timestamp`` and ``reported_by``.
+        plays: function that reads its plays: at least ``track_id``, ``event_timestamp`` and ``reported_by``. Forms
+            that name tracks alike differ in what is in brackets: ``youtube music (page)``.
     """
 
     account: str
@@ -108,7 +109,8 @@ def _is_same(one: pl.DataFrame, other: pl.DataFrame) -> bool | None:
 def _signature(plays: pl.DataFrame) -> pl.DataFrame:
     """(plays, 3) minute, track and form of each play."""
     minute = (pl.col("event_timestamp").dt.epoch("s") // 60).cast(pl.Int64).alias(MINUTE)
-    return plays.select(minute, "track_id", "reported_by").unique()
+    form = pl.col("reported_by").str.replace(r" \(.*\)$", "")
+    return plays.select(minute, "track_id", form).unique()
 
 
 def _are_several(exports: Mapping[str, Export]) -> bool:
