@@ -32,7 +32,7 @@ class Text:
     Attributes:
         member: the file.
         encoding: Python's name of the encoding.
-        packing: gzip, xz or bzip2; empty if the member is not packed.
+        packing: gzip, xz, bzip2 or zstd; empty if the member is not packed.
         has_damage: whether it has, or may have, bytes that the encoding does not have.
     """
 

@@ -5,6 +5,7 @@ import gzip
 import io
 import json
 import lzma
+import tarfile
 import tempfile
 import time
 import tracemalloc
@@ -16,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from feature_repo.errors import InputError
-from tests.transforms.raw.files.containers import zipped
+from tests.transforms.raw.files.containers import tarred, zipped, zstd
 from tests.transforms.raw.files.mutations import Mutation, mutated, mutations
 from transforms.raw.files.describe import describe
 from transforms.raw.files.members import Member, members, single
@@ -46,6 +47,9 @@ SEEDS = {
     "gzip": gzip.compress(ARRAY),
     "xz": lzma.compress(LINES),
     "bzip2": bz2.compress(CSV),
+    "zstd": zstd(CSV),
+    "tar": tarred({"a.json": ARRAY, "b/c.zip": zipped({"c.csv": CSV})}),
+    "tar.gz": gzip.compress(tarred({"a.json": LINES, "b.csv": CSV})),
     "zip": zipped({"a.json": ARRAY, "b/c.csv": CSV}),
     "stored": zipped({"a.json": LINES, "d.zip": zipped({"e.csv": TSV})}, 0),
     "streamed": zipped({"a.json": PAGE, "b.gz": gzip.compress(CSV)}, streamed=True),
@@ -98,6 +102,13 @@ def test_any_bytes_give_rows_or_typed_errors(data: bytes) -> None:
             assert error.found and error.next_command
 
 
+def _header_of(kind: bytes) -> bytes:
+    """The header of a tar archive with a further header, which announces another one."""
+    info = tarfile.TarInfo("x")
+    info.type, info.size = kind, 0
+    return info.tobuf()
+
+
 HOSTILE: dict[str, Callable[[], bytes]] = {
     "nested lists": lambda: b"[" * 1_000_000,
     "nested objects": lambda: b'{"a":' * 1_000_000,
@@ -112,6 +123,8 @@ HOSTILE: dict[str, Callable[[], bytes]] = {
     "zeros": lambda: bytes(4_000_000),
     "columns": lambda: b",".join(b"c%d" % number for number in range(100_000)) + b"\n",
     "spaces": lambda: b" " * 4_000_000 + b"{",
+    "headers of a tar archive": lambda: tarred({"x": b""})[:512] * 20_000,
+    "long names in a tar archive": lambda: _header_of(b"L") * 20_000,
     "headers of entries": lambda: b"PK\x03\x04" * 100_000,
 }
 

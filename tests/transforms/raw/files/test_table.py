@@ -172,13 +172,6 @@ def test_a_sheet_is_read_by_its_name(tmp_path: Path) -> None:
         Sheet(single(path))
 
 
-def test_a_workbook_that_is_a_bomb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("python_calamine")
-    monkeypatch.setattr("transforms.raw.files.sheet.LARGEST_BYTES", 100_000)
-    with pytest.raises(InputError, match="at most 100,000 bytes"):
-        Sheet(single(workbook(tmp_path / "a.xlsx", cells("a") + cells("1" * 200_000))))
-
-
 def test_a_missing_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "python_calamine", None)
     with pytest.raises(InputError, match=r"refrain\[excel\]"):

@@ -38,6 +38,11 @@ FILES: dict[str, tuple[str, str, Callable[[], bytes]]] = {
     "activity": ("apple-music", apple.ACTIVITY, lambda: table([apple.activity(n) for n in range(4)]).encode()),
     "daily": ("apple-music", apple.DAILY, lambda: table([apple.day(n) for n in range(4)]).encode()),
     "youtube": ("youtube-music", "x.json", lambda: json.dumps([youtube.watched(n) for n in range(4)]).encode()),
+    "youtube page": (
+        "youtube-music",
+        "x.html",
+        lambda: "".join(youtube.cell(youtube.watched(n), "5 lis 2023, 20:45:23 CET") for n in range(4)).encode(),
+    ),
     "mpd": (
         "million-playlist",
         "mpd.slice.0-999.json",
