@@ -63,7 +63,7 @@ class Live(Generic[T]):
         self._files = [home.bundles(model) / ALIASES for model, version in named if not version]
         self._lock = threading.Lock()
         self._loaded: T | None = None
-        self._promoted: tuple[bytes, ...] = ()
+        self._promoted: tuple[bytes | None, ...] = ()
         self.swaps: list[Swap] = []
 
     @property
@@ -102,7 +102,7 @@ class Live(Generic[T]):
             promoted = self._read_aliases()
             if promoted == self._promoted:
                 return None
-            if any(before and not now for before, now in zip(self._promoted, promoted, strict=True)):
+            if any(before and now is None for before, now in zip(self._promoted, promoted, strict=True)):
                 self._loaded, self._promoted = None, promoted
                 return self._add(Swap(datetime.now(UTC), accepted=True, reason="demoted: no version serves"))
             try:
@@ -122,8 +122,9 @@ class Live(Generic[T]):
         self.swaps = [*self.swaps[-19:], swap]
         return swap
 
-    def _read_aliases(self) -> tuple[bytes, ...]:
-        return tuple(file.read_bytes() if file.is_file() else b"" for file in self._files)
+    def _read_aliases(self) -> tuple[bytes | None, ...]:
+        """Return the content of each file; None for one that is not there."""
+        return tuple(file.read_bytes() if file.is_file() else None for file in self._files)
 
 
 class Watcher:

@@ -263,13 +263,19 @@ class TabularModel(Model):
         fitted = self.fit(train, layout, learner, learner_parameters)
         clock.lap("fit")
         evidence, metrics = self._measure(train, test, layout, fitted, learner, learner_parameters)
+        note = ""
+        if not parameters and learner != "linear" and evidence.figure("linear").mean < evidence.figure().mean:
+            note = f" A linear model was better than {learner} on the test, and serves."
+            learner, learner_parameters = self.choice({"learner": "linear"})
+            fitted = self.fit(train, layout, learner, learner_parameters)
+            evidence, metrics = self._measure(train, test, layout, fitted, learner, learner_parameters)
         clock.lap("test")
         served_model = self.fit(rows, layout, learner, learner_parameters)
         files = self._files(served_model, fitted, rows, test, layout, learner)
         later = "later ones" if self.horizon is not None else f"of other {self.cluster}s"
         about = (
             f"{self.about} {len(train):,} rows to learn from, {len(test):,} {later} asked about, by {learner}; what "
-            f"serves was fitted to all {len(rows):,}.{_note(rows.lists)}"
+            f"serves was fitted to all {len(rows):,}.{note}{_note(rows.lists)}"
         )
         version = self._register(home, rows, files, about, layout, learner, learner_parameters, evidence, metrics)
         clock.lap("registration")

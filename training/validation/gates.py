@@ -17,6 +17,8 @@ from training.validation.comparison import in_words, non_inferiority
 from training.validation.evidence import Evidence
 from training.validation.suspicions import check_familiar_units, near_perfect
 
+DRAWS = 30
+"""Number of outcomes that are drawn from the chances, to see how far off they are by chance."""
 FEWEST = 30
 """Fewest test units that two versions must share to be compared on them."""
 
@@ -116,8 +118,13 @@ def decide(
 
 
 def _calibration(evidence: Evidence, limit: float) -> Check:
+    """Checks the distance of chances and frequencies, less the distance that chance alone makes in so few units."""
     error = calibration_error(evidence.outcome, evidence.chance)
-    return Check("calibration", error <= limit, f"chances are off by {error:.3f}, limit {limit}")
+    rng = np.random.default_rng(0)
+    drawn = [(rng.random(len(evidence.chance)) < evidence.chance).astype(float) for _ in range(DRAWS)]
+    by_chance = float(np.mean([calibration_error(outcome, evidence.chance) for outcome in drawn]))
+    message = f"chances are off by {error:.3f}, {by_chance:.3f} of it by chance; limit {limit} beyond that"
+    return Check("calibration", error - by_chance <= limit, message)
 
 
 def _no_worse_than_champion(evidence: Evidence, champion: Evidence | None, version: int, gates: Gates) -> Check:

@@ -16,7 +16,7 @@ from training.validation.check import Check
 JOINT_ROWS = 4_000
 """Number of rows on which features are tried together."""
 SETTINGS = {"num_leaves": 15, "learning_rate": 0.2, "min_data_in_leaf": 10, "verbose": -1, "num_threads": 1}
-TREES = 40
+TREES = 150
 NAMED = 3
 """Number of features that a joint leak names."""
 

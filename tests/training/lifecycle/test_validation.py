@@ -11,9 +11,9 @@ from training.datasets.sample import samples_from_bytes
 from training.models.base import Gates
 from training.validation import training_data
 from training.validation.bootstrap import interval
+from training.validation.check import Check
 from training.validation.cross_validation import forward, grouped, last
 from training.validation.evidence import MODEL_KEY, Evidence, combine
-from training.validation.check import Check
 from training.validation.gates import Decision, decide
 from training.validation.leaks import label_association
 
