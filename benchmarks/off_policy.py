@@ -90,11 +90,11 @@ def main() -> None:
             within = abs(estimate.value - truth.value) <= np.hypot(estimate.interval, truth.interval)
             print(
                 f"{name:28}{estimate.value:11.5f}{estimate.interval:9.5f}{relative_error:+9.1%}{estimate.effective:13,.0f}"
-                f"  {'yes' if within else 'NO'}"
+                f"  {estimate.refusal or ('yes' if within else 'NO')}"
             )
             case = {"case": f"{target} from {logged}", "metric": name, "value": round(estimate.value, 6)}
             truths = {"really": round(truth.value, 6), "interval": round(estimate.interval, 6)}
-            cases.append({**case, **truths, "relative_error": round(relative_error, 4), "within": bool(within)})
+            cases.append({**case, **truths, "relative_error": round(relative_error, 4), "within": None if estimate.refusal else bool(within)})
     print(json.dumps({"benchmark": "off_policy", "machine": MACHINE, "cases": cases}))
 
 
