@@ -50,7 +50,10 @@ PAGE = REPOSITORY / "docs" / "benchmarks.md"
 def run(name: str) -> None:
     """Run one benchmark and store its last line of output in docs/benchmarks."""
     call = [sys.executable, "-W", "ignore", "-m", f"benchmarks.{name}"]
-    output = subprocess.run(call, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True, check=True).stdout
+    process = subprocess.run(call, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True, check=False)
+    if process.returncode:  # it has said what it misses
+        raise SystemExit(process.returncode)
+    output = process.stdout
     result = json.loads(output.strip().splitlines()[-1])
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / f"{name}.json").write_text(json.dumps(result, indent=1) + "\n")

@@ -20,8 +20,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from benchmarks.protocols.row import folder
-from benchmarks.surroundings import MACHINE
+from benchmarks.surroundings import MACHINE, data_set
 from training.evaluate.off_policy import (
     Estimate,
     Impressions,
@@ -78,7 +77,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--campaign", default="men")
     campaign = parser.parse_args().campaign
-    logs = {name: read(folder("open-bandit") / name / campaign / f"{campaign}.csv") for name in POLICIES}
+    logs = {name: read(data_set("open-bandit") / name / campaign / f"{campaign}.csv") for name in POLICIES}
     items = 1 + max(int(log.action.max()) for log in logs.values())
     cases: list[dict[str, Any]] = []
     for logged, target in (POLICIES, POLICIES[::-1]):
@@ -93,8 +92,16 @@ def main() -> None:
                 f"  {estimate.refusal or ('yes' if within else 'NO')}"
             )
             case = {"case": f"{target} from {logged}", "metric": name, "value": round(estimate.value, 6)}
-            truths = {"really": round(truth.value, 6), "interval": round(estimate.interval, 6)}
-            cases.append({**case, **truths, "relative_error": round(relative_error, 4), "within": None if estimate.refusal else bool(within)})
+            half = None if estimate.refusal else round(estimate.interval, 6)
+            truths = {"really": round(truth.value, 6), "interval": half}
+            cases.append(
+                {
+                    **case,
+                    **truths,
+                    "relative_error": round(relative_error, 4),
+                    "within": None if estimate.refusal else bool(within),
+                }
+            )
     print(json.dumps({"benchmark": "off_policy", "machine": MACHINE, "cases": cases}))
 
 

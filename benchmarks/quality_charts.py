@@ -33,7 +33,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from benchmarks.surroundings import DATA, MACHINE
+from benchmarks.surroundings import MACHINE, data_set
 from feature_repo.home import Home
 from feature_repo.stores import redis_server
 from training.datasets import training_set
@@ -55,14 +55,15 @@ MARGIN = 0.10
 def main() -> None:
     """Print progress, then one line of JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=DATA / "billboard-weekly")
+    parser.add_argument("--data", type=Path, help="folder of the charts")
     parser.add_argument("--years", type=int, default=3)
     options = parser.parse_args()
+    data = data_set("billboard-weekly", options.data)
     with tempfile.TemporaryDirectory(prefix="refrain-charts-") as folder:
         os.environ["REFRAIN_HOME"] = folder
         home = Home(Path(folder))
         try:
-            print(json.dumps(measure(home, options.data, options.years)))
+            print(json.dumps(measure(home, data, options.years)))
         finally:
             redis_server.stop(home)
 

@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from benchmarks.surroundings import DATA, MACHINE
+from benchmarks.surroundings import MACHINE, data_set
 from training.evaluate.nab import LOW_FALSE_NEGATIVES, LOW_FALSE_POSITIVES, STANDARD, NabScore, NabSeries, nab_score
 from transforms.pure.anomaly.alarms import AlarmPolicy
 from transforms.pure.anomaly.series import DEFAULT_POLICY, SeriesDetector
@@ -86,9 +86,9 @@ def windowed_gaussian(values: np.ndarray, window: int = 6_400, step: int = 100) 
 def main() -> None:
     """Print progress, then one line of JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=DATA / "nab")
+    parser.add_argument("--data", type=Path, help="folder of the corpus")
     options = parser.parse_args()
-    print(json.dumps(measure(load(options.data))))
+    print(json.dumps(measure(load(data_set("nab", options.data)))))
 
 
 def measure(corpus: list[LabelledSeries]) -> dict[str, Any]:

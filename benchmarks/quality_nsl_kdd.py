@@ -29,7 +29,7 @@ from sklearn.ensemble import IsolationForest
 from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import NearestNeighbors
 
-from benchmarks.surroundings import DATA, MACHINE
+from benchmarks.surroundings import MACHINE, data_set
 from training.models.anomaly.fit_rows import fit_rows
 from training.models.anomaly.supervised import calibrated, fit_head
 from training.models.lightgbm_onnx import OnnxBooster
@@ -60,9 +60,9 @@ Rows = dict[str, np.ndarray]
 def main() -> None:
     """Print progress, then one line of JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=DATA / "nsl-kdd-train" / "KDDTrain+_20Percent.txt")
+    parser.add_argument("--data", type=Path, help="KDDTrain+_20Percent.txt")
     options = parser.parse_args()
-    print(json.dumps(measure(*load(options.data))))
+    print(json.dumps(measure(*load(data_set("nsl-kdd-train/KDDTrain+_20Percent.txt", options.data)))))
 
 
 def load(path: Path) -> tuple[Rows, np.ndarray]:

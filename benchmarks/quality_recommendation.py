@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.protocols.row import Row, folder
-from benchmarks.surroundings import MACHINE
+from benchmarks.protocols.row import Row
+from benchmarks.surroundings import MACHINE, data_set
 
 PROTOCOLS = ("hetrec", "movielens_time", "movielens_last_out", "cold_artists")
 ON_REQUEST = ("yambda_time",)
@@ -38,7 +38,7 @@ def main() -> None:
             f"{'model':26}{'seed':>5}{'NDCG@10':>9}{'± 95 %':>9}{'R@10':>8}{'R@20':>8}{'coverage':>10}{'users':>7}"
             "  chosen on validation"
         )
-        for row in protocol.measure(folder(protocol.DATA)):
+        for row in protocol.measure(data_set(protocol.DATA)):
             rows.append(row)
             show(row)
         rows += list(means(rows))
