@@ -12,6 +12,8 @@ sound. Weights of the decoder were chosen on songs 001 to 040; tested are songs 
 tested where a song has only one. Needs ``apt-get install fluidsynth fluid-soundfont-gm``; without it, this part is left
 out.
 
+Judged on: held out: songs 041 and later, after weights chosen on songs 001 to 040.
+
     python -m benchmarks.audio [--songs 50]
 """
 

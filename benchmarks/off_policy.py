@@ -9,6 +9,8 @@ The probability of an item in a slot under the evaluated policy is one in 34 for
 not depend on features of the user, it is the mean logged propensity of that item and slot in its own log. The reward
 model of the doubly robust estimate is each item's mean click rate, shrunk to the overall mean, from the other folds.
 
+Judged on: held out: the log of the other policy, which no estimate reads.
+
     REFRAIN_TEST_DATA=../shared/data python -m benchmarks.off_policy [--campaign men]
 """
 

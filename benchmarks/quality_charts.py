@@ -17,6 +17,8 @@ Coverage of intervals: of the place of titles that are still on the chart (for a
 places covers exactly 80 %), and of the full distribution with "off" as the worst place, by the randomized probability
 integral transform (Czado, Gneiting, Held 2009).
 
+Judged on: held out, by time: every origin comes after what its models learned from.
+
     REFRAIN_TEST_DATA=../shared/data python -m benchmarks.quality_charts [--data FOLDER] [--years 3]
 """
 

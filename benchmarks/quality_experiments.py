@@ -9,6 +9,8 @@
   size by ``power.listeners``.
 
 Seed 0. The covariate of CUPED is the metric with noise, with a correlation of .7.
+
+Judged on: published figures, and simulations whose truth is known; nothing is fitted.
 """
 
 import argparse

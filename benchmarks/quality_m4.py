@@ -8,6 +8,8 @@ series, as in the competition; OWA is relative to Naive2, computed here. Seeds a
 
 Seasons: hourly 24 and 168, weekly 52; the season of MASE and Naive2 is the competition's (24; 1).
 
+Judged on: held out: the competition's test part, after choices on windows of its training part.
+
     REFRAIN_TEST_DATA=../shared/data python -m benchmarks.quality_m4 [--set hourly|weekly] [--data FOLDER]
 """
 

@@ -9,6 +9,8 @@ reported. ``--data FOLDER`` with other decades of the tracks matches more songs.
 *Spellings*: titles of the same tracks in another spelling (guests moved into the title, remastered, case, accents and
 punctuation, a letter changed, one dropped) must match their track; as another recording (live, another part, a cover by
 another performer), they must not.
+
+Judged on: development: the rules were made after reading the pairs.
 """
 
 import argparse

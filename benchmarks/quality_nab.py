@@ -12,6 +12,8 @@ series in the same run:
 The default threshold was chosen on the series in the data folder. *half* shows how much that flatters: the threshold is
 chosen on one half of the series and measured on the other, over twenty random halves.
 
+Judged on: development: the detector was developed on these series.
+
     REFRAIN_TEST_DATA=../shared/data python -m benchmarks.quality_nab [--data FOLDER]
 """
 

@@ -14,6 +14,9 @@ are measured on that one, alone and combined with the unsupervised score (Fisher
 A random division of all rows into train and test gives 99.8 % and means nothing: near copies of each attack are on both
 sides. It is shown as *random_division*, as a warning.
 
+Judged on: development: the detector was developed on the train part, from which normal connections and attacks are
+held out at random.
+
     REFRAIN_TEST_DATA=../shared/data python -m benchmarks.quality_nsl_kdd [--data FOLDER]
 """
 

@@ -4,6 +4,9 @@ Only full rankings, no sampled negatives. Settings are chosen on validation; tes
 over users, with 95 % intervals of NDCG@10; coverage is the share of the catalogue in any user's top ten. If a protocol
 has several seeds, the means over them come last.
 
+Judged on: held out, by time or at random: settings are chosen on validation. The algorithms were developed on the
+same data sets, so small differences to rivals mean little.
+
     REFRAIN_TEST_DATA=../shared/data python -m benchmarks.quality_recommendation [--only cold_artists]
 """
 
