@@ -322,7 +322,7 @@ def promote(
         return chosen
     write_whole(home.bundles(name) / ALIASES, json.dumps({CHAMPION: chosen}) + "\n")
     if before != chosen:
-        promotion = {"version": chosen, "before": before, "reason": reason}
+        promotion: dict[str, Any] = {"version": chosen, "before": before, "reason": reason}
         promotion |= {"anyway": gates_failed} if gates_failed else {}
         _record(home, name, promotion | ({} if undoes is None else {"undoes": undoes}))
     return chosen

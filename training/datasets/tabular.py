@@ -90,7 +90,7 @@ class TabularSet:
             seed: seed of the sample.
 
         Raises:
-            InputError: there is no label.
+            InputError: there is no label, or it is no number.
         """
         if LABEL not in rows.columns:
             raise InputError(
@@ -98,6 +98,7 @@ class TabularSet:
                 found=f"{rows.columns}",
                 next_command=f"rename the label's column in the model's rows() to {LABEL!r}",
             )
+        _refuse_types(rows)
         if most is not None and rows.height > most:
             rows = rows.sample(most, seed=seed)
         spine = rows.sort("event_timestamp", *sorted(set(rows.columns) - {"event_timestamp"}))
@@ -147,6 +148,23 @@ class TabularSet:
             manifest,
             folder,
             lists,
+        )
+
+
+def _refuse_types(rows: pl.DataFrame) -> None:
+    """Raises an error for labels that are no numbers or booleans, and label times that are no times."""
+    label_type, time_type = rows.schema[LABEL], rows.schema.get(LABEL_TIME, pl.Datetime())
+    if not (label_type.is_numeric() or label_type in (pl.Boolean, pl.Null)):
+        raise InputError(
+            expected="labels that are numbers or booleans",
+            found=f"labels of type {label_type}",
+            next_command="cast the label in the model's rows(), such as (pl.col('answer') == 'yes').cast(pl.Int8)",
+        )
+    if not isinstance(time_type, pl.Datetime):
+        raise InputError(
+            expected=f"times in {LABEL_TIME}",
+            found=f"values of type {time_type}",
+            next_command=f"cast {LABEL_TIME} in the model's rows() to pl.Datetime",
         )
 
 

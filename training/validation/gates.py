@@ -99,8 +99,8 @@ def decide(
         data: checks of the training sets.
     """
     if evidence is None:
-        checks = (*data, Check("measured", False, "it has no test evidence", undecided=True))
-        return Decision(checks, version, gates)
+        unmeasured = Check("measured", False, "it has no test evidence", undecided=True)
+        return Decision((*data, unmeasured), version, gates)
     checks = [
         *data,
         figures_are_known(evidence),

@@ -1,12 +1,16 @@
 """Models of rows on made-up worlds: what learned from a leak, from nothing, or from too little is never promoted."""
 
+import re
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 
+from feature_repo.errors import InputError
+from feature_repo.home import Home
 from training.datasets.tabular import TabularSet
 from training.models.tabular import TabularModel
 from training.validation.gates import Decision, decide
@@ -158,3 +162,20 @@ def test_noise_does_not_pass() -> None:
 @pytest.mark.soak
 def test_noise_passes_in_at_most_five_of_a_hundred_worlds() -> None:
     assert _noise_that_passes(200) <= 10
+
+
+@pytest.mark.parametrize(
+    ("column", "message"),
+    [
+        ({"label": ["yes", "no"]}, "numbers or booleans; found labels of type String"),
+        ({"label": [[1], [0]]}, "numbers or booleans"),
+        ({"label": [datetime(2026, 1, 1)] * 2}, "numbers or booleans"),
+        ({"label": [1, 0], "label_timestamp": ["today", "then"]}, "times in label_timestamp"),
+        ({"answer": [1, 0]}, "a column 'label'"),
+    ],
+    ids=["texts", "lists", "times", "a label time of text", "no label"],
+)
+def test_labels_of_another_type_are_an_error(column: dict[str, list[object]], message: str, tmp_path: Path) -> None:
+    rows = pl.DataFrame(column).with_columns(event_timestamp=datetime(2026, 1, 1), entity=pl.lit("e1"))
+    with pytest.raises(InputError, match=re.escape(message)):
+        TabularSet.pull(Home(tmp_path), "made_up_v1", rows, cluster="entity")
