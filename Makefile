@@ -11,6 +11,8 @@ RUN = .venv/bin/python -W ignore -m
 COMPILE = .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
   --no-emit-package refrain --custom-compile-command "make lock"
 
+SERVING = --extra inference --extra sound --extra encoder --extra oidc
+
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-fast test-interop test-soak test-journeys test-keras test-extras coverage simulate import build stream apply train promote materialize forecast anomalies texts audio recommend serve stop bench prove lint lock release clean
 
@@ -149,6 +151,8 @@ lock: setup ## resolve pyproject.toml anew into requirements.lock
 	echo 'pyspark>=4,<5' | $(COMPILE) --constraint requirements.lock - -o requirements-spark.lock
 	echo 'transformers>=5' | $(COMPILE) --constraint requirements.lock - -o requirements-deep.lock
 	printf 'keras>=3.10\nonnxscript>=0.5\n' | $(COMPILE) --constraint requirements.lock - -o requirements-keras.lock
+	$(COMPILE) --constraint requirements.lock --constraint requirements-deep.lock $(SERVING) pyproject.toml \
+	  -o training/deployment/serving.lock
 
 release: setup ## sdist, wheel and bill of materials in dist/, installed and tried in fresh environments
 	.venv/bin/python deploy/release.py
