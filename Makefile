@@ -11,6 +11,12 @@ RUN = .venv/bin/python -W ignore -m
 COMPILE = .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
   --no-emit-package refrain --custom-compile-command "make lock"
 
+# a model trained and promoted; the empty line separates the commands of several
+define TRAIN
+	$(RUN) training run $(1)
+	$(RUN) training promote $(1)
+
+endef
 SERVING = --extra inference --extra sound --extra encoder --extra oidc
 
 .DEFAULT_GOAL := help
@@ -105,13 +111,11 @@ anomalies: setup ## a service with incidents: its detectors trained, promoted, o
 	$(RUN) transforms simulate-telemetry
 	$(RUN) transforms build
 	$(RUN) feature_repo apply
-	for name in system performance user_behavior security audio_quality; do \
-	  $(RUN) training run $${name}_anomalies && $(RUN) training promote $${name}_anomaly_detector || exit 1; done
+	$(foreach name,system performance user_behavior security audio_quality,$(call TRAIN,$(name)_anomaly_detector))
 	$(RUN) feature_repo materialize
 
 texts: setup ## what is written as features: the models of texts trained, promoted, online
-	for name in sentiment_model emotion_model text_embedder; do \
-	  $(RUN) training run $$name && $(RUN) training promote $$name || exit 1; done
+	$(foreach name,sentiment_model emotion_model text_embedder,$(call TRAIN,$(name)))
 	$(RUN) transforms build
 	$(RUN) feature_repo apply
 	$(RUN) training run metadata_tagger
