@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Generic, TypeVar
 
-from feature_repo.bundle import ALIASES, name_and_version
+from feature_repo.bundle import ALIASES, CHAMPION, name_and_version
 from feature_repo.home import Home
 from inference.ticker import Ticker
 
@@ -74,7 +74,7 @@ class Live(Generic[T]):
     @property
     def is_promoted(self) -> bool:
         """Whether one of its models has been promoted."""
-        return any(self._read_aliases())
+        return any(CHAMPION.encode() in aliases for aliases in self._read_aliases())
 
     def get(self) -> T:
         """Return the serving object; the first call loads it.

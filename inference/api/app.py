@@ -28,6 +28,7 @@ from inference.api import (
     texts,
 )
 from inference.api.access import Access, Guard
+from inference.api.readiness import ReadinessCheck
 from inference.api.recommendations import RecommendationService
 from inference.console import pages
 from inference.experiments.running import Running
@@ -74,7 +75,11 @@ def create_app(model: str = "recommendation", home: Home | None = None, *, acces
     recommendation_service = RecommendationService(model, home, running, controller, log)
     champions.add("recommendations", recommendation_service.live)
     live_forecasters, detection_service = forecasts.forecasters(home), anomalies.DetectionService(home)
-    text_service, sound_service = texts.TextService(home), audio.SoundService(home)
+    text_service, sound_service, prediction_service = (
+        texts.TextService(home),
+        audio.SoundService(home),
+        predictions.PredictionService(home, champions),
+    )
     champions.add("text", text_service.live)
     champions.add("audio", sound_service.live)
     for kind, lives in (("forecasts", live_forecasters), ("anomalies", detection_service.lives)):
@@ -115,12 +120,12 @@ def create_app(model: str = "recommendation", home: Home | None = None, *, acces
     texts.install(app, text_service, log, registry)
     audio.install(app, sound_service, log, registry)
     features.install(app, features.FeatureLookups(home))
-    predictions.install(app, predictions.PredictionService(home, champions), log)
+    predictions.install(app, prediction_service, log)
     events.install(app, home, registry)
     feedback.install(app, home, running, registry)
     experiments.install(app, home, running)
     models.install(app, champions, home)
-    operation.install(app, recommendation_service, home, registry)
+    operation.install(app, recommendation_service, ReadinessCheck(home, champions, prediction_service), home, registry)
     pages.install(
         app,
         pages.Console(

@@ -12,6 +12,21 @@ class Health(BaseModel):
     model: str | None = Field(description="the recommender; null while none is promoted", examples=["recommendation:3"])
 
 
+class Liveness(BaseModel):
+    """That the process answers."""
+
+    status: str = Field(examples=["live"])
+
+
+class Readiness(BaseModel):
+    """That all that the routes need is there."""
+
+    status: str = Field(examples=["ready"])
+    models: dict[str, str] = Field(
+        description="the promoted models, with their versions", examples=[{"recommendation": "recommendation:3"}]
+    )
+
+
 class ServedModel(BaseModel):
     """The models that answer one kind of request."""
 
