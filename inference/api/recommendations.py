@@ -1,5 +1,6 @@
 """``POST /v1/recommendations``, for one listener or many."""
 
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
@@ -27,12 +28,16 @@ from inference.monitoring.predictions import PredictionLog
 from inference.recommend.answer import Answer
 from inference.recommend.controller import Controller
 from inference.recommend.engine import RecommendationEngine
+from inference.recommend.known_rights import REFRESH_S, KnownRights
 from inference.swap import Live
+from inference.ticker import Ticker
 
 T = TypeVar("T")
 R = TypeVar("R")
 RETRY_AFTER_S = 30.0
 """Seconds before a version of an experiment arm that could not be loaded is tried again."""
+TICK_S = 1.0
+"""Seconds between two attempts to read the rights of all tracks, while the online store does not answer."""
 
 
 class RecommendationService:
@@ -58,6 +63,8 @@ class RecommendationService:
         self._model = model
         if self.is_promoted:
             self.live.get()
+        self._rights, self._ended = KnownRights.of(home), threading.Event()
+        self._rights_ticker = Ticker("rights", TICK_S, self._refresh_rights)
         self._turns = CapacityLimiter(controller.turns)
         self._by_version: dict[str, Live[RecommendationEngine]] = {}
         self._failed_at: dict[str, float] = {}
@@ -106,6 +113,20 @@ class RecommendationService:
         if self._turns.total_tokens != self._controller.turns:
             self._turns.total_tokens = self._controller.turns
         return await to_thread.run_sync(work, argument, limiter=self._turns)
+
+    def start(self) -> None:
+        """Start to read the rights of all tracks every ``REFRESH_S`` seconds, in a thread of its own."""
+        self._rights_ticker.start()
+
+    def close(self) -> None:
+        """End the thread and keep the rights for the next process."""
+        self._ended.set()
+        self._rights_ticker.close()
+        self._rights.save()
+
+    def _refresh_rights(self) -> float:
+        """Refresh the rights; return seconds to wait until the next time, in addition to ``TICK_S``."""
+        return REFRESH_S - TICK_S if self._rights.refresh(self._ended.wait) else 0.0
 
     def _live_engine(self, model: str) -> Live[RecommendationEngine]:
         load = partial(RecommendationEngine.load, model, self._home)
