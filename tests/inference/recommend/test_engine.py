@@ -498,6 +498,7 @@ def test_without_any_store_every_model_answers_after_one_question(
     in_world: Home, monkeypatch: pytest.MonkeyPatch, model: type[RecommendationEngine]
 ) -> None:
     engine = model.load("recommendation", in_world)
+    assert engine._rights.refresh()
     services: list[str] = []
 
     def unavailable(self: OnlineFeatures, *arguments: Any, **options: Any) -> Any:
@@ -508,6 +509,9 @@ def test_without_any_store_every_model_answers_after_one_question(
     answer = engine.recommend("u000007", count=7)
     assert len(set(track_ids(answer))) == 7
     assert "the online store does not answer" in str(answer.note)
+    assert (
+        "rights are those of up to" in str(answer.note) or engine._rights.read_at.min() > time.monotonic() - MAX_AGE_S
+    )
     assert services == ["listener_v1"]
 
 
