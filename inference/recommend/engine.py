@@ -164,9 +164,9 @@ class RecommendationEngine:
         if strategy in OF_HEARD:
             items, more = self._again.recommend(listener, count, options, moment, forgotten=strategy == "forgotten")
             return self._build_answer(listener, strategy, items, [*notes, *more], {}, at)
-        if not budget.diversify and (options.diversify or options.explore):
+        if not budget.diversify:
             options = replace(options, diversify=None, explore=0.0)
-            notes.append("the service is busy: neither diversified nor explored")
+        busy = [] if budget == Budget() else [_budget_note(budget, ranked=strategy in self._rankers)]
         excluded = excluded_places(
             self.catalogue, listener.history, [*options.exclude_tracks, *options.pick_tracks], options.exclude_artists
         )
@@ -179,17 +179,17 @@ class RecommendationEngine:
         if not len(pool):
             if listener.known:
                 notes.append("what is worth hearing again: strategy again, or forgotten")
-            return self._build_answer(listener, strategy, [], notes, {}, at)
+            return self._build_answer(listener, strategy, [], [*notes, *busy], {}, at)
         if budget.features or strategy not in self._rankers:
             ranking = self._rank(listener, strategy, pool, picks, request)
         else:
-            ranking = self._blend(listener, pool, picks, "the service is busy: ordered without features")
+            ranking = self._blend(listener, pool, picks, None)
         notes += [ranking.note] if ranking.note else []
         rows = self._diversify(listener, pool, ranking, options, count)
         slots = self._fill_slots(pool, ranking, rows, options)
         picked = picks if strategy == "cold_start" else None
         items = self._explainer.items(listener, pool, ranking, slots, picked, unheard=unheard, now=moment)
-        notes += self._extra_notes(listener, strategy, bool(notes))
+        notes += [*self._extra_notes(listener, strategy, bool(notes)), *busy]
         return self._build_answer(listener, strategy, items, notes, dict(ranking.services or {}), at)
 
     def history(self, user_id: str, count: int = 10) -> list[Recommendation]:
@@ -419,6 +419,14 @@ class RecommendationEngine:
         if self._log is not None and answer.user_id and self._log.wants():
             self._log.add(answer)
         return answer
+
+
+def _budget_note(budget: Budget, *, ranked: bool) -> str:
+    """Say what a busy service leaves out; ``ranked`` is whether the strategy has a ranker."""
+    parts = ["neither diversified nor explored"] * (not budget.diversify)
+    parts += [f"{budget.candidates:.0%} of the candidates"] * (budget.candidates < 1)
+    parts += ["ordered without features"] * (ranked and not budget.features)
+    return f"the service is busy: {', '.join(parts)}"
 
 
 def _best_first(scores: np.ndarray) -> np.ndarray:
