@@ -122,7 +122,7 @@ def _copy(source: Rights, target: Rights) -> None:
 def _pack(rights: Rights, now: float) -> bytes:
     sets = [sorted(countries) for countries in rights.region_sets]
     header = {"track_ids": list(rights.track_ids), "region_sets": sets, "saved_at": now}
-    arrays = {
+    arrays: dict[str, np.ndarray] = {
         "header": np.frombuffer(json.dumps(header).encode(), np.uint8),
         "age_s": rights.clock() - rights.read_at,
         "available": rights.available,
