@@ -1,4 +1,4 @@
-"""Processes that share a data folder remember as one: the same detections, whoever is asked, whoever dies."""
+"""Processes that share a data folder remember as one: the same detections, whichever is asked and whichever dies."""
 
 import errno
 import os
