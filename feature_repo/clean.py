@@ -24,7 +24,7 @@ _WRITTEN = (
     *(f"{name}/.*" for name in _TABLES),
     *(f"{name}/tenant=*" for name in _TENANT_FOLDERS),
     *("registry.db*", "manifest-*.json*", "feature_store-*.yaml", "experiments-*.json", "security/keys-*.json"),
-    *("redis", "mlflow", "simulated", "anomaly", "tiles/text_scores", layout.FILE, ".*.lock"),
+    *("redis", "mlflow", "simulated", "anomaly", "rights", "tiles/text_scores", layout.FILE, ".*.lock"),
 )
 
 

@@ -94,15 +94,15 @@ def create_app(model: str = "recommendation", home: Home | None = None, *, acces
         *(one_log for one_log in (impression_log, lookup_log) if one_log is not None),
     )
 
+    threads = (champions.watcher, recommendation_service, guard.limiter, running)
+
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        champions.watcher.start()
-        guard.limiter.start()
-        running.start()
+        for part in threads:
+            part.start()
         yield
-        champions.watcher.close()
-        guard.limiter.close()
-        running.close()
+        for part in threads:
+            part.close()
         detection_service.close()
         for one_log in (guard.audit, log):
             one_log.flush()
