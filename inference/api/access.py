@@ -32,8 +32,12 @@ from inference.security.tokens import TokenVerifier
 
 OPEN, ANYBODY = "open", "anybody"
 """Roles of routes that need no key, and of routes that need a valid key of any role besides ``metrics``."""
+LIVE = "/live"
+"""Path that answers even when no further request is let in: a restart would lose those that are being answered."""
 RULES: tuple[tuple[str, str, str], ...] = (
     ("*", "/health", OPEN),
+    ("*", LIVE, OPEN),
+    ("*", "/ready", OPEN),
     ("*", "/console/login", OPEN),
     ("*", "/console/style.css", OPEN),
     ("*", "/metrics", METRICS),
@@ -261,7 +265,7 @@ class Guard:
     def _reject_malformed(self, scope: Scope, headers: dict[bytes, bytes]) -> Response | None:
         """Return the error response to a request that is rejected without authentication; None if it is acceptable."""
         max_bytes = max_body_bytes(scope["path"])
-        if self._inside > MAX_CONCURRENT:
+        if self._inside > MAX_CONCURRENT and scope["path"] != LIVE:
             self._refused.labels("full").inc()
             detail = f"{MAX_CONCURRENT} requests are being answered already"
             return _retry_later(HTTPStatus.SERVICE_UNAVAILABLE, detail, 1.0)

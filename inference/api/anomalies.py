@@ -1,6 +1,7 @@
 """``POST /v1/anomalies/detect``."""
 
 import os
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from functools import partial
@@ -10,6 +11,7 @@ from prometheus_client import CollectorRegistry
 
 from feature_repo.home import Home
 from inference.anomaly.detector import DETECTORS, AnomalyDetector
+from inference.anomaly.notice_times import NoticeTimes
 from inference.anomaly.observation import Observation
 from inference.anomaly.sinks import Alerts, sink_of
 from inference.api import errors
@@ -27,7 +29,9 @@ class DetectionService:
             name: Live(partial(kind.load, home=home, remember=True), [kind.name], home, try_out=_try_out)
             for name, kind in DETECTORS.items()
         }
-        self._alerts = Alerts([sink_of(item) for item in os.environ.get("REFRAIN_ALERTS", "").split()])
+        sinks = [sink_of(item) for item in os.environ.get("REFRAIN_ALERTS", "").split()]
+        notice_times = NoticeTimes(home.root / "anomaly" / home.tenant / "notices.json")
+        self._alerts = Alerts(sinks, clock=time.time, times=notice_times)
         self._delivery = ThreadPoolExecutor(1, thread_name_prefix="alerts")
 
     def detect(self, body: DetectRequest) -> DetectResponse:
@@ -61,7 +65,8 @@ def install(app: FastAPI, service: DetectionService, log: PredictionLog, registr
         """Scores observations for anomalies; returns alarms with causes, and the incidents that they belong to.
 
         The detector remembers observations: each one is scored against those before it, in this call or an earlier
-        one. New incidents are sent to the sinks in ``REFRAIN_ALERTS``: files and addresses, separated by spaces.
+        one, by whichever process of this data folder. New incidents are sent to the sinks in ``REFRAIN_ALERTS``: files
+        and addresses, separated by spaces.
         """
         response = service.detect(body)
         for detection in response.detections:

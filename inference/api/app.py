@@ -28,6 +28,7 @@ from inference.api import (
     texts,
 )
 from inference.api.access import Access, Guard
+from inference.api.readiness import ReadinessCheck
 from inference.api.recommendations import RecommendationService
 from inference.console import pages
 from inference.experiments.running import Running
@@ -76,7 +77,11 @@ def create_app(model: str = "recommendation", home: Home | None = None, *, acces
     recommendation_service = RecommendationService(model, home, running, controller, log)
     champions.add("recommendations", recommendation_service.live)
     live_forecasters, detection_service = forecasts.forecasters(home), anomalies.DetectionService(home)
-    text_service, sound_service = texts.TextService(home), audio.SoundService(home)
+    text_service, sound_service, prediction_service = (
+        texts.TextService(home),
+        audio.SoundService(home),
+        predictions.PredictionService(home, champions),
+    )
     champions.add("text", text_service.live)
     champions.add("audio", sound_service.live)
     for kind, lives in (("forecasts", live_forecasters), ("anomalies", detection_service.lives)):
@@ -91,15 +96,15 @@ def create_app(model: str = "recommendation", home: Home | None = None, *, acces
         *(one_log for one_log in (impression_log, lookup_log) if one_log is not None),
     )
 
+    threads = (champions.watcher, recommendation_service, guard.limiter, running)
+
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        champions.watcher.start()
-        guard.limiter.start()
-        running.start()
+        for part in threads:
+            part.start()
         yield
-        champions.watcher.close()
-        guard.limiter.close()
-        running.close()
+        for part in threads:
+            part.close()
         detection_service.close()
         for one_log in (guard.audit, log):
             one_log.flush()
@@ -117,12 +122,12 @@ def create_app(model: str = "recommendation", home: Home | None = None, *, acces
     texts.install(app, text_service, log, registry)
     audio.install(app, sound_service, log, registry)
     features.install(app, features.FeatureLookups(home))
-    predictions.install(app, predictions.PredictionService(home, champions), log)
+    predictions.install(app, prediction_service, log)
     events.install(app, home, registry)
     feedback.install(app, home, running, registry)
     experiments.install(app, home, running)
     models.install(app, champions, home)
-    operation.install(app, recommendation_service, home, registry)
+    operation.install(app, recommendation_service, ReadinessCheck(home, champions, prediction_service), home, registry)
     pages.install(
         app,
         pages.Console(

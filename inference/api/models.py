@@ -45,7 +45,8 @@ def install(app: FastAPI, champions: Champions, home: Home) -> None:
     def models() -> ModelsResponse:
         """Lists the models that serve, with their versions and the outcome of promotions.
 
-        A model is loaded on first use. A project without music has its promoted models only.
+        A model is loaded on first use, by each process for itself: of several, one that was not asked yet says so. A
+        project without music has its promoted models only.
         """
         return ModelsResponse(models=served(champions, home))
 

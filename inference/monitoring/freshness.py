@@ -70,7 +70,11 @@ class FreshnessCollector:
             views, windowed, is_up = [], set(), 0.0
         age = GaugeMetricFamily("refrain_feature_age_seconds", "Since the newest event of a view", labels=["view"])
         written = GaugeMetricFamily("refrain_feature_written_seconds", "Since a view was last written", labels=["view"])
-        rows = CounterMetricFamily("refrain_feature_rows_written", "Rows written of a view", labels=["view"])
+        rows = CounterMetricFamily(
+            "refrain_feature_rows_written",
+            "Rows written of a view; one that is written again counts again",
+            labels=["view"],
+        )
         stale = GaugeMetricFamily("refrain_feature_stale_after_seconds", "Age that is stale", labels=["view"])
         for view in views:
             if view.newest_event is not None and view.written_at is not None:
@@ -115,7 +119,7 @@ def table(views: list[Freshness], now: float, wall: float) -> list[str]:
     """
     ordered = sorted(views, key=lambda view: -(view.age(now) or float("inf")))
     width = max((len(view.view) for view in ordered), default=4)
-    lines = [f"{'view':{width}}  {'newest event (UTC)':20} {'age':>10} {'written':>12} {'rows':>12}"]
+    lines = [f"{'view':{width}}  {'newest event (UTC)':20} {'age':>10} {'written':>12} {'rows written':>12}"]
     for view in ordered:
         if view.newest_event is None or view.written_at is None:
             lines.append(f"{view.view:{width}}  {'never':20} {'':>10} {'':>12} {0:>12}")

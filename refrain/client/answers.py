@@ -351,6 +351,19 @@ class Health(msgspec.Struct, frozen=True):
     lost_acts: int = 0
 
 
+class Liveness(msgspec.Struct, frozen=True):
+    """That the service answers; ``status`` is ``live``."""
+
+    status: str
+
+
+class Readiness(msgspec.Struct, frozen=True):
+    """That all that the routes need is there; ``models`` is model → version of the promoted models."""
+
+    status: str
+    models: dict[str, str]
+
+
 class ServedModel(msgspec.Struct, frozen=True):
     """The models that answer one kind of request.
 

@@ -174,3 +174,20 @@ def test_many_ask_first_and_it_is_loaded_once(tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     assert loads == [1]
+
+
+def test_after_a_demotion_nothing_serves(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    home.bundles("some").mkdir(parents=True)
+    aliases = home.bundles("some") / ALIASES
+    aliases.write_text('{"champion": "1"}')
+    live = Live(aliases.read_text, ["some"], home)
+    live.get()
+    aliases.unlink()
+    swap = live.refresh()
+    assert swap is not None
+    assert (swap.accepted, swap.reason, live.loaded) == (True, "demoted: no version serves", None)
+    with pytest.raises(FileNotFoundError):
+        live.get()
+    aliases.write_text('{"champion": "2"}')
+    assert live.get() == '{"champion": "2"}'

@@ -46,6 +46,9 @@ def _close_access(client: TestClient) -> None:
     client.app.state.access._closed = True  # type: ignore[attr-defined]
 
 
+OPEN_PATHS = ("/health", "/live", "/ready", "/console/login", "/console/style.css")
+
+
 def test_every_route_asks_for_what_it_should(client: TestClient) -> None:
     """A route that matches no rule needs a key, and must be on this list: a new route needs a decision."""
     routes_for_any_key = {"/v1/models", "/", "/openapi.json", "/docs", "/redoc", "/docs/oauth2-redirect"}
@@ -53,7 +56,7 @@ def test_every_route_asks_for_what_it_should(client: TestClient) -> None:
         path = route.path
         role = role_of("POST" if isinstance(route, APIRoute) and "POST" in route.methods else "GET", path)
         assert role != ANYBODY or path in routes_for_any_key or path == "/v1/experiments", path
-        assert role != OPEN or path in ("/health", "/console/login", "/console/style.css"), path
+        assert role != OPEN or path in OPEN_PATHS, path
     assert {role for _, _, role in RULES} - {OPEN, ANYBODY} == set(ROLES)
 
 

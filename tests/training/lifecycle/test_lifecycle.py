@@ -157,6 +157,7 @@ def test_models_whose_data_are_missing_are_told_and_the_others_go_on(own_model: 
     assert table(outcomes).row_count == 2
 
 
+@pytest.mark.journeys
 def test_models_in_processes_of_their_own_are_the_same(own_model: Model, own_world: Home) -> None:
     without_data = [*select("audio"), *select("system_anomaly_detector")]
     outcomes = run_models(own_world, [*without_data, own_model], jobs=2)
@@ -247,6 +248,7 @@ def test_a_locked_mlflow_is_one_clear_error(own_model: Model, own_world: Home, m
     assert run_model(own_world, own_model).version == 1
 
 
+@pytest.mark.journeys
 def test_a_search_beats_the_default_or_says_that_it_does_not(own_model: Model, own_world: Home) -> None:
     result = search(own_world, "own_model", minutes=0.05, jobs=1, learners=("linear", "lightgbm"))
     assert result.trials >= 1

@@ -21,7 +21,7 @@ from training.golden import ROWS, golden
 from training.models.audio import heads
 from training.models.audio.onnx_heads import INPUT, to_onnx
 from training.models.audio.tasks import Task, tasks
-from training.models.base import FamilyModel
+from training.models.base import FamilyModel, Gates
 from training.models.result import TrainedResult, figures, registered
 from training.threads import threads
 from training.validation.evidence import MODEL_KEY, Evidence
@@ -212,5 +212,6 @@ MODEL = FamilyModel(
     about="Genre, mood and instruments of a track, from how it sounds.",
     services=(SERVICE,),
     raw=("audio_labels", "tracks"),
+    gates=Gates(plain={"lightgbm": 0.05}),
     program=run,
 )

@@ -20,7 +20,7 @@ from training.clock import Clock
 from training.datasets import Sample, training_set
 from training.datasets.columns import to_matrix
 from training.evaluate.classification import label_metrics
-from training.models.base import FamilyModel
+from training.models.base import FamilyModel, Gates
 from training.models.result import TrainedResult, figures, registered
 from training.validation.evidence import MODEL_KEY, Evidence
 from transforms.pure.text.analysis import EMBEDDER
@@ -213,5 +213,6 @@ MODEL = FamilyModel(
     about="Which tags an artist will be given.",
     services=(SERVICE,),
     raw=("tags",),
+    gates=Gates(plain={"goes_together": 0.05}),
     program=run,
 )

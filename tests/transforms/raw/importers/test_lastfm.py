@@ -11,7 +11,7 @@ from hypothesis import given, settings
 
 from feature_repo.errors import InputError
 from feature_repo.home import Home
-from tests.transforms.raw.files.test_mutations import MUTATIONS, Mutation, mutated
+from tests.transforms.raw.files.mutations import Mutation, mutated, mutations
 from tests.transforms.raw.importers.scrobble_exports import (
     START_S,
     archive,
@@ -281,9 +281,9 @@ def test_all_layouts_of_one_service_name_a_track_alike(home: Home, tmp_path: Pat
 
 
 @settings(max_examples=30, deadline=None)
-@given(mutations=MUTATIONS, number=...)
+@given(changes=mutations(), number=...)
 def test_mutated_files_are_refused_by_name(
-    tmp_path_factory: pytest.TempPathFactory, mutations: list[Mutation], number: int
+    tmp_path_factory: pytest.TempPathFactory, changes: list[Mutation], number: int
 ) -> None:
     contents = [
         *LAYOUTS.values(),
@@ -293,6 +293,6 @@ def test_mutated_files_are_refused_by_name(
         "user_000001\t2023-11-14T22:13:20Z\t\tBjörk\t\tSong\n" * 3,
     ]
     folder = tmp_path_factory.mktemp("mutated")
-    path = write(folder / "mira.csv", mutated(contents[number % len(contents)].encode(), mutations))
+    path = write(folder / "mira.csv", mutated(contents[number % len(contents)].encode(), changes))
     with suppress(InputError):
         load(Home(folder / "home"), NAME, path)

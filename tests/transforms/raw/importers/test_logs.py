@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from feature_repo.errors import InputError
 from feature_repo.home import Home
 from tests.music import FORMATS
+from tests.transforms.raw.files.mutations import Mutation, mutated, mutations
 from transforms.raw.files.members import single
 from transforms.raw.importers.logs import LOGS
 from transforms.raw.ingest import Batch, Report, ingest
@@ -365,21 +366,9 @@ def test_loghub(home: Home, real_data: Path, system: str, refused: int) -> None:
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.data())
-def test_damaged_files_raise_input_errors_only(tmp_path: Path, data: st.DataObject) -> None:
-    name = data.draw(st.sampled_from([*SAMPLES, *SERVER_SAMPLES]))
-    content = bytearray("\n".join((SAMPLES | SERVER_SAMPLES)[name]).encode())
-    for _ in range(data.draw(st.integers(1, 8))):
-        at = data.draw(st.integers(0, max(len(content) - 1, 0)))
-        match data.draw(st.sampled_from(["flip", "cut", "double", "swap"])):
-            case "flip":
-                content[at : at + 1] = bytes([data.draw(st.integers(0, 255))])
-            case "cut":
-                del content[at : at + data.draw(st.integers(1, 40))]
-            case "double":
-                content[at:at] = content[at : at + data.draw(st.integers(1, 40))]
-            case _:
-                content[at : at + 2] = content[at : at + 2][::-1]
+@given(name=st.sampled_from([*SAMPLES, *SERVER_SAMPLES]), changes=mutations(longest=40))
+def test_damaged_files_raise_input_errors_only(tmp_path: Path, name: str, changes: list[Mutation]) -> None:
+    content = mutated("\n".join((SAMPLES | SERVER_SAMPLES)[name]).encode(), changes)
     path = tmp_path / "fuzzed.log"
     path.write_bytes(content)
     home = Home(tmp_path)
