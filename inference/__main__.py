@@ -275,6 +275,12 @@ def serve(
         str, typer.Option(help="keys (required), open (not required), auto (required once a key exists)")
     ] = "auto",
     p99: Annotated[float, typer.Option(min=1, help="goal in milliseconds, kept by answering with less work")] = 100.0,
+    proxies: Annotated[
+        str, typer.Option(help="addresses of proxies whose X-Forwarded-For counts, such as 127.0.0.1,10.0.0.0/8")
+    ] = "",
+    log: Annotated[
+        Literal["json", "text"] | None, typer.Option(help="log every request, too; warnings alone if left out")
+    ] = None,
 ) -> None:
     """Serve features, predictions and events over HTTP, and all that the promoted models answer.
 
@@ -285,7 +291,17 @@ def serve(
     """
     from inference.serve import serve as run
 
-    run(Home.from_env(), host=host, port=port, model=model, workers=workers, access=access, p99=p99)
+    run(
+        Home.from_env(),
+        host=host,
+        port=port,
+        model=model,
+        workers=workers,
+        access=access,
+        p99=p99,
+        proxies=proxies,
+        log=log or "",
+    )
 
 
 for _name in ("keys", "experiments", "monitor"):

@@ -12,7 +12,8 @@ from feature_repo.manifest import load_address
 from feature_repo.project import Project
 from feature_repo.temporary import temporary_folder
 from inference.api.app import ACCESS, GOAL_MS, MODEL, create_app
-from inference.api.operation import COUNTS, WORKERS
+from inference.monitoring import logs
+from inference.monitoring.scrape import COUNTS, WORKERS
 from inference.security.keys import KeyRing
 from inference.security.tokens import TokenVerifier
 
@@ -23,6 +24,8 @@ DEFAULTS = {
     "--workers": 1,
     "--access": "auto",
     "--p99": 100.0,
+    "--proxies": "",
+    "--log": "",
 }
 
 SHUTDOWN_SECONDS = 30
@@ -38,6 +41,8 @@ def serve(
     workers: int = 1,
     access: str = "auto",
     p99: float = 100.0,
+    proxies: str = "",
+    log: str = "",
 ) -> None:
     """Serve until the process is stopped; requests received by then are still answered.
 
@@ -51,6 +56,9 @@ def serve(
         workers: number of processes.
         access: ``keys``, ``open`` or ``auto``.
         p99: goal in milliseconds for the 99th percentile of the latency of recommendations.
+        proxies: addresses and networks of proxies, separated by commas. Of them alone ``X-Forwarded-For`` and
+            ``X-Forwarded-Proto`` are believed.
+        log: ``json`` or ``text`` to log every request in this form; empty for warnings and errors alone.
 
     Raises:
         InputError: the server would be open to the network without a key, or cannot listen on this address.
@@ -61,13 +69,15 @@ def serve(
 
     from inference import listen
 
-    options = {"--host": host, "--port": port, "--model": model, "--workers": workers, "--access": access, "--p99": p99}
+    values = (host, port, model, workers, access, p99, proxies, log)
+    options: dict[str, object] = dict(zip(DEFAULTS, values, strict=True))
 
     def command(**changes: object) -> str:
         changed = options | {f"--{name}": value for name, value in changes.items()}
         words = [word for name, value in changed.items() if value != DEFAULTS[name] for word in (name, f"{value}")]
         return shlex.join(["refrain", "serve", *words])
 
+    _check_proxies(proxies)
     if access != "open" and not _is_loopback(host) and not KeyRing(home) and TokenVerifier.from_env(home) is None:
         raise InputError(
             expected=f"a key, to listen on {host}",
@@ -96,11 +106,26 @@ def serve(
             factory=workers > 1,
             workers=workers,
             log_level="warning",
+            log_config=logs.settings(log),
             access_log=False,
             server_header=False,
+            proxy_headers=bool(proxies),
+            forwarded_allow_ips=proxies,
             timeout_graceful_shutdown=SHUTDOWN_SECONDS,
         )
         listen.run(config, sockets, lambda: say(f"{address}/  (console), {address}/docs"))
+
+
+def _check_proxies(proxies: str) -> None:
+    for text in proxies.split(",") if proxies else ():
+        try:
+            ipaddress.ip_network(text.strip())
+        except ValueError as error:
+            raise InputError(
+                expected="addresses or networks of proxies, such as 127.0.0.1,10.0.0.0/8",
+                found=f"{text!r}",
+                next_command="refrain serve --proxies 127.0.0.1",
+            ) from error
 
 
 def _is_loopback(host: str) -> bool:

@@ -14,6 +14,7 @@ from typing import Generic, TypeVar
 
 from feature_repo.bundle import ALIASES, CHAMPION, name_and_version
 from feature_repo.home import Home
+from inference.public_text import describe
 from inference.ticker import Ticker
 
 T = TypeVar("T")
@@ -29,7 +30,7 @@ class Swap:
     Attributes:
         at: time of the outcome.
         accepted: whether the promoted version serves now.
-        reason: why the version was refused; empty if it was accepted.
+        reason: why the version was refused, in words for callers of the API; empty if it was accepted.
     """
 
     at: datetime
@@ -109,9 +110,8 @@ class Live(Generic[T]):
                 successor = self._load()
                 self._try_out(successor)
             except Exception as error:  # whatever a damaged model raises, the previous one serves
-                reason = f"{type(error).__name__}: {error}"
-                _log.warning("not taken over: %s", reason)
-                swap = Swap(datetime.now(UTC), accepted=False, reason=reason)
+                _log.warning("not taken over: %s: %s", type(error).__name__, error)
+                swap = Swap(datetime.now(UTC), accepted=False, reason=describe(error))
             else:
                 self._loaded = successor
                 swap = Swap(datetime.now(UTC), accepted=True)

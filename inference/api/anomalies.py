@@ -7,7 +7,7 @@ from dataclasses import asdict
 from functools import partial
 
 from fastapi import FastAPI
-from prometheus_client import CollectorRegistry, Counter
+from prometheus_client import CollectorRegistry
 
 from feature_repo.home import Home
 from inference.anomaly.detector import DETECTORS, AnomalyDetector
@@ -16,6 +16,7 @@ from inference.anomaly.observation import Observation
 from inference.anomaly.sinks import Alerts, sink_of
 from inference.api import errors
 from inference.api.schemas.anomalies import DetectRequest, DetectResponse
+from inference.monitoring.counters import labelled_counter
 from inference.monitoring.predictions import PredictionLog
 from inference.swap import Live
 
@@ -57,7 +58,7 @@ def _try_out(detector: AnomalyDetector) -> None:
 
 def install(app: FastAPI, service: DetectionService, log: PredictionLog, registry: CollectorRegistry) -> None:
     """Add the route."""
-    alarms = Counter("refrain_alarms", "Alarms by detector", ["detector"], registry=registry)
+    alarms = labelled_counter(registry, "refrain_alarms", "Alarms by detector", "detector", DETECTORS)
 
     @app.post("/v1/anomalies/detect", responses=errors.RESPONSES, tags=["anomaly"], operation_id="detect_anomalies")
     def detect(body: DetectRequest) -> DetectResponse:

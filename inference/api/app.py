@@ -32,6 +32,7 @@ from inference.api.readiness import ReadinessCheck
 from inference.api.recommendations import RecommendationService
 from inference.console import pages
 from inference.experiments.running import Running
+from inference.monitoring import telemetry
 from inference.monitoring.background_log import BackgroundLog
 from inference.monitoring.lookups import LookupLog
 from inference.monitoring.predictions import PredictionLog
@@ -40,6 +41,7 @@ from inference.recommend.impressions import ImpressionLog
 from inference.security.audit import AuditLog
 from inference.security.keys import KeyRing
 from inference.security.limits import Limiter
+from inference.security.sessions import Sessions
 from inference.security.tokens import TokenVerifier
 
 MODEL, ACCESS, GOAL_MS = "REFRAIN_MODEL", "REFRAIN_ACCESS", "REFRAIN_P99_MS"
@@ -139,16 +141,23 @@ def create_app(model: str = "recommendation", home: Home | None = None, *, acces
         ),
     )
 
+    if not Project.load(home.project_folder).has_music:
+        own_document.install(app, home)
+    _add_security_schemes(app)
+    _add_layers(app, guard, registry, controller)
+    app.state.access, app.state.logs = guard, (guard.audit, running.log, log)
+    return app
+
+
+def _add_layers(app: FastAPI, guard: Access, registry: CollectorRegistry, controller: Controller) -> None:
+    """Put the layers around the routes, the outermost last."""
+
     def on_answer(route: str, seconds: float) -> None:
         if route == "/v1/recommendations":
             controller.observe(seconds)
 
-    if not Project.load(home.project_folder).has_music:
-        own_document.install(app, home)
-    _add_security_schemes(app)
     app.add_middleware(Guard, access=guard, registry=registry, on_answer=on_answer)
-    app.state.access, app.state.logs = guard, (guard.audit, running.log, log)
-    return app
+    telemetry.install(app)
 
 
 def _access(home: Home, mode: str) -> Access:
@@ -158,7 +167,8 @@ def _access(home: Home, mode: str) -> Access:
         )
     ring = KeyRing(home)
     ring.all()  # a damaged file must not grant access
-    return Access(ring, TokenVerifier.from_env(home), Limiter(home), AuditLog(home), mode)
+    sessions, audit = Sessions(home, ring), AuditLog.from_env(home)
+    return Access(ring, TokenVerifier.from_env(home), sessions, Limiter(home), audit, mode)
 
 
 def _add_security_schemes(app: FastAPI) -> None:

@@ -5,15 +5,17 @@ from datetime import datetime
 from typing import Any
 
 import numpy as np
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 
 from feature_repo.errors import InputError
 from feature_repo.home import Home
 from feature_repo.manifest import UnknownService
 from inference.api import errors
+from inference.api.acts import audit_act
 from inference.api.schemas.features import MOST_ROWS, FeaturesRequest, FeaturesResponse
 from inference.features import OnlineFeatures
 from inference.forecast.forecaster import UnknownKey
+from inference.security.audit import whose
 
 
 class FeatureLookups:
@@ -45,7 +47,7 @@ def install(app: FastAPI, lookups: FeatureLookups) -> None:
     """Add the route."""
 
     @app.post("/v1/features/{service}", responses=errors.RESPONSES, tags=["features"], operation_id="look_up_features")
-    def features(service: str, body: FeaturesRequest) -> FeaturesResponse:
+    def features(request: Request, service: str, body: FeaturesRequest) -> FeaturesResponse:
         """Looks up the features of one feature service for at most 1,000 rows; null where a value is missing.
 
         A key with one value counts for all rows. The values equal those of a training set at the same moment.
@@ -54,6 +56,7 @@ def install(app: FastAPI, lookups: FeatureLookups) -> None:
         if longest > MOST_ROWS:
             raise InputError(expected=f"at most {MOST_ROWS:,} rows", found=f"{longest:,}", next_command="see /docs")
         lookup = lookups.get(service)
+        audit_act(request, "features", service=service, rows=longest, **whose(body.keys))
         rows = lookup.get(body.keys, body.request_for(lookup.service))
         json_values = {name: [_to_json(value) for value in values] for name, values in rows.values.items()}
         return FeaturesResponse(

@@ -30,6 +30,8 @@ class Champions:
     def add(self, serves: str, live: Live[Any]) -> Live[Any]:
         """Register a serving object, so that promotions are followed."""
         self.lives[serves] = live
+        for outcome in ("taken", "refused"):  # series at 0, so that the first refusal is an increase
+            self._swap_counter.labels(serves, outcome)
         return live
 
     def _count_swap(self, serves: str, swap: Swap) -> None:

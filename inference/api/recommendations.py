@@ -24,9 +24,10 @@ from inference.api.schemas.recommendations import (
     RecommendationResults,
 )
 from inference.experiments.running import Assigned, Running
+from inference.monitoring.counters import labelled_counter
 from inference.monitoring.predictions import PredictionLog
 from inference.recommend.answer import Answer
-from inference.recommend.controller import Controller, Decision
+from inference.recommend.controller import LEVELS, Controller, Decision
 from inference.recommend.engine import RecommendationEngine
 from inference.recommend.known_rights import REFRESH_S, KnownRights
 from inference.swap import Live
@@ -167,14 +168,15 @@ def install(app: FastAPI, service: RecommendationService, controller: Controller
     """Add the routes."""
     labels = ["model", "strategy"]
     answers = Counter("refrain_recommendations", "Answers by model and strategy", labels, registry=registry)
-    level = Gauge("refrain_level", "Level of load shedding, 0 for none", registry=registry, multiprocess_mode="max")
+    about = "Level of load shedding, 0 for none"
+    level = Gauge("refrain_level", about, registry=registry, multiprocess_mode="livemax")
     slowest = Gauge(
         "refrain_p99_seconds",
         "p99 response time of recommendations in the last second",
         registry=registry,
-        multiprocess_mode="max",
+        multiprocess_mode="livemax",
     )
-    shed = Counter("refrain_shed", "Answers at a level above 0", ["level"], registry=registry)
+    shed = labelled_counter(registry, "refrain_shed", "Answers at a level above 0", "level", range(1, len(LEVELS)))
 
     def report_level() -> None:
         level.set(controller.level)

@@ -338,7 +338,7 @@ def check_ready() -> Call[Readiness]:
 
 
 def read_metrics() -> Call[str]:
-    """Reads the metrics of all serving processes, in the format of Prometheus; any key may.
+    """Reads the metrics of all serving processes, in the format of Prometheus; needs the role ``metrics``.
 
     >>> "refrain_http_requests_total" in client.read_metrics()                         # doctest: +SKIP
     True

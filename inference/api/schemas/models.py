@@ -10,6 +10,9 @@ class Health(BaseModel):
 
     status: str = Field(examples=["ok"])
     model: str | None = Field(description="the recommender; null while none is promoted", examples=["recommendation:3"])
+    lost_acts: int = Field(
+        default=0, description="acts that this process could not write to the audit log", examples=[0]
+    )
 
 
 class Liveness(BaseModel):
