@@ -23,7 +23,7 @@ from training.pipeline import triggers
 from training.pipeline.models import run_key, run_model, run_models
 from training.pipeline.table import table
 from training.tuning.search import search
-from training.validation.evidence import MODEL_KEY
+from training.validation.evidence import MODEL_KEY, PERMUTED
 from training.validation.gates import Decision
 
 
@@ -38,7 +38,7 @@ def test_one_file_is_a_model(own_model: Model, own_world: Home) -> None:
     assert repeated.figure == outcome.figure
     evidence = registry.evidence_of(own_world, "own_model", 1)
     assert evidence is not None
-    assert set(evidence.values) == {MODEL_KEY, "constant", "linear"}
+    assert set(evidence.values) == {MODEL_KEY, "constant", "linear", PERMUTED}
     assert set(evidence.segments) == {"context"}
     lineage = registry.lineage_of(own_world, "own_model", 1)
     assert lineage["training_sets"][0]["feature_service"] == "skip_v1"

@@ -33,7 +33,7 @@ from training.models.forecasting.user_behavior.model import Chance, Model
 from training.models.forecasting.user_behavior.problem import PARAMETERS, BehaviorProblem
 from training.models.forecasting.user_behavior.rows import INPUTS, WINDOW, Listeners, Origins, Settings
 from training.models.lightgbm_onnx import OnnxBooster, to_onnx
-from training.validation.evidence import MODEL_KEY, Evidence
+from training.validation.evidence import MODEL_KEY, PERMUTED, Evidence
 
 NAME, SERVICE, VIEW = "user_behavior_forecaster", "user_behavior_v1", "user_activity_forecast"
 EXPLAINED = 1_000
@@ -177,11 +177,16 @@ def _rates_by_idle_days(
 def _evidence(
     listeners: Listeners, rows: pl.DataFrame, model: Model, train: pl.DataFrame, settings: Settings
 ) -> Evidence:
-    """Returns the Brier score of the chance of having left for each listener and origin, beside two simple rates."""
+    """Returns the Brier score of the chance of having left for each listener and origin, beside two simple rates.
+
+    The floor is a fit to permuted labels.
+    """
     left = listeners.left(rows, settings)
     chance = model.churn(listeners.matrix(rows))
     rate = float(listeners.left(train, settings).mean())
     by_idle_days = _rates_by_idle_days(listeners, rows, train, settings)
+    permuted = np.random.default_rng(settings.seed).permutation(listeners.left(train, settings))
+    floor = Chance.fit(listeners.matrix(train), permuted, np.array(train["user_id"].to_list()), settings)
     names = [f"{user}@{day}" for user, day in rows.select("user_id", pl.col("event_timestamp").dt.date()).iter_rows()]
     return Evidence.of(
         "brier",
@@ -190,6 +195,7 @@ def _evidence(
             MODEL_KEY: (chance - left) ** 2,
             "base_rate": (rate - left) ** 2,
             "rate_by_idle_days": (by_idle_days - left) ** 2,
+            PERMUTED: (floor(listeners.matrix(rows)) - left) ** 2,
         },
         clusters=rows["user_id"].to_list(),
         segments={"plan": rows["user_profile__plan"].to_list()},
