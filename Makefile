@@ -18,6 +18,7 @@ define TRAIN
 
 endef
 SERVING = --extra inference --extra sound --extra encoder --extra oidc
+WORKING = --extra training --extra audio --extra sql --extra excel
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-fast test-interop test-soak test-journeys test-keras test-extras coverage simulate import build stream apply train promote materialize forecast anomalies texts audio recommend serve stop bench prove lint lock release clean
@@ -162,6 +163,8 @@ lock: setup ## resolve pyproject.toml anew into requirements.lock
 	printf 'keras>=3.10\nonnxscript>=0.5\n' | $(COMPILE) --constraint requirements.lock - -o requirements-keras.lock
 	$(COMPILE) --constraint requirements.lock --constraint requirements-deep.lock $(SERVING) pyproject.toml \
 	  -o training/deployment/serving.lock
+	$(COMPILE) --constraint requirements.lock --constraint requirements-deep.lock $(SERVING) $(WORKING) pyproject.toml \
+	  -o deploy/work.lock
 
 release: setup ## sdist, wheel and bill of materials in dist/, installed and tried in fresh environments
 	.venv/bin/python deploy/release.py
