@@ -118,7 +118,7 @@ def members(path: Path) -> Iterator[Member]:
         path: file or folder.
 
     Raises:
-        InputError: there is nothing at the path.
+        InputError: there is nothing at the path, or a pipe or device.
 
     >>> [member.stem for member in members(Path("README.md"))]
     ['README']
@@ -129,13 +129,28 @@ def members(path: Path) -> Iterator[Member]:
                 yield Member(readable_name(name), file, _EPOCH, 0, damage)
             elif not is_noise(name):
                 yield from _members_of_file(file, name, f"{readable_name(name)}/")
-    elif path.exists():
-        yield from _members_of_file(path, path.name, "")
     else:
+        check_place(path)
+        yield from _members_of_file(path, path.name, "")
+
+
+def check_place(path: Path) -> None:
+    """Checks that a path is a file or a folder, which can be read more than once.
+
+    Raises:
+        InputError: there is nothing at the path; or a pipe or device, such as standard input.
+    """
+    if not path.exists():
         raise InputError(
             expected="a file or a folder",
             found=f"nothing at {path}",
             next_command="ls, then repeat the command with the path of a file or folder",
+        )
+    if not path.is_dir() and not path.is_file():
+        raise InputError(
+            expected="a file or a folder, for the content is read more than once",
+            found=f"{path}, which is a pipe or a device",
+            next_command="write it to a file (… > export.json), then repeat the command with the path of that file",
         )
 
 

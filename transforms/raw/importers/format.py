@@ -15,7 +15,7 @@ import polars as pl
 from feature_repo.clock import LAST
 from feature_repo.errors import InputError
 from feature_repo.home import Home
-from transforms.raw.files.members import Member, PassedOver, members, single
+from transforms.raw.files.members import Member, PassedOver, check_place, members, single
 from transforms.raw.files.rows import BATCH_ROWS
 from transforms.raw.files.text import LONGEST_LINE, SHOWN
 from transforms.raw.ingest import Batch
@@ -140,13 +140,14 @@ class Format:
         return content_of(path, self.name, inspect.getsource(module), *options)
 
     def check(self, path: Path) -> Path:
-        """Return the path if it exists.
+        """Return the path if it is a file or a folder.
 
         Raises:
-            InputError: the path does not exist.
+            InputError: the path does not exist, or is a pipe.
         """
         if not path.exists():
             raise self.mismatch(f"nothing at {path}")
+        check_place(path)
         return path
 
     def mismatch(self, found: str) -> InputError:
@@ -161,6 +162,8 @@ class Format:
 def _nothing(path: Path, reasons: Counter[str], passed_over: list[PassedOver]) -> str:
     """Describes a path that holds nothing of what was to be read."""
     malformed = reasons.total()
+    if not malformed and not passed_over and path.is_dir():
+        return f"no file in {path}"
     if len(passed_over) == 1 and not malformed:
         name = "" if passed_over[0].name == path.name else f"{passed_over[0].name}: "
         return f"{path}: {name}{passed_over[0].why}"

@@ -64,19 +64,13 @@ def read(
     """
 
     def plays_of(member: Member) -> Iterator[Played]:
-        return _plays_of_json(member) if _is_json(member) else _plays_of_page(member, zone)
+        return _plays_of_page(member, zone) if is_page(member) else _plays_of_json(member)
 
     yield from Service(YOUTUBE_MUSIC, _is_history, plays_of, place_of=_place_of).read(path, home, user)
 
 
-def _is_json(member: Member) -> bool:
-    return member.file_name.lower().endswith(".json")
-
-
 def _is_history(member: Member) -> bool:
-    if _is_json(member):
-        return {"header", "title", "time"} <= set(first_object(member))
-    return member.file_name.lower().endswith((".html", ".htm")) and is_page(member)
+    return is_page(member) or {"header", "title", "time"} <= set(first_object(member))
 
 
 def _place_of(member: Member) -> str:

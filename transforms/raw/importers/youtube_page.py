@@ -58,6 +58,8 @@ def is_page(member: Member) -> bool:
     False
     """
     with member.open() as handle:
+        if not handle.peek(64)[:64].lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
+            return False
         return _ENTRY_IN_BYTES.search(handle.read(BLOCK)) is not None
 
 

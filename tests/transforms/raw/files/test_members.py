@@ -246,6 +246,10 @@ def test_what_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="nothing at"):
         list(members(tmp_path / "absent"))
     assert list(members(tmp_path)) == []
+    os.mkfifo(tmp_path / "pipe")
+    for pipe in (tmp_path / "pipe", Path("/dev/null")):
+        with pytest.raises(InputError, match="a pipe or a device"):
+            list(members(pipe))
     (tmp_path / "a.zip").write_bytes(zipped({"x": b"1"}))
     assert [member.name for member in (single(tmp_path / "a.zip"),)] == ["a.zip"]
     assert zipfile.is_zipfile(tmp_path / "a.zip")

@@ -206,6 +206,8 @@ def test_an_archive_of_several_files_is_read_and_the_others_are_named(home: Home
         ("a.json", '{"maloja": {}, "scrobbles": []}', "an export of Maloja"),
         ("a.xml", "<lfm></lfm>", "XML"),
         ("a.csv", "", "an empty file"),
+        ("reviews.csv", "id,content,author,created_at\n" + "a,b,c,2024-01-01T00:00:00Z\n" * 9, "'id', 'content'"),
+        ("tags.csv", "userId,movieId,tag,timestamp\n" + "1,a,b,1704153600\n" * 9, "'userId', 'movieId'"),
     ],
 )
 def test_another_file_is_named(home: Home, tmp_path: Path, name: str, content: str, found: str) -> None:

@@ -145,6 +145,15 @@ def test_requests_are_read_and_private_parts_are_not(home: Home, tmp_path: Path,
         assert private not in everything
 
 
+@pytest.mark.parametrize("name", SAMPLES)
+@pytest.mark.parametrize("digits", ["9" * 30, "-1", "1e308"])
+def test_impossible_numbers_do_not_stop_the_other_lines(home: Home, tmp_path: Path, name: str, digits: str) -> None:
+    lines = SAMPLES[name]
+    damaged = [re.sub(r"(?<![\w.])\d+(\.\d+)?(?![\w.])", digits, line) for line in lines]
+    read(home, written(tmp_path, [*lines, *damaged, *lines]))
+    assert 5 in stored(home, "requests")["bytes"]
+
+
 def test_details_of_access_logs(home: Home, tmp_path: Path) -> None:
     read(home, written(tmp_path, [line for name in SAMPLES for line in SAMPLES[name]]))
     rows = stored(home, "requests")

@@ -212,6 +212,12 @@ def test_a_page_that_is_cut_short_gives_what_is_whole(home: Home, tmp_path: Path
     assert counts.reasons == {"cut short: the page has no end": 1}
 
 
+def test_a_history_is_known_by_its_content(home: Home, tmp_path: Path) -> None:
+    load(home, "youtube-music", page(tmp_path / "a" / "saved page", [watched(n) for n in range(3)]))
+    load(home, "youtube-music", history(tmp_path / "b" / "history.txt", [watched(n) for n in range(5)]))
+    assert plays(home).height == 5
+
+
 def test_a_page_of_another_kind_is_named(home: Home, tmp_path: Path) -> None:
     write(tmp_path / "archive_browser.html", "<!DOCTYPE html><html><body>Takeout</body></html>")
     with pytest.raises(InputError, match=r"a web page \(HTML\)"):
