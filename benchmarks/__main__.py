@@ -6,9 +6,11 @@ python -m benchmarks --page                # only the page, from the stored resu
 """
 
 import argparse
+import ast
 import json
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -44,16 +46,28 @@ NAMES = (
     "podcasts",
 )
 RESULTS = REPOSITORY / "docs" / "benchmarks"
+JUDGED_ON = "Judged on: "
+"""Begins the paragraph of a docstring that says what the figures were developed on."""
 PAGE = REPOSITORY / "docs" / "benchmarks.md"
 
 
 def run(name: str) -> None:
     """Run one benchmark and store its last line of output in docs/benchmarks."""
     call = [sys.executable, "-W", "ignore", "-m", f"benchmarks.{name}"]
-    output = subprocess.run(call, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True, check=True).stdout
+    process = subprocess.run(call, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True, check=False)
+    if process.returncode:  # it has said what it misses
+        raise SystemExit(process.returncode)
+    output = process.stdout
     result = json.loads(output.strip().splitlines()[-1])
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / f"{name}.json").write_text(json.dumps(result, indent=1) + "\n")
+
+
+def judged_on(name: str) -> str:
+    """Return what a program's figures were developed on, as its docstring says; empty for speed."""
+    docstring = ast.get_docstring(ast.parse((REPOSITORY / "benchmarks" / f"{name}.py").read_text())) or ""
+    paragraphs = [" ".join(part.split()) for part in docstring.split("\n\n")]
+    return next((part for part in paragraphs if part.startswith(JUDGED_ON)), "")
 
 
 def write_page() -> None:
@@ -62,6 +76,8 @@ def write_page() -> None:
     for file in sorted(RESULTS.glob("*.json")):
         result = json.loads(file.read_text())
         lines += [f"## {result['benchmark']}", "", f"`python -m benchmarks.{file.stem}` on {result['machine']}.", ""]
+        if basis := judged_on(file.stem):
+            lines += [*textwrap.wrap(basis, 120), ""]
         if file.stem in CHARTS:
             draw, table, caption = CHARTS[file.stem]
             lines += [f"![{caption}](benchmarks/{draw(result).name})", "", *table(result), ""]

@@ -17,6 +17,8 @@ Coverage of intervals: of the place of titles that are still on the chart (for a
 places covers exactly 80 %), and of the full distribution with "off" as the worst place, by the randomized probability
 integral transform (Czado, Gneiting, Held 2009).
 
+Judged on: held out, by time: every origin comes after what its models learned from.
+
     REFRAIN_TEST_DATA=../shared/data python -m benchmarks.quality_charts [--data FOLDER] [--years 3]
 """
 
@@ -33,7 +35,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from benchmarks.surroundings import DATA, MACHINE
+from benchmarks.surroundings import MACHINE, data_set
 from feature_repo.home import Home
 from feature_repo.stores import redis_server
 from training.datasets import training_set
@@ -55,14 +57,15 @@ MARGIN = 0.10
 def main() -> None:
     """Print progress, then one line of JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=DATA / "billboard-weekly")
+    parser.add_argument("--data", type=Path, help="folder of the charts")
     parser.add_argument("--years", type=int, default=3)
     options = parser.parse_args()
+    data = data_set("billboard-weekly", options.data)
     with tempfile.TemporaryDirectory(prefix="refrain-charts-") as folder:
         os.environ["REFRAIN_HOME"] = folder
         home = Home(Path(folder))
         try:
-            print(json.dumps(measure(home, options.data, options.years)))
+            print(json.dumps(measure(home, data, options.years)))
         finally:
             redis_server.stop(home)
 

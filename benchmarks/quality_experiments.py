@@ -9,6 +9,8 @@
   size by ``power.listeners``.
 
 Seed 0. The covariate of CUPED is the metric with noise, with a correlation of .7.
+
+Judged on: published figures, and simulations whose truth is known; nothing is fitted.
 """
 
 import argparse
@@ -18,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.surroundings import DATA, MACHINE, judged
+from benchmarks.surroundings import MACHINE, data_set, judged
 from training.experiments import cuped, fixed, sequential
 from training.experiments.power import listeners
 from training.experiments.sample_ratio import sample_ratio
@@ -28,7 +30,7 @@ PUBLISHED = {"gate_30": (44_700, 0.4482, 0.1902), "gate_40": (45_489, 0.4423, 0.
 
 def cookie_cats() -> tuple[dict[str, dict[str, np.ndarray]], np.ndarray]:
     """Read arm → metric → one value per player, and the rounds of all players."""
-    with (DATA / "cookie-cats-ab" / "cookie_cats.csv").open() as handle:
+    with data_set("cookie-cats-ab/cookie_cats.csv").open() as handle:
         rows = list(csv.DictReader(handle))
     arms = {
         arm: {

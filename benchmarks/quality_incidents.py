@@ -18,6 +18,9 @@ larger than the noise.
 *Largest deviation* is a simple baseline: the largest feature's distance in standard deviations, with a threshold for
 the same number of false incidents, on the same rows.
 
+Judged on: never seen: a seed that was not used in development. The world is simulated by the authors of the
+detectors.
+
     python -m benchmarks.quality_incidents [--seed 31] [--quick]
 """
 

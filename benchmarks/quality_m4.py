@@ -8,6 +8,8 @@ series, as in the competition; OWA is relative to Naive2, computed here. Seeds a
 
 Seasons: hourly 24 and 168, weekly 52; the season of MASE and Naive2 is the competition's (24; 1).
 
+Judged on: held out: the competition's test part, after choices on windows of its training part.
+
     REFRAIN_TEST_DATA=../shared/data python -m benchmarks.quality_m4 [--set hourly|weekly] [--data FOLDER]
 """
 
@@ -21,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.surroundings import DATA, MACHINE
+from benchmarks.surroundings import MACHINE, data_set
 from training.evaluate import forecast_metrics, mase, mase_scale, owa, smape
 from training.models.forecasting.backtest import Backtest, backtest, owa_loss
 from training.models.forecasting.blend import Blend, segment_of
@@ -46,7 +48,7 @@ def main() -> None:
     parser.add_argument("--set", choices=sorted(SETS), default="hourly")
     parser.add_argument("--data", type=Path, default=None, help="folder with Train/ and Test/")
     options = parser.parse_args()
-    folder = options.data or DATA / f"m4-{options.set}"
+    folder = data_set(f"m4-{options.set}", options.data)
     print(json.dumps(measure(options.set, folder)))
 
 

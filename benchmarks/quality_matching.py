@@ -9,6 +9,8 @@ reported. ``--data FOLDER`` with other decades of the tracks matches more songs.
 *Spellings*: titles of the same tracks in another spelling (guests moved into the title, remastered, case, accents and
 punctuation, a letter changed, one dropped) must match their track; as another recording (live, another part, a cover by
 another performer), they must not.
+
+Judged on: development: the rules were made after reading the pairs.
 """
 
 import argparse
@@ -22,7 +24,7 @@ from typing import Any
 
 import polars as pl
 
-from benchmarks.surroundings import DATA, MACHINE
+from benchmarks.surroundings import MACHINE, data_set
 from transforms.batch.catalogue.links import Catalogue, Track
 from transforms.batch.catalogue.match import THRESHOLD
 from transforms.pure.text.spelling import spelled
@@ -36,14 +38,14 @@ SEED = 0
 def main() -> None:
     """Print progress, then one line of JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=DATA, help="folder of the public data sets")
+    parser.add_argument("--data", type=Path, help="folder of the public data sets")
     parser.add_argument("--show", action="store_true", help="print every pair that is not the same letter by letter")
     options = parser.parse_args()
-    files = sorted((options.data / "spotify-hit-predictor").glob("*.csv"))
+    files = sorted(data_set("spotify-hit-predictor", root=options.data).glob("*.csv"))
     tracks = pl.concat([pl.read_csv(file, infer_schema_length=None).select("uri", "track", "artist") for file in files])
     catalogue = Catalogue([Track(*row) for row in tracks.unique("uri", maintain_order=True).iter_rows()])
     songs = (
-        pl.read_parquet(options.data / "billboard-weekly" / "hot100.parquet")
+        pl.read_parquet(data_set("billboard-weekly/hot100.parquet", root=options.data))
         .sort("chart_date", "rank")
         .unique(["title", "performer"], keep="first", maintain_order=True)
     )

@@ -12,6 +12,8 @@ series in the same run:
 The default threshold was chosen on the series in the data folder. *half* shows how much that flatters: the threshold is
 chosen on one half of the series and measured on the other, over twenty random halves.
 
+Judged on: development: the detector was developed on these series.
+
     REFRAIN_TEST_DATA=../shared/data python -m benchmarks.quality_nab [--data FOLDER]
 """
 
@@ -26,7 +28,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from benchmarks.surroundings import DATA, MACHINE
+from benchmarks.surroundings import MACHINE, data_set
 from training.evaluate.nab import LOW_FALSE_NEGATIVES, LOW_FALSE_POSITIVES, STANDARD, NabScore, NabSeries, nab_score
 from transforms.pure.anomaly.alarms import AlarmPolicy
 from transforms.pure.anomaly.series import DEFAULT_POLICY, SeriesDetector
@@ -86,9 +88,9 @@ def windowed_gaussian(values: np.ndarray, window: int = 6_400, step: int = 100) 
 def main() -> None:
     """Print progress, then one line of JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=DATA / "nab")
+    parser.add_argument("--data", type=Path, help="folder of the corpus")
     options = parser.parse_args()
-    print(json.dumps(measure(load(options.data))))
+    print(json.dumps(measure(load(data_set("nab", options.data)))))
 
 
 def measure(corpus: list[LabelledSeries]) -> dict[str, Any]:

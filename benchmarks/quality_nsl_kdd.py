@@ -14,6 +14,9 @@ are measured on that one, alone and combined with the unsupervised score (Fisher
 A random division of all rows into train and test gives 99.8 % and means nothing: near copies of each attack are on both
 sides. It is shown as *random_division*, as a warning.
 
+Judged on: development: the detector was developed on the train part, from which normal connections and attacks are
+held out at random.
+
     REFRAIN_TEST_DATA=../shared/data python -m benchmarks.quality_nsl_kdd [--data FOLDER]
 """
 
@@ -29,7 +32,7 @@ from sklearn.ensemble import IsolationForest
 from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import NearestNeighbors
 
-from benchmarks.surroundings import DATA, MACHINE
+from benchmarks.surroundings import MACHINE, data_set
 from training.models.anomaly.fit_rows import fit_rows
 from training.models.anomaly.supervised import calibrated, fit_head
 from training.models.lightgbm_onnx import OnnxBooster
@@ -60,9 +63,9 @@ Rows = dict[str, np.ndarray]
 def main() -> None:
     """Print progress, then one line of JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=DATA / "nsl-kdd-train" / "KDDTrain+_20Percent.txt")
+    parser.add_argument("--data", type=Path, help="KDDTrain+_20Percent.txt")
     options = parser.parse_args()
-    print(json.dumps(measure(*load(options.data))))
+    print(json.dumps(measure(*load(data_set("nsl-kdd-train/KDDTrain+_20Percent.txt", options.data)))))
 
 
 def load(path: Path) -> tuple[Rows, np.ndarray]:

@@ -3,14 +3,40 @@
 import operator
 import os
 import platform
+import sys
 from pathlib import Path
 from typing import Any
 
+from feature_repo.errors import InputError
 from feature_repo.home import REPOSITORY
 
-DATA = Path(os.environ.get("REFRAIN_TEST_DATA", REPOSITORY.parent / "shared" / "data"))
+TEST_DATA = "REFRAIN_TEST_DATA"
+"""Environment variable with the folder of the public data sets."""
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 MACHINE = f"{platform.machine()}, {CORES} cores, Python {platform.python_version()}"
+
+
+def data_set(name: str, given: Path | None = None, *, root: Path | None = None) -> Path:
+    """Return the folder or file of a public data set.
+
+    Args:
+        name: path of the data set in the folder of all data sets.
+        given: another folder or file of this data set, as an option of the program names it.
+        root: another folder of all data sets.
+
+    Raises:
+        SystemExit: there is nothing. The message says what is expected where, and what to run next.
+    """
+    path = given or (root or Path(os.environ.get(TEST_DATA, REPOSITORY.parent / "shared" / "data"))) / name
+    if path.is_file() or (path.is_dir() and any(path.iterdir())):
+        return path
+    program = f"python -m benchmarks.{Path(sys.argv[0]).stem}"
+    error = InputError(
+        expected=f"the public data set {name} in {path}",
+        found="nothing there",
+        next_command=f"{TEST_DATA}=FOLDER {program}  (FOLDER holds {name})",
+    )
+    raise SystemExit(str(error))
 
 
 def judged(cases: list[dict[str, Any]]) -> list[dict[str, Any]]:

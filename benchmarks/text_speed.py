@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.quality_text import sst2
-from benchmarks.surroundings import DATA, MACHINE
+from benchmarks.surroundings import MACHINE, data_set
 
 GOAL_RATE, GOAL_MEGABYTES = 2_000, 60
 TEXTS, BATCH = 5_000, 256
@@ -27,11 +27,11 @@ TEXTS, BATCH = 5_000, 256
 def main() -> None:
     """Print progress, then one line of JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=DATA / "sst2", help="folder with train.tsv and dev.tsv")
+    parser.add_argument("--data", type=Path, help="folder with train.tsv and dev.tsv")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        files = prepare(options.data, folder)
+        files = prepare(data_set("sst2", options.data), folder)
         figures = {name: measure_apart(program, folder) for name, program in PROGRAMS.items()}
     for name, program_figures in figures.items():
         print(json.dumps({name: program_figures}), flush=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from feature_repo.errors import BundleError
+from feature_repo.errors import BundleError, NotPromoted
 from feature_repo.home import Home
 from feature_repo.project import Project
 
@@ -61,7 +61,8 @@ def open_bundle(name: str, home: Home) -> Bundle:
         home: the data folder.
 
     Raises:
-        BundleError: the model has no champion, or the bundle is damaged.
+        BundleError: the bundle is damaged.
+        NotPromoted: the model has no champion.
     """
     home.check_layout()
     model, version = name_and_version(name)
@@ -125,12 +126,12 @@ def champion(home: Home, model: str) -> str:
     """Returns the version of the champion.
 
     Raises:
-        BundleError: the model has no champion.
+        NotPromoted: the model has no champion.
     """
     try:
         return str(json.loads((home.bundles(model) / ALIASES).read_text())[CHAMPION])
     except (FileNotFoundError, NotADirectoryError, KeyError, ValueError) as error:
-        raise BundleError(
+        raise NotPromoted(
             expected=f"a champion of {model!r}",
             found="none promoted",
             next_command=f"refrain model run {model} && refrain model promote {model}"

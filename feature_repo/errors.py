@@ -39,6 +39,10 @@ class BundleError(RefrainError):
     """A model bundle is missing, damaged, or was trained on features that differ from the online ones."""
 
 
+class NotPromoted(BundleError):
+    """A model has no champion yet. Nothing is broken: ``refrain model promote`` makes one."""
+
+
 class OnlineUnavailable(StoreError):
     """The online store does not answer or does not accept writes: down, slow, full, read-only or loading.
 

@@ -31,7 +31,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "ffmpeg": ("av",),
     "training": (
         *("holidays", "joblib", "lightgbm", "matplotlib", "mlflow", "onnx", "onnxmltools", "onnxruntime", "optuna"),
-        *("packaging", "sacrebleu", "scipy", "skl2onnx", "sklearn", "statsforecast", "statsmodels", "textblob"),
+        *("sacrebleu", "scipy", "skl2onnx", "sklearn", "statsforecast", "statsmodels", "textblob"),
         *("vaderSentiment", "voyager", "xgboost"),
     ),
     "deep": ("tokenizers", "torch", "transformers"),

@@ -207,6 +207,11 @@ class Home:
         return self.root / "security" / f"keys-{self.tenant}.json"
 
     @property
+    def sessions(self) -> Path:
+        """Folder of the console's sessions, one file each."""
+        return self.root / "security" / f"sessions-{self.tenant}"
+
+    @property
     def audit_log(self) -> Path:
         """Folder of the audit log, with ``date=…`` folders."""
         return self.root / "audit_log" / f"tenant={self.tenant}"
@@ -246,13 +251,15 @@ class Home:
         return self.root / "training_sets" / f"tenant={self.tenant}"
 
     def ensure(self) -> "Home":
-        """Creates the folder, and checks that it is writable and has the current layout.
+        """Creates the folder, for its owner alone, and checks that it is writable and has the current layout.
+
+        The modes of a folder that exists are left as they are; ``refrain doctor`` says if others can read it.
 
         Raises:
             HomeError: the folder cannot be created or written, or has another layout.
         """
         try:
-            self.root.mkdir(parents=True, exist_ok=True)
+            self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
             with tempfile.TemporaryFile(dir=self.root):
                 pass
         except OSError as error:

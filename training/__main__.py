@@ -92,7 +92,8 @@ def off_policy() -> None:
     slots = impressions(Home.from_env())
     say(f"{slots.height:,} slots, {slots['explored'].sum():,} explored, {slots['reward'].sum():,.0f} played")
     for name, estimate in by_exploration(slots).items():
-        say(f"{name:24}{estimate.value:9.4f} ± {estimate.interval:.4f}  (as good as {estimate.effective:,.0f} slots)")
+        figure = f"{estimate.value:9.4f} ± {estimate.interval:.4f}  (as good as {estimate.effective:,.0f} slots)"
+        say(f"{name:24}{estimate.refusal or figure}")
 
 
 @app.command()

@@ -14,13 +14,17 @@ import numpy as np
 from training.background import Background
 from training.bundle import BundleManifest
 from training.validation.bootstrap import Interval
-from training.validation.evidence import MODEL_KEY, Evidence
-from training.validation.gates import Check, Decision
+from training.validation.check import Check
+from training.validation.evidence import MODEL_KEY, PERMUTED, Evidence
+from training.validation.gates import Decision
 from transforms.pure import svg
 
 CARD = "card.html"
 BINS = 10
 MOST_FEATURES = 15
+GATES = "<h2>Gates</h2>"
+MARK = "<p class=bad><b>"
+"""Begins the mark of a version that was promoted without having passed its gates."""
 
 
 def draw(
@@ -52,8 +56,28 @@ def draw(
     return svg.page(f"{manifest.name} {manifest.version}", "".join(part for part in parts if part))
 
 
+def marked(card: str, reason: str, failed_gates: Sequence[str]) -> str:
+    """Returns a card that says that its version was promoted although it did not pass its gates; once.
+
+    Args:
+        card: the card as it was drawn.
+        reason: why it was promoted.
+        failed_gates: the gates that it did not pass, in words.
+    """
+    if MARK in card:
+        return card
+    gates = svg.escape("; ".join(failed_gates))
+    return card.replace(
+        GATES, f"{MARK}Promoted anyway</b> ({svg.escape(reason)}), against its gates: {gates}.</p>{GATES}", 1
+    )
+
+
 def _summary(manifest: BundleManifest, decision: Decision) -> str:
-    permission = "may serve" if decision.may_serve else "must not serve unless a person approves it"
+    permission = {
+        "pass": "may serve",
+        "fail": "must not serve",
+        "undecided": "must not serve: the evidence is too small to tell",
+    }[decision.answer]
     style = "good" if decision.may_serve else "bad"
     return (
         f"<p>A model of the family <b>{svg.escape(manifest.family)}</b>; nothing after {svg.escape(manifest.cutoff)} "
@@ -70,12 +94,13 @@ def _gates(decision: Decision) -> str:
         )
         for check in decision.checks
     ]
-    return "<h2>Gates</h2>" + svg.table(["", "gate", "result"], rows)
+    return GATES + svg.table(["", "gate", "result"], rows)
 
 
 def _verdict(check: Check) -> tuple[str, str]:
     """Returns the style class and the word for a check."""
-    return {"passed": "good", "FAILED": "bad", "note": "note"}[check.verdict], check.verdict.lower()
+    styles = {"passed": "good", "FAILED": "bad", "UNDECIDED": "bad", "note": "note"}
+    return styles[check.verdict], check.verdict.lower()
 
 
 def _figures(manifest: BundleManifest, evidence: Evidence | None) -> str:
@@ -89,10 +114,7 @@ def _figures(manifest: BundleManifest, evidence: Evidence | None) -> str:
             f"<p>{svg.escape(evidence.metric)}, {better} is better, over {model_figure.units:,} test units{clusters}; "
             f"95 % intervals by bootstrap.</p>"
         )
-        rows = [
-            (manifest.name if model_name == MODEL_KEY else model_name, *_interval_cells(figure))
-            for model_name, figure in figures.items()
-        ]
+        rows = [(_named(model_name, manifest), *_interval_cells(figure)) for model_name, figure in figures.items()]
         html += svg.table(["model", evidence.metric, "from", "to"], rows, numbers=(1, 2, 3))
         gains = [(model_name, evidence.gain(model_name)) for model_name in evidence.baselines]
         if gains:
@@ -112,6 +134,12 @@ def _figures(manifest: BundleManifest, evidence: Evidence | None) -> str:
             numbers=range(1, len(names_shown) + 1),
         )
     return html
+
+
+def _named(model_name: str, manifest: BundleManifest) -> str:
+    """Returns the name of a row of figures."""
+    names = {MODEL_KEY: manifest.name, PERMUTED: "fit on permuted labels (floor)"}
+    return names.get(model_name, model_name)
 
 
 def _segments(evidence: Evidence) -> str:

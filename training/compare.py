@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from feature_repo.errors import BundleError
 from feature_repo.home import Home
 from training.registry import challenger_of
+from training.validation.comparison import in_words
 from training.validation.evidence import MODEL_KEY, Evidence
 from training.version_files import champion_of, decision_of, evidence_of
 
@@ -28,7 +29,7 @@ def compare(home: Home, name: str, first: int | None = None, second: int | None 
     evidence = _evidence(home, name, version)
     yield f"{name} {version}: {evidence.metric} {evidence.figure()}"
     for baseline in evidence.baselines:
-        yield f"  {evidence.gain(baseline).signed} better than {baseline}"
+        yield f"  {in_words(evidence.gain(baseline), baseline)}"
     if other_version is not None and other_version != version:
         other_evidence = _evidence(home, name, other_version)
         yield f"{name} {other_version}: {other_evidence.metric} {other_evidence.figure()}"
@@ -36,13 +37,14 @@ def compare(home: Home, name: str, first: int | None = None, second: int | None 
         if gain is None:
             yield "  their tests share no units"
         else:
-            yield f"  {version} is {gain.signed} better on the {gain.units:,} units that both tests share"
+            words = in_words(gain, f"version {other_version}")
+            yield f"  {version}: {words}, on the {gain.units:,} units that both tests share"
     for division in evidence.segments:
         for segment, figure in evidence.by_segment(division).items():
             yield f"  {division} {segment:16} {figure} of {figure.units:,}"
     decision = decision_of(home, name, version)
     for check in decision.checks if decision else ():
-        yield f"  {check.verdict:7} {check.name}: {check.summary}"
+        yield f"  {check.verdict:9} {check.name}: {check.summary}"
 
 
 def _evidence(home: Home, name: str, version: int) -> Evidence:

@@ -9,13 +9,10 @@ with the versions.
 import json
 import shutil
 import tempfile
-import time
 from collections.abc import Callable, Mapping, Sequence
-from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from feature_repo.bundle import ALIASES, CHAMPION, MANIFEST
@@ -23,17 +20,17 @@ from feature_repo.errors import BundleError
 from feature_repo.home import Home
 from feature_repo.urls import file_url
 from feature_repo.whole_files import write_whole
-from training.bundle import SAMPLE, BundleManifest, amend
-from training.datasets.sample import Sample, samples_to_bytes
+from training.bundle import BundleManifest, amend
+from training.datasets.sample import Sample
 from training.mlflow_client import client, registration_lock, translate_errors
 from training.mlflow_paths import ARTIFACTS
 from training.models.base import Gates
-from training.validation.evidence import EVIDENCE, Evidence
+from training.registered_files import add_files, tags_of
+from training.validation.evidence import Evidence
 from training.validation.gates import Decision, decide
+from training.validation.suspicions import describe_near_perfect
 from training.validation.training_data import check_training_sets
 from training.version_files import (
-    DECISION,
-    LINEAGE,
     PROMOTIONS,
     champion_of,
     decision_of,
@@ -48,9 +45,6 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 CHALLENGER, SHADOW = "challenger", "shadow"
-RUN: ContextVar[Mapping[str, Any]] = ContextVar("RUN", default=MappingProxyType({}))
-"""The caller's description of the current run: ``key``, ``parameters``, ``rows`` of the raw tables. Stored in the
-lineage."""
 REPORT = "report.html"
 """File of a bundle with a report; the MLflow run links to it."""
 _ARTIFACT = "bundle"
@@ -69,6 +63,7 @@ class Version:
         metrics: metrics of its run.
         present: whether the bundle's folder exists.
         may_serve: decision of the gates; None if there is none.
+        answer: answer of the gates: ``pass``, ``fail`` or ``undecided``; empty if there is none.
     """
 
     name: str
@@ -78,6 +73,7 @@ class Version:
     metrics: dict[str, float]
     present: bool
     may_serve: bool | None = None
+    answer: str = ""
 
 
 def register(
@@ -148,9 +144,9 @@ def _register(
             folder = Path(scratch) / _ARTIFACT
             manifest = write(folder, version)
             decision = _decide(home, name, evidence, gates, training_sets)
-            _add_files(folder, manifest, evidence, decision, training_sets)
+            add_files(folder, manifest, evidence, decision, training_sets)
             check_bundle(folder, home)
-            for key, tag in _tags(manifest, decision, training_sets).items():
+            for key, tag in tags_of(manifest, decision, training_sets).items():
                 mlflow.set_tag(run.info.run_id, key, tag)
             mlflow.log_artifacts(run.info.run_id, str(folder), _ARTIFACT)
             if (folder / REPORT).is_file():
@@ -183,48 +179,11 @@ def _decide(
     """Checks the gates of a new version, compared with the champion if that has evidence."""
     champion = champion_of(home, name)
     champion_evidence = evidence_of(home, name, champion) if champion else None
-    data = check_training_sets(training_sets, gates, learned_from(home, name, champion) if champion else None)
+    previous = learned_from(home, name, champion) if champion else None
+    # where chances were tested, what features tell together shows in the test
+    searches_joint = evidence is None or not len(evidence.chance) or bool(describe_near_perfect(evidence))
+    data = check_training_sets(training_sets, gates, previous, searches_joint=searches_joint)
     return decide(evidence, gates, champion=champion_evidence, version=champion or 0, data=data)
-
-
-def _add_files(
-    folder: Path,
-    manifest: BundleManifest,
-    evidence: Evidence | None,
-    decision: Decision,
-    training_sets: Sequence[Sample],
-) -> None:
-    """Adds what every bundle has: evidence, decision, lineage, sample rows of the training sets, and the card."""
-    from training.card import CARD, draw
-
-    started = RUN.get().get("began")
-    duration = {} if started is None else {"seconds": round(time.time() - started, 1)}
-    lineage = [dict(training_set.manifest) for training_set in training_sets]
-    run = {**RUN.get(), **duration, "training_sets": lineage}
-    files = {DECISION: decision.to_json().encode(), LINEAGE: json.dumps(run, indent=1).encode()}
-    if evidence is not None:
-        files[EVIDENCE] = evidence.to_bytes()
-    if training_sets:
-        files[SAMPLE] = samples_to_bytes(training_sets)
-    files[CARD] = draw(folder, manifest, evidence, decision, lineage).encode()
-    amend(folder, files)
-
-
-def _tags(manifest: BundleManifest, decision: Decision, training_sets: Sequence[Sample]) -> dict[str, str]:
-    """Returns the tags that describe where a run came from."""
-    return {
-        "family": manifest.family,
-        "feature_service": manifest.feature_service,
-        "fingerprint": manifest.fingerprint,
-        "training_set": manifest.training_set,
-        "cutoff": manifest.cutoff,
-        "code_revision": manifest.code_revision,
-        "refrain": manifest.refrain,
-        "may_serve": str(decision.may_serve).lower(),
-        "reasons": "; ".join(decision.reasons)[:4_000],
-        "key": str(RUN.get().get("key", "")),
-        "lineage": json.dumps([training_set.manifest.get("sources") for training_set in training_sets])[:4_000],
-    }
 
 
 def challenger_of(home: Home, name: str) -> int | None:
@@ -261,7 +220,8 @@ def decide_again(home: Home, name: str, version: int) -> Decision | None:
     data = [check for check in decision.checks if check.of_data]
     champion_evidence = evidence_of(home, name, champion) if champion else None
     evidence = evidence_of(home, name, version)
-    return decide(evidence, _gates(home, name), champion=champion_evidence, version=champion or 0, data=data)
+    gates = decision.gates or _gates(home, name)
+    return decide(evidence, gates, champion=champion_evidence, version=champion or 0, data=data)
 
 
 def promote_by_itself(home: Home, name: str, version: int, decision: Decision | None, reason: str) -> str:
@@ -309,6 +269,7 @@ def versions(home: Home) -> list[Version]:
                     metrics=dict(run.data.metrics),
                     present=(home.bundles(model.name) / str(number) / MANIFEST).is_file(),
                     may_serve=None if decision is None else decision.may_serve,
+                    answer="" if decision is None else decision.answer,
                 )
             )
     return sorted(registered, key=lambda model_version: (model_version.name, -model_version.version))
@@ -333,6 +294,8 @@ def promote(
         reason: reason stored with the promotion.
         undoes: version that this promotion rolls back.
 
+    A version that did not pass its gates is marked: on its card, in its MLflow tags and in the record of promotions.
+
     Returns:
         The version.
 
@@ -350,17 +313,56 @@ def promote(
         )
     assert chosen is not None
     _restore(mlflow, home, name, chosen)
+    before, decision = champion_of(home, name), decision_of(home, name, chosen)
+    gates_failed = ["it has no decision of its gates"] if decision is None else decision.reasons
+    if alias == CHAMPION and gates_failed:
+        _mark(mlflow, home, name, chosen, reason, gates_failed)
     mlflow.set_registered_model_alias(name, alias, str(chosen))
     if alias != CHAMPION:
         return chosen
-    before = champion_of(home, name)
     write_whole(home.bundles(name) / ALIASES, json.dumps({CHAMPION: chosen}) + "\n")
     if before != chosen:
-        promotion = {"version": chosen, "before": before, "at": datetime.now(UTC).isoformat(), "reason": reason}
-        promotion |= {} if undoes is None else {"undoes": undoes}
-        with (home.bundles(name) / PROMOTIONS).open("a") as file:
-            file.write(json.dumps(promotion) + "\n")
+        promotion: dict[str, Any] = {"version": chosen, "before": before, "reason": reason}
+        promotion |= {"anyway": gates_failed} if gates_failed else {}
+        _record(home, name, promotion | ({} if undoes is None else {"undoes": undoes}))
     return chosen
+
+
+def demote(home: Home, name: str, *, reason: str = "by hand") -> int:
+    """Takes the champion down, so that no version serves. Returns its version, which nothing promotes by itself again.
+
+    Raises:
+        BundleError: there is no champion.
+    """
+    champion = champion_of(home, name)
+    if champion is None:
+        raise BundleError(
+            expected=f"a champion of {name!r}", found="none", next_command=f"refrain model promote {name} VERSION"
+        )
+    (home.bundles(name) / ALIASES).unlink()
+    mlflow = client(home)
+    if CHAMPION in mlflow.get_registered_model(name).aliases:
+        mlflow.delete_registered_model_alias(name, CHAMPION)
+    _record(home, name, {"version": None, "before": champion, "reason": reason, "undoes": champion})
+    return champion
+
+
+def _record(home: Home, name: str, promotion: Mapping[str, Any]) -> None:
+    """Adds a line to the record of promotions."""
+    with (home.bundles(name) / PROMOTIONS).open("a") as file:
+        file.write(json.dumps({**promotion, "at": datetime.now(UTC).isoformat()}) + "\n")
+
+
+def _mark(
+    mlflow: "MlflowClient", home: Home, name: str, version: int, reason: str, failed_gates: Sequence[str]
+) -> None:
+    """Marks the card and the MLflow version of a model that serves without having passed its gates."""
+    from training.card import CARD, marked
+
+    mlflow.set_model_version_tag(name, str(version), "promoted_anyway", f"{reason}: {'; '.join(failed_gates)}"[:4_000])
+    folder = home.bundles(name) / str(version)
+    if (folder / CARD).is_file():
+        amend(folder, {CARD: marked((folder / CARD).read_text(), reason, failed_gates).encode()})
 
 
 def rollback(home: Home, name: str, *, reason: str = "rolled back by hand") -> int:
@@ -375,7 +377,7 @@ def rollback(home: Home, name: str, *, reason: str = "rolled back by hand") -> i
     for promotion in promotions(home, name):
         if earlier_champions and promotion["version"] == earlier_champions[-1]:
             earlier_champions.pop()
-        elif promotion["before"] is not None:
+        elif promotion["version"] is not None and promotion["before"] is not None:
             earlier_champions.append(int(promotion["before"]))
     if champion is None or not earlier_champions:
         raise BundleError(

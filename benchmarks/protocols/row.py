@@ -2,13 +2,10 @@
 
 import math
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks.surroundings import DATA
-from feature_repo.errors import InputError
 from training.evaluate import RankingMetrics, rank_all, ranking_metrics
 from training.models.recommendation.contract import Fitted
 
@@ -32,19 +29,6 @@ class Row:
     def values(self) -> dict[str, Any]:
         """Return metric → value without metrics that were not measured."""
         return {name: value for name, value in asdict(self.metrics).items() if not math.isnan(value)}
-
-
-def folder(name: str) -> Path:
-    """Return the folder of a public data set.
-
-    Raises:
-        SystemExit: the folder does not exist.
-    """
-    path = DATA / name
-    if not path.is_dir():
-        next_command = "REFRAIN_TEST_DATA=folder python -m benchmarks.quality_recommendation"
-        raise SystemExit(str(InputError(expected=name, found=f"no folder {path}", next_command=next_command)))
-    return path
 
 
 def full_ranking(

@@ -1,7 +1,7 @@
 """Finds inconsistencies in a data folder and their remedies: ``refrain doctor``.
 
-``folder`` checks files, registry and manifest; ``values`` compares a sample of online values with the feature tables as
-of now. Nothing is changed.
+``folder`` checks files, registry and manifest, ``permissions`` who can read them, and ``values`` compares a sample of
+online values with the feature tables as of now. Nothing is changed.
 """
 
 from collections.abc import Iterator, Sequence
@@ -53,11 +53,12 @@ def examine(home: Home, now: datetime, *, sample: int = SAMPLE, views: Sequence[
         InputError: a view name is unknown.
         OnlineUnavailable: the online store does not answer.
     """
-    from feature_repo.doctor import folder, steps, values
+    from feature_repo.doctor import folder, permissions, steps, values
     from feature_repo.registered_views import views_of
     from feature_repo.store import open_store
 
     examination = Examination(now, steps=list(steps.steps(home)))
+    examination.findings += permissions.findings(home)
     try:
         store = open_store(home)
     except RefrainError as error:

@@ -62,7 +62,7 @@ def ensure(home: Home, timeout: float = 30.0) -> redis.Redis:
     if _is_running(client):
         return client
     home.ensure()
-    home.redis.mkdir(exist_ok=True)
+    home.redis.mkdir(exist_ok=True, mode=0o700)
     with _lock(home):
         if not _is_running(client):
             _start(home, client)
@@ -215,6 +215,7 @@ def _start(home: Home, client: redis.Redis) -> None:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
+        umask=0o077,  # the append-only file and the log hold what the tables hold
     )
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and process.poll() is None:

@@ -1,10 +1,11 @@
 """Five anomaly detectors with one interface: they take observations and return detections and incidents."""
 
 import contextlib
-import json
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,22 +13,34 @@ import numpy as np
 from feature_repo.bundle import Bundle
 from feature_repo.errors import InputError
 from feature_repo.home import Home
-from feature_repo.whole_files import write_whole
-from inference.anomaly.finding import METRIC_DETECTORS, Finding, MetricDetector, add_metric, combine
+from inference.anomaly.finding import Finding, add_metric, combine
+from inference.anomaly.journal import Journal
+from inference.anomaly.memory import Memory, Reading, record_of
 from inference.anomaly.observation import MAX_CAUSES, Detections, Observation, incident_report, microseconds_of
 from inference.features import OnlineFeatures
 from inference.models import OnnxModel, load_bundle
-from transforms.pure import npz
-from transforms.pure.anomaly.alarms import SILENT, AlarmPolicy
 from transforms.pure.anomaly.calibration import Calibration, both
-from transforms.pure.anomaly.incidents import MINUTE, Alarm, Incident, IncidentLog
+from transforms.pure.anomaly.incidents import MINUTE, Alarm
 from transforms.pure.anomaly.rows import RowDetector
-from transforms.pure.anomaly.series import SeriesDetector
 
 MAX_LOOKUP_AGE = 15 * MINUTE
 """Maximum age, in microseconds, of an observation whose missing features are looked up online (online is now)."""
-MAX_ENTITIES = 100_000
-SAVE_SECONDS = 60.0
+SNAPSHOT_BYTES, SNAPSHOT_SHARE = 256_000, 64
+"""A snapshot is due when the journal has so many bytes, and at least the size of the memory divided by the share."""
+NOT_KEPT = "what was observed is not kept for other processes: the data folder cannot be written"
+
+
+@dataclass
+class _Turn:
+    """One turn at the shared memory.
+
+    Attributes:
+        record: what was observed; None if nothing was.
+        is_kept: whether other processes see it.
+    """
+
+    record: dict[str, Any] | None = None
+    is_kept: bool = True
 
 
 class AnomalyDetector:
@@ -50,28 +63,19 @@ class AnomalyDetector:
         Args:
             bundle: the trained model. Without one, only metrics are scored, each against its own past.
             home: the data folder, for lookups and for the memory.
-            remember: load the memory that an earlier process saved, and save it for the next one.
+            remember: share the memory with the other processes of the data folder, and with the next one.
         """
         self.bundle, self._home = bundle, home
         extra = bundle.manifest["extra"] if bundle else {}
         self._rows = RowDetector.from_bytes(bundle.read("rows.npz")) if bundle else None
         self._head = _head(bundle) if bundle else None
-        self._policies = [AlarmPolicy(**extra[name]) for name in ("policy", "deviation") if name in extra]
-        self._metric_detectors = (
-            {name: MetricDetector.of(kind, extra[name]) for name, kind in METRIC_DETECTORS.items() if extra.get(name)}
-            if bundle
-            else {"series": MetricDetector(SeriesDetector(), {})}
-        )
         self._key = str(extra.get("key", "host_id"))
-        self._incidents = IncidentLog(int(extra.get("gap", 30 * MINUTE)))
-        self._states: dict[str, list[tuple[float, int]]] = {}
         self._lookup = OnlineFeatures(bundle.manifest["feature_service"], home) if bundle and home else None
         self._lock = threading.Lock()
-        self._saved = time.monotonic()
-        self._memory = home.root / "anomaly" / home.tenant / f"{self.model.replace(':', '-')}.npz" if home else None
-        self._remembers = remember and self._memory is not None
-        if self._remembers:
-            self._recall()
+        self._memory = Memory(bundle)
+        self._journal = (
+            Journal(home.root / "anomaly" / home.tenant / self.model.replace(":", "-")) if home and remember else None
+        )
 
     @classmethod
     def load(cls, name: str | None = None, home: Home | None = None, *, remember: bool = False) -> "AnomalyDetector":
@@ -103,47 +107,95 @@ class AnomalyDetector:
         batch = list(observations)
         times = [microseconds_of(observation.at) for observation in batch]
         features, note = self._features(batch, times)
-        with self._lock:
-            metric_findings = self._score_metrics(batch, times)
-            row_findings = self._score_rows(batch, features)
-            detections, touched = [], {}
+        readings, places = self._readings(batch, times)
+        with self._lock, self._shared_memory() as turn:
+            metric_findings = self._score_metrics(len(batch), readings, places)
+            row_findings, rows = self._score_rows(batch, features)
+            detections, alarms, touched = [], [], {}
             for number, observation in enumerate(batch):
                 detection = combine(observation, metric_findings[number], row_findings[number])
                 detections.append(detection)
                 if detection.alarm:
-                    alarm = Alarm(
-                        observation.entity,
-                        times[number],
-                        detection.score or 0.0,
-                        detection.p_value or 1.0,
-                        detection.causes,
-                    )
-                    incident, _ = self._incidents.take(alarm)
+                    score, p_value = detection.score or 0.0, detection.p_value or 1.0
+                    alarms.append(Alarm(observation.entity, times[number], score, p_value, detection.causes))
+                    incident = self._memory.add_alarm(alarms[-1])
                     touched[incident.key] = incident
-            self._save_now_and_then()
-        return Detections(
-            self.target, self.model, detections, [incident_report(incident) for incident in touched.values()], note
-        )
+            incidents = [incident_report(incident) for incident in touched.values()]
+            if readings or rows:
+                turn.record = record_of(readings, rows, alarms)
+        notes = [text for text in (note, None if turn.is_kept else NOT_KEPT) if text]
+        return Detections(self.target, self.model, detections, incidents, "; ".join(notes) or None)
 
-    def _score_metrics(self, observations: Sequence[Observation], times: list[int]) -> list[Finding]:
-        """Score the metrics of each observation against their own past."""
-        findings = [Finding() for _ in observations]
+    @contextmanager
+    def _shared_memory(self) -> Iterator[_Turn]:
+        """Bring the memory up to what other processes observed; afterwards append the record of the turn.
+
+        Where the data folder cannot be written, the memory is that of this process alone.
+        """
+        turn, memory = _Turn(), self._memory
+        with contextlib.ExitStack() as stack:
+            journal = self._journal
+            if journal is not None:
+                try:
+                    stack.enter_context(journal.hold())
+                    self._catch_up(journal)
+                except OSError:
+                    journal, turn.is_kept, memory.position = None, False, None
+            try:
+                yield turn
+            except InputError:  # nothing was applied
+                raise
+            except BaseException:
+                memory.position = None  # half of it may have been applied: read it again
+                raise
+            if journal is None or turn.record is None:
+                return
+            try:
+                memory.position, length = journal.append(turn.record)
+                if length > SNAPSHOT_BYTES and length > memory.state_bytes / SNAPSHOT_SHARE:
+                    journal.compact(memory.snapshot(), memory.position)
+            except OSError:
+                turn.is_kept, memory.position = False, None
+
+    def _catch_up(self, journal: Journal) -> None:
+        """Apply what was appended since; from the snapshot on if the journal does not go back that far."""
+        memory = self._memory
+        found = None if memory.position is None else journal.records(memory.position)
+        if found is None:
+            memory.forget()
+            with contextlib.suppress(InputError):  # with a damaged snapshot, start from nothing
+                memory.restore(journal.snapshot() or b"")
+            found = (memory.position and journal.records(memory.position)) or journal.records(None)
+        if found is None:
+            return
+        records, position = found
+        memory.position = None  # until all are applied
+        for record in records:
+            with contextlib.suppress(LookupError, TypeError, ValueError, InputError):  # of another version: by none
+                memory.apply(record)
+        memory.position = position
+
+    def _readings(self, observations: Sequence[Observation], times: list[int]) -> tuple[list[Reading], list[int]]:
+        """Return the values of metrics, and the place of the observation of each."""
+        if not self._memory.metric_detectors:
+            return [], []
         features = set(self._rows.columns.names) if self._rows else set()
-        readings = [
-            (place, metric, _number(metric, value))
-            for place, observation in enumerate(observations if self._metric_detectors else ())
-            for metric, value in observation.values.items()
-            if metric not in features
-        ]
-        for metric_detector in self._metric_detectors.values():
-            covered = [reading for reading in readings if metric_detector.covers(reading[1])]
-            scores = metric_detector.detector.replay(
-                [f"{observations[place].entity}/{metric}" for place, metric, _ in covered],
-                np.array([times[place] for place, _, _ in covered], np.int64),
-                np.array([value for _, _, value in covered], np.float64),
-            )
-            for row, (place, metric, _) in enumerate(covered):
-                add_metric(findings[place], metric, scores, row, metric_detector.scales.get(metric))
+        readings, places = list[Reading](), []
+        for place, observation in enumerate(observations):
+            for metric, value in observation.values.items():
+                if metric not in features:
+                    readings.append((observation.entity, metric, times[place], _number(metric, value)))
+                    places.append(place)
+        return readings, places
+
+    def _score_metrics(self, count: int, readings: Sequence[Reading], places: Sequence[int]) -> list[Finding]:
+        """Score the metrics of ``count`` observations against their own past."""
+        findings = [Finding() for _ in range(count)]
+        for name, metric_detector in self._memory.metric_detectors.items():
+            covered, scores = self._memory.score(name, readings)
+            for row, number in enumerate(covered):
+                metric = readings[number][1]
+                add_metric(findings[places[number]], metric, scores, row, metric_detector.scales.get(metric))
         return findings
 
     def _features(
@@ -184,11 +236,12 @@ class AnomalyDetector:
 
     def _score_rows(
         self, observations: Sequence[Observation], features: list[Mapping[str, Any] | None]
-    ) -> list[Finding]:
-        findings = [Finding() for _ in observations]
+    ) -> tuple[list[Finding], list[tuple[str, float, float]]]:
+        """Score the rows of features; return the findings, and entity and scores of each row."""
+        findings, rows = [Finding() for _ in observations], list[tuple[str, float, float]]()
         places = [place for place, row in enumerate(features) if row is not None]
         if not places or self._rows is None:
-            return findings
+            return findings, rows
         columns = {name: [(features[place] or {}).get(name) for place in places] for name in self._rows.columns.names}
         scores = self._rows.score(columns)
         p_values = scores.p_value
@@ -199,26 +252,17 @@ class AnomalyDetector:
             p_values = both(p_values, learned)
         for row, place in enumerate(places):
             findings[place].p_value = float(p_values[row])
-            policy_scores = (-np.log10(p_values[row]), scores.deviation[row])
-            # the newest entity is last, so that the entity with the oldest observation is dropped first
-            states = self._states.pop(observations[place].entity, None) or [SILENT] * len(self._policies)
-            self._states[observations[place].entity] = states
-            while len(self._states) > MAX_ENTITIES:
-                del self._states[next(iter(self._states))]
-            for number, (policy, score) in enumerate(zip(self._policies, policy_scores, strict=True)):
-                alarm, states[number] = policy.one(float(score), states[number])
-                findings[place].alarm |= alarm
+            rows.append((observations[place].entity, float(-np.log10(p_values[row])), float(scores.deviation[row])))
+            entity, *policy_scores = rows[-1]
+            findings[place].alarm = self._memory.is_alarm(entity, policy_scores)
             order = np.argsort(-scores.causes[row])[:MAX_CAUSES]
             findings[place].causes = {self._rows.columns.names[at]: float(scores.causes[row, at]) for at in order}
-        return findings
+        return findings, rows
 
     def snapshot(self) -> bytes:
         """Serialize the memory: states of metrics, alarm states of entities and open incidents."""
-        state = {"states": self._states, "incidents": [vars(incident) for incident in self._incidents.open]}
-        parts = {"told": json.dumps(state).encode()} | {
-            name: metric_detector.detector.snapshot() for name, metric_detector in self._metric_detectors.items()
-        }
-        return npz.pack({name: np.frombuffer(part, np.uint8) for name, part in parts.items()}, compressed=False)
+        with self._lock:
+            return self._memory.snapshot()
 
     def restore(self, content: bytes) -> None:
         """Restore the memory from a ``snapshot``.
@@ -226,42 +270,18 @@ class AnomalyDetector:
         Raises:
             InputError: the content is not a snapshot, or it is damaged.
         """
-        try:
-            arrays = npz.unpack(content)
-            state = json.loads(arrays["told"].tobytes())
-            detectors = {
-                name: METRIC_DETECTORS[name].restore(arrays[name].tobytes())
-                for name in self._metric_detectors
-                if name in arrays
-            }
-            states = {entity: [(float(b), int(s)) for b, s in pairs] for entity, pairs in state["states"].items()}
-            incidents = [Incident(**incident) for incident in state["incidents"]]
-        except Exception as error:
-            raise InputError(
-                expected="a snapshot of this detector",
-                found=type(error).__name__,
-                next_command="remove it; the detector then learns from the start",
-            ) from error
-        for name, detector in detectors.items():
-            self._metric_detectors[name].detector = detector
-        self._states = states
-        self._incidents.resume(incidents)
+        with self._lock:
+            self._memory.restore(content)
 
     def save(self) -> None:
-        """Write the memory to the data folder, atomically, for the next process."""
-        if self._memory is None:
+        """Write a snapshot of the shared memory to the data folder, from which the next process starts at once."""
+        journal = self._journal
+        if journal is None:
             return
-        write_whole(self._memory, self.snapshot())
-
-    def _save_now_and_then(self) -> None:
-        if self._remembers and time.monotonic() - self._saved > SAVE_SECONDS:
-            self.save()
-            self._saved = time.monotonic()
-
-    def _recall(self) -> None:
-        if self._memory is not None and self._memory.is_file():
-            with contextlib.suppress(InputError):  # with a damaged memory, start from nothing
-                self.restore(self._memory.read_bytes())
+        with self._lock, contextlib.suppress(OSError), journal.hold():
+            self._catch_up(journal)
+            if self._memory.position is not None:
+                journal.compact(self._memory.snapshot(), self._memory.position)
 
 
 class SystemAnomalyDetector(AnomalyDetector):

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from feature_repo.errors import InputError
+from inference.anomaly.notice_times import NoticeTimes
 from inference.anomaly.observation import IncidentReport
 
 REPEAT_SECONDS = 3_600.0
 MAX_PENDING = 1_000
 """Maximum number of undelivered notices per sink; beyond it the oldest are dropped and counted."""
-MAX_INCIDENTS = 100_000
 
 
 class Sink(Protocol):
@@ -92,7 +92,8 @@ class Alerts:
     Attributes:
         sinks: destinations of the notices.
         repeat: seconds between two notices of the same incident.
-        clock: monotonic clock in seconds; replaced in tests.
+        clock: clock in seconds; one that all processes share where ``times`` is shared.
+        times: when the last notice of each incident was sent.
         dropped: number of notices that were dropped because too many were queued.
     """
 
@@ -100,7 +101,7 @@ class Alerts:
     repeat: float = REPEAT_SECONDS
     clock: Callable[[], float] = time.monotonic
     dropped: int = 0
-    _notified_at: dict[str, float] = field(default_factory=dict)
+    times: NoticeTimes = field(default_factory=NoticeTimes)
     _queues: list[deque[dict[str, Any]]] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _delivering: threading.Lock = field(default_factory=threading.Lock)
@@ -119,22 +120,20 @@ class Alerts:
 
     def _queue_due(self, detector: str, incidents: Iterable[IncidentReport], now: float) -> int:
         due = 0
-        for incident in incidents:
-            key = f"{detector}/{incident.id}"
-            notified_at = self._notified_at.get(key)
-            if notified_at is not None and now - notified_at < self.repeat:
-                continue
-            self._notified_at.pop(key, None)
-            self._notified_at[key] = now
-            due += 1
-            notice = {"detector": detector, "state": "new" if notified_at is None else "going on", **_as_json(incident)}
-            for queue in self._queues:
-                queue.append(notice)
-                if len(queue) > MAX_PENDING:
-                    queue.popleft()
-                    self.dropped += 1
-        while len(self._notified_at) > MAX_INCIDENTS:
-            self._notified_at.pop(next(iter(self._notified_at)))
+        with self.times.update() as notified_at:
+            for incident in incidents:
+                key = f"{detector}/{incident.id}"
+                last = notified_at.get(key)
+                if last is not None and 0 <= now - last < self.repeat:
+                    continue
+                notified_at[key] = now
+                due += 1
+                notice = {"detector": detector, "state": "new" if last is None else "going on", **_as_json(incident)}
+                for queue in self._queues:
+                    queue.append(notice)
+                    if len(queue) > MAX_PENDING:
+                        queue.popleft()
+                        self.dropped += 1
         return due
 
     @property

@@ -9,7 +9,6 @@ import time
 import uuid
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
-from http.cookies import CookieError, SimpleCookie
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from starlette.concurrency import run_in_threadpool
@@ -17,22 +16,30 @@ from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from feature_repo.errors import StoreError
 from inference.api import errors
+from inference.api.acts import request_fields
 from inference.api.body import Bodies, Body, max_bytes
 from inference.api.hosts import Hosts
 from inference.api.places import MOST, Place, Places
-from inference.security.audit import AuditLog
-from inference.security.caller import ADMINISTER, PREDICT, READ_FEATURES, ROLES, SEND_EVENTS, Caller, Refused
+from inference.monitoring.counters import labelled_counter
+from inference.monitoring.logs import log_request
+from inference.security.audit import AuditLog, Detail
+from inference.security.caller import ADMINISTER, METRICS, PREDICT, READ_FEATURES, ROLES, SEND_EVENTS, Caller, Refused
 from inference.security.keys import KeyRing
 from inference.security.limits import Limiter
+from inference.security.sessions import Sessions, session_token
 from inference.security.tokens import TokenVerifier
 
 OPEN, ANYBODY = "open", "anybody"
-"""Roles of routes that need no key, and of routes that need any valid key."""
+"""Roles of routes that need no key, and of routes that need a valid key of any role besides ``metrics``."""
 RULES: tuple[tuple[str, str, str], ...] = (
     ("*", "/health", OPEN),
+    ("*", "/live", OPEN),
+    ("*", "/ready", OPEN),
     ("*", "/console/login", OPEN),
     ("*", "/console/style.css", OPEN),
+    ("*", "/metrics", METRICS),
     ("GET", "/v1/experiments", ANYBODY),
     ("*", "/v1/experiments", ADMINISTER),
     ("*", "/v1/features", READ_FEATURES),
@@ -50,8 +57,9 @@ RULES: tuple[tuple[str, str, str], ...] = (
 ANONYMOUS = Caller("anonymous", "anonymous", "default", frozenset(ROLES) - {ADMINISTER}, limits=None)
 """The caller of requests while no key exists. Administration always needs a key."""
 
-COOKIE = "refrain_key"
 REQUEST_ID = b"x-request-id"
+REFUSALS = ("key", "role", "rate", "quota", "full", "cross-site", "host")
+"""Reasons for which a request is not let in."""
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 _HEADERS = [(b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store")]
 _log = logging.getLogger("refrain.http")
@@ -63,6 +71,7 @@ class Access:
     Args:
         ring: the key ring.
         verifier: verifier of tokens; None without an identity provider.
+        sessions: sessions of browsers.
         limiter: limiter of rates and quotas.
         audit: the audit log.
         mode: ``keys`` to require a key, ``open`` to require none, ``auto`` to require a key as soon as there is a key
@@ -70,9 +79,16 @@ class Access:
     """
 
     def __init__(
-        self, ring: KeyRing, verifier: TokenVerifier | None, limiter: Limiter, audit: AuditLog, mode: str = "auto"
+        self,
+        ring: KeyRing,
+        verifier: TokenVerifier | None,
+        sessions: Sessions,
+        limiter: Limiter,
+        audit: AuditLog,
+        mode: str = "auto",
     ) -> None:
         self.ring, self.verifier, self.limiter, self.audit = ring, verifier, limiter, audit
+        self.sessions = sessions
         self._closed = mode == "keys" or (mode == "auto" and (verifier is not None or bool(ring)))
         self._closes_with_keys = mode == "auto"
 
@@ -87,10 +103,17 @@ class Access:
         """Authenticate the caller of a request.
 
         Raises:
-            Refused: the key or token is missing or invalid.
+            Refused: the key, token or session is missing or invalid.
         """
         text = presented_key(headers)
         if not text:
+            session = session_token(headers)
+            if session:
+                try:
+                    return self.sessions.caller(session)
+                except Refused:
+                    if self.closed:
+                        raise
             if self.closed:
                 raise Refused("no key")
             return ANONYMOUS
@@ -100,18 +123,12 @@ class Access:
 
 
 def presented_key(headers: dict[bytes, bytes]) -> str:
-    """Read the key of a request from ``Authorization: Bearer``, ``X-API-Key`` or the console's cookie; else empty."""
+    """Read the key of a request from ``Authorization: Bearer`` or ``X-API-Key``; else empty."""
     bearer = headers.get(b"authorization", b"").decode("latin-1")
     if bearer[:7].lower() == "bearer ":
         return bearer[7:].strip()
     if b"x-api-key" in headers:
         return headers[b"x-api-key"].decode("latin-1").strip()
-    if b"cookie" in headers:
-        try:
-            cookie = SimpleCookie(headers[b"cookie"].decode("latin-1")).get(COOKIE)
-        except CookieError:
-            return ""
-        return cookie.value if cookie else ""
     return ""
 
 
@@ -121,6 +138,16 @@ def role_of(method: str, path: str) -> str:
         if verb in ("*", method) and (path == start or path.startswith(start + "/")):
             return role
     return ANYBODY
+
+
+def _may(caller: Caller, role: str) -> bool:
+    """Whether a caller may use routes of a role."""
+    return bool(caller.roles - {METRICS}) if role == ANYBODY else role in caller.roles
+
+
+def is_operation(path: str) -> bool:
+    """Whether a path is of a route for probes and scrapers, whose failures are not those of a user."""
+    return path in ("/health", "/live", "/ready", "/metrics")
 
 
 class Guard:
@@ -148,7 +175,10 @@ class Guard:
         self._requests = Counter("refrain_http_requests", "Requests by route and status", labels, registry=registry)
         about = "Time to answer, by route"
         self._seconds = Histogram("refrain_http_request_seconds", about, ["route"], buckets=BUCKETS, registry=registry)
-        self._refused = Counter("refrain_refusals", "Requests not let in, by reason", ["reason"], registry=registry)
+        about = "Requests not let in, by reason"
+        self._refused = labelled_counter(registry, "refrain_refusals", about, "reason", REFUSALS)
+        about = "Requests that failed with a status of 5xx, by cause"
+        self._failures = labelled_counter(registry, "refrain_http_failures", about, "cause", errors.CAUSES)
         about = "Requests being answered"
         self._gauge = Gauge("refrain_http_inside", about, registry=registry, multiprocess_mode="livesum")
 
@@ -201,6 +231,9 @@ class Guard:
             seconds = time.perf_counter() - started
             self._requests.labels(route, status).inc()
             self._seconds.labels(route).observe(seconds)
+            log_request(scope, request_id, route, status, seconds)
+            if status >= 500 and not is_operation(scope["path"]):
+                self._failures.labels(errors.cause_of(scope, status)).inc()
             if status < 400:
                 self._on_answer(route, seconds)
 
@@ -241,7 +274,7 @@ class Guard:
             self._audit("refused", scope, request_id, key=error.key_id, reason=error.reason)
             self._refused.labels("key").inc()
             return _unauthorized(path)
-        if role not in (ANYBODY, *caller.roles):
+        if not _may(caller, role):
             self._audit("refused", scope, request_id, key=caller.id, reason=f"without the role {role}")
             self._refused.labels("role").inc()
             return errors.problem(HTTPStatus.FORBIDDEN, f"this key does not have the role {role}", _CREATE_KEY)
@@ -250,17 +283,16 @@ class Guard:
             self._refused.labels(verdict.reason).inc()
             detail = f"the {'daily quota' if verdict.reason == 'quota' else 'rate limit'} of this key is exceeded"
             return _retry_later(HTTPStatus.TOO_MANY_REQUESTS, detail, verdict.wait)
-        if role in (ADMINISTER, READ_FEATURES):
-            self._audit("features" if role == READ_FEATURES else "administer", scope, request_id, key=caller.id)
-        scope.setdefault("state", {})["caller"] = caller
+        scope.setdefault("state", {}).update(caller=caller, request_id=request_id)
+        if role == ADMINISTER:  # reads of features are written down by their route, with whose rows they are
+            try:
+                self._audit("administer", scope, request_id, key=caller.id)
+            except StoreError as error:
+                return errors.failure(scope, error)
         return None
 
-    def _audit(self, act: str, scope: Scope, request_id: str, **fields: str) -> None:
-        client = scope.get("client")
-        address = client[0] if client else ""
-        self._access.audit.put(
-            act, request_id=request_id, method=scope["method"], path=scope["path"], address=address, **fields
-        )
+    def _audit(self, act: str, scope: Scope, request_id: str, **fields: Detail) -> None:
+        self._access.audit.put(act, **request_fields(scope, request_id), **fields)
 
 
 _CREATE_KEY = "refrain keys create NAME --role ROLE"

@@ -1,20 +1,23 @@
 """``POST /v1/anomalies/detect``."""
 
 import os
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from functools import partial
 
 from fastapi import FastAPI, Request
-from prometheus_client import CollectorRegistry, Counter
+from prometheus_client import CollectorRegistry
 
 from feature_repo.home import Home
 from inference.anomaly.detector import DETECTORS, AnomalyDetector
+from inference.anomaly.notice_times import NoticeTimes
 from inference.anomaly.observation import Observation
 from inference.anomaly.sinks import Alerts, sink_of
 from inference.api import errors
 from inference.api.costs import OBSERVATIONS, charge_in_thread, units_of
 from inference.api.schemas.anomalies import DetectRequest, DetectResponse
+from inference.monitoring.counters import labelled_counter
 from inference.monitoring.predictions import PredictionLog
 from inference.swap import Live
 
@@ -27,7 +30,9 @@ class DetectionService:
             name: Live(partial(kind.load, home=home, remember=True), [kind.name], home, try_out=_try_out)
             for name, kind in DETECTORS.items()
         }
-        self._alerts = Alerts([sink_of(item) for item in os.environ.get("REFRAIN_ALERTS", "").split()])
+        sinks = [sink_of(item) for item in os.environ.get("REFRAIN_ALERTS", "").split()]
+        notice_times = NoticeTimes(home.root / "anomaly" / home.tenant / "notices.json")
+        self._alerts = Alerts(sinks, clock=time.time, times=notice_times)
         self._delivery = ThreadPoolExecutor(1, thread_name_prefix="alerts")
 
     def detect(self, body: DetectRequest) -> DetectResponse:
@@ -54,14 +59,15 @@ def _try_out(detector: AnomalyDetector) -> None:
 
 def install(app: FastAPI, service: DetectionService, log: PredictionLog, registry: CollectorRegistry) -> None:
     """Add the route."""
-    alarms = Counter("refrain_alarms", "Alarms by detector", ["detector"], registry=registry)
+    alarms = labelled_counter(registry, "refrain_alarms", "Alarms by detector", "detector", DETECTORS)
 
     @app.post("/v1/anomalies/detect", responses=errors.RESPONSES, tags=["anomaly"], operation_id="detect_anomalies")
     def detect(request: Request, body: DetectRequest) -> DetectResponse:
         """Scores observations for anomalies; returns alarms with causes, and the incidents that they belong to.
 
         The detector remembers observations: each one is scored against those before it, in this call or an earlier
-        one. New incidents are sent to the sinks in ``REFRAIN_ALERTS``: files and addresses, separated by spaces.
+        one, by whichever process of this data folder. New incidents are sent to the sinks in ``REFRAIN_ALERTS``: files
+        and addresses, separated by spaces.
         """
         charge_in_thread(request, units_of(len(body.observations), OBSERVATIONS), "so many observations")
         response = service.detect(body)

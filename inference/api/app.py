@@ -30,9 +30,11 @@ from inference.api import (
 )
 from inference.api.access import Access, Guard
 from inference.api.hosts import HOST_NAMES, LOOPBACK_NAMES, Hosts
+from inference.api.readiness import ReadinessCheck
 from inference.api.recommendations import RecommendationService
 from inference.console import docs, not_found, pages
 from inference.experiments.running import Running
+from inference.monitoring import telemetry
 from inference.monitoring.background_log import BackgroundLog
 from inference.monitoring.lookups import LookupLog
 from inference.monitoring.predictions import PredictionLog
@@ -41,6 +43,7 @@ from inference.recommend.impressions import ImpressionLog
 from inference.security.audit import AuditLog
 from inference.security.keys import KeyRing
 from inference.security.limits import Limiter
+from inference.security.sessions import Sessions
 from inference.security.tokens import TokenVerifier
 from inference.swap import Live
 from inference.workers import Workers
@@ -87,6 +90,7 @@ def create_app(
     live_forecasters, detection_service = forecasts.forecasters(home), anomalies.DetectionService(home)
     text_service = texts.TextService(home, Workers.from_env())
     sound_service = audio.SoundService(home, Workers.from_env())
+    prediction_service = predictions.PredictionService(home, champions)
     lives: dict[str, Live[Any]] = {
         "recommendations": recommendation_service.live,
         "text": text_service.live,
@@ -105,14 +109,15 @@ def create_app(
         *(one_log for one_log in (impression_log, lookup_log) if one_log is not None),
     )
 
+    threads = (champions.watcher, recommendation_service, running)
+
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        champions.watcher.start()
-        running.start()
+        for part in threads:
+            part.start()
         yield
-        champions.watcher.close()
-        guard.limiter.close()
-        running.close()
+        for part in (*threads, guard.limiter):
+            part.close()
         detection_service.close()
         for workers in (text_service.workers, sound_service.workers):
             workers.close()
@@ -134,12 +139,12 @@ def create_app(
     texts.install(app, text_service, log, registry)
     audio.install(app, sound_service, log, registry)
     features.install(app, features.FeatureLookups(home))
-    predictions.install(app, predictions.PredictionService(home, champions), log)
+    predictions.install(app, prediction_service, log)
     events.install(app, home, registry)
     feedback.install(app, home, running, registry)
     experiments.install(app, home, running)
     models.install(app, champions, home)
-    operation.install(app, recommendation_service, home, registry)
+    operation.install(app, recommendation_service, ReadinessCheck(home, champions, prediction_service), home, registry)
     console = pages.Console(
         home,
         access=guard,
@@ -152,22 +157,23 @@ def create_app(
     for part in (pages, docs, not_found):
         part.install(app, console)
 
+    if not Project.load(home.project_folder).has_music:
+        own_document.install(app, home)
+    document.install(app)
+    _add_layers(app, guard, registry, Hosts.from_env() if hosts is None else Hosts(hosts), controller)
+    app.state.access, app.state.logs = guard, (guard.audit, running.log, log)
+    return app
+
+
+def _add_layers(app: FastAPI, guard: Access, registry: CollectorRegistry, hosts: Hosts, controller: Controller) -> None:
+    """Put the layers around the routes, the outermost last."""
+
     def on_answer(route: str, seconds: float) -> None:
         if route == "/v1/recommendations":
             controller.observe(seconds)
 
-    if not Project.load(home.project_folder).has_music:
-        own_document.install(app, home)
-    document.install(app)
-    app.add_middleware(
-        Guard,
-        access=guard,
-        registry=registry,
-        hosts=Hosts.from_env() if hosts is None else Hosts(hosts),
-        on_answer=on_answer,
-    )
-    app.state.access, app.state.logs = guard, (guard.audit, running.log, log)
-    return app
+    app.add_middleware(Guard, access=guard, registry=registry, hosts=hosts, on_answer=on_answer)
+    telemetry.install(app)
 
 
 def _access(home: Home, mode: str) -> Access:
@@ -177,7 +183,8 @@ def _access(home: Home, mode: str) -> Access:
         )
     ring = KeyRing(home)
     ring.all()  # a damaged file must not grant access
-    return Access(ring, TokenVerifier.from_env(home), Limiter(home), AuditLog(home), mode)
+    sessions, audit = Sessions(home, ring), AuditLog.from_env(home)
+    return Access(ring, TokenVerifier.from_env(home), sessions, Limiter(home), audit, mode)
 
 
 def _count_dropped_lines(registry: CollectorRegistry, *logs: BackgroundLog) -> None:

@@ -25,7 +25,8 @@ async def charge(request: Request, units: int, what: str) -> None:
     Raises:
         HTTPException: 429, the rate limit or quota of the key is exceeded.
     """
-    caller = request.scope.get("state", {}).get("caller")
+    state = request.scope.get("state", {})
+    caller, state["cost"] = state.get("caller"), units
     if caller is None or caller.limits is None or units <= 1:
         return
     limiter = request.app.state.access.limiter

@@ -1,7 +1,6 @@
 """Errors as RFC 9457 problem details."""
 
 import logging
-import re
 from http import HTTPStatus
 from typing import Any
 
@@ -9,18 +8,21 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.types import Scope
 
-from feature_repo.errors import InputError, RefrainError
-from feature_repo.extras import missing_extra
+from feature_repo.errors import BundleError, InputError, NotPromoted, RefrainError, StoreError
+from feature_repo.extras import MissingExtra, missing_extra
 from inference.api.schemas.common import Problem
 from inference.api.schemas.events import RefusedEvent, RefusedEventsProblem
 from inference.forecast.forecaster import UnknownKey
+from inference.public_text import describe, next_step
 
 SEE_DOCS = "see /docs for what a request looks like"
 MAX_ERRORS = 10
 """Maximum number of validation errors listed for one request."""
-_PATH = re.compile(r"(?<![\w/…])/(?!v1/)(?:[\w.@+=-]+/)+[\w.@+=-]*")
-_ADDRESS = re.compile(r"\b(?:\d{1,3}(?:\.\d{1,3}){3}|[\w-]+(?:\.[\w-]+)+):\d{2,5}\b")
+CAUSES = ("internal", "store", "model", "not promoted", "not installed", "busy")
+"""Causes of answers with a status of 5xx. Two are a state of the service and no failure: a model that was never
+promoted, and an extra that is not installed."""
 _log = logging.getLogger("refrain.http")
 _PROBLEM_CONTENT = {"application/problem+json": {"schema": Problem.model_json_schema()}}
 OF_EVERY_ROUTE: dict[int | str, dict[str, Any]] = {
@@ -66,32 +68,49 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(RefrainError)
     def failed(request: Request, error: RefrainError) -> JSONResponse:
-        return response(to_problem(error))
+        return failure(request.scope, error)
 
     @app.exception_handler(ModuleNotFoundError)
     def not_installed(request: Request, error: ModuleNotFoundError) -> JSONResponse:
         missing = missing_extra(error)
         if missing is None:
             raise error
-        return response(to_problem(missing))
+        return failure(request.scope, missing)
+
+
+def failure(scope: Scope, error: RefrainError) -> JSONResponse:
+    """Build the response for an error, and record the cause of a failure for the metrics."""
+    body = to_problem(error)
+    if body.status >= 500:
+        scope.setdefault("state", {})["cause"] = _cause(error)
+    return response(body)
+
+
+def cause_of(scope: Scope, status: int) -> str:
+    """Return which of ``CAUSES`` made a request fail.
+
+    >>> cause_of({"state": {"cause": "store"}}, 503), cause_of({}, 503), cause_of({}, 500)
+    ('store', 'busy', 'internal')
+    """
+    cause = scope.get("state", {}).get("cause")
+    return cause or ("busy" if status == 503 else "internal")
+
+
+def _cause(error: RefrainError) -> str:
+    kinds = {NotPromoted: "not promoted", MissingExtra: "not installed", BundleError: "model", StoreError: "store"}
+    return next((cause for kind, cause in kinds.items() if isinstance(error, kind)), "internal")
 
 
 def to_problem(error: RefrainError) -> Problem:
     """Turn an error into a problem without internal paths and addresses."""
     if isinstance(error, UnknownKey):
-        status, next_step = HTTPStatus.NOT_FOUND, error.next_command
+        status, step = HTTPStatus.NOT_FOUND, next_step(error)
     elif isinstance(error, InputError):
-        status, next_step = HTTPStatus.UNPROCESSABLE_ENTITY, SEE_DOCS
+        status, step = HTTPStatus.UNPROCESSABLE_ENTITY, SEE_DOCS
     else:
-        status, next_step = HTTPStatus.SERVICE_UNAVAILABLE, error.next_command
+        status, step = HTTPStatus.SERVICE_UNAVAILABLE, next_step(error)
         _log.warning("%s", error)
-    detail = f"expected {error.expected}; found {error.found}"
-    return Problem(title=status.phrase, status=status, detail=_hide_internals(detail), next=_hide_internals(next_step))
-
-
-def _hide_internals(text: str) -> str:
-    """Remove internal paths and addresses from a text."""
-    return _ADDRESS.sub("…", _PATH.sub("…", text))
+    return Problem(title=status.phrase, status=status, detail=describe(error), next=step)
 
 
 REFUSED_EVENTS: dict[int | str, dict[str, Any]] = {
@@ -107,9 +126,9 @@ REFUSED_EVENTS: dict[int | str, dict[str, Any]] = {
 """The answer of routes that take events, if none of them is accepted."""
 
 
-def problem(status: HTTPStatus, detail: str, next_step: str = SEE_DOCS) -> JSONResponse:
-    """Build the response for a problem from its parts."""
-    return response(Problem(title=status.phrase, status=status, detail=detail, next=next_step))
+def problem(status: HTTPStatus, detail: str, step: str = SEE_DOCS) -> JSONResponse:
+    """Build the response for a problem from its parts: a detail, and the next step."""
+    return response(Problem(title=status.phrase, status=status, detail=detail, next=step))
 
 
 def of_exception(error: HTTPException) -> JSONResponse:

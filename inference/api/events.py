@@ -2,7 +2,7 @@
 
 from fastapi import FastAPI, Request, Response
 from fastapi.concurrency import run_in_threadpool
-from prometheus_client import CollectorRegistry, Counter
+from prometheus_client import CollectorRegistry
 
 from feature_repo.contract import contract_of
 from feature_repo.home import Home
@@ -10,12 +10,14 @@ from inference.api import errors
 from inference.api.body import read_body
 from inference.api.schemas.events import EventsResponse, RefusedEvent, events_schema
 from inference.events import EventWriter
+from inference.monitoring.counters import labelled_counter
 
 
 def install(app: FastAPI, home: Home, registry: CollectorRegistry) -> None:
     """Add the route."""
     writer, schema = EventWriter(home), events_schema(contract_of(home).events)
-    event_counter = Counter("refrain_events", "Events by outcome", ["outcome"], registry=registry)
+    outcomes = ("accepted", "refused")
+    event_counter = labelled_counter(registry, "refrain_events", "Events by outcome", "outcome", outcomes)
 
     @app.post(
         "/v1/events",

@@ -11,10 +11,12 @@ from feature_repo.errors import InputError
 from feature_repo.home import Home
 from feature_repo.manifest import UnknownService
 from inference.api import errors
+from inference.api.acts import audit_act
 from inference.api.costs import VALUES, charge_in_thread, units_of
 from inference.api.schemas.features import MOST_ROWS, FeaturesRequest, FeaturesResponse
 from inference.features import OnlineFeatures
 from inference.forecast.forecaster import UnknownKey
+from inference.security.audit import whose
 
 ServiceName = Annotated[str, Path(examples=["listener_v1"])]
 
@@ -58,6 +60,7 @@ def install(app: FastAPI, lookups: FeatureLookups) -> None:
             raise InputError(expected=f"at most {MOST_ROWS:,} rows", found=f"{longest:,}", next_command="see /docs")
         lookup = lookups.get(service)
         charge_in_thread(request, units_of(longest * len(lookup.service.features), VALUES), "so many features")
+        audit_act(request, "features", service=service, rows=longest, **whose(body.keys))
         rows = lookup.get(body.keys, body.request_for(lookup.service))
         json_values = {name: [_to_json(value) for value in values] for name, values in rows.values.items()}
         return FeaturesResponse(

@@ -2,23 +2,25 @@
 
 import json
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, get_args
 
 from fastapi import FastAPI, Response
-from prometheus_client import CollectorRegistry, Counter
+from prometheus_client import CollectorRegistry
 
 from feature_repo.definitions.events.feedback import NO_TRACK
 from feature_repo.home import Home
 from inference.api import errors
-from inference.api.schemas.events import EventsResponse, FeedbackRequest, RefusedEvent
+from inference.api.schemas.events import Action, EventsResponse, FeedbackRequest, RefusedEvent
 from inference.events import EventWriter
 from inference.experiments.running import Running
+from inference.monitoring.counters import labelled_counter
 
 
 def install(app: FastAPI, home: Home, running: Running, registry: CollectorRegistry) -> None:
     """Add the route."""
     writer = EventWriter(home)
-    feedback_counter = Counter("refrain_feedback", "Feedback by action", ["action"], registry=registry)
+    actions = get_args(Action)
+    feedback_counter = labelled_counter(registry, "refrain_feedback", "Feedback by action", "action", actions)
 
     @app.post(
         "/v1/feedback",

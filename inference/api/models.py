@@ -30,6 +30,8 @@ class Champions:
     def add(self, serves: str, live: Live[Any]) -> Live[Any]:
         """Register a serving object, so that promotions are followed."""
         self.lives[serves] = live
+        for outcome in ("taken", "refused"):  # series at 0, so that the first refusal is an increase
+            self._swap_counter.labels(serves, outcome)
         return live
 
     def _count_swap(self, serves: str, swap: Swap) -> None:
@@ -43,7 +45,8 @@ def install(app: FastAPI, champions: Champions, home: Home) -> None:
     def models() -> ModelsResponse:
         """Lists the models that serve, with their versions and the outcome of promotions.
 
-        A model is loaded on first use. A project without music has its promoted models only.
+        A model is loaded on first use, by each process for itself: of several, one that was not asked yet says so. A
+        project without music has its promoted models only.
         """
         return ModelsResponse(models=served(champions, home))
 

@@ -1,43 +1,53 @@
-"""``/health`` and ``/metrics``."""
+"""``/health``, ``/live``, ``/ready`` and ``/metrics``.
 
-import os
+A process that does not answer ``/live`` is stuck: restart it. One that does not answer ``/ready`` with 200 lacks
+something outside it, which no restart brings back: send its requests to another.
+"""
 
-from fastapi import FastAPI, Response
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
-from prometheus_client.multiprocess import MultiProcessCollector
+from fastapi import FastAPI, Request, Response
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry
 
 from feature_repo.home import Home
 from inference.api import errors
+from inference.api.readiness import ReadinessCheck
 from inference.api.recommendations import RecommendationService
-from inference.api.schemas.models import Health
-from inference.monitoring.freshness import FreshnessCollector, FreshnessReader
-
-WORKERS, COUNTS = "REFRAIN_WORKERS", "PROMETHEUS_MULTIPROC_DIR"
-"""Environment variables for the number of serving processes and the folder of their metrics; ``serve`` sets them."""
+from inference.api.schemas.models import Health, Liveness, Readiness
+from inference.monitoring.freshness import FreshnessReader
+from inference.monitoring.scrape import Scrape
 
 
-def install(app: FastAPI, service: RecommendationService, home: Home, registry: CollectorRegistry) -> None:
+def install(
+    app: FastAPI,
+    service: RecommendationService,
+    readiness: ReadinessCheck,
+    home: Home,
+    registry: CollectorRegistry,
+) -> None:
     """Add the routes."""
-    freshness, reader = FreshnessCollector(home), FreshnessReader(home)
+    scrape, reader = Scrape(home, registry), FreshnessReader(home)
 
     @app.get("/health", responses={503: errors.RESPONSES[503]}, tags=["operation"], operation_id="check_health")
-    def health() -> Health:
+    def health(request: Request) -> Health:
         """Checks that the online store answers, and that the promoted model which answers at once is loaded."""
         if not service.is_promoted:
             reader.read()
-            return Health(status="ok", model=None)
+            return Health(status="ok", model=None, lost_acts=request.app.state.access.audit.left_out)
         serving = service.live.get()
         serving.check()
-        return Health(status="ok", model=serving.bundle.name_version)
+        lost_acts = request.app.state.access.audit.left_out
+        return Health(status="ok", model=serving.bundle.name_version, lost_acts=lost_acts)
+
+    @app.get("/live", tags=["operation"], operation_id="check_live")
+    async def live() -> Liveness:
+        """Answers while the process does: needs no store, no model, no thread and no free place among the requests."""
+        return Liveness(status="live")
+
+    @app.get("/ready", responses={503: errors.RESPONSES[503]}, tags=["operation"], operation_id="check_ready")
+    def ready() -> Readiness:
+        """Checks that the online store answers and that every promoted model is loaded; the first call loads them."""
+        return Readiness(status="ready", models=readiness.run())
 
     @app.get("/metrics", tags=["operation"], operation_id="read_metrics", response_class=Response)
     def metrics() -> Response:
-        """Prometheus metrics of all serving processes."""
-        process_registry, store_registry = registry, CollectorRegistry()
-        if os.environ.get(WORKERS):
-            process_registry = CollectorRegistry()
-            MultiProcessCollector(process_registry)
-        store_registry.register(freshness)
-        return Response(
-            generate_latest(process_registry) + generate_latest(store_registry), media_type=CONTENT_TYPE_LATEST
-        )
+        """Prometheus metrics of all serving processes, the online store, the stream and the disk."""
+        return Response(scrape.text(), media_type=CONTENT_TYPE_LATEST)

@@ -1,5 +1,6 @@
 """``POST /v1/recommendations``, for one listener or many."""
 
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
@@ -23,16 +24,21 @@ from inference.api.schemas.recommendations import (
     RecommendationResults,
 )
 from inference.experiments.running import Assigned, Running
+from inference.monitoring.counters import labelled_counter
 from inference.monitoring.predictions import PredictionLog
 from inference.recommend.answer import Answer
-from inference.recommend.controller import Controller
+from inference.recommend.controller import LEVELS, Controller, Decision
 from inference.recommend.engine import RecommendationEngine
+from inference.recommend.known_rights import REFRESH_S, KnownRights
 from inference.swap import Live
+from inference.ticker import Ticker
 
 T = TypeVar("T")
 R = TypeVar("R")
 RETRY_AFTER_S = 30.0
 """Seconds before a version of an experiment arm that could not be loaded is tried again."""
+TICK_S = 1.0
+"""Seconds between two reports of the level, and two attempts to read rights while the online store does not answer."""
 
 
 class RecommendationService:
@@ -47,6 +53,9 @@ class RecommendationService:
         controller: controller of load shedding.
         log: log of predictions.
 
+    Attributes:
+        on_tick: called every ``TICK_S`` seconds, from ``start`` to ``close``.
+
     Raises:
         BundleError: the model cannot be served.
         StoreError: the manifest is missing or damaged.
@@ -58,6 +67,10 @@ class RecommendationService:
         self._model = model
         if self.is_promoted:
             self.live.get()
+        self._rights, self._ended = KnownRights.of(home), threading.Event()
+        self._next_refresh = 0.0
+        self._ticker = Ticker("recommendations", TICK_S, self._tick)
+        self.on_tick: Callable[[], None] = lambda: None
         self._turns = CapacityLimiter(controller.turns)
         self._by_version: dict[str, Live[RecommendationEngine]] = {}
         self._failed_at: dict[str, float] = {}
@@ -67,8 +80,14 @@ class RecommendationService:
         """Whether there is a version to serve."""
         return is_promoted(self._home, self._model)
 
-    def recommend(self, body: RecommendationRequest) -> tuple[Answer, list[Assigned]]:
-        """Recommend to one listener with the settings of their experiment arms; fields of the request win over arms."""
+    def recommend(self, body: RecommendationRequest, decision: Decision | None = None) -> tuple[Answer, list[Assigned]]:
+        """Recommend to one listener with the settings of their experiment arms; fields of the request win over arms.
+
+        Args:
+            body: the request.
+            decision: what is left out; the controller decides if None.
+        """
+        decision = decision or self._controller.decide()
         started, cpu_started = time.perf_counter(), time.thread_time()
         options = body.model_dump(exclude={"user_id", "context", "count"})
         assignments = self._running.assign(body.user_id)
@@ -82,8 +101,9 @@ class RecommendationService:
                 engine = version_engine
             options |= {name: value for name, value in assignment.settings.items() if _arm_may_set(body, name)}
             applied.append(assignment)
-        budget = self._controller.budget
-        answer = engine.recommend(body.user_id, body.context.request(), count=body.count, budget=budget, **options)
+        answer = engine.recommend(
+            body.user_id, body.context.request(), count=body.count, budget=decision.budget, **options
+        )
         if applied:
             self._running.exposed(body.user_id, applied, answer.answer_id, answer.at)
         top = answer.items[0] if answer.items else None
@@ -98,7 +118,7 @@ class RecommendationService:
             explored=sum(item.explored for item in answer.items),
             milliseconds=round((time.perf_counter() - started) * 1e3, 3),
         )
-        self._controller.observe_work(time.perf_counter() - started, time.thread_time() - cpu_started)
+        self._controller.observe_work(time.perf_counter() - started, time.thread_time() - cpu_started, decision)
         return answer, applied
 
     async def run_in_turn(self, work: Callable[[T], R], argument: T) -> R:
@@ -106,6 +126,21 @@ class RecommendationService:
         if self._turns.total_tokens != self._controller.turns:
             self._turns.total_tokens = self._controller.turns
         return await to_thread.run_sync(work, argument, limiter=self._turns)
+
+    def start(self) -> None:
+        """Start the thread that reports the level and reads the rights of all tracks every ``REFRESH_S`` seconds."""
+        self._ticker.start()
+
+    def close(self) -> None:
+        """End the thread and keep the rights for the next process."""
+        self._ended.set()
+        self._ticker.close()
+        self._rights.save()
+
+    def _tick(self) -> None:
+        self.on_tick()
+        if time.monotonic() >= self._next_refresh and self._rights.refresh(self._ended.wait):
+            self._next_refresh = time.monotonic() + REFRESH_S
 
     def _live_engine(self, model: str) -> Live[RecommendationEngine]:
         load = partial(RecommendationEngine.load, model, self._home)
@@ -133,23 +168,29 @@ def install(app: FastAPI, service: RecommendationService, controller: Controller
     """Add the routes."""
     labels = ["model", "strategy"]
     answers = Counter("refrain_recommendations", "Answers by model and strategy", labels, registry=registry)
-    level = Gauge("refrain_level", "Level of load shedding, 0 for none", registry=registry, multiprocess_mode="max")
+    about = "Level of load shedding, 0 for none"
+    level = Gauge("refrain_level", about, registry=registry, multiprocess_mode="livemax")
     slowest = Gauge(
         "refrain_p99_seconds",
         "p99 response time of recommendations in the last second",
         registry=registry,
-        multiprocess_mode="max",
+        multiprocess_mode="livemax",
     )
-    shed = Counter("refrain_shed", "Answers at a level above 0", ["level"], registry=registry)
+    shed = labelled_counter(registry, "refrain_shed", "Answers at a level above 0", "level", range(1, len(LEVELS)))
+
+    def report_level() -> None:
+        level.set(controller.level)
+        slowest.set(controller.p99)
+
+    service.on_tick = report_level  # a level ends by time, whether anybody asks or not
 
     def answer_request(body: RecommendationRequest) -> RecommendationResponse:
-        current_level = controller.level
-        answer, applied = service.recommend(body)
+        decision = controller.decide()
+        answer, applied = service.recommend(body, decision)
         answers.labels(answer.model, answer.strategy).inc()
-        level.set(current_level)
-        slowest.set(controller.p99)
-        if current_level:
-            shed.labels(current_level).inc()
+        report_level()
+        if decision.level:
+            shed.labels(decision.level).inc()
         fields: Mapping[str, Any] = {**asdict(answer), "experiments": {arm.experiment: arm.variant for arm in applied}}
         return RecommendationResponse.model_validate(fields)
 

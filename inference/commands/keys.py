@@ -2,6 +2,7 @@
 
 import csv
 import sys
+from textwrap import shorten
 from typing import Annotated
 
 import typer
@@ -12,6 +13,8 @@ from inference.security.audit import AuditLog, acts, cell
 from inference.security.caller import ROLES, Limits
 from inference.security.keys import KeyRing
 
+MAX_SHOWN = 300
+"""Maximum characters of a field on a terminal."""
 app = command_line("API keys: create, list and revoke them; and the audit log.")
 
 
@@ -73,11 +76,13 @@ def log(
     last: Annotated[int, typer.Option(min=1, help="number of newest entries")] = 50,
     as_csv: Annotated[bool, typer.Option("--csv", help="as CSV for a spreadsheet")] = False,
 ) -> None:
-    """Show the audit log: refusals, reads of features, acts of administrators, keys created and revoked.
+    """Show the audit log: refusals, reads of features and of whose, acts of administrators, keys created and revoked.
+
+    Long fields are shortened; --csv has them whole.
 
     Example: refrain keys log --last 20
     """
-    names = ("at", "act", "key", "reason", "method", "path", "address", "request_id", "unwritten")
+    names = ("at", "act", "key", "reason", "method", "path", "address", "request_id", "unwritten", "rows", "keys")
     entries = sorted(acts(Home.from_env()), key=lambda act: str(act.get("at")))[-last:]
     if as_csv:
         table = csv.writer(sys.stdout)
@@ -85,7 +90,7 @@ def log(
         table.writerows([cell(act.get(name)) for name in names] for act in entries)
         return
     for act in entries:
-        fields = "  ".join(f"{name} {act[name]!r}" for name in names[2:] if act.get(name))
+        fields = "  ".join(f"{name} {shorten(repr(act[name]), MAX_SHOWN)}" for name in names[2:] if act.get(name))
         say(f"{str(act.get('at'))[:19]}  {act.get('act'):12}  {fields}")
 
 

@@ -23,15 +23,18 @@ from feature_repo.home import Home
 from feature_repo.project import Project
 from inference.anomaly.detector import DETECTORS, AnomalyDetector
 from inference.anomaly.file import read
-from inference.api.access import COOKIE, Access
+from inference.api.access import Access
+from inference.api.acts import request_fields
 from inference.api.audio import SoundService
 from inference.api.models import Champions, served
 from inference.api.recommendations import RecommendationService
 from inference.api.schemas.recommendations import RecommendationRequest
 from inference.experiments.running import Running
 from inference.monitoring.freshness import FreshnessReader, cells
+from inference.public_text import describe, next_step
 from inference.recommend.controller import Controller
 from inference.security.caller import PREDICT, Refused
+from inference.security.sessions import COOKIE, SECONDS, session_token
 from transforms.pure import svg
 
 LINKS = (
@@ -47,8 +50,6 @@ POLICY = (
     "default-src 'none'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; form-action 'self'; "
     "frame-ancestors 'none'; base-uri 'none'"
 )
-COOKIE_SECONDS = 8 * 3600
-"""Seconds that a browser keeps the cookie with the key."""
 LARGEST_TEXT = 1 << 20
 """Maximum bytes of uploaded observations."""
 REPORT = re.compile(r"(monitor|experiment)-[\w-]{1,64}\.html", re.ASCII)
@@ -86,12 +87,11 @@ class Console:
         self, request: Request, name: str, title: str, status: HTTPStatus = HTTPStatus.OK, **context: object
     ) -> HTMLResponse:
         """Render one page."""
-        has_key = COOKIE in request.cookies
         content = self._templates.get_template(name).render(
             title=title,
             links=self._links if name != "login.html" else (),
             here=request.url.path,
-            known=has_key,
+            known=COOKIE in request.cookies,
             **context,
         )
         headers = {"content-security-policy": POLICY, "referrer-policy": "no-referrer"}
@@ -197,7 +197,7 @@ def install(app: FastAPI, console: Console) -> None:
                 with explained():
                     context |= await console.sound(request, file)
             except MissingExtra as error:
-                context["problem"] = f"{_error_text(error)} Next: {error.next_command}"
+                context["problem"] = f"{_error_text(error)} Next: {next_step(error)}"
                 status = HTTPStatus.SERVICE_UNAVAILABLE
             except RefrainError as error:
                 context["problem"], status = _error_text(error), HTTPStatus.UNPROCESSABLE_ENTITY
@@ -257,13 +257,22 @@ def _login(app: FastAPI, console: Console, hidden: dict[str, Any]) -> None:
         if not allowed:
             problem = "This key is not valid here, or does not have the role predict."
             return console.page(request, "login.html", "Come in", HTTPStatus.UNAUTHORIZED, problem=problem)
+        try:
+            console.access.audit.put("session begun", **request_fields(request.scope, ""), key=caller.id)
+            token = await run_in_threadpool(console.access.sessions.create, caller)
+        except (OSError, StoreError):
+            problem = "No session can be begun now: the disk is full, or the audit log cannot be written."
+            return console.page(request, "login.html", "Come in", HTTPStatus.SERVICE_UNAVAILABLE, problem=problem)
         response = RedirectResponse("/", HTTPStatus.SEE_OTHER)
         secure = request.url.scheme == "https"
-        response.set_cookie(COOKIE, key_text, max_age=COOKIE_SECONDS, httponly=True, samesite="strict", secure=secure)
+        response.set_cookie(
+            COOKIE, token, max_age=int(SECONDS), httponly=True, samesite="strict", secure=secure, path="/"
+        )
         return response
 
     @app.post("/console/logout", **hidden)
-    def logout() -> Response:
+    def logout(request: Request) -> Response:
+        console.access.sessions.revoke(session_token(dict(request.scope["headers"])))
         response = RedirectResponse("/console/login", HTTPStatus.SEE_OTHER)
         response.delete_cookie(COOKIE)
         return response
@@ -302,7 +311,8 @@ def _waveform(columns: np.ndarray, seconds: float, beats: list[float]) -> str:
 
 
 def _error_text(error: RefrainError) -> str:
-    return f"Expected {error.expected}; found {error.found}."
+    text = describe(error)
+    return f"{text[:1].upper()}{text[1:]}."
 
 
 def _example() -> str:

@@ -1,6 +1,7 @@
 """Logs of JSON lines that a background thread writes, so that answers never wait for the disk."""
 
 import atexit
+import errno
 import logging
 import math
 import os
@@ -21,7 +22,7 @@ MAX_QUEUED = 1_000
 class BackgroundLog:
     """Writes a share of the records that it gets, asynchronously. Safe to share between threads.
 
-    If writing falls behind, records are dropped and counted. A log that cannot be written warns once.
+    If writing falls behind, records are dropped and counted. A log that cannot be written warns once until it can be.
 
     Args:
         share: share of the records to log, 0 to 1.
@@ -39,7 +40,7 @@ class BackgroundLog:
         self._name = f"{os.getpid()}-{uuid.uuid4().hex[:8]}.jsonl"
         self.left_out = 0
         self._thread: threading.Thread | None = None
-        self._lock = threading.Lock()
+        self._lock, self._file_lock = threading.Lock(), threading.Lock()
         self._failed = False
         self.on_left_out: Callable[[], None] = lambda: None
 
@@ -57,14 +58,15 @@ class BackgroundLog:
         try:
             self._queue.put_nowait(record)
         except queue.Full:
-            self._drop()
+            self.drop()
 
     def flush(self) -> None:
         """Wait until all queued records are written."""
         if self._thread is not None:
             self._queue.join()
 
-    def _drop(self) -> None:
+    def drop(self) -> None:
+        """Count a record that was not written."""
         self.left_out += 1
         self.on_left_out()
 
@@ -77,22 +79,48 @@ class BackgroundLog:
                     atexit.register(self.flush)
 
     def _write_all(self) -> None:
-        import msgspec
-
         while True:
             record = self._queue.get()
             try:
-                folder, line = self.to_line(record)
-                folder.mkdir(parents=True, exist_ok=True)
-                with (folder / self._name).open("ab") as file:
-                    file.write(msgspec.json.encode(line, enc_hook=str) + b"\n")
+                self.write(record)
             except Exception as error:  # a log must not bring serving down
-                self._drop()
+                self.drop()
                 if not self._failed:
                     logging.getLogger("refrain").warning("%s are not logged: %s", self.WHAT, error)
                 self._failed = True
+            else:
+                self._failed = False
             finally:
                 self._queue.task_done()
+
+    def write(self, record: Any) -> None:
+        """Write a record now, in a file and a folder that only their owner can read.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        import msgspec
+
+        folder, line = self.to_line(record)
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with self._file_lock:
+            append_line(folder / self._name, msgspec.json.encode(line, enc_hook=str))
+
+
+def append_line(path: Path, line: bytes) -> None:
+    """Append a line to a file in one write; of a line that does not fit on the disk nothing is left.
+
+    Raises:
+        OSError: the disk is full, or the file cannot be written.
+    """
+    handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    try:
+        length, content = os.fstat(handle).st_size, line + b"\n"
+        if os.write(handle, content) < len(content):
+            os.ftruncate(handle, length)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+    finally:
+        os.close(handle)
 
 
 def share_of(variable: str) -> float:

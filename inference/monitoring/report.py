@@ -30,6 +30,7 @@ def lines(report: MonitoringReport) -> Iterator[str]:
     for day in report.quality:
         yield f"{day.day}  {day.model:24}{day.shown:>9,} shown, {day.precision:.2%} played within the hour"
     yield from (f"LOOK  {alarm}" for alarm in report.alarms)
+    yield from (f"UNKNOWN  {gap}" for gap in report.gaps)
 
 
 def write(report: MonitoringReport, home: Home, path: Path | None = None) -> Path:
@@ -40,12 +41,13 @@ def write(report: MonitoringReport, home: Home, path: Path | None = None) -> Pat
 
 def page(report: MonitoringReport) -> str:
     """Render a self-contained HTML page."""
-    alarms = report.alarms
-    verdict = (
-        svg.table(["look at"], [[Html(f"<span class=bad>{svg.escape(alarm)}</span>")] for alarm in alarms])
-        if alarms
-        else "<p class=good>Nothing drifted, and answers were in time.</p>"
+    lists = {"look at": report.alarms, "not known": report.gaps}
+    verdict = "".join(
+        svg.table([title], [[Html(f"<span class=bad>{svg.escape(message)}</span>")] for message in messages])
+        for title, messages in lists.items()
+        if messages
     )
+    verdict = verdict or "<p class=good>Nothing drifted, answers were in time, and features are fresh.</p>"
     body = [
         f"<p>The {report.days:g} days up to {report.at:%Y-%m-%d %H:%M} UTC, "
         f"beside the {report.reference:g} days before.</p>",

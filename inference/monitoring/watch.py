@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from feature_repo import clock
 from feature_repo.errors import InputError, StoreError
 from feature_repo.home import Home
 from feature_repo.manifest import UnknownService, load_service
 from feature_repo.packed.freshness import Freshness
-from inference.monitoring.freshness import FreshnessReader
+from inference.monitoring.freshness import STALE_AFTER_S, FreshnessReader, span, stale_views
 from transforms.logged import flat, lookups
 from transforms.logged.impressions import impressions
 from transforms.pure import drift
@@ -27,6 +28,10 @@ MAX_ROWS = 50_000
 """Maximum number of rows on each side; the newest are used."""
 LATENCY_GOAL = 0.99
 """Share of recommendations that should be answered within the latency goal."""
+MAX_NAMED = 5
+"""Maximum number of stale views that a message names."""
+REFRESH = "refrain build && refrain materialize"
+LOG = "REFRAIN_LOG_PREDICTIONS=0.1 REFRAIN_LOG_LOOKUPS=0.01"
 _NOT_COMPARED = {"at", "model"}
 
 
@@ -87,6 +92,7 @@ class MonitoringReport:
         quality: quality of the recommendations by day and model.
         latency: day → (number of answers, median and 99th percentile in milliseconds, share within the goal).
         freshness: freshness of the views in the online store; None if it does not answer.
+        stale: name and age in seconds of the views whose newest event is too old.
         goal: latency goal in milliseconds.
     """
 
@@ -99,10 +105,11 @@ class MonitoringReport:
     latency: dict[str, tuple[int, float, float, float]]
     freshness: list[Freshness] | None
     goal: float
+    stale: list[tuple[str, float]] = field(default_factory=list)
 
     @property
     def alarms(self) -> list[str]:
-        """Messages on drift and latency that need attention."""
+        """Messages on drift, latency and stale features that need attention."""
         alarms = [
             f"{comparison.name}: {drift.name} {drift.verdict}: {', '.join(drift.reasons)}"
             for comparison in (*self.answers, *self.services)
@@ -112,11 +119,40 @@ class MonitoringReport:
         for day, (count, _, p99, within) in self.latency.items():
             if count >= MIN_ROWS and within < LATENCY_GOAL:
                 alarms.append(f"{day}: {within:.1%} of {count:,} answers within {self.goal:g} ms, p99 {p99:.0f} ms")
+        if self.stale:
+            oldest = ", ".join(f"{name} ({span(age)})" for name, age in self.stale[:MAX_NAMED])
+            more = f" and {len(self.stale) - MAX_NAMED} more" if len(self.stale) > MAX_NAMED else ""
+            alarms.append(f"features are stale; age of the newest event: {oldest}{more}. Next: {REFRESH}")
         return alarms
+
+    @property
+    def gaps(self) -> list[str]:
+        """Messages on what could not be checked; without data, nothing is known to be right."""
+        gaps = []
+        comparisons = [*self.answers, *self.services]
+        if not any(comparison.after for comparison in comparisons):
+            gaps.append(f"no answer and no lookup was logged in {self.days:g} days. Next: {LOG} refrain serve")
+        elif not any(comparison.baseline for comparison in comparisons):
+            most = max(comparisons, key=lambda comparison: comparison.after)
+            counts = f"{most.after:,} rows with {most.before:,} before them"
+            gaps.append(f"too little was logged to compare ({most.name}: {counts}, {MIN_ROWS} are needed on each side)")
+        if self.freshness is None:
+            gaps.append(
+                "the online store does not answer, so the age of features is unknown. Next: refrain redis status"
+            )
+        elif not any(view.rows_written for view in self.freshness):
+            gaps.append("no features are online. Next: refrain materialize")
+        return gaps
 
 
 def watch(
-    home: Home, *, days: float = 1.0, reference: float = 7.0, goal: float = 100.0, now: datetime | None = None
+    home: Home,
+    *,
+    days: float = 1.0,
+    reference: float = 7.0,
+    goal: float = 100.0,
+    stale_after: float = STALE_AFTER_S,
+    now: datetime | None = None,
 ) -> MonitoringReport:
     """Compare the newest logs with the logs of the reference period.
 
@@ -126,6 +162,7 @@ def watch(
         reference: length of the reference period before it in days. A feature service without lookups in the reference
             period is compared with its newest training set.
         goal: latency goal: milliseconds within which 99 % of the recommendations should be answered.
+        stale_after: age in seconds of the newest event from which on the features of a windowed view are stale.
         now: end of the newest period; the current time if None.
     """
     now = now or datetime.now(UTC)
@@ -139,10 +176,13 @@ def watch(
     services = [
         _compare_service(home, name, period_start, reference_start, now, reference) for name in _logged_services(home)
     ]
+    view_freshness: list[Freshness] | None
     try:
-        view_freshness: list[Freshness] | None = FreshnessReader(home).read()
+        reader = FreshnessReader(home)
+        view_freshness = reader.read()
+        stale = stale_views(view_freshness, reader.windowed(), clock.seconds(), stale_after)
     except StoreError:
-        view_freshness = None
+        view_freshness, stale = None, []
     return MonitoringReport(
         at=now,
         days=days,
@@ -153,6 +193,7 @@ def watch(
         latency=latency,
         freshness=view_freshness,
         goal=goal,
+        stale=stale,
     )
 
 

@@ -18,10 +18,11 @@ from inference.recommend.answer import Recommendation
 from inference.recommend.catalogue import Catalogue
 from inference.recommend.diversify import limit_per_artist
 from inference.recommend.explain import Explainer
-from inference.recommend.filter import Rights, excluded
+from inference.recommend.filter import excluded_places
 from inference.recommend.heard import Heard
 from inference.recommend.listener import Listener
 from inference.recommend.request import RequestOptions
+from inference.recommend.rights import Rights
 from transforms.pure.candidates.neighbours import Neighbours
 from transforms.pure.candidates.own import (
     FAVOURITE_PLAYS,
@@ -105,13 +106,13 @@ class HearAgain:
         self, listener: Listener, count: int, options: RequestOptions, now: float, forgotten: bool
     ) -> tuple[list[Recommendation], list[str]]:
         ranking, catalogue = self.rank(listener, now, forgotten=forgotten), self._catalogue
-        barred = excluded(catalogue, (), options.exclude_tracks, options.exclude_artists)
+        barred = excluded_places(catalogue, (), options.exclude_tracks, options.exclude_artists)
         rows = np.flatnonzero(~np.isin(ranking.places, barred))
         zeros = np.zeros(len(rows))
-        playable = self._rights.allowed(
+        permitted = self._rights.allowed(
             Pool(ranking.places[rows], zeros, zeros, zeros), country=listener.country, explicit=options.explicit
         )
-        rows = rows[np.isin(ranking.places[rows], playable.places)]
+        rows = rows[np.isin(ranking.places[rows], permitted.pool.places)]
         max_per_artist = options.most_by_artist or max(-(-count // 3), 2)
         rows = limit_per_artist(rows, catalogue.artists[ranking.places], count, max_per_artist)[:count]
         tracks = [catalogue.track_ids[place] for place in ranking.places[rows].tolist()]
@@ -133,14 +134,16 @@ class HearAgain:
             )
             for slot, (row, track) in enumerate(zip(rows.tolist(), tracks, strict=True))
         ]
+        right_notes = [permitted.note] if permitted.note else []
         if items:
-            return items, ranking.notes
+            return items, [*ranking.notes, *right_notes]
         return [], [
+            *right_notes,
             f"no track that was played {FAVOURITE_PLAYS} times or more has rested for {FORGOTTEN_DAYS} days"
             if forgotten and listener.known
             else "nothing that this listener heard may be played again"
             if listener.known
-            else "nothing that this listener heard is known"
+            else "nothing that this listener heard is known",
         ]
 
     def rank(self, listener: Listener, now: float, *, forgotten: bool) -> AgainRanking:

@@ -17,7 +17,6 @@ from inference import golden
 from inference.features import OnlineFeatures
 from inference.models import load_bundle
 from inference.recommend import diversify as diversity_of
-from inference.recommend import filter as filters
 from inference.recommend.again import SERVICE as OWN_SERVICE
 from inference.recommend.again import HearAgain
 from inference.recommend.answer import Answer, Recommendation
@@ -25,12 +24,15 @@ from inference.recommend.catalogue import Catalogue
 from inference.recommend.controller import Budget
 from inference.recommend.explain import Explainer, Ranking
 from inference.recommend.explore import Slots, explore
+from inference.recommend.filter import excluded_places
 from inference.recommend.heard import MAX_LOOKUPS, NOT_ONLINE, SERVICE, Heard
 from inference.recommend.impressions import ImpressionLog
+from inference.recommend.known_rights import KnownRights, max_staleness_s
 from inference.recommend.listener import STALE_DAYS, Listener, look_up_listener, picked_places, unknown_listener
 from inference.recommend.rank import Ranker
 from inference.recommend.request import RecommendationOptions, RequestOptions, Strategy
 from inference.recommend.retrieve import content_profile, retrieve
+from inference.recommend.rights import MAX_AGE_S, Rights
 from transforms.pure.candidates.blend import blended
 from transforms.pure.candidates.cold import evidence
 from transforms.pure.candidates.neighbours import MOST_ASKED
@@ -40,9 +42,8 @@ MAX_COUNT = 1_000
 NO_RANKER = "no ranker was trained: too few listeners or plays"
 LOST_TO_POPULARITY = "in its test the ranker lost to the most played tracks: ordered by these"
 HEARD_UNCHECKED = "the online store does not answer: a known track may be among these"
-RIGHTS_UNCHECKED = "the online store does not answer: rights and explicit tracks were not checked"
 CACHED_VIEWS = ("track_catalogue", "track_taste", "track_content", "track_popularity", "artist_popularity")
-"""Views whose rows may come from the row cache for ``filter.MAX_AGE_S``. Features of listeners are always looked up."""
+"""Views whose rows may come from the row cache for ``rights.MAX_AGE_S``. Features of listeners are always looked up."""
 
 SOURCES_OF: dict[str, tuple[str, ...]] = {
     "collaborative": ("taste", "similar"),
@@ -78,7 +79,7 @@ class RecommendationEngine:
         self.catalogue = Catalogue(bundle)
         extra = bundle.manifest["extra"]
         self._platform = home.tenant
-        cache_seconds = dict.fromkeys(CACHED_VIEWS, filters.MAX_AGE_S)
+        cache_seconds = dict.fromkeys(CACHED_VIEWS, MAX_AGE_S)
         self._fits = {} if "own" in extra else {kind: int(extra[f"{kind}_fit"]) for kind in ("taste", "content")}
         self._weights: dict[str, dict[str, float]] = extra["weights"]
         self._lost_to_popularity = bool(extra.get("lost_to_popularity"))
@@ -104,7 +105,10 @@ class RecommendationEngine:
             self.catalogue, OnlineFeatures("track_display_v1", home, hold=cache_seconds), self._cutoff
         )
         self._heard = Heard(OnlineFeatures(SERVICE, home), self.catalogue)
-        self._rights = filters.Rights(OnlineFeatures("track_rights_v1", home), self.catalogue)
+        self._rights = Rights(
+            OnlineFeatures("track_rights_v1", home), self.catalogue.track_ids, max_staleness_s=max_staleness_s()
+        )
+        KnownRights.of(home).add(self._rights)
         self._again = HearAgain(
             OnlineFeatures(OWN_SERVICE, home),
             self._heard,
@@ -160,10 +164,10 @@ class RecommendationEngine:
         if strategy in OF_HEARD:
             items, more = self._again.recommend(listener, count, options, moment, forgotten=strategy == "forgotten")
             return self._build_answer(listener, strategy, items, [*notes, *more], {}, at)
-        if not budget.diversify and (options.diversify or options.explore):
+        if not budget.diversify:
             options = replace(options, diversify=None, explore=0.0)
-            notes.append("the service is busy: neither diversified nor explored")
-        excluded = filters.excluded(
+        busy = [] if budget == Budget() else [_budget_note(budget, ranked=strategy in self._rankers)]
+        excluded = excluded_places(
             self.catalogue, listener.history, [*options.exclude_tracks, *options.pick_tracks], options.exclude_artists
         )
         if not self._rankers and listener.reachable:
@@ -175,17 +179,17 @@ class RecommendationEngine:
         if not len(pool):
             if listener.known:
                 notes.append("what is worth hearing again: strategy again, or forgotten")
-            return self._build_answer(listener, strategy, [], notes, {}, at)
+            return self._build_answer(listener, strategy, [], [*notes, *busy], {}, at)
         if budget.features or strategy not in self._rankers:
             ranking = self._rank(listener, strategy, pool, picks, request)
         else:
-            ranking = self._blend(listener, pool, picks, "the service is busy: ordered without features")
+            ranking = self._blend(listener, pool, picks, None)
         notes += [ranking.note] if ranking.note else []
         rows = self._diversify(listener, pool, ranking, options, count)
         slots = self._fill_slots(pool, ranking, rows, options)
         picked = picks if strategy == "cold_start" else None
         items = self._explainer.items(listener, pool, ranking, slots, picked, unheard=unheard, now=moment)
-        notes += self._extra_notes(listener, strategy, bool(notes))
+        notes += [*self._extra_notes(listener, strategy, bool(notes)), *busy]
         return self._build_answer(listener, strategy, items, notes, dict(ranking.services or {}), at)
 
     def history(self, user_id: str, count: int = 10) -> list[Recommendation]:
@@ -219,7 +223,7 @@ class RecommendationEngine:
         """
         for name, ranker in self._rankers.items():
             golden.check(self.bundle, name, ranker.score)
-        if not self.recommend("").items:
+        if not self.recommend("").items and self._rights.is_known:  # else the online store is at fault
             raise BundleError(
                 expected=f"recommendations for an unknown listener from {self.bundle.name_version}",
                 found="none",
@@ -261,21 +265,24 @@ class RecommendationEngine:
             The candidates, whether all that the listener ever heard was left out, and notes.
         """
         sources, picks_used = SOURCES_OF[strategy], picks if strategy == "cold_start" else None
-        at_least, checked, notes = count, np.empty(0, np.int64), list[str]()
+        at_least, checked, notes, ask = count, np.empty(0, np.int64), list[str](), listener.reachable
         while True:
             pool = retrieve(
                 self.catalogue, listener, sources, excluded, picks=picks_used, at_least=at_least, share=share
             )
-            allowed, right_note = self._apply_rights(listener, pool, options)
+            permitted = self._rights.allowed(pool, country=listener.country, explicit=options.explicit, ask=ask)
+            allowed, ask = permitted.pool, ask and permitted.answered
             unchecked = np.setdiff1d(allowed.places, checked)
             heard, heard_note = self._heard_among(listener, unchecked)
-            notes = [note for note in (right_note, heard_note) if note]
+            notes = [note for note in (permitted.note, heard_note) if note]
             checked, excluded = np.union1d(checked, unchecked), np.union1d(excluded, heard)
             allowed = allowed.keep(~np.isin(allowed.places, heard))
-            if notes or len(allowed) >= count or at_least >= len(self.catalogue):
+            if heard_note or len(allowed) >= count or at_least >= len(self.catalogue):
                 break
             if len(checked) >= MAX_LOOKUPS:
-                notes = [f"the best {len(checked):,} tracks were looked up, of which {len(allowed):,} were never heard"]
+                notes.append(
+                    f"the best {len(checked):,} tracks were looked up, of which {len(allowed):,} were never heard"
+                )
                 break
             at_least = min(4 * at_least, len(self.catalogue))
         is_complete = listener.reachable and not heard_note
@@ -298,15 +305,6 @@ class RecommendationEngine:
         except OnlineUnavailable:
             return nothing, HEARD_UNCHECKED
         return (nothing, NOT_ONLINE) if heard is None else (heard, None)
-
-    def _apply_rights(self, listener: Listener, pool: Pool, options: RequestOptions) -> tuple[Pool, str | None]:
-        """Keep the candidates that may be played; if rights cannot be checked, return all of them and a warning."""
-        if not listener.reachable:
-            return pool, RIGHTS_UNCHECKED
-        try:
-            return self._rights.allowed(pool, country=listener.country, explicit=options.explicit), None
-        except OnlineUnavailable:
-            return pool, RIGHTS_UNCHECKED
 
     def _rank(
         self, listener: Listener, strategy: Strategy, pool: Pool, picks: np.ndarray, request: Mapping[str, Any]
@@ -421,6 +419,14 @@ class RecommendationEngine:
         if self._log is not None and answer.user_id and self._log.wants():
             self._log.add(answer)
         return answer
+
+
+def _budget_note(budget: Budget, *, ranked: bool) -> str:
+    """Say what a busy service leaves out; ``ranked`` is whether the strategy has a ranker."""
+    parts = ["neither diversified nor explored"] * (not budget.diversify)
+    parts += [f"{budget.candidates:.0%} of the candidates"] * (budget.candidates < 1)
+    parts += ["ordered without features"] * (ranked and not budget.features)
+    return f"the service is busy: {', '.join(parts)}"
 
 
 def _best_first(scores: np.ndarray) -> np.ndarray:

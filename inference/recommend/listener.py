@@ -104,7 +104,7 @@ def look_up_listener(
 
 def unknown_listener(user_id: str, country: str | None, error: StoreError | None = None) -> Listener:
     """Make a listener without features: nothing was looked up, or the online store does not answer."""
-    notes = () if error is None else (f"the online store does not answer, so that nothing is known: {error.found}",)
+    notes = () if error is None else ("the online store does not answer, so that nothing is known of the listener",)
     segment_names = segments(country, None)
     return Listener(user_id, None, None, (), (), segment_names, country, notes, float("nan"), reachable=error is None)
 

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 
 READ_FEATURES, PREDICT, SEND_EVENTS, ADMINISTER = "read_features", "predict", "send_events", "administer"
-ROLES = (READ_FEATURES, PREDICT, SEND_EVENTS, ADMINISTER)
-"""Roles of keys; ``administer`` does not include the others."""
+METRICS = "metrics"
+ROLES = (READ_FEATURES, PREDICT, SEND_EVENTS, ADMINISTER, METRICS)
+"""Roles of keys; no role includes another. ``metrics`` is for a scraper, which reads ``/metrics`` and nothing else."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class Caller:
         tenant: tenant whose features and models the caller may use.
         roles: a subset of ``ROLES``.
         limits: rate limit and quota; None for no limit.
+        expires: when the key or token expires, in seconds since 1970; None for never.
     """
 
     id: str
@@ -39,6 +41,7 @@ class Caller:
     tenant: str
     roles: frozenset[str]
     limits: Limits | None = Limits()
+    expires: float | None = None
 
 
 class Refused(Exception):

@@ -11,7 +11,6 @@ import hashlib
 import hmac
 import json
 import logging
-import os
 import re
 import secrets
 import threading
@@ -20,12 +19,12 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import msgspec
 
 from feature_repo.errors import InputError
 from feature_repo.home import Home
+from feature_repo.whole_files import write_whole
 from inference.security.caller import ROLES, Caller, Limits, Refused
 
 PATTERN = re.compile(r"rf_([0-9a-f]{8})_([A-Za-z0-9_-]{43})", re.ASCII)
@@ -173,17 +172,33 @@ class KeyRing:
         if key is None:
             key = self._keys.get(match[1])
             raise Refused("unknown key" if key is None else "wrong secret", match[1])
-        state = key.state(self._now())
-        if state != "valid":
-            raise Refused(f"{state} key", key.id)
-        if key.tenant != self._tenant:
-            raise Refused(f"key of the tenant {key.tenant}", key.id)
-        return Caller(key.id, key.name, key.tenant, frozenset(key.roles), key.limits)
+        return self._to_caller(key)
+
+    def caller_of(self, id: str) -> Caller:
+        """Return the caller of a key that was presented earlier, as in a session.
+
+        Raises:
+            Refused: the key is not valid any more.
+        """
+        self._read_if_changed()
+        key = self._keys.get(id)
+        if key is None:
+            raise Refused("unknown key", id)
+        return self._to_caller(key)
 
     def __bool__(self) -> bool:
         """Whether the ring has any key."""
         self._read_if_changed()
         return bool(self._keys)
+
+    def _to_caller(self, key: Key) -> Caller:
+        state = key.state(self._now())
+        if state != "valid":
+            raise Refused(f"{state} key", key.id)
+        if key.tenant != self._tenant:
+            raise Refused(f"key of the tenant {key.tenant}", key.id)
+        expires = None if key.expires is None else key.expires.timestamp()
+        return Caller(key.id, key.name, key.tenant, frozenset(key.roles), key.limits, expires)
 
     def _now(self) -> datetime:
         return datetime.fromtimestamp(self._clock(), UTC)
@@ -234,23 +249,12 @@ class KeyRing:
             keys = self._read()
             yield keys
             content = msgspec.json.encode({"keys": [asdict(key) for key in keys.values()]})
-            _replace(self._file, json.dumps(json.loads(content), indent=1).encode() + b"\n")
+            write_whole(self._file, json.dumps(json.loads(content), indent=1) + "\n", is_secret=True)
         self._checked_at = -CHECK_SECONDS
 
 
 def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _replace(file: Path, content: bytes) -> None:
-    """Write a file atomically, readable only by its owner."""
-    partial = file.with_name(f".{file.name}.{os.getpid()}")
-    handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(handle, "wb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
-    partial.replace(file)
 
 
 def _invalid(expected: str, found: str) -> InputError:

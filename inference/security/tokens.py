@@ -27,6 +27,8 @@ MIN_REFRESH_SECONDS = 30.0
 MAX_AGE_SECONDS = 3600.0
 """Seconds after which the key set is read again in any case."""
 MAX_TOKEN_LENGTH = 8_192
+PREFIX = "oidc:"
+"""Prefix of the ids of callers with a token; ids of keys have none."""
 LEEWAY = 30
 """Seconds by which the clock of the identity provider may differ."""
 _log = logging.getLogger("refrain.security")
@@ -109,7 +111,8 @@ class TokenVerifier:
             else []
         )
         subject = str(claims["sub"])[:64]
-        return Caller(f"oidc:{subject}", subject, tenant, frozenset(role for role in roles if role in ROLES))
+        known_roles = frozenset(role for role in roles if role in ROLES)
+        return Caller(f"{PREFIX}{subject}", subject, tenant, known_roles, expires=float(claims["exp"]))
 
     def _key(self, name: str | None) -> Any:
         age = time.monotonic() - self._read_at

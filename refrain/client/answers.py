@@ -338,10 +338,30 @@ class SentEvents(msgspec.Struct, frozen=True):
 
 
 class Health(msgspec.Struct, frozen=True):
-    """The health of the service; ``model`` is the recommender, None while none is promoted."""
+    """The health of the service.
+
+    Attributes:
+        status: ``ok``.
+        model: the recommender; None while none is promoted.
+        lost_acts: acts that the process which answered could not write to the audit log.
+    """
 
     status: str
     model: str | None
+    lost_acts: int = 0
+
+
+class Liveness(msgspec.Struct, frozen=True):
+    """That the service answers; ``status`` is ``live``."""
+
+    status: str
+
+
+class Readiness(msgspec.Struct, frozen=True):
+    """That all that the routes need is there; ``models`` is model → version of the promoted models."""
+
+    status: str
+    models: dict[str, str]
 
 
 class ServedModel(msgspec.Struct, frozen=True):

@@ -21,7 +21,9 @@ from refrain.client.answers import (
     Features,
     Forecast,
     Health,
+    Liveness,
     Predictions,
+    Readiness,
     Recommendations,
     SentEvents,
     ServedModel,
@@ -317,8 +319,29 @@ def check_health() -> Call[Health]:
     return Call("GET", "/health", _reader(Health))
 
 
+def check_live() -> Call[Liveness]:
+    """Checks that the process answers, whatever its store and its models do; needs no key.
+
+    >>> client.check_live().status                                                     # doctest: +SKIP
+    'live'
+    """
+    return Call("GET", "/live", _reader(Liveness))
+
+
+def check_ready() -> Call[Readiness]:
+    """Checks that the online store answers and that every promoted model is loaded; needs no key.
+
+    Raises:
+        Unavailable: one of them is not; the message names all that are missing.
+
+    >>> client.check_ready().models                                                    # doctest: +SKIP
+    {'recommendation': 'recommendation:3'}
+    """
+    return Call("GET", "/ready", _reader(Readiness))
+
+
 def read_metrics() -> Call[str]:
-    """Reads the metrics of all serving processes, in the format of Prometheus; any key may.
+    """Reads the metrics of all serving processes, in the format of Prometheus; needs the role ``metrics``.
 
     >>> "refrain_http_requests_total" in client.read_metrics()                         # doctest: +SKIP
     True

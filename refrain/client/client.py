@@ -220,6 +220,8 @@ class Client(_Settings):
     stop_experiment = _blocking(calls.stop_experiment)
     list_models = _blocking(calls.list_models)
     check_health = _blocking(calls.check_health)
+    check_live = _blocking(calls.check_live)
+    check_ready = _blocking(calls.check_ready)
     read_metrics = _blocking(calls.read_metrics)
 
 
@@ -296,4 +298,6 @@ class AsyncClient(_Settings):
     stop_experiment = _awaited(calls.stop_experiment)
     list_models = _awaited(calls.list_models)
     check_health = _awaited(calls.check_health)
+    check_live = _awaited(calls.check_live)
+    check_ready = _awaited(calls.check_ready)
     read_metrics = _awaited(calls.read_metrics)

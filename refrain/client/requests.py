@@ -39,6 +39,8 @@ class RecommendationOptions(TypedDict, total=False):
     - ``explicit``: whether explicit tracks are allowed.
     - ``country``: current country of the listener; that of the profile if left out.
     - ``pick_tracks``, ``pick_artists``, ``pick_genres``: what a new listener says they like.
+    - ``strategy``: which of the models answers, such as ``again`` with tracks to hear again; chosen by what is known of
+      the listener if left out.
     - ``most_by_artist``: maximum number of tracks by one artist.
     - ``diversify``: ``mmr`` for dissimilar tracks, ``calibrated`` for the genre shares of the listener's plays.
     - ``diversity``: weight of diversity beside the score, 0 to 1.
@@ -57,6 +59,7 @@ class RecommendationOptions(TypedDict, total=False):
     pick_tracks: Sequence[str]
     pick_artists: Sequence[str]
     pick_genres: Sequence[str]
+    strategy: Literal["collaborative", "content", "hybrid", "real_time", "cold_start", "again", "forgotten"]
     most_by_artist: int
     diversify: Literal["mmr", "calibrated"]
     diversity: float

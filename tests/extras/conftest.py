@@ -66,7 +66,7 @@ def trained(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     environment.refrain("build", **variables)
     environment.refrain("apply", **variables)
     environment.run("python", "-W", "ignore", "-c", TRAIN, **variables)
-    environment.refrain("model", "promote", "recommendation", **variables)
+    environment.refrain("model", "promote", "recommendation", "--anyway", **variables)  # too tiny to decide
     environment.refrain("materialize", **variables)
     environment.refrain("redis", "stop")
     folder = tmp_path_factory.mktemp("data") / "refrain"

@@ -1,13 +1,10 @@
 """The extra ``inference``: every route and page answers, the sound routes with the extra ``sound`` besides."""
 
-import io
 import json
 import time
-import wave
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import httpx2 as httpx
 import pytest
@@ -15,11 +12,10 @@ import pytest
 from tests.architecture.test_layers import FORBIDDEN_PACKAGES, PURE_PACKAGE
 from tests.environments import Environment, copy_data
 from tests.extras.conftest import NOW, Make, requirement
+from tests.routes import a_sound, requests
 
 pytestmark = pytest.mark.extras
 
-PARTS = {"service": "listener_v1", "model": "churn_model", "name": "nothing"}
-"""Part of a path → a value."""
 SOUND_ROUTE = "/v1/audio/analyze"
 PAGES = ("/", "/console/recommend?user=u000001", "/console/sound", "/console/anomalies", "/console/experiments")
 OTHER_PAGES = ("/console/login", "/console/style.css", "/docs", "/openapi.json", "/metrics", "/health")
@@ -88,25 +84,6 @@ def test_the_first_lookup(served: Served) -> None:
     assert [value is None for value in values["user_taste__vector"]] == [False, True]
 
 
-def requests(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """Yields method, path and options of one request to each route of an OpenAPI document, from its examples."""
-    for path, routes in document["paths"].items():
-        for method, route in routes.items():
-            options: dict[str, Any] = {}
-            content = route.get("requestBody", {}).get("content", {})
-            if "application/json" in content:
-                options["json"] = _example(content["application/json"]["schema"], document)
-            elif content:
-                options["headers"] = {"content-type": next(iter(content))}
-                options["content"] = _wav()
-            yield method, path.format(**PARTS), options
-
-
-def _example(schema: dict[str, Any], document: dict[str, Any]) -> Any:
-    schema = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]] if "$ref" in schema else schema
-    return schema["examples"][0] if "examples" in schema else {}
-
-
 def test_every_route_answers(served: Served) -> None:
     document = served.client.get("/openapi.json").json()
     statuses: dict[str, int] = {}
@@ -135,7 +112,7 @@ def test_every_page_answers(served: Served, page: str) -> None:
 
 
 def test_pages_that_take_files(served: Served) -> None:
-    page = served.client.post("/console/sound", files={"file": ("a.wav", _wav())})
+    page = served.client.post("/console/sound", files={"file": ("a.wav", a_sound())})
     assert page.status_code == 503
     assert "refrain[inference,sound]" in page.text
     scored = served.client.post("/console/anomalies", data={"text": "timestamp,host,cpu\n2026-01-05T10:00:00Z,w,1\n"})
@@ -157,18 +134,9 @@ def test_sound_with_the_extra_of_the_message(environment: Environment, wheel: Pa
     environment.install(requirement(wheel, "inference,sound"))
     with environment.serving("refrain", "serve", "--port", "PORT", REFRAIN_NOW=NOW) as (address, _):
         headers = {"content-type": "application/octet-stream"}
-        response = httpx.post(f"{address}{SOUND_ROUTE}", content=_wav(), headers=headers, timeout=60)
+        response = httpx.post(f"{address}{SOUND_ROUTE}", content=a_sound(), headers=headers, timeout=60)
         assert response.status_code == 200, response.text
         assert response.json()["seconds"] == pytest.approx(2, abs=0.01)
-        page = httpx.post(f"{address}/console/sound", files={"file": ("a.wav", _wav())}, timeout=60)
+        page = httpx.post(f"{address}/console/sound", files={"file": ("a.wav", a_sound())}, timeout=60)
         assert page.status_code == 200
     assert forbidden_packages(environment) == ["training"]
-
-
-def _wav() -> bytes:
-    """Two seconds of a quiet square wave."""
-    content = io.BytesIO()
-    with wave.open(content, "wb") as file:
-        file.setparams((1, 2, 8_000, 0, "NONE", ""))
-        file.writeframes((b"\x00\x10" * 20 + b"\x00\xf0" * 20) * 400)
-    return content.getvalue()

@@ -27,6 +27,7 @@ def fill_data_folder(home: Home) -> None:
         home.mlflow,
         home.root / "simulated",
         home.root / "anomaly" / "default",
+        home.root / "rights",
     ]:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "part-0.parquet").touch()

@@ -86,7 +86,7 @@ def test_what_is_no_json_or_no_route_gets_a_typed_error(server: httpx.Client) ->
 
 
 def test_health_and_metrics(server: httpx.Client) -> None:
-    assert server.get("/health").json() == {"status": "ok", "model": "recommendation:1"}
+    assert server.get("/health").json() == {"status": "ok", "model": "recommendation:1", "lost_acts": 0}
     server.post("/v1/recommendations", json={"user_id": "u000007"})
     text = server.get("/metrics").text
     assert re.search(r'refrain_feature_age_seconds\{view="user_history"\} [1-9]', text)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import polars as pl
 import pytest
 from fastapi.testclient import TestClient
 
@@ -55,6 +56,18 @@ def test_a_batch_answers_each_as_alone(client: TestClient) -> None:
         ]
     for body in ({"requests": []}, {"requests": requests * 21}, {}):
         assert client.post("/v1/recommendations/batch", json=body).status_code == 422
+
+
+def test_a_request_chooses_what_to_hear_again(client: TestClient, own_world: Home) -> None:
+    heard = set(scan(own_world, "plays").filter(pl.col("user_id") == "u000007").collect()["track_id"])
+    for strategy in ("again", "forgotten", "content"):
+        body = {"user_id": "u000007", "count": 5, "strategy": strategy}
+        answer = client.post("/v1/recommendations", json=body).json()
+        assert answer["strategy"] == strategy
+        tracks = {item["track_id"] for item in answer["items"]}
+        assert tracks <= heard if strategy != "content" else not tracks & heard
+        assert tracks or strategy == "forgotten"
+    assert client.post("/v1/recommendations", json={"user_id": "u", "strategy": "best"}).status_code == 422
 
 
 def test_a_batch_of_forecasts_has_problems_of_its_own(client: TestClient) -> None:

@@ -52,6 +52,21 @@ def test_an_event_is_online_after_it_was_read(own_world: Home, client: TestClien
     assert "refrain_events_total" in client.get("/metrics").text
 
 
+def test_a_request_that_is_repeated_after_a_timeout_adds_nothing_and_is_counted(
+    own_world: Home, client: TestClient, running_clock: None
+) -> None:
+    events = [play(minutes, track_id=f"t{minutes:06}") for minutes in (5, 6, 7)]
+    body = {"kind": "plays", "events": events}
+    answers = [client.post("/v1/events", json=body).json() for _ in range(3)]
+    late = client.post("/v1/events", json={"kind": "plays", "events": [*events, play(4)]})
+    assert answers == [{"accepted": 3, "refused": []}] * 3
+    assert late.json()["accepted"] == 4
+    report = Reader(own_world, Address.from_env(), Stream, Settings(until_idle=True), say=lambda text: None).run()
+    assert (report.counts["accepted"], report.counts["duplicate"]) == (4, 9)
+    values = OnlineFeatures("session_v1", own_world).get({"user_id": ["u000007"]}).values
+    assert values["user_session__plays_1h"] == [4]
+
+
 def test_bad_events_are_told_and_good_ones_taken(client: TestClient) -> None:
     events = [
         play(1),

@@ -7,7 +7,6 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import httpx2 as httpx
 import pytest
@@ -19,7 +18,7 @@ from feature_repo.stores import redis_server
 from inference.api.app import create_app
 from inference.security.keys import KeyRing
 from tests.proxy import SlowProxy
-from tests.serving import serving, wait_until
+from tests.serving import serving, wait_until, worker_pids
 
 REQUEST = {"user_id": "u000007", "count": 5}
 POST_HEAD = b"POST /v1/recommendations HTTP/1.1\r\nHost: x\r\n"
@@ -149,24 +148,18 @@ def test_another_kind_of_content(steady: httpx.Client, path: str, kind: str) -> 
 @pytest.mark.soak
 def test_a_worker_that_is_killed_is_replaced_and_the_other_answers(own_world: Home) -> None:
     with serving(own_world, "--workers", "2") as (client, process):
-        workers = _worker_pids(process.pid)
+        workers = worker_pids(process.pid)
         assert len(workers) >= 2
         with _BackgroundLoad(client) as load:
             os.kill(workers[0], signal.SIGKILL)
             count = len(load.statuses)
             wait_until(lambda: len(load.statuses) > count + 20)
             wait_until(
-                lambda: workers[0] not in _worker_pids(process.pid) and len(_worker_pids(process.pid)) >= len(workers)
+                lambda: workers[0] not in worker_pids(process.pid) and len(worker_pids(process.pid)) >= len(workers)
             )
         assert set(load.statuses) == {200}
         assert len(load.lost) <= 2  # the requests that the killed worker was answering; a client retries
         assert client.get("/health").status_code == 200
-
-
-def _worker_pids(pid: int) -> list[int]:
-    """Process ids of the workers: children that multiprocessing spawned, without its resource tracker."""
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return [int(child) for child in children if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]
 
 
 def test_told_to_stop_it_ends_what_it_began(own_world: Home) -> None:

@@ -13,6 +13,8 @@ from inference.security.keys import KeyRing
 
 OPERATIONS = {
     "GET /health": "check_health",
+    "GET /live": "check_live",
+    "GET /ready": "check_ready",
     "GET /metrics": "read_metrics",
     "GET /v1/experiments": "list_experiments",
     "GET /v1/models": "list_models",

@@ -65,6 +65,16 @@ def test_estimates_are_their_definitions() -> None:
     assert estimate.value == pytest.approx((0.2 + 0.5 * 0.7 + 0.2 + 3 * -0.1) / 2)
 
 
+def test_a_small_effective_sample_is_refused() -> None:
+    log = simulate_log(3_000, 2)
+    only_a_few = np.where(np.arange(3_000) < 2, 0.5, 0.0)
+    for estimate in (ips(log, only_a_few), snips(log, only_a_few)):
+        assert estimate.refusal.startswith("refused: an effective sample of ")
+        assert np.isnan(estimate.interval)
+        assert not abs(estimate.value - 0.2) <= estimate.interval
+    assert on_policy(log.reward).refusal == ""
+
+
 def test_the_same_policy_gets_what_it_earned() -> None:
     log = simulate_log(500, 1)
     for estimate in (ips(log, log.propensity), snips(log, log.propensity)):

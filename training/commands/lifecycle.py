@@ -21,6 +21,9 @@ def lifecycle(
         typer.Option(help="simulate, or FORMAT:PATH such as movielens:/data/ml-100k; existing data if left out"),
     ] = None,
     target: Annotated[str, typer.Option(help="local, local:URL, container:PATH or kubernetes:PATH")] = "local",
+    registry: Annotated[
+        str, typer.Option(help="registry of the image of the last two, such as registry.example.org/music")
+    ] = "",
     experiment: Annotated[str, typer.Option(help="name of the experiment in MLflow")] = "lifecycle",
     deploy: Annotated[bool, typer.Option("--deploy", help="promote versions that pass their gates")] = False,
     monitor: Annotated[bool, typer.Option("--monitor/--no-monitor", help="check the champions afterwards")] = True,
@@ -37,7 +40,9 @@ def lifecycle(
     from training.pipeline import MLPipeline
     from training.pipeline.table import table
 
-    pipeline = MLPipeline(data_source=source, deployment_target=target, models=tuple(what or ("all",)))
+    pipeline = MLPipeline(
+        data_source=source, deployment_target=target, models=tuple(what or ("all",)), image_registry=registry
+    )
     with progress("lifecycle") as report:
         result = pipeline.run(
             experiment,

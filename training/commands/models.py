@@ -17,6 +17,7 @@ def install(app: typer.Typer) -> None:
     app.command()(compare)
     app.command()(promote)
     app.command()(rollback)
+    app.command()(demote)
 
 
 def run(
@@ -52,7 +53,7 @@ def run(
     if outcome.cached:
         say(f"{what} {outcome.version} has the same code and data. To train in any case: --again")
     for check in outcome.decision.checks if outcome.decision else ():
-        say(f"{check.verdict:7}{check.name}: {check.summary}")
+        say(f"{check.verdict:10}{check.name}: {check.summary}")
 
 
 def list_(
@@ -82,10 +83,12 @@ def list_(
         figures = ", ".join(
             f"{text} {version.metrics[key]:.4f}" for key, text in headline_metrics.items() if key in version.metrics
         )
-        serve = {True: "may serve", False: "failed a gate", None: ""}[version.may_serve]
+        serve = {"pass": "may serve", "fail": "failed a gate", "undecided": "undecided", "": ""}[version.answer]
+        if serve and version.answer != "pass" and "champion" in version.aliases:
+            serve += ", promoted anyway"
         say(
             f"{version.name} {version.version:<4} {', '.join(version.aliases):22} {version.created:%Y-%m-%d %H:%M}  "
-            f"{serve:14}{figures}{'' if version.present else '  (bundle folder gone; promote fetches it)'}"
+            f"{serve:32}{figures}{'' if version.present else '  (bundle folder gone; promote fetches it)'}"
         )
 
 
@@ -108,9 +111,12 @@ def promote(
     name: Name,
     version: Annotated[int | None, typer.Argument(help="the challenger if left out")] = None,
     alias: Annotated[str, typer.Option("--as", help="champion, challenger or shadow")] = "champion",
-    anyway: Annotated[bool, typer.Option("--anyway", help="even if it failed a gate")] = False,
+    anyway: Annotated[
+        bool, typer.Option("--anyway", help="even if it did not pass its gates; its card and the record say so")
+    ] = False,
+    because: Annotated[str, typer.Option(help="reason, for the card and the record")] = "by hand",
 ) -> None:
-    """Make a version the champion. Running servers load it within a second; one that failed a gate needs --anyway.
+    """Make a version the champion. Running servers load it within a second. Without a pass of all gates: --anyway.
 
     Example: refrain model promote orders_returned
     """
@@ -123,13 +129,13 @@ def promote(
     chosen = version or registry.challenger_of(home, name)
     decision = None if chosen is None else registry.decision_of(home, name, chosen)
     if alias == "champion" and decision is not None and not decision.may_serve and not anyway:
+        verb = "failed" if decision.answer == "fail" else "is undecided:"
         raise BundleError(
             expected=f"a version of {name} that passed its gates",
-            found=f"{chosen} failed {'; '.join(decision.reasons)}",
-            next_command=f"refrain model compare {name} {chosen}, or: promote {name} {chosen} --anyway",
+            found=f"{chosen} {verb} {'; '.join(decision.reasons)}",
+            next_command=f"refrain model compare {name} {chosen}, or: refrain model promote {name} {chosen} --anyway",
         )
-    reason = "by hand, although it failed a gate" if decision and not decision.may_serve else "by hand"
-    promoted = registry.promote(home, name, version, alias=alias, reason=reason)
+    promoted = registry.promote(home, name, version, alias=alias, reason=because)
     model, next_step = models().get(name), "materialize"
     if isinstance(model, FamilyModel) and model.forecast:
         next_step = "model forecast"
@@ -148,6 +154,20 @@ def rollback(name: Name) -> None:
     home = Home.from_env()
     before = registry.champion_of(home, name)
     say(f"{name} {registry.rollback(home, name)} is champion again, in place of {before}")
+
+
+def demote(
+    name: Name,
+    because: Annotated[str, typer.Option(help="reason, for the record of promotions")] = "by hand",
+) -> None:
+    """Take the champion down, so that no version serves. Running servers stop answering by it within a second.
+
+    Example: refrain model demote orders_returned --because "it learned from a leak"
+    """
+    from training import registry
+
+    demoted = registry.demote(Home.from_env(), name, reason=because)
+    say(f"{name} {demoted} is champion no more, and no version serves. Next: refrain model promote {name} VERSION")
 
 
 def _show_all(home: Home, chosen: list, again: bool, jobs: int) -> None:  # type: ignore[type-arg]

@@ -24,6 +24,9 @@ class Sample:
         features: ``view__feature`` → (n,) numbers with NaN, or objects with None for texts; vectors are left out.
         labels: (n,) labels, if they belong to these rows; else empty.
         kind: kind of the label.
+        times: (n,) microseconds as of which the features are; empty if unknown.
+        label_times: (n,) microseconds at which what the label says happened; empty if unknown.
+        horizon: microseconds after its time until the label of a row is known; None if labels do not depend on time.
         chosen: whether the model's declaration can leave features out by name; a missing feature is an error then.
 
     >>> sample = Sample.of(training_set("churn_v1", spine))                         # doctest: +SKIP
@@ -35,6 +38,9 @@ class Sample:
     labels: np.ndarray = field(default_factory=lambda: np.empty(0))
     kind: Literal["binary", "number"] = "binary"
     chosen: bool = False
+    times: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
+    label_times: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
+    horizon: int | None = None
 
     @classmethod
     def of(cls, pulled: TrainingSet, labels: np.ndarray | None = None, *, seed: int = 0) -> "Sample":

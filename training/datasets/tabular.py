@@ -14,6 +14,8 @@ from training.datasets.columns import to_numpy
 from training.datasets.point_in_time import training_set
 
 LABEL = "label"
+LABEL_TIME = "label_timestamp"
+"""Optional column of the rows: when what the label says happened."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,7 @@ class TabularSet:
         features: ``view__feature`` → (n,) float64 with NaN, or objects with None.
         labels: (n,) float64, NaN where missing.
         times: (n,) microseconds.
+        label_times: (n,) microseconds at which what the label says happened; empty if the rows do not say it.
         units: (n,) names of rows: their keys and time.
         clusters: (n,) cluster of each row.
         segments: division → (n,) texts.
@@ -36,6 +39,7 @@ class TabularSet:
     features: Mapping[str, np.ndarray]
     labels: np.ndarray
     times: np.ndarray
+    label_times: np.ndarray
     units: np.ndarray
     clusters: np.ndarray
     segments: Mapping[str, np.ndarray]
@@ -53,6 +57,7 @@ class TabularSet:
             features={name: values[row_numbers] for name, values in self.features.items()},
             labels=self.labels[row_numbers],
             times=self.times[row_numbers],
+            label_times=self.label_times[row_numbers] if len(self.label_times) else self.label_times,
             units=self.units[row_numbers],
             clusters=self.clusters[row_numbers],
             segments={name: values[row_numbers] for name, values in self.segments.items()},
@@ -76,7 +81,8 @@ class TabularSet:
         Args:
             home: the data folder.
             service: name of the feature service.
-            rows: the service's join keys, ``event_timestamp``, ``label`` and columns that divide rows.
+            rows: the service's join keys, ``event_timestamp``, ``label``, columns that divide rows, and optionally
+                ``label_timestamp``.
             cluster: column of the cluster.
             segments: columns of rows, or features, that rows are divided by.
             without: features, or whole views, that are left out.
@@ -84,7 +90,7 @@ class TabularSet:
             seed: seed of the sample.
 
         Raises:
-            InputError: there is no label.
+            InputError: there is no label, or it is no number.
         """
         if LABEL not in rows.columns:
             raise InputError(
@@ -92,6 +98,7 @@ class TabularSet:
                 found=f"{rows.columns}",
                 next_command=f"rename the label's column in the model's rows() to {LABEL!r}",
             )
+        _refuse_types(rows)
         if most is not None and rows.height > most:
             rows = rows.sample(most, seed=seed)
         spine = rows.sort("event_timestamp", *sorted(set(rows.columns) - {"event_timestamp"}))
@@ -116,8 +123,13 @@ class TabularSet:
         selected = [name for name in data.columns if "__" in name and not excluded & {name, name.partition("__")[0]}]
         lists = tuple(name for name in selected if data.schema[name].is_nested())
         names = [name for name in selected if name not in lists]
-        keys = [name for name in data.columns if "__" not in name and name not in (LABEL, "event_timestamp")]
+        keys = [
+            name for name in data.columns if "__" not in name and name not in (LABEL, LABEL_TIME, "event_timestamp")
+        ]
         times = data["event_timestamp"].dt.timestamp("us").to_numpy()
+        label_times = (
+            data[LABEL_TIME].dt.timestamp("us").to_numpy() if LABEL_TIME in data.columns else np.empty(0, np.int64)
+        )
         row_names = data.select(
             pl.concat_str([pl.col(key).cast(pl.String).fill_null("") for key in keys], separator="|")
         )
@@ -129,12 +141,30 @@ class TabularSet:
             {name: to_numpy(data[name]) for name in names},
             data[LABEL].cast(pl.Float64).fill_null(np.nan).to_numpy(),
             times,
+            label_times,
             units,
             _texts(data[cluster]),
             divisions,
             manifest,
             folder,
             lists,
+        )
+
+
+def _refuse_types(rows: pl.DataFrame) -> None:
+    """Raises an error for labels that are no numbers or booleans, and label times that are no times."""
+    label_type, time_type = rows.schema[LABEL], rows.schema.get(LABEL_TIME, pl.Datetime())
+    if not (label_type.is_numeric() or label_type in (pl.Boolean, pl.Null)):
+        raise InputError(
+            expected="labels that are numbers or booleans",
+            found=f"labels of type {label_type}",
+            next_command="cast the label in the model's rows(), such as (pl.col('answer') == 'yes').cast(pl.Int8)",
+        )
+    if not isinstance(time_type, pl.Datetime):
+        raise InputError(
+            expected=f"times in {LABEL_TIME}",
+            found=f"values of type {time_type}",
+            next_command=f"cast {LABEL_TIME} in the model's rows() to pl.Datetime",
         )
 
 

@@ -21,8 +21,13 @@ class Target(Protocol):
         """Deploys the champions. Returns what was done, in words."""
 
 
-def target(description: str | None, home: Home) -> Target | None:
+def target(description: str | None, home: Home, registry: str = "") -> Target | None:
     """Parses a target: ``local``, ``local:URL``, ``container:PATH``, ``kubernetes:PATH``, or None.
+
+    Args:
+        description: the target.
+        home: the data folder.
+        registry: registry of images, such as ``registry.example.org/music``; empty for none.
 
     Raises:
         InputError: it is none of them.
@@ -33,7 +38,7 @@ def target(description: str | None, home: Home) -> Target | None:
     if kind == "local":
         return Local(rest or None)
     if kind in ("container", "kubernetes") and rest:
-        return Container(Path(rest)) if kind == "container" else Kubernetes(Path(rest))
+        return Container(Path(rest), registry) if kind == "container" else Kubernetes(Path(rest), registry)
     raise InputError(
         expected="a deployment target: local, local:URL, container:PATH or kubernetes:PATH",
         found=repr(description),

@@ -1,54 +1,60 @@
-"""The build context of a container image: code, requirements, champions and the manifest that serving reads.
+"""The build context of a container image: code, its locked packages, champions and the manifest that serving reads.
 
-The image has models and manifest and no data of listeners; features come from the Redis in ``REFRAIN_REDIS``. Code and
-requirements are those of this process, from a working copy or from an installed package.
+The image has models and manifest and no data of listeners; features come from the Redis in ``REFRAIN_REDIS``. It runs
+as a user of its own and writes to ``WRITTEN`` and ``/tmp`` only, so that its root file system may be read-only. Code is
+that of this process, from a working copy or from an installed package; packages are those of ``LOCK``, by their hashes.
 """
 
+import hashlib
 import json
 import shutil
 import sys
-import tomllib
-from collections.abc import Iterable
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
-
-from packaging.requirements import Requirement
 
 from feature_repo.bundle import ALIASES, MANIFEST
 from feature_repo.errors import StoreError
-from feature_repo.home import IS_WORKING_COPY, REPOSITORY, Home
+from feature_repo.home import REPOSITORY, Home
 from feature_repo.project import FILE, PROJECT, Project
+from feature_repo.version import version
 from training.bundle import BACKGROUND, SAMPLE
 from training.validation.evidence import EVIDENCE
 
 PACKAGES = ("feature_repo", "transforms", "inference", "refrain")
 """The packages of a serving process; ``refrain`` has the names that the definitions of a project import."""
 EXTRAS = ("inference", "sound", "encoder", "oidc")
-"""The extras with which every route of a server answers."""
+"""The extras with which every route of a server answers; what they need is locked in ``LOCK``."""
+LOCK = Path(__file__).with_name("serving.lock")
+"""Every package of the image in one version, with the hashes of its files; ``make lock`` writes it."""
+USER = 10001
+"""Number of the user that the image runs as, and of its group."""
+WRITTEN = ("anomaly", "audit_log", "exposures", "impressions", "lookups", "predictions")
+"""Folders of the data folder that a server writes to; all else in the image stays as it is."""
+HOME = "/srv/refrain"
+"""The data folder in the image."""
+PORT = 8000
 DOCKERFILE = """\
-FROM python:{python}-slim
-RUN useradd --system --uid 10001 --create-home refrain
+ARG BASE=python:{python}-slim
+FROM ${{BASE}}
+LABEL org.opencontainers.image.title="Refrain" org.opencontainers.image.version="{version}"
 WORKDIR /app
-COPY requirements.txt ./
-RUN pip install --no-cache-dir -r requirements.txt
-COPY feature_repo feature_repo
-COPY transforms transforms
-COPY inference inference
-COPY refrain refrain
-{project}COPY --chown=10001 home /srv/refrain
-USER 10001
-ENV REFRAIN_HOME=/srv/refrain REFRAIN_TENANT={tenant}
-EXPOSE 8000
-HEALTHCHECK CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8000/health')"]
-CMD ["python", "-m", "inference", "serve", "--host", "0.0.0.0", "--port", "8000"]
+COPY requirements.lock ./
+RUN python -m pip install --no-cache-dir --require-hashes --only-binary :all: --requirement requirements.lock
+{packages}
+RUN python -m compileall -q .
+{project}COPY home {home}
+RUN mkdir -p {security} {written} && chown {user}:{user} {written}
+VOLUME {volumes}
+USER {user}:{user}
+ENV REFRAIN_HOME={home} REFRAIN_TENANT={tenant} PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+EXPOSE {port}
+HEALTHCHECK CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:{port}/live')"]
+CMD ["python", "-m", "inference", "serve", "--host", "0.0.0.0", "--port", "{port}"]
 """
 _COPY_PROJECT = f"""\
 COPY project /srv/project
 ENV {PROJECT}=/srv/project
 """
-_IMAGE = {"sys_platform": "linux", "platform_system": "Linux", "os_name": "posix"}
-"""What markers of requirements see in the image, wherever its folder is written."""
 
 
 @dataclass(frozen=True)
@@ -57,9 +63,11 @@ class Container:
 
     Attributes:
         folder: folder to write; an existing one is replaced.
+        registry: where the image will be pushed to, such as ``registry.example.org/music``; empty for nowhere.
     """
 
     folder: Path
+    registry: str = ""
 
     def deploy(self, home: Home, champions: dict[str, str]) -> str:
         """Writes the folder atomically.
@@ -68,7 +76,26 @@ class Container:
             StoreError: no model is promoted, or no definitions are applied.
         """
         build_context(home, champions, self.folder)
-        return f"docker build -t refrain '{self.folder}'"
+        return build_command(self.folder, self.registry)
+
+
+def build_command(folder: Path, registry: str) -> str:
+    """Returns the command that builds the image of a context, and pushes it if there is a registry."""
+    name = image_name(folder, registry)
+    return f"docker build -t {name} '{folder}'" + (f" && docker push {name}" if registry else "")
+
+
+def image_name(folder: Path, registry: str = "") -> str:
+    """Returns registry, name and tag of the image of a context.
+
+    The tag is a digest of every file: other code, packages, definitions or champions are another image, and the same
+    context has the same name on every machine.
+    """
+    digest = hashlib.sha256()
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        content = hashlib.sha256(path.read_bytes()).hexdigest()
+        digest.update(f"{path.relative_to(folder).as_posix()}\0{content}\n".encode())
+    return f"{registry.rstrip('/')}/refrain:{digest.hexdigest()[:12]}".lstrip("/")
 
 
 def build_context(home: Home, champions: dict[str, str], folder: Path) -> None:
@@ -84,22 +111,24 @@ def build_context(home: Home, champions: dict[str, str], folder: Path) -> None:
     ignored = shutil.ignore_patterns("__pycache__", "*.pyc")
     for package in PACKAGES:
         shutil.copytree(REPOSITORY / package, partial / package, ignore=ignored)
-    (partial / "requirements.txt").write_text("".join(f"{line}\n" for line in requirements()))
+    shutil.copy2(LOCK, partial / "requirements.lock")
+    metadata = partial / f"refrain-{version()}.dist-info" / "METADATA"  # the version, as an installed package says it
+    metadata.parent.mkdir()
+    metadata.write_text(f"Metadata-Version: 2.1\nName: refrain\nVersion: {version()}\n")
     if home.project_folder is not None:
         _copy_project(home.project_folder, partial / "project")
     image_home = Home(partial / "home", home.tenant)
     image_home.ensure()
     shutil.copy2(home.manifest, image_home.manifest)
     for name, aliases in champions.items():
-        version = str(json.loads(aliases)["champion"])
+        champion = str(json.loads(aliases)["champion"])
         bundles = image_home.bundles(name)
-        shutil.copytree(home.bundles(name) / version, bundles / version)
-        _remove_listener_data(bundles / version)
+        shutil.copytree(home.bundles(name) / champion, bundles / champion)
+        _remove_listener_data(bundles / champion)
         (bundles / ALIASES).write_text(aliases)
-    python = f"{sys.version_info.major}.{sys.version_info.minor}"
-    project = "" if home.project_folder is None else _COPY_PROJECT
-    (partial / "Dockerfile").write_text(DOCKERFILE.format(tenant=home.tenant, python=python, project=project))
+    (partial / "Dockerfile").write_text(_dockerfile(home, metadata.parent.name))
     (partial / ".dockerignore").write_text("**/__pycache__\n")
+    _make_readable(partial)
     old = folder.with_name(f".{folder.name}.old")
     shutil.rmtree(old, ignore_errors=True)
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -109,37 +138,28 @@ def build_context(home: Home, champions: dict[str, str], folder: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def requirements(extras: Iterable[str] = EXTRAS) -> list[str]:
-    """Returns what extras of Refrain need, sorted; in the version that is installed here, where one is.
-
-    >>> [line for line in requirements(["oidc"]) if line.startswith("pyjwt")]  # doctest: +SKIP
-    ['pyjwt[crypto]==2.10.1']
-    """
-    if IS_WORKING_COPY:
-        declared = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-        groups = [declared["dependencies"], *(declared["optional-dependencies"][extra] for extra in extras)]
-        lines = [line for group in groups for line in group]
-    else:
-        lines = metadata.requires("refrain") or []
-    parsed = [Requirement(line) for line in lines]
-    needed = [one for one in parsed if _is_needed(one, ["", *extras])]
-    return sorted({_pinned(one) for one in needed})
-
-
-def _is_needed(requirement: Requirement, extras: Iterable[str]) -> bool:
-    marker = requirement.marker
-    return marker is None or any(marker.evaluate({**_IMAGE, "extra": extra}) for extra in extras)
+def _dockerfile(home: Home, metadata: str) -> str:
+    written = [f"{HOME}/{name}" for name in WRITTEN]
+    return DOCKERFILE.format(
+        python=f"{sys.version_info.major}.{sys.version_info.minor}",
+        version=version(),
+        # one COPY of several folders would copy what is in them
+        packages="\n".join(f"COPY {name} {name}" for name in (*PACKAGES, metadata)),
+        project="" if home.project_folder is None else _COPY_PROJECT,
+        home=HOME,
+        security=f"{HOME}/security",
+        written=" ".join(written),
+        volumes=json.dumps(written),
+        user=USER,
+        tenant=home.tenant,
+        port=PORT,
+    )
 
 
-def _pinned(requirement: Requirement) -> str:
-    """Returns a requirement without its marker, with the version that is installed here if there is one that fits."""
-    extras = f"[{','.join(sorted(requirement.extras))}]" if requirement.extras else ""
-    try:
-        version = metadata.version(requirement.name)
-    except metadata.PackageNotFoundError:
-        version = ""
-    specifier = f"=={version}" if version and requirement.specifier.contains(version) else str(requirement.specifier)
-    return f"{requirement.name}{extras}{specifier}"
+def _make_readable(folder: Path) -> None:
+    """Lets the user of the image read what the owner of a data folder kept for themselves."""
+    for path in [folder, *folder.rglob("*")]:
+        path.chmod(0o755 if path.is_dir() else 0o644)
 
 
 def _copy_project(source: Path, target: Path) -> None:

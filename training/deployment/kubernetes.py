@@ -1,16 +1,15 @@
 """Kubernetes manifests beside the build context: a rolling deployment that is ready before the old pods stop."""
 
-import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from feature_repo.home import Home
-from training.deployment.container import build_context
+from training.deployment.container import HOME, PORT, USER, WRITTEN, build_command, build_context, image_name
 
-PORT = 8000
-USER = 10001
+BEFORE_STOP, DRAIN, MARGIN = 5, 30, 10
+"""Seconds: the pod leaves the endpoints, then its requests are answered, then there is some time to end."""
 
 
 @dataclass(frozen=True)
@@ -19,9 +18,11 @@ class Kubernetes:
 
     Attributes:
         folder: folder to write: ``image`` to build, ``manifests`` to apply.
+        registry: where the cluster pulls the image from, such as ``registry.example.org/music``; empty for nowhere.
     """
 
     folder: Path
+    registry: str = ""
 
     def deploy(self, home: Home, champions: dict[str, str]) -> str:
         """Writes the build context and the manifests.
@@ -32,19 +33,13 @@ class Kubernetes:
         build_context(home, champions, self.folder / "image")
         manifest_folder = self.folder / "manifests"
         manifest_folder.mkdir(parents=True, exist_ok=True)
-        for manifest in manifests(home.tenant, champions):
+        for manifest in manifests(home.tenant, image_name(self.folder / "image", self.registry)):
             # JSON is valid YAML, so kubectl reads it
             (manifest_folder / f"{manifest['kind'].lower()}.json").write_text(json.dumps(manifest, indent=1) + "\n")
-        tag = image(champions)
-        return f"docker build -t {tag} '{self.folder / 'image'}' && kubectl apply -f '{manifest_folder}'"
+        return f"{build_command(self.folder / 'image', self.registry)} && kubectl apply -f '{manifest_folder}'"
 
 
-def image(champions: dict[str, str]) -> str:
-    """Returns name and tag of the image; the same champions give the same tag."""
-    return f"refrain:{hashlib.sha256(json.dumps(champions, sort_keys=True).encode()).hexdigest()[:12]}"
-
-
-def manifests(tenant: str, champions: dict[str, str], replicas: int = 2) -> list[dict[str, Any]]:
+def manifests(tenant: str, image: str, replicas: int = 2) -> list[dict[str, Any]]:
     """Makes deployment, service, disruption budget and autoscaler of the serving processes.
 
     Two secrets must exist: ``<name>`` with the address of Redis as ``redis``, and ``<name>-keys`` with the file of
@@ -52,34 +47,43 @@ def manifests(tenant: str, champions: dict[str, str], replicas: int = 2) -> list
 
     Args:
         tenant: name of the tenant.
-        champions: model → aliases; the image's tag follows from them.
+        image: name and tag of the image.
         replicas: smallest number of serving processes.
     """
     name = f"refrain-{tenant.replace('_', '-')}"
     labels = {"app.kubernetes.io/name": "refrain", "app.kubernetes.io/instance": name}
     metadata = {"name": name, "labels": labels}
-    probe = {"httpGet": {"path": "/health", "port": "http"}, "periodSeconds": 5}
+    live = {"httpGet": {"path": "/live", "port": "http"}, "periodSeconds": 5, "timeoutSeconds": 2}
+    ready = {"httpGet": {"path": "/ready", "port": "http"}, "periodSeconds": 5, "timeoutSeconds": 5}
     container = {
         "name": "serve",
-        "image": image(champions),
+        "image": image,
         "ports": [{"name": "http", "containerPort": PORT}],
         "env": [
             {"name": "REFRAIN_TENANT", "value": tenant},
             {"name": "REFRAIN_REDIS", "valueFrom": {"secretKeyRef": {"name": name, "key": "redis"}}},
         ],
-        "volumeMounts": [{"name": "keys", "mountPath": "/srv/refrain/security", "readOnly": True}],
-        "startupProbe": {**probe, "failureThreshold": 30},
-        "readinessProbe": probe,
-        "livenessProbe": {**probe, "periodSeconds": 15},
+        "volumeMounts": [
+            {"name": "keys", "mountPath": f"{HOME}/security", "readOnly": True},
+            {"name": "tmp", "mountPath": "/tmp"},
+            *({"name": "written", "mountPath": f"{HOME}/{name}", "subPath": name} for name in WRITTEN),
+        ],
+        "startupProbe": {**live, "periodSeconds": 2, "failureThreshold": 60},
+        # without their store pods still recommend, from their bundles: they stay for a minute
+        "readinessProbe": {**ready, "failureThreshold": 12},
+        "livenessProbe": {**live, "periodSeconds": 15},
         "resources": {"requests": {"cpu": "500m", "memory": "256Mi"}, "limits": {"memory": "1Gi"}},
         "securityContext": {
             "runAsNonRoot": True,
             "runAsUser": USER,
+            "runAsGroup": USER,
             "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
             "capabilities": {"drop": ["ALL"]},
+            "seccompProfile": {"type": "RuntimeDefault"},
         },
         # the pod leaves the endpoints before it stops listening
-        "lifecycle": {"preStop": {"exec": {"command": ["sleep", "5"]}}},
+        "lifecycle": {"preStop": {"exec": {"command": ["sleep", str(BEFORE_STOP)]}}},
     }
     return [
         {
@@ -94,8 +98,14 @@ def manifests(tenant: str, champions: dict[str, str], replicas: int = 2) -> list
                     "metadata": {"labels": labels},
                     "spec": {
                         "containers": [container],
-                        "volumes": [{"name": "keys", "secret": {"secretName": f"{name}-keys"}}],
-                        "terminationGracePeriodSeconds": 30,
+                        "volumes": [
+                            {"name": "keys", "secret": {"secretName": f"{name}-keys"}},
+                            {"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}},
+                            {"name": "written", "emptyDir": {}},
+                        ],
+                        "automountServiceAccountToken": False,
+                        "securityContext": {"fsGroup": USER},
+                        "terminationGracePeriodSeconds": BEFORE_STOP + DRAIN + MARGIN,
                     },
                 },
             },

@@ -3,7 +3,7 @@
 Inverse propensity scoring (Horvitz, Thompson 1952), self-normalised (Swaminathan, Joachims: The Self-Normalized
 Estimator for Counterfactual Learning, NeurIPS 2015) and doubly robust (Dudík, Langford, Li: Doubly Robust Policy
 Evaluation and Learning, ICML 2011). Standard errors use the normal approximation; that of the ratio the delta
-method.
+method. With a small effective sample the normal approximation says nothing, so an estimate is refused.
 """
 
 from dataclasses import dataclass
@@ -15,6 +15,10 @@ from feature_repo.errors import InputError
 
 if TYPE_CHECKING:
     import polars as pl
+
+
+FEWEST_EFFECTIVE = 100
+"""Effective sample size below which an estimate is refused: a few heavy impressions decide it."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,7 @@ class Estimate:
 
     Attributes:
         value: mean reward of an impression under the evaluated policy.
-        interval: half width of its 95 % interval.
+        interval: half width of its 95 % interval; NaN if the estimate is refused.
         effective: effective sample size (Kish): n if the two policies are the same, less the more they differ.
     """
 
@@ -63,10 +67,17 @@ class Estimate:
     interval: float
     effective: float
 
+    @property
+    def refusal(self) -> str:
+        """Why the estimate is not to be used; empty if it may be."""
+        if self.effective >= FEWEST_EFFECTIVE:
+            return ""
+        return f"refused: an effective sample of {self.effective:,.0f}, at least {FEWEST_EFFECTIVE} are needed"
+
 
 def on_policy(rewards: np.ndarray) -> Estimate:
     """Computes the plain mean of the rewards that a policy earned itself."""
-    return Estimate(float(rewards.mean()), _interval(rewards), float(len(rewards)))
+    return _estimate(float(rewards.mean()), rewards, np.ones(len(rewards)))
 
 
 def ips(log: Impressions, policy: np.ndarray, *, largest: float = np.inf) -> Estimate:
@@ -79,7 +90,7 @@ def ips(log: Impressions, policy: np.ndarray, *, largest: float = np.inf) -> Est
     """
     weights = np.minimum(policy / log.propensity, largest)
     terms = weights * log.reward
-    return Estimate(float(terms.mean()), _interval(terms), _effective(weights))
+    return _estimate(float(terms.mean()), terms, weights)
 
 
 def snips(log: Impressions, policy: np.ndarray) -> Estimate:
@@ -87,7 +98,7 @@ def snips(log: Impressions, policy: np.ndarray) -> Estimate:
     weights = policy / log.propensity
     value = float((weights * log.reward).sum() / weights.sum()) if weights.sum() else float("nan")
     terms = weights * (log.reward - value) / weights.mean() if weights.sum() else weights
-    return Estimate(value, _interval(terms), _effective(weights))
+    return _estimate(value, terms, weights)
 
 
 def doubly_robust(
@@ -103,7 +114,7 @@ def doubly_robust(
     """
     weights = policy / log.propensity
     terms = expected_rewards + weights * (log.reward - shown_rewards)
-    return Estimate(float(terms.mean()), _interval(terms), _effective(weights))
+    return _estimate(float(terms.mean()), terms, weights)
 
 
 def cross_fitted_rewards(
@@ -151,8 +162,12 @@ def by_exploration(slots: "pl.DataFrame") -> dict[str, Estimate]:
     return estimates
 
 
-def _interval(terms: np.ndarray) -> float:
-    return float(1.96 * terms.std(ddof=1) / np.sqrt(len(terms))) if len(terms) > 1 else float("nan")
+def _estimate(value: float, terms: np.ndarray, weights: np.ndarray) -> Estimate:
+    """Returns the estimate of (n,) terms; its interval is NaN if the effective sample is too small."""
+    effective = _effective(weights)
+    is_known = len(terms) > 1 and effective >= FEWEST_EFFECTIVE
+    half = float(1.96 * terms.std(ddof=1) / np.sqrt(len(terms))) if is_known else float("nan")
+    return Estimate(value, half, effective)
 
 
 def _effective(weights: np.ndarray) -> float:

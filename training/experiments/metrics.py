@@ -25,7 +25,7 @@ from transforms.raw.read import scan
 SERVICE = "experiment_metrics_v1"
 DAYS = 7
 _MISSING_IS_MISSING = ("skip_rate", "satisfaction")
-"""Metrics that stay missing for listeners without a value; for all other metrics a missing value means 0."""
+"""Metrics that stay missing for listeners without a value; of all other metrics a missing value afterwards means 0."""
 
 
 @dataclass(frozen=True)
@@ -107,19 +107,25 @@ def _features(
     values: dict[str, dict[str, np.ndarray]] = {}
     before: dict[str, dict[str, np.ndarray]] = {}
     for metric, feature in features.items():
-        numbers = [_filled(metric, frame[feature]) for frame in (after, earlier)]
+        # before, no row means that nothing is known of a new listener; afterwards, that nothing was done
+        numbers = [
+            _filled(metric, frame[feature], is_missing_kept=frame is earlier or metric in _MISSING_IS_MISSING)
+            for frame in (after, earlier)
+        ]
         has_value = ~np.isnan(numbers[0])
         values[metric] = {name: numbers[0][has_value & (arm == name)] for name in arms}
         before[metric] = {name: numbers[1][has_value & (arm == name)] for name in arms}
     return values, before
 
 
-def _filled(metric: str, column: pl.Series) -> np.ndarray:
+def _filled(metric: str, column: pl.Series, *, is_missing_kept: bool) -> np.ndarray:
     numbers = column.cast(pl.Float64)
-    if metric not in _MISSING_IS_MISSING:
+    if not is_missing_kept:
         numbers = numbers.fill_null(0.0)
     filled = numbers.fill_null(np.nan).to_numpy()
-    return (filled > 0).astype(float) if metric in ("retention", "conversion") else filled
+    if metric not in ("retention", "conversion"):
+        return filled
+    return np.where(np.isnan(filled), np.nan, (filled > 0).astype(float))
 
 
 def _click_through(

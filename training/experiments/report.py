@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from feature_repo.home import Home
-from training.experiments.analysis import Analysis, Comparison
+from training.experiments.analysis import ALPHA, Analysis, Comparison
 from training.experiments.fixed import Effect
+from training.experiments.segments import SegmentEffects
 from transforms.pure import svg
 
 
@@ -30,6 +31,9 @@ def lines(analysis: Analysis) -> Iterator[str]:
             f"{effect.relative:+9.1%}  {interval:22}{row.p_adjusted:9.2g}  {row.verdict}"
             + (f" ({row.role})" if row.role else "")
         )
+    for arm, effects in analysis.segments.items():
+        shares = ", ".join(f"{name} {effect.difference:+.4g}" for name, effect in effects.effects.items())
+        yield f"{experiment.metric} of {arm} by listeners: {shares}; {_differ(effects)}"
     if analysis.needed is not None:
         yield f"to find a change of 2 % of {experiment.metric}: {analysis.needed:,} listeners in each arm"
     yield analysis.verdict
@@ -84,11 +88,32 @@ def page(analysis: Analysis) -> str:
             ],
             numbers=(2, 4),
         ),
-        "<p class=note>Welch's test on one number a listener, CUPED where something was known before, Holm over the "
-        "arms of a metric, Fieller's interval of the relative change. A guardrail is kept where the interval leaves "
-        "out changes for the worse beyond its margin.</p>",
+        *_segment_tables(analysis),
+        "<p class=note>Welch's test on one number a listener, who is the unit that was randomized, so that repeated "
+        "answers of one listener do not count as independent; a ratio is linearised by the delta method. CUPED where "
+        "something was known before. Holm over the arms of the metric that decides; all other metrics but guardrails "
+        "are corrected together (Benjamini and Hochberg). Fieller's interval of the relative change. Guardrails are "
+        "judged by an interval that is valid at any time: kept where it leaves out changes for the worse beyond the "
+        "margin.</p>",
     ]
     return svg.page(f"Experiment {experiment.name}", "".join(body))
+
+
+def _segment_tables(analysis: Analysis) -> Iterator[str]:
+    if analysis.segments:
+        yield f"<h2>By listeners</h2><p>Of {svg.escape(analysis.experiment.metric)}, by what was known before.</p>"
+    for arm, effects in analysis.segments.items():
+        rows = [
+            [name, f"{effect.difference:+.4g}", f"{effect.low:+.4g} to {effect.high:+.4g}"]
+            for name, effect in effects.effects.items()
+        ]
+        yield svg.table([f"listeners, {arm}", "difference", "95 %"], rows, numbers=(1,))
+        yield f"<p>{_differ(effects)}</p>"
+
+
+def _differ(effects: SegmentEffects) -> str:
+    verdict = "the effects differ" if effects.p_value < ALPHA else "no difference between them was found"
+    return f"{verdict} (Cochran's Q, p {effects.p_value:.2g})"
 
 
 def _relative(row: Comparison) -> tuple[float, float, float]:

@@ -43,8 +43,12 @@ class Gates:
     Attributes:
         margin: tolerated loss against the champion, as a share of the champion's figure, at the lower end of the 95 %
             interval of the difference; on average the version may not be worse.
-        baseline: name of the baseline that the version must beat on average; None means each measured baseline.
-        ties: whether a tie with the baseline is enough, as where both find everything.
+        plain: plain model that is measured beside the version → margin, as a share of the plain model's figure. The
+            version must surely not be worse than it by more than the margin. A margin of 0 asks for more: surely
+            better, or the plain model itself is what serves. Every other measured baseline must surely be beaten.
+        required: baselines that must have been measured.
+        fewest: fewest clusters of test units that can decide anything; with fewer the gates are undecided.
+        near_perfect: why a near-perfect test is to be believed; empty if it is suspicious.
         leak: limit for a single feature: above this area under the ROC curve (or correlation of ranks) the feature
             counts as a copy of the label.
         missing: maximum share of a training set's rows without a value of a feature.
@@ -54,8 +58,10 @@ class Gates:
     """
 
     margin: float = 0.05
-    baseline: str | None = None
-    ties: bool = False
+    plain: Mapping[str, float] = field(default_factory=lambda: {"linear": 0.05})
+    required: tuple[str, ...] = ()
+    fewest: int = 20
+    near_perfect: str = ""
     leak: float = 0.98
     missing: float = 0.95
     calibration: float | None = 0.1

@@ -6,7 +6,7 @@ last rows, beside baselines. It then fits the served model to all rows, and regi
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -26,11 +26,11 @@ from training.datasets.tabular import TabularSet
 from training.estimators import LEARNERS, Fitted
 from training.estimators import learner as find_learner
 from training.estimators.base import Kind
-from training.evaluate.probabilities import probability_metrics
 from training.golden import golden
 from training.models.base import Fresh, Model
 from training.models.result import TrainedResult, table
 from training.models.served import NATIVE, ONNX, ServedTabular
+from training.models.tabular_evidence import FitLabels, measure
 from training.models.tabular_problem import TabularProblem, losses
 from training.registry import register
 from training.validation import training_data
@@ -51,8 +51,8 @@ class TabularModel(Model):
     """The declaration of a tabular model.
 
     Attributes:
-        rows: function that reads all labelled rows: keys of the service, ``event_timestamp``, ``label``, and columns of
-            cluster and segments.
+        rows: function that reads all labelled rows: keys of the service, ``event_timestamp``, ``label``, columns of
+            cluster and segments, and optionally ``label_timestamp``: when what the label says happened.
         kind: kind of the label: ``binary`` for 0 and 1, ``number`` for any number.
         cluster: column of the entity whose rows belong together, such as the listener.
         horizon: time from a row until its label is known; None if labels do not depend on time, so that the test is
@@ -262,14 +262,20 @@ class TabularModel(Model):
         layout = Layout.fit(train.features)
         fitted = self.fit(train, layout, learner, learner_parameters)
         clock.lap("fit")
-        evidence, metrics = self._measure(train, test, layout, fitted, learner)
+        evidence, metrics = self._measure(train, test, layout, fitted, learner, learner_parameters)
+        note = ""
+        if not parameters and learner != "linear" and evidence.figure("linear").mean < evidence.figure().mean:
+            note = f" A linear model was better than {learner} on the test, and serves."
+            learner, learner_parameters = self.choice({"learner": "linear"})
+            fitted = self.fit(train, layout, learner, learner_parameters)
+            evidence, metrics = self._measure(train, test, layout, fitted, learner, learner_parameters)
         clock.lap("test")
         served_model = self.fit(rows, layout, learner, learner_parameters)
         files = self._files(served_model, fitted, rows, test, layout, learner)
         later = "later ones" if self.horizon is not None else f"of other {self.cluster}s"
         about = (
             f"{self.about} {len(train):,} rows to learn from, {len(test):,} {later} asked about, by {learner}; what "
-            f"serves was fitted to all {len(rows):,}.{_note(rows.lists)}"
+            f"serves was fitted to all {len(rows):,}.{note}{_note(rows.lists)}"
         )
         version = self._register(home, rows, files, about, layout, learner, learner_parameters, evidence, metrics)
         clock.lap("registration")
@@ -279,34 +285,36 @@ class TabularModel(Model):
         """Return a sample of the training set, for its validation."""
         positions = drawn(len(rows), LOOKED_AT, self.seed)
         features = {name: rows.features[name][positions] for name in layout.names}
-        return Sample(rows.pulled, features, rows.labels[positions], self.kind, chosen=True)
+        drawn_rows = rows.take(positions)
+        return Sample(
+            rows.pulled,
+            features,
+            drawn_rows.labels,
+            self.kind,
+            chosen=True,
+            times=drawn_rows.times,
+            label_times=drawn_rows.label_times,
+            horizon=None if self.horizon is None else _microseconds(self.horizon),
+        )
 
     def _measure(
-        self, train: TabularSet, test: TabularSet, layout: Layout, fitted: Fitted, learner: str
+        self,
+        train: TabularSet,
+        test: TabularSet,
+        layout: Layout,
+        fitted: Fitted,
+        learner: str,
+        learner_parameters: Mapping[str, Any],
     ) -> tuple[Evidence, dict[str, dict[str, float]]]:
         """Return the evidence of the test by row, and the figures of the model and its baselines."""
-        inputs = layout.matrix(test.features)
-        constant = float(train.labels.mean() if self.kind == "binary" else np.median(train.labels))
-        answers = {MODEL_KEY: fitted.predict(inputs), "constant": np.full(len(test), constant)}
-        if learner != "linear":
-            answers["linear"] = self.fit(train, layout, "linear", {}).predict(inputs)
-        evidence = Evidence.of(
-            self.metric,
-            test.units,
-            {
-                method: losses(self.kind, answers_of_method, test.labels)
-                for method, answers_of_method in answers.items()
-            },
-            clusters=test.clusters,
-            segments=test.segments,
-            outcome=test.labels if self.kind == "binary" else None,
-            chance=answers[MODEL_KEY] if self.kind == "binary" else None,
-        )
-        measure = _probability_figures if self.kind == "binary" else _number_figures
-        return evidence, {
-            self.name if method == MODEL_KEY else method: measure(test.labels, answers_of_method)
-            for method, answers_of_method in answers.items()
-        }
+
+        def fitting(name: str, parameters: Mapping[str, Any]) -> FitLabels:
+            return lambda rows, labels: self.fit(replace(rows, labels=labels), layout, name, parameters)
+
+        fit_linear = None if learner == "linear" else fitting("linear", {})
+        fit_model = fitting(learner, learner_parameters)
+        evidence, figures = measure(self.kind, train, test, layout, fitted, fit_model, fit_linear, seed=self.seed)
+        return evidence, {self.name if method == MODEL_KEY else method: values for method, values in figures.items()}
 
     def _files(
         self, served_model: Fitted, fitted: Fitted, rows: TabularSet, test: TabularSet, layout: Layout, learner: str
@@ -390,18 +398,3 @@ def _note(lists: Sequence[str]) -> str:
 
 def _microseconds(span: timedelta) -> int:
     return span // timedelta(microseconds=1)
-
-
-def _probability_figures(labels: np.ndarray, answers: np.ndarray) -> dict[str, float]:
-    metrics = asdict(probability_metrics(labels, answers))
-    return {name: float(metrics[name]) for name in ("log_loss", "roc_auc", "average_precision", "calibration_error")}
-
-
-def _number_figures(labels: np.ndarray, answers: np.ndarray) -> dict[str, float]:
-    error = answers - labels
-    spread = float(((labels - labels.mean()) ** 2).sum())
-    return {
-        "mae": float(np.abs(error).mean()),
-        "rmse": float(np.sqrt((error**2).mean())),
-        "r_squared": 1 - float((error**2).sum()) / spread if spread else float("nan"),
-    }

@@ -18,6 +18,7 @@ from feature_repo.home import IS_WORKING_COPY, REPOSITORY, Home
 from feature_repo.project import PROJECT
 from training import registry
 from training.deployment import Target, target
+from training.deployment.container import PACKAGES
 from training.mlflow_paths import ARTIFACTS
 from training.models.base import FamilyModel, Model
 from training.models.find import select
@@ -62,6 +63,7 @@ class MLPipeline:
         deployment_target: ``local`` for the servers on this data folder, ``container:PATH`` or ``kubernetes:PATH`` for
             a folder to build and apply, or None.
         models: names, families or ``all``.
+        image_registry: registry of images for the last two targets, such as ``registry.example.org/music``.
 
     >>> pipeline = MLPipeline(data_source="simulate", deployment_target="local")
     >>> pipeline.run(experiment_name="nightly", auto_deploy=True, monitoring_enabled=True)  # doctest: +SKIP
@@ -72,6 +74,7 @@ class MLPipeline:
     model_registry: str | None = None
     deployment_target: str | None = "local"
     models: Sequence[str] = field(default=("all",))
+    image_registry: str = ""
 
     def run(
         self,
@@ -100,7 +103,7 @@ class MLPipeline:
         home = self._home()
         chosen = {model.name: model for name in self.models for model in select(name, home)}
         models_to_train = in_order(list(chosen.values()))
-        deploy_target = target(self.deployment_target, home)
+        deploy_target = target(self.deployment_target, home, self.image_registry)
         stages = Stages(home, again=again, say=say)
         total = 5 + len(models_to_train)
 
@@ -225,7 +228,8 @@ class MLPipeline:
             model.name in champions for model in all_models if isinstance(model, FamilyModel) and model.forecast
         )
         calls = [*([("model", "forecast")] if has_forecasts else []), ("materialize",)]
-        sources, day = code(("feature_repo",)) + project_code(home), str(clock.now().date())
+        sources = code((*PACKAGES, "training/deployment")) + project_code(home)
+        day = str(clock.now().date())
         stage_key = key(champions=champions, tables=tables, target=str(deploy_target), code=sources, day=day)
 
         def work() -> str:

@@ -18,7 +18,8 @@ from feature_repo.store import open_store
 from training.models import find
 from training.models.base import Model
 from training.pipeline.digests import Digests, code, key, newest_event, project_code, rows
-from training.registry import CHALLENGER, RUN, challenger_of, decide_again, promote, trained_with
+from training.registered_files import RUN
+from training.registry import CHALLENGER, challenger_of, decide_again, promote, trained_with
 from training.threads import one_thread_each
 from training.validation.bootstrap import Interval
 from training.validation.gates import Decision

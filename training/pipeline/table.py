@@ -33,5 +33,5 @@ def _cells(outcome: Outcome) -> tuple[str, ...]:
         f"{best[1].signed} {best[0]}" if best else "",
         "as before" if outcome.cached else f"{outcome.seconds:.1f}",
         "" if outcome.cached else f"{outcome.pull:.1f}",
-        "yes" if outcome.decision and outcome.decision.may_serve else "no",
+        {"pass": "yes", "fail": "no", "undecided": "undecided"}[outcome.decision.answer] if outcome.decision else "no",
     )

@@ -17,6 +17,8 @@ EVIDENCE = "evidence.npz"
 """File name in a bundle."""
 MODEL_KEY = "model"
 """Name of the model's own figures in ``values``."""
+PERMUTED = "permuted_labels"
+"""Name of the figures of a fit on permuted labels: the floor, which holds what is reached without learning anything."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,8 @@ class Evidence:
         segments: name of a division, such as ``plan`` → (n,) segment of each unit; empty for unknown.
         outcome: (n,) 0 or 1 for a model that predicts a chance; else empty.
         chance: (n,) predicted chances; else empty.
+        familiar: (n,) what of a unit the model has learned from: ``copy`` for the same features, ``entity`` for the
+            same entity, empty for neither. Empty if it is not known of any unit.
     """
 
     metric: str
@@ -42,6 +46,7 @@ class Evidence:
     segments: Mapping[str, np.ndarray] = field(default_factory=dict)
     outcome: np.ndarray = field(default_factory=lambda: np.empty(0))
     chance: np.ndarray = field(default_factory=lambda: np.empty(0))
+    familiar: np.ndarray = field(default_factory=lambda: np.empty(0, "U1"))
 
     @classmethod
     def of(
@@ -55,6 +60,7 @@ class Evidence:
         segments: Mapping[str, Sequence[object] | np.ndarray] | None = None,
         outcome: np.ndarray | None = None,
         chance: np.ndarray | None = None,
+        familiar: np.ndarray | None = None,
     ) -> "Evidence":
         """Makes evidence from plain names and numbers. Names, which may identify people, are stored as digests."""
         return cls(
@@ -66,6 +72,7 @@ class Evidence:
             {name: _texts(names) for name, names in (segments or {}).items()},
             np.empty(0) if outcome is None else np.asarray(outcome, np.float64),
             np.empty(0) if chance is None else np.asarray(chance, np.float64),
+            np.empty(0, "U1") if familiar is None else np.asarray(familiar, np.str_),
         )
 
     @classmethod
@@ -76,13 +83,14 @@ class Evidence:
         chances: Mapping[str, np.ndarray],
         *,
         clusters: Sequence[object] | np.ndarray = (),
+        familiar: np.ndarray | None = None,
     ) -> "Evidence":
         """Makes evidence of the log loss of chances (n, k) of classes (n,), by model, for n texts."""
         losses = {
             model_name: -np.log(np.clip(chance[np.arange(len(truth)), truth], 1e-7, 1.0))
             for model_name, chance in chances.items()
         }
-        return cls.of("log_loss", texts, losses, clusters=clusters)
+        return cls.of("log_loss", texts, losses, clusters=clusters, familiar=familiar)
 
     @property
     def grouped(self) -> np.ndarray:
@@ -91,16 +99,24 @@ class Evidence:
 
     @property
     def baselines(self) -> list[str]:
-        """Names of all baselines."""
-        return [model_name for model_name in self.values if model_name != MODEL_KEY]
+        """Names of all baselines; a fit on permuted labels is none."""
+        return [model_name for model_name in self.values if model_name not in (MODEL_KEY, PERMUTED)]
 
     def figure(self, model_name: str = MODEL_KEY) -> Interval:
         """Computes the mean over the units, with its interval."""
         return interval(self.values[model_name], self.grouped)
 
-    def gain(self, other: str) -> Interval:
-        """Computes how much better the model is than a baseline: positive is better, whatever the direction."""
-        return interval(self._sign * (self.values[MODEL_KEY] - self.values[other]), self.grouped)
+    def gain(self, other: str, *, of: str = MODEL_KEY, units: np.ndarray | None = None) -> Interval:
+        """Computes how much better the model is than a baseline: positive is better, whatever the direction.
+
+        Args:
+            other: name of the baseline.
+            of: name of what is compared with it.
+            units: (n,) mask of the units that count; all if None.
+        """
+        with np.errstate(invalid="ignore", over="ignore"):  # infinite figures have no difference
+            gains, grouped = self._sign * (self.values[of] - self.values[other]), self.grouped
+        return interval(gains, grouped) if units is None else interval(gains[units], grouped[units])
 
     def gain_over(self, champion: "Evidence") -> Interval | None:
         """Computes how much better the model is than another version on shared units; None if there are none."""
@@ -133,6 +149,7 @@ class Evidence:
             "clusters": self.clusters,
             "outcome": self.outcome,
             "chance": self.chance,
+            "familiar": self.familiar,
             **{f"values/{model_name}": values for model_name, values in self.values.items()},
             **{f"segments/{name}": values for name, values in self.segments.items()},
         }
@@ -156,6 +173,7 @@ class Evidence:
             parts["segments"],
             arrays["outcome"],
             arrays["chance"],
+            arrays.get("familiar", np.empty(0, "U1")),  # not in evidence of earlier versions
         )
 
 
@@ -170,6 +188,7 @@ def combine(parts: Sequence[Evidence]) -> Evidence | None:
         np.concatenate([part.units for part in parts]),
         {model_name: np.concatenate([part.values[model_name] for part in parts]) for model_name in first.values},
         np.concatenate([part.grouped for part in parts]),
+        familiar=np.concatenate([part.familiar for part in parts]),
     )
 
 

@@ -1,46 +1,26 @@
 """The decision whether a version may serve: every gate that was checked, and its result in words."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+import numpy as np
 
 from training.evaluate.probabilities import calibration_error
 from training.models.base import Gates
+from training.validation.baselines import compare_with_baselines, compare_with_permuted, figures_are_known
+from training.validation.bootstrap import Interval
+from training.validation.check import Check
+from training.validation.comparison import in_words, non_inferiority
 from training.validation.evidence import Evidence
+from training.validation.suspicions import check_familiar_units, near_perfect
 
+DRAWS = 30
+"""Number of outcomes that are drawn from the chances, to see how far off they are by chance."""
 FEWEST = 30
 """Fewest test units that two versions must share to be compared on them."""
-
-
-@dataclass(frozen=True)
-class Check:
-    """The result of one gate.
-
-    Attributes:
-        name: name of the gate.
-        passed: whether the version passes.
-        summary: the result in words.
-        binding: whether a failure keeps the version from serving; otherwise it is only a note.
-        of_data: whether the gate is about the training set alone, and so the same for every champion.
-    """
-
-    name: str
-    passed: bool
-    summary: str
-    binding: bool = True
-    of_data: bool = False
-
-    @property
-    def verdict(self) -> str:
-        """``passed``, ``FAILED``, or ``note`` if the gate is not binding."""
-        return "passed" if self.passed else "FAILED" if self.binding else "note"
-
-
-def _check(content: dict[str, Any]) -> Check:
-    """Returns a check as JSON has it; earlier decisions call the summary ``told``."""
-    return Check(**{"summary" if key == "told" else key: value for key, value in content.items()})
 
 
 @dataclass(frozen=True)
@@ -50,26 +30,38 @@ class Decision:
     Attributes:
         checks: results of all gates.
         champion: version that it was compared with; 0 if there was none.
+        gates: the limits; None in earlier decisions.
     """
 
     checks: tuple[Check, ...]
     champion: int = 0
+    gates: Gates | None = None
 
     @property
     def may_serve(self) -> bool:
-        """Whether no binding gate failed."""
+        """Whether every binding gate passed."""
         return all(check.passed for check in self.checks if check.binding)
 
     @property
+    def answer(self) -> Literal["pass", "fail", "undecided"]:
+        """The answer of all gates: ``undecided`` if none failed and the evidence is too small for one of them."""
+        if self.may_serve:
+            return "pass"
+        is_failure = any(check.verdict == "FAILED" for check in self.checks)
+        return "fail" if is_failure else "undecided"
+
+    @property
     def reasons(self) -> list[str]:
-        """Reasons of a refusal: the binding gates that failed."""
+        """Reasons of a refusal: the binding gates that did not pass."""
         return [f"{check.name}: {check.summary}" for check in self.checks if check.binding and not check.passed]
 
     def to_json(self) -> str:
         """Returns the decision as JSON, as stored in the bundle."""
         content = {
             "may_serve": self.may_serve,
+            "answer": self.answer,
             "champion": self.champion,
+            "gates": None if self.gates is None else asdict(self.gates),
             "checks": [asdict(check) for check in self.checks],
         }
         return json.dumps(content, indent=1) + "\n"
@@ -79,9 +71,14 @@ class Decision:
         """Reads a decision; None if there is none."""
         try:
             content = json.loads(path.read_text())
-            return cls(tuple(_check(check) for check in content["checks"]), int(content["champion"]))
+            checks = tuple(Check.from_json(check) for check in content["checks"])
+            return cls(checks, int(content["champion"]), _gates(content.get("gates")))
         except (OSError, ValueError, KeyError, TypeError):
             return None
+
+
+def _gates(content: Mapping[str, Any] | None) -> Gates | None:
+    return None if content is None else Gates(**{**content, "required": tuple(content["required"])})
 
 
 def decide(
@@ -102,55 +99,57 @@ def decide(
         data: checks of the training sets.
     """
     if evidence is None:
-        return Decision((*data, Check("measured", False, "it has no test evidence")), version)
-    checks = [*data, _better_than_baseline(evidence, gates), _simpler(evidence)]
+        unmeasured = Check("measured", False, "it has no test evidence", undecided=True)
+        return Decision((*data, unmeasured), version, gates)
+    checks = [
+        *data,
+        figures_are_known(evidence),
+        *compare_with_baselines(evidence, gates),
+        *compare_with_permuted(evidence, gates),
+        near_perfect(evidence, gates),
+        *check_familiar_units(evidence, gates),
+    ]
     if version:
         checks.append(_no_worse_than_champion(evidence, champion, version, gates))
     if gates.calibration is not None and len(evidence.chance):
-        error = calibration_error(evidence.outcome, evidence.chance)
-        checks.append(
-            Check(
-                "calibration", error <= gates.calibration, f"chances are off by {error:.3f}, limit {gates.calibration}"
-            )
-        )
+        checks.append(_calibration(evidence, gates.calibration))
     checks.extend(_segments(evidence, gates))
-    return Decision(tuple(checks), version)
+    return Decision(tuple(checks), version, gates)
 
 
-def _better_than_baseline(evidence: Evidence, gates: Gates) -> Check:
-    names = [gates.baseline] if gates.baseline in evidence.values else evidence.baselines
-    gains = {baseline: evidence.gain(baseline) for baseline in names if baseline}
-    if not gains:
-        return Check("baseline", True, "there is none", binding=False)
-    message = "; ".join(f"{gain.signed} better than {baseline}" for baseline, gain in gains.items())
-    passed = any(gain.mean > 0 or (gates.ties and gain.mean == 0) for gain in gains.values())
-    return Check("baseline", passed, message)
-
-
-def _simpler(evidence: Evidence) -> Check:
-    """Notes the baselines that are surely better. Not binding: they call for a person, or a search."""
-    ahead = [
-        f"{baseline} ({gain.signed})" for baseline in evidence.baselines if (gain := evidence.gain(baseline)).high < 0
-    ]
-    message = f"surely better than it: {', '.join(ahead)}" if ahead else "no baseline is surely better"
-    return Check("simpler models", not ahead, message, binding=False)
+def _calibration(evidence: Evidence, limit: float) -> Check:
+    """Checks the distance of chances and frequencies, less the distance that chance alone makes in so few units."""
+    error = calibration_error(evidence.outcome, evidence.chance)
+    rng = np.random.default_rng(0)
+    drawn = [(rng.random(len(evidence.chance)) < evidence.chance).astype(float) for _ in range(DRAWS)]
+    by_chance = float(np.mean([calibration_error(outcome, evidence.chance) for outcome in drawn]))
+    message = f"chances are off by {error:.3f}, {by_chance:.3f} of it by chance; limit {limit} beyond that"
+    return Check("calibration", error - by_chance <= limit, message)
 
 
 def _no_worse_than_champion(evidence: Evidence, champion: Evidence | None, version: int, gates: Gates) -> Check:
-    name = "champion"
+    """Compares with the champion on the units that both tests share; on all units of both if they share too few."""
+    name, other = "champion", f"version {version}"
     if champion is None or champion.metric != evidence.metric:
         return Check(name, True, f"version {version} has no test evidence to compare with", binding=False)
-    champion_figure = champion.figure()
-    allowed = gates.margin * abs(champion_figure.mean)
+    allowed = gates.margin * abs(champion.figure().mean)
     gain = evidence.gain_over(champion)
-    if gain is not None and gain.units >= FEWEST:
-        message = f"{gain.signed} better than version {version} on the {gain.units:,} units that both tests share"
-        return Check(name, gain.mean >= 0 and gain.low >= -allowed, f"{message}; limit {-allowed:.4f}")
-    figure = evidence.figure()
+    where = "the units that both tests share"
+    if gain is None or gain.units < FEWEST:
+        gain, where = _difference(evidence, champion), "other units"
+    outcome = "fail" if gain.mean < 0 else non_inferiority(gain, allowed, 2)
+    message = f"{in_words(gain, other)}, on {where} ({gain.units:,}); limit {-allowed:.4f}"
+    return Check(name, outcome == "pass", message, undecided=outcome == "undecided")
+
+
+def _difference(evidence: Evidence, champion: Evidence) -> Interval:
+    """Returns the difference of two means of different units, whose errors are independent."""
+    figure, other = evidence.figure(), champion.figure()
     sign = 1 if evidence.higher_is_better else -1
-    difference = sign * (figure.mean - champion_figure.mean)
-    message = f"{difference:+.4f} better than version {version}, on other units: {figure} beside {champion_figure}"
-    return Check(name, difference >= 0, message)
+    difference = sign * (figure.mean - other.mean)
+    half = float(np.hypot(figure.high - figure.low, other.high - other.low)) / 2
+    clusters = min(figure.clusters, other.clusters)
+    return Interval(difference, difference - half, difference + half, min(figure.units, other.units), clusters)
 
 
 def _segments(evidence: Evidence, gates: Gates) -> list[Check]:

@@ -12,7 +12,8 @@ from feature_repo.errors import InputError
 from training.datasets.sample import Sample
 from training.estimators.base import Kind
 from training.models.base import Gates
-from training.validation.gates import Check
+from training.validation.check import Check
+from training.validation.leaks import check_leaks, missing_rows
 from transforms.pure.drift import VERDICTS, compare
 
 FEWEST = 50
@@ -76,7 +77,7 @@ def refuse_empty(name: str, features: Mapping[str, np.ndarray]) -> None:
     Raises:
         InputError: at least one feature has no values.
     """
-    empty = [feature for feature, values in features.items() if not (~_missing(values)).any()]
+    empty = [feature for feature, values in features.items() if not (~missing_rows(values)).any()]
     if empty:
         raise InputError(
             expected=f"values of {', '.join(empty)} in the training set of {name}",
@@ -96,7 +97,11 @@ def _views_or_features(empty: list[str], features: Mapping[str, np.ndarray]) -> 
 
 
 def check_training_sets(
-    samples: Sequence[Sample], gates: Gates, previous: Mapping[str, Mapping[str, np.ndarray]] | None = None
+    samples: Sequence[Sample],
+    gates: Gates,
+    previous: Mapping[str, Mapping[str, np.ndarray]] | None = None,
+    *,
+    searches_joint: bool = True,
 ) -> list[Check]:
     """Checks a model's training sets for leaks, missing values and drift.
 
@@ -104,79 +109,23 @@ def check_training_sets(
         samples: one sample of each training set.
         gates: thresholds of the model.
         previous: service → feature → values of the champion's training sets; None if there is no champion.
+        searches_joint: whether to search for features that tell the label together, which takes a fit.
     """
-    checks = []
+    checks: list[Check] = []
     for sample in samples:
         suffix = f" of {sample.service}" if len(samples) > 1 else ""
-        if len(sample.labels):
-            checks.append(_leak(f"leak{suffix}", sample, gates))
+        checks += check_leaks(sample, gates, suffix, searches_joint=searches_joint)
         checks.append(_missing_values(f"missing values{suffix}", sample, gates))
         if previous is not None and sample.service in previous:
             checks.append(_drift(f"drift{suffix}", sample.features, previous[sample.service]))
     return checks
 
 
-def _leak(name: str, sample: Sample, gates: Gates) -> Check:
-    scores = {
-        feature: label_association(values, sample.labels, sample.kind) for feature, values in sample.features.items()
-    }
-    leaks = [f"{feature} ({score:.3f})" for feature, score in scores.items() if score > gates.leak]
-    best = max(scores, key=lambda feature: scores[feature], default=None)
-    strongest = "there is no feature" if best is None else f"strongest single feature: {best}, {scores[best]:.3f}"
-    message = f"single features that predict the label: {', '.join(leaks)}" if leaks else strongest
-    return Check(name, not leaks, message, of_data=True)
-
-
 def _missing_values(name: str, sample: Sample, gates: Gates) -> Check:
-    shares = {feature: float(_missing(values).mean()) for feature, values in sample.features.items() if len(values)}
+    shares = {feature: float(missing_rows(values).mean()) for feature, values in sample.features.items() if len(values)}
     missing = [f"{feature} in {share:.1%}" for feature, share in shares.items() if share > gates.missing]
     message = ", ".join(missing) or f"no feature is missing in over {gates.missing:.0%}"
     return Check(name, not missing, message, binding=sample.chosen, of_data=True)
-
-
-def label_association(values: np.ndarray, labels: np.ndarray, kind: Kind) -> float:
-    """Measures how well one feature alone orders the labels: 0.5 or 0 for not at all, 1 for perfectly.
-
-    The direction does not matter. The measure is the area under the ROC curve for ``binary``, and the rank correlation
-    for ``number``. A text counts as the mean label of its category. Only rows with a value count; if fewer than a tenth
-    have one, the result is 0.
-    """
-    from scipy.stats import rankdata
-
-    known_rows = ~_missing(values)
-    if known_rows.sum() < max(20, len(values) / 10):
-        return 0.0
-    known_labels = labels[known_rows]
-    numeric_values = (
-        _mean_label_of_category(values[known_rows], known_labels)
-        if values.dtype == object
-        else values[known_rows].astype(float)
-    )
-    if len(np.unique(numeric_values)) < 2 or len(np.unique(known_labels)) < 2:
-        return 0.0
-    ranks = rankdata(numeric_values)
-    if kind == "binary":
-        is_positive = known_labels > 0
-        positive, negative = int(is_positive.sum()), int((~is_positive).sum())
-        area = (ranks[is_positive].sum() - positive * (positive + 1) / 2) / (positive * negative)
-        return float(max(area, 1 - area))
-    return float(abs(np.corrcoef(ranks, rankdata(known_labels))[0, 1]))
-
-
-def _mean_label_of_category(values: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Replaces each text by the mean label of its category in the other half of the rows.
-
-    So no row sees its own label.
-    """
-    category = np.unique(values.astype(str), return_inverse=True)[1]
-    mean_labels, half = np.empty(len(labels)), np.arange(len(labels)) % 2
-    for fold in (0, 1):
-        other_half = half != fold
-        total = np.bincount(category[other_half], weights=labels[other_half], minlength=category.max() + 1)
-        count = np.bincount(category[other_half], minlength=category.max() + 1)
-        mean = np.where(count > 0, total / np.maximum(count, 1), labels[other_half].mean())
-        mean_labels[~other_half] = mean[category[~other_half]]
-    return mean_labels
 
 
 def _drift(name: str, features: Mapping[str, np.ndarray], previous: Mapping[str, np.ndarray]) -> Check:
@@ -198,16 +147,15 @@ def find_drift(previous: Mapping[str, np.ndarray], now: Mapping[str, np.ndarray]
     return reasons
 
 
-def _none_if_missing(values: np.ndarray) -> list[object]:
+def _none_ifmissing_rows(values: np.ndarray) -> list[object]:
     """Lists values with None where one is missing: NaN, or the empty text that stands for it in a bundle."""
     if values.dtype.kind in "OU":
         return [value or None for value in values.tolist()]
     return [None if np.isnan(value) else float(value) for value in values]
 
 
-def _missing(values: np.ndarray) -> np.ndarray:
-    if values.ndim > 1:
-        return np.isnan(values).all(axis=1) if values.shape[1] else np.ones(len(values), bool)
-    if values.dtype == object:
-        return np.array([value is None for value in values.tolist()], bool)
-    return np.isnan(values.astype(float))
+def _none_if_missing(values: np.ndarray) -> list[object]:
+    """Lists values with None where one is missing: NaN, or the empty text that stands for it in a bundle."""
+    if values.dtype.kind in "OU":
+        return [value or None for value in values.tolist()]
+    return [None if np.isnan(value) else float(value) for value in values]

@@ -53,15 +53,16 @@ def events_schema(sources: Mapping[str, EventSource]) -> dict[str, Any]:
     }
 
 
+Action = Literal["click", "like", "dislike", "hide", "rate", "subscribe", "cancel", "purchase", "unlike", "undislike"]
+
+
 class Act(BaseModel):
     """One act of a listener."""
 
     model_config = ConfigDict(extra="forbid")
 
     user_id: EventId
-    action: Literal[
-        "click", "like", "dislike", "hide", "rate", "subscribe", "cancel", "purchase", "unlike", "undislike"
-    ]
+    action: Action
     track_id: EventId | None = None
     answer_id: EventId | None = Field(default=None, description="answer_id of the recommendation that the act is about")
     rating: int | None = Field(default=None, ge=1, le=5, strict=True)

@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from inference.api.schemas.common import MOST_TOGETHER, Identifier, Problem, RequestContext
+from inference.recommend.request import Strategy
 
 
 class RecommendationRequest(BaseModel):
@@ -29,6 +30,12 @@ class RecommendationRequest(BaseModel):
     )
     pick_artists: list[Identifier] = Field(default_factory=list, max_length=100)
     pick_genres: list[Identifier] = Field(default_factory=list, max_length=100, examples=[["jazz"]])
+    strategy: Strategy | None = Field(
+        default=None,
+        examples=["again"],
+        description="which of the models answers: `again` with tracks to hear again, `forgotten` with favourites of "
+        "long ago, the others with tracks not heard before; chosen by what is known of the listener if left out",
+    )
     most_by_artist: int | None = Field(
         default=None,
         ge=1,

@@ -257,5 +257,5 @@ def test_detecting_is_safe_between_threads() -> None:
                 lambda name: detector.detect(normal_observations(40, name)), [f"h{number}" for number in range(12)]
             )
         )
-    assert len(detector._metric_detectors["series"].detector) == 24
+    assert len(detector._memory.metric_detectors["series"].detector) == 24
     assert time.monotonic() > 0

@@ -17,6 +17,7 @@ from feature_repo.errors import InputError
 from feature_repo.home import REPOSITORY
 from inference.anomaly import file, page
 from inference.anomaly.detector import AnomalyDetector
+from inference.anomaly.notice_times import NoticeTimes
 from inference.anomaly.observation import IncidentReport, Observation
 from inference.anomaly.sinks import MAX_PENDING, Alerts, FileSink, WebhookSink, sink_of
 
@@ -50,6 +51,19 @@ def test_an_incident_is_told_once_and_again_after_an_hour(tmp_path: Path) -> Non
         ("security", "h@1", "new"),
         ("system", "h@1", "going on"),
     ]
+
+
+def test_processes_do_not_repeat_each_other(tmp_path: Path) -> None:
+    clock, path, shared = Clock(), tmp_path / "alerts.jsonl", tmp_path / "anomaly" / "notices.json"
+    processes = [Alerts([FileSink(path)], clock=clock, times=NoticeTimes(shared)) for _ in range(2)]
+    assert [process.add("system", [incident(1)]) for process in processes] == [1, 0]
+    clock.now = 3_601
+    assert [process.add("system", [incident(1)]) for process in reversed(processes)] == [1, 0]
+    shared.write_text("damaged")
+    assert processes[0].add("system", [incident(1), incident(2)]) == 1  # by what it knows itself
+    shared.unlink()
+    shared.mkdir()
+    assert [processes[0].add("system", [incident(number)]) for number in (2, 3)] == [0, 1]
 
 
 def test_what_a_name_holds_stays_on_its_line(tmp_path: Path) -> None:

@@ -142,11 +142,26 @@ def test_a_key_is_asked_for_once_and_kept_from_scripts(own_world: Home) -> None:
         cookie = response.headers["set-cookie"].lower()
         assert "httponly" in cookie
         assert "samesite=strict" in cookie
+        assert "secure" not in cookie  # over http a browser would not send it back
+        assert key_text not in response.headers["set-cookie"]
+        assert key_text[12:].lower() not in cookie
+        token = client.cookies["refrain_session"]
         assert client.get("/").status_code == 200
         assert client.get("/console/recommend", params={"user": "u000007"}).status_code == 200
+        assert client.post("/console/logout").headers["location"] == "/console/login"
+        client.cookies.set("refrain_session", token)  # a copy of the cookie is worth nothing after signing out
+        assert client.get("/").status_code == 303
+        client.cookies.clear()
+        assert client.post("/console/login", data={"key": key_text}).status_code == 303
+        assert client.get("/").status_code == 200
         ring.revoke(key.id)
         time.sleep(1.1)
         assert client.get("/").status_code == 303
+        client.cookies.set("refrain_session", sender_key_text)  # a key in the cookie is no session
+        assert client.get("/v1/models").status_code == 401
+    with TestClient(create_app(home=own_world), base_url="https://testserver", follow_redirects=False) as client:
+        response = client.post("/console/login", data={"key": ring.create("other", ["predict"])[0]})
+        assert "secure" in response.headers["set-cookie"].lower()
 
 
 def test_without_the_online_store_the_page_says_so(

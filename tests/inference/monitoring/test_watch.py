@@ -1,7 +1,10 @@
 """Monitoring: drift is reported only where it exists, quality joins late labels, and failures do not stop serving."""
 
 import json
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,6 +17,7 @@ import yaml
 from fastapi.testclient import TestClient
 from typer.testing import CliRunner
 
+from feature_repo import clock
 from feature_repo.home import REPOSITORY, Home
 from inference.__main__ import app as command
 from inference.api.app import create_app
@@ -21,6 +25,7 @@ from inference.features import OnlineFeatures
 from inference.monitoring import background_log, report
 from inference.monitoring.lookups import LookupLog
 from inference.monitoring.predictions import PredictionLog
+from inference.monitoring.process_metrics import forget_ended_processes
 from inference.monitoring.watch import watch
 from tests import worlds
 from transforms.raw.read import scan
@@ -80,6 +85,10 @@ def test_too_little_says_nothing(tmp_path: Path) -> None:
     assert "too few to compare" in "\n".join(report.lines(monitoring))
     empty = watch(Home(tmp_path / "other"), now=NOW)
     assert (empty.answers, empty.services, empty.quality) == ([], [], [])
+    assert "too little was logged to compare (texts: 30 rows with 0 before them" in monitoring.gaps[0]
+    assert "no answer and no lookup was logged in 1 days" in empty.gaps[0]
+    assert "the online store does not answer" in empty.gaps[1]
+    assert "Nothing drifted" not in report.page(empty)
     assert "None were logged" in report.page(empty)
 
 
@@ -154,17 +163,69 @@ def test_the_commands(tmp_path: Path) -> None:
     assert repeated.exit_code == 1
 
 
+def test_nothing_logged_and_stale_features_are_failures(
+    in_world: Home, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Nothing is green for lack of data: not without a log, and not on features that nobody refreshed."""
+    arguments = ["monitor", "report", "--html", str(tmp_path / "page.html")]
+    monitoring = watch(in_world)
+    assert monitoring.stale == []
+    assert len(monitoring.gaps) == 1
+    result = CliRunner().invoke(command, [*arguments, "--fail"])
+    assert result.exit_code == 1
+    assert "UNKNOWN  no answer and no lookup was logged" in result.output
+    assert CliRunner().invoke(command, arguments).exit_code == 0
+    monkeypatch.setenv("REFRAIN_NOW", (clock.now() + timedelta(days=287)).isoformat())
+    stale = CliRunner().invoke(command, [*arguments, "--fail"])
+    assert "LOOK  features are stale; age of the newest event" in stale.output
+    assert "(28" in stale.output
+    assert "track_catalogue" not in stale.output
+    tolerant = CliRunner().invoke(command, [*arguments, "--stale-after", "9999"])
+    assert "features are stale" not in tolerant.output
+
+
+def test_counters_are_there_before_the_first_event(in_world: Home) -> None:
+    """An increase compares two samples: a series that begins with the first event hides it."""
+    with TestClient(create_app(home=in_world)) as client:
+        text = client.get("/metrics").text
+    for sample in (
+        'refrain_swaps_total{outcome="refused",serves="recommendations"}',
+        'refrain_http_failures_total{cause="store"}',
+        'refrain_log_left_out_total{log="acts"}',
+        'refrain_refusals_total{reason="quota"}',
+        'refrain_stream_events_total{outcome="refused"}',
+    ):
+        assert f"{sample} 0.0\n" in text, sample
+    assert re.search(r"process_resident_memory_bytes\{pid=\"\d+\"\} [1-9]", text)
+
+
+def test_a_model_that_was_never_promoted_is_no_failure(in_world: Home) -> None:
+    with TestClient(create_app("unknown", in_world)) as client:
+        assert client.post("/v1/recommendations", json={"user_id": "u000007"}).status_code == 503
+        text = client.get("/metrics").text
+    assert 'refrain_http_failures_total{cause="not promoted"} 1.0' in text
+    assert 'refrain_http_failures_total{cause="model"} 0.0' in text
+
+
+def test_gauges_of_ended_processes_disappear(tmp_path: Path) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    for name in (f"gauge_livemax_{ended.pid}.db", f"gauge_livemax_{os.getpid()}.db", f"counter_{ended.pid}.db"):
+        (tmp_path / name).touch()
+    forget_ended_processes(tmp_path)
+    assert {file.name for file in tmp_path.iterdir()} == {
+        f"gauge_livemax_{os.getpid()}.db",
+        f"counter_{ended.pid}.db",
+    }
+
+
 def test_a_full_disk_costs_lines_and_not_answers(in_world: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REFRAIN_LOG_PREDICTIONS", "1")
 
-    open_file = Path.open
+    def full(path: Path, line: bytes) -> None:
+        raise OSError(28, "No space left on device", str(path))
 
-    def open_on_full_disk(self: Path, mode: str = "r", *arguments: Any, **options: Any) -> Any:
-        if "a" in mode:
-            raise OSError(28, "No space left on device", str(self))
-        return open_file(self, mode, *arguments, **options)
-
-    monkeypatch.setattr(Path, "open", open_on_full_disk)
+    monkeypatch.setattr(background_log, "append_line", full)
     with TestClient(create_app(home=in_world)) as client:
         for _ in range(5):
             assert client.post("/v1/recommendations", json={"user_id": "u000007"}).status_code == 200

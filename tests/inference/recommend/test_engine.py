@@ -32,6 +32,7 @@ from inference.features import OnlineFeatures
 from inference.recommend.answer import Answer
 from inference.recommend.engine import SOURCES_OF
 from inference.recommend.request import RequestOptions
+from inference.recommend.rights import MAX_AGE_S
 from tests.oracles.reasons import PlaysOracle
 from training.registry import CHAMPION, versions
 from transforms import feature_tables
@@ -423,12 +424,12 @@ def test_redis_gone_in_the_middle_is_told_and_answered(
 
     for lookup, note in (
         (engine._rankers["hybrid"].features, "ordered without features"),
-        (engine._rights.features, "rights and explicit tracks were not checked"),
+        (engine._rights.features, "rights are those of up to"),
         (engine._listener, "so that nothing is known"),
     ):
         with monkeypatch.context() as patch:
             patch.setattr(lookup, "get", unavailable)
-            engine._rights._checked_at[:] = -np.inf  # the cached rights are out of date
+            engine._rights.read_at -= MAX_AGE_S  # the rights are looked up again
             answer = engine.recommend("u000007", count=6)
             assert len(set(track_ids(answer))) == 6
             assert note in str(answer.note)
@@ -497,6 +498,7 @@ def test_without_any_store_every_model_answers_after_one_question(
     in_world: Home, monkeypatch: pytest.MonkeyPatch, model: type[RecommendationEngine]
 ) -> None:
     engine = model.load("recommendation", in_world)
+    assert engine._rights.refresh()
     services: list[str] = []
 
     def unavailable(self: OnlineFeatures, *arguments: Any, **options: Any) -> Any:
@@ -507,6 +509,9 @@ def test_without_any_store_every_model_answers_after_one_question(
     answer = engine.recommend("u000007", count=7)
     assert len(set(track_ids(answer))) == 7
     assert "the online store does not answer" in str(answer.note)
+    assert (
+        "rights are those of up to" in str(answer.note) or engine._rights.read_at.min() > time.monotonic() - MAX_AGE_S
+    )
     assert services == ["listener_v1"]
 
 

@@ -5,6 +5,7 @@ import csv
 import io
 import json
 import os
+import stat
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +21,9 @@ from inference.__main__ import app as command
 from inference.api import body as bodies
 from inference.api import places
 from inference.api.access import ANYBODY, OPEN, RULES, role_of
+from inference.api.acts import request_fields
 from inference.api.app import create_app
+from inference.monitoring import background_log
 from inference.security.audit import MAX_REFUSALS_PER_SECOND, AuditLog, acts, cell
 from inference.security.caller import ROLES, Limits
 from inference.security.keys import KeyRing
@@ -44,14 +47,17 @@ def _close_access(client: TestClient) -> None:
     client.app.state.access._closed = True  # type: ignore[attr-defined]
 
 
+OPEN_PATHS = ("/health", "/live", "/ready", "/console/login", "/console/style.css")
+
+
 def test_every_route_asks_for_what_it_should(client: TestClient) -> None:
     """A route that matches no rule needs a key, and must be on this list: a new route needs a decision."""
-    routes_for_any_key = {"/v1/models", "/metrics", "/", "/openapi.json", "/docs", "/redoc", "/docs/oauth2-redirect"}
+    routes_for_any_key = {"/v1/models", "/", "/openapi.json", "/docs", "/redoc", "/docs/oauth2-redirect"}
     for route in client.app.routes:  # type: ignore[attr-defined]
         path = route.path
         role = role_of("POST" if isinstance(route, APIRoute) and "POST" in route.methods else "GET", path)
         assert role != ANYBODY or path in routes_for_any_key or path == "/v1/experiments", path
-        assert role != OPEN or path in ("/health", "/console/login", "/console/style.css"), path
+        assert role != OPEN or path in OPEN_PATHS, path
     assert {role for _, _, role in RULES} - {OPEN, ANYBODY} == set(ROLES)
 
 
@@ -112,6 +118,17 @@ def test_a_role_opens_its_routes_alone(client: TestClient, own_world: Home) -> N
             assert status != 401
 
 
+def test_a_scraper_reads_the_metrics_and_nothing_else(client: TestClient, own_world: Home) -> None:
+    scraper, others = _key_headers(own_world, "metrics"), _key_headers(own_world, *set(ROLES) - {"metrics"})
+    _close_access(client)
+    assert client.get("/metrics", headers=scraper).status_code == 200
+    assert client.get("/metrics", headers=others).status_code == 403
+    for path in ("/v1/models", "/v1/experiments", "/docs", "/openapi.json", "/"):
+        assert client.get(path, headers=scraper).status_code == 403, path
+        assert client.get(path, headers=others).status_code == 200, path
+    assert client.post("/v1/recommendations", json=REQUEST, headers=scraper).status_code == 403
+
+
 def test_all_that_is_refused_looks_alike_and_is_written_down(client: TestClient, own_world: Home) -> None:
     ring = KeyRing(own_world)
     revoked, key = ring.create("old", ["predict"])
@@ -145,7 +162,7 @@ def test_a_rate_and_a_quota(client: TestClient, own_world: Home) -> None:
     responses = [client.post("/v1/recommendations", json=REQUEST, headers=quota_headers) for _ in range(3)]
     assert [response.status_code for response in responses] == [200, 200, 429]
     assert "daily quota" in responses[-1].json()["detail"]
-    metrics = client.get("/metrics", headers=_key_headers(own_world, "predict")).text
+    metrics = client.get("/metrics", headers=_key_headers(own_world, "metrics")).text
     assert 'refrain_refusals_total{reason="rate"} 2.0' in metrics
     assert 'refrain_refusals_total{reason="quota"} 1.0' in metrics
 
@@ -158,6 +175,59 @@ def test_reads_of_features_and_acts_of_administrators_are_written_down(client: T
     logged_acts = [act["act"] for act in acts(own_world)]
     assert logged_acts == ["features", "administer"]
     assert [act["request_id"] for act in acts(own_world)][1] == "mine"
+    read = next(acts(own_world))
+    assert (read["service"], read["rows"], read["keys"]) == ("listener_v1", 1, {"user_id": ["u000007"]})
+    assert read["path"] == "/v1/features/listener_v1"
+    assert {stat.S_IMODE(file.stat().st_mode) for file in own_world.audit_log.rglob("*.jsonl")} == {0o600}
+
+
+def test_an_act_that_cannot_be_written_is_counted_shown_and_refused_where_that_is_asked_for(
+    own_world: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a full disk an audit log loses acts, and says so; a required one refuses them."""
+
+    def full(path: Path, line: bytes) -> None:
+        raise OSError(28, "No space left on device", str(path))
+
+    path, body = "/v1/features/listener_v1", {"keys": {"user_id": ["u000007"]}}
+    headers = _key_headers(own_world, "read_features", "metrics", "administer")
+    monkeypatch.setattr(background_log, "append_line", full)
+    with TestClient(create_app(home=own_world)) as client:
+        assert client.get("/health").json()["lost_acts"] == 0
+        assert client.post(path, json=body, headers=headers).status_code == 200
+        client.app.state.access.audit.flush()  # type: ignore[attr-defined]
+        assert client.get("/health").json()["lost_acts"] == 1
+        assert 'refrain_log_left_out_total{log="acts"} 1.0' in client.get("/metrics", headers=headers).text
+    monkeypatch.setenv("REFRAIN_AUDIT", "required")
+    with TestClient(create_app(home=own_world)) as client:
+        for url, content in ((path, body), ("/v1/experiments/none/stop", {"reason": "x"})):
+            response = client.post(url, json=content, headers=headers)
+            assert (response.status_code, "No space left" in response.json()["detail"]) == (503, True)
+        assert client.get("/health").json()["lost_acts"] == 2
+        monkeypatch.undo()
+        assert client.post(path, json=body, headers=headers).status_code == 200
+        assert [act["act"] for act in acts(own_world)] == ["features"]  # written before it was answered
+    monkeypatch.setenv("REFRAIN_AUDIT", "yes")
+    with pytest.raises(InputError):
+        AuditLog.from_env(own_world)
+
+
+def test_a_line_that_does_not_fit_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file, write = tmp_path / "lines", os.write
+    background_log.append_line(file, b"one")
+    monkeypatch.setattr(os, "write", lambda handle, content: write(handle, content[:2]))
+    with pytest.raises(OSError, match="No space left"):
+        background_log.append_line(file, b"two")
+    monkeypatch.undo()
+    background_log.append_line(file, b"three")
+    assert file.read_bytes() == b"one\nthree\n"
+
+
+def test_only_addresses_are_written_down_as_addresses(client: TestClient, own_world: Home) -> None:
+    """What a trusted proxy passes on is any text of its caller."""
+    scope = {"client": ("=cmd()|forged", 0), "method": "GET", "path": "/"}
+    assert request_fields(scope, "r")["address"] == ""
+    assert request_fields({**scope, "client": ("2001:db8::7", 1)}, "r")["address"] == "2001:db8::7"
 
 
 def test_no_line_break_of_a_caller_makes_a_line(client: TestClient, own_world: Home) -> None:

@@ -122,6 +122,8 @@ def test_texts_and_sounds(client: Client, tmp_path: Path) -> None:
 
 def test_operation_and_experiments(client: Client) -> None:
     assert client.check_health() == answers.Health("ok", "recommendation:1")
+    assert client.check_live() == answers.Liveness("live")
+    assert client.check_ready().models["recommendation"] == "recommendation:1"
     assert {model.serves: model.versions for model in client.list_models()}["recommendations"] == {
         "recommendation": "recommendation:1"
     }
@@ -249,6 +251,8 @@ RESPONSES: dict[Any, Any] = {
     answers.Experiments: experiments_schemas.ExperimentsResponse,
     answers.Experiment: experiments_schemas.ExperimentOut,
     answers.Health: models_schemas.Health,
+    answers.Liveness: models_schemas.Liveness,
+    answers.Readiness: models_schemas.Readiness,
     answers.ServedModel: models_schemas.ServedModel,
 }
 

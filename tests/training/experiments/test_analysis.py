@@ -159,6 +159,31 @@ def test_nothing_is_read_from_arms_of_the_wrong_size() -> None:
     assert "higher" not in analysis.verdict
 
 
+def test_one_arm_is_an_error() -> None:
+    alone = Experiment("one", (Variant("control"),), metric="plays")
+    with pytest.raises(InputError, match="two arms of one"):
+        analyse_measurements(alone, Measurements({"control": 100}, 0, 0))
+
+
+def test_effects_are_shown_by_listeners() -> None:
+    measurements = _measurements(plays=0.5)
+    for arm in ARMS:
+        measurements.before["plays"][arm][::3] = np.nan
+    analysis = analyse_measurements(_experiment_with(), measurements)
+    assert set(analysis.segments["new"].effects) == {"new", "less before", "more before"}
+    assert "By listeners" in report.page(analysis)
+    assert any("plays of new by listeners: new +" in line for line in report.lines(analysis))
+
+
+def test_many_metrics_are_corrected_together() -> None:
+    """Of 40 metrics without a difference one or two differ at 5 % by chance alone."""
+    rng = np.random.default_rng(1)
+    values = {f"metric {number}": {arm: rng.normal(10, 2, 300) for arm in ARMS} for number in range(40)}
+    analysis = analyse_measurements(_experiment_with(), Measurements(dict.fromkeys(ARMS, 300), 0, 0, values))
+    assert min(comparison.effect.p_value for comparison in analysis.comparisons) < 0.05
+    assert {comparison.verdict for comparison in analysis.comparisons} == {"no difference found"}
+
+
 def test_too_few_say_nothing() -> None:
     analysis = analyse_measurements(_experiment_with(), _measurements((20, 20), plays=5.0))
     assert analysis.verdict.startswith("Too early")

@@ -8,10 +8,12 @@ import pytest
 from scipy import stats
 from statsmodels.stats.proportion import confint_proportions_2indep
 
-from training.experiments import cuped, fixed, sequential
+from feature_repo.experiments import Guardrail
+from training.experiments import cuped, fixed, guardrails, sequential
 from training.experiments.metrics import linearised
 from training.experiments.power import listeners
 from training.experiments.sample_ratio import sample_ratio
+from training.experiments.segments import LESS, MORE, NEW, compare_by_segment
 
 
 @pytest.fixture(scope="module")
@@ -194,3 +196,73 @@ def test_listeners_that_are_needed_find_what_they_should() -> None:
         fixed.compare(rng.normal(10, 5, count), rng.normal(10.5, 5, count)).p_value < 0.05 for _ in range(300)
     ]
     assert 0.74 <= np.mean(significant) <= 0.86
+
+
+def test_new_listeners_cost_no_power() -> None:
+    """Half of the listeners are new, and play less: their other mean is known before, and is no noise."""
+    rng = np.random.default_rng(9)
+    before = [rng.gamma(2, 3, 2_000) for _ in range(2)]
+    values = [0.9 * x + 4 + rng.normal(0, 1, 2_000) for x in before]
+    for arm_values, x in zip(values, before, strict=True):
+        x[::2] = np.nan
+        arm_values[::2] = rng.normal(1, 1, 1_000)
+    adjusted, removed = cuped.adjusted(values, before)
+    assert removed > 0.95
+    imputed = [np.where(np.isnan(x), np.nanmean(np.concatenate(before)), x) for x in before]
+    assert cuped.adjusted(values, imputed)[1] < 0.35
+    assert adjusted[1].mean() - adjusted[0].mean() == pytest.approx(0, abs=0.1)
+
+
+def _false_verdicts(runs: int, looks: int, size: int, seed: int) -> dict[str, int]:
+    """Count runs of which a look finds an effect that is not there, or keeps or breaks a guardrail at its margin."""
+    rng = np.random.default_rng(seed)
+    found = {"effect": 0, "kept": 0, "broken": 0}
+    rail = Guardrail("plays", "down", 0.02)
+    sizes = np.linspace(size / looks, size, looks).astype(int)
+    for _ in range(runs):
+        control, same, at_margin = (rng.normal(mean, 3, size) for mean in (10.0, 10.0, 9.8))
+        found["effect"] += any(sequential.compare(control[:n], same[:n]).p_value < 0.05 for n in sizes)
+        verdicts = {guardrails.judge(rail, control[:n], at_margin[:n]) for n in sizes}
+        for verdict in ("kept", "broken"):
+            found[verdict] += verdict in verdicts
+    return found
+
+
+def test_looks_at_an_experiment_without_effect_seldom_find_one() -> None:
+    found = _false_verdicts(runs=60, looks=20, size=2_000, seed=10)
+    assert max(found.values()) <= 5, found
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("size", [600, 2_000, 20_000])
+def test_at_most_five_of_a_hundred_experiments_mislead_in_twenty_looks(size: int) -> None:
+    """1,000 A/A runs for effects, and 1,000 in which a guardrail is exactly at its margin."""
+    found = _false_verdicts(runs=1_000, looks=20, size=size, seed=size)
+    assert found["effect"] <= 50, found
+    assert found["kept"] + found["broken"] <= 50, found
+
+
+@pytest.mark.parametrize("worse", ["down", "up"])
+def test_a_guardrail_is_kept_broken_or_open(worse: str) -> None:
+    rng = np.random.default_rng(11)
+    sign = 1 if worse == "down" else -1
+    control = rng.normal(10, 1, 4_000)
+    rail = Guardrail("plays", worse, 0.05)  # type: ignore[arg-type]
+    assert guardrails.judge(rail, control, rng.normal(10, 1, 4_000)) == "kept"
+    assert guardrails.judge(rail, control, rng.normal(10 - sign * 1.0, 1, 4_000)) == "broken"
+    assert guardrails.judge(rail, control, rng.normal(10 - sign * 0.5, 1, 4_000)) == "open"
+    assert guardrails.judge(rail, -control, rng.normal(-10 - sign * 1.0, 1, 4_000)) == "broken"
+
+
+def test_effects_that_differ_between_segments_are_found() -> None:
+    rng = np.random.default_rng(12)
+    segments = np.array([NEW, LESS, MORE])[np.arange(1_500) % 3]
+    control, alike = rng.normal(0, 1, 1_500), rng.normal(0.5, 1, 1_500)
+    same = compare_by_segment(control, alike, segments, segments)
+    assert same is not None
+    assert same.p_value > 0.05
+    only_new = compare_by_segment(control, alike - 0.5 * (segments != NEW), segments, segments)
+    assert only_new is not None
+    assert only_new.p_value < 0.001
+    assert only_new.effects[NEW].difference > 0.3
+    assert compare_by_segment(control, alike, np.full(1_500, NEW), segments) is None

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,17 +12,19 @@ import pytest
 from feature_repo import layout
 from feature_repo.errors import InputError, StoreError
 from feature_repo.home import Home
+from inference.serve import SHUTDOWN_SECONDS
 from tests.serving import serving
 from training.deployment import local, target
-from training.deployment.kubernetes import image, manifests
+from training.deployment.kubernetes import BEFORE_STOP, DRAIN, manifests
 
 kubernetes_validate = pytest.importorskip("kubernetes_validate")
+IMAGE = "registry.example.org/music/refrain:0123456789ab"
 CHAMPIONS = {"recommendation": '{"champion": 1}\n'}
 
 
 @pytest.mark.parametrize("tenant", ["default", "north_wind"])
 def test_kubernetes_takes_the_manifests(tenant: str) -> None:
-    documents = manifests(tenant, CHAMPIONS)
+    documents = manifests(tenant, IMAGE)
     assert [document["kind"] for document in documents] == [
         "Deployment",
         "Service",
@@ -37,15 +40,21 @@ def test_kubernetes_takes_the_manifests(tenant: str) -> None:
     labels = documents[0]["spec"]["template"]["metadata"]["labels"]
     assert documents[1]["spec"]["selector"] == labels == documents[0]["spec"]["selector"]["matchLabels"]
     assert documents[0]["spec"]["strategy"]["rollingUpdate"]["maxUnavailable"] == 0
-    assert image(CHAMPIONS) == image(dict(CHAMPIONS))
-    assert image(CHAMPIONS) != image({"recommendation": '{"champion": 2}\n'})
+    pod = documents[0]["spec"]["template"]["spec"]
+    assert pod["containers"][0]["image"] == IMAGE
+    assert pod["terminationGracePeriodSeconds"] > BEFORE_STOP + SHUTDOWN_SECONDS
+    assert DRAIN == SHUTDOWN_SECONDS
+    assert {mount["name"] for mount in pod["containers"][0]["volumeMounts"]} == {v["name"] for v in pod["volumes"]}
 
 
 def test_the_folder_of_an_image_serves_by_itself(world: Home, tmp_path: Path) -> None:
-    deployment = target(f"kubernetes:{tmp_path / 'out'}", world)
+    deployment = target(f"kubernetes:{tmp_path / 'out'}", world, "registry.example.org")
     assert deployment is not None
     message = deployment.deploy(world, CHAMPIONS)
+    assert "docker push registry.example.org/refrain:" in message
     assert "kubectl apply" in message
+    (image,) = set(re.findall(r"registry\.example\.org/refrain:\w+", message))
+    assert image in (tmp_path / "out" / "manifests" / "deployment.json").read_text()
     context = tmp_path / "out" / "image"
     assert not [path for name in ("*.parquet", "evidence.npz", "background.npz") for path in context.rglob(name)]
     assert not (context / "training").exists()

@@ -93,6 +93,7 @@ def test_four_families_can_be_searched() -> None:
     assert {models()[name].family for name in SEARCHED} == {"behavior", "forecasting", "recommendation", "text"}
 
 
+@pytest.mark.journeys
 @pytest.mark.parametrize("name", sorted({*SEARCHED} - {"recommendation"}))
 def test_a_problem_is_the_same_however_often_it_is_pulled(name: str, home: Home) -> None:
     model = models()[name]
@@ -103,6 +104,7 @@ def test_a_problem_is_the_same_however_often_it_is_pulled(name: str, home: Home)
     np.testing.assert_array_equal(losses, problem.test(problem.default)[0])
 
 
+@pytest.mark.journeys
 def test_a_ranker_is_searched_listener_by_listener(own_world: Home) -> None:
     problem = models()["recommendation"].problem(own_world)
     _assert_sound(problem, {**problem.default, "most_trees": 20})
@@ -129,6 +131,7 @@ def _assert_sound(problem: Problem, parameters: dict[str, Any]) -> None:
         assert (problem.test(parameters, without=(view,))[0] != losses).any()
 
 
+@pytest.mark.journeys
 @pytest.mark.parametrize("name", RUN_MATCHES_PROBLEM)
 def test_a_search_and_a_run_measure_the_same(name: str, home: Home) -> None:
     outcome = run_model(home, models()[name])
@@ -137,6 +140,7 @@ def test_a_search_and_a_run_measure_the_same(name: str, home: Home) -> None:
     assert problem.test(problem.default)[0].mean() == pytest.approx(outcome.figure.mean, rel=1e-6)
 
 
+@pytest.mark.journeys
 def test_parameters_reach_the_models_of_a_family(trained: Home, trained_once: tuple[Home, Outcome]) -> None:
     model, first = models()["user_behavior_forecaster"], trained_once[1]
     second = run_model(trained, model, parameters={"trees": 3, "leaves": 2})
@@ -156,6 +160,7 @@ def test_parameters_reach_the_models_of_a_family(trained: Home, trained_once: tu
         search(trained, model.name, minutes=0.05, learners=("lightgbm",))
 
 
+@pytest.mark.journeys
 def test_a_family_is_searched(own_world: Home) -> None:
     result = search(own_world, "sentiment_model", minutes=0.1, jobs=1)
     assert result.trials >= 1
@@ -163,6 +168,7 @@ def test_a_family_is_searched(own_world: Home) -> None:
     assert (result.version is None) == (result.gain.mean <= 0 or result.trials == 1)
 
 
+@pytest.mark.journeys
 def test_a_family_is_explained(trained: Home) -> None:
     explanation = explain(trained, "user_behavior_forecaster:1")
     assert sum(explanation.importance.values()) == pytest.approx(1)
@@ -193,6 +199,7 @@ def _move_cutoff_back(home: Home, model: Model, days: int) -> None:
     path.write_text(json.dumps(manifest))
 
 
+@pytest.mark.journeys
 def test_a_family_is_looked_at_and_watched(trained: Home, trained_once: tuple[Home, Outcome]) -> None:
     model, outcome = models()["user_behavior_forecaster"], trained_once[1]
     assert outcome.decision is not None
@@ -212,6 +219,7 @@ def test_a_family_is_looked_at_and_watched(trained: Home, trained_once: tuple[Ho
     assert [reason.partition(":")[0] for reason in strict_status.reasons] == ["drift", "decay"]
 
 
+@pytest.mark.journeys
 def test_a_model_whose_labels_come_late_is_not_due_when_it_was_just_trained(long: Home) -> None:
     model = models()["churn_model"]
     run_model(long, model)

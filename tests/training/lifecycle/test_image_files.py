@@ -2,16 +2,18 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
 
 from feature_repo.errors import StoreError
-from feature_repo.home import Home
-from training.deployment.container import EXTRAS, build_context, requirements
+from feature_repo.home import REPOSITORY, Home
+from training.deployment.container import EXTRAS, LOCK, build_context, image_name
 from training.pipeline.lifecycle import _commands
 
 DEFINITIONS = """
@@ -40,14 +42,62 @@ def shop(tmp_path: Path) -> Home:
     return home
 
 
-def test_the_requirements_are_those_of_the_extras() -> None:
-    parsed = [Requirement(line) for line in requirements()]
-    names = {one.name for one in parsed}
-    assert {"numpy", "fastapi", "soundfile", "tokenizers", "pyjwt"} <= names
-    assert not {"feast", "polars", "pandas", "lightgbm"} & names
-    assert all(one.marker is None and len(one.specifier) == 1 and "==" in str(one.specifier) for one in parsed)
-    assert {Requirement(line).name for line in requirements([])} < names
-    assert set(EXTRAS) == {"inference", "sound", "encoder", "oidc"}
+def _pins(lock: str) -> dict[str, list[tuple[str, str]]]:
+    """Package → version and marker of each of its lines in a lock file."""
+    pins: dict[str, list[tuple[str, str]]] = {}
+    for name, version, marker in re.findall(r"^([a-z0-9-]+)==([^ ;]+)(?: ; ([^\\\n]*))?", lock, re.M):
+        pins.setdefault(name, []).append((version, marker.strip()))
+    return pins
+
+
+def test_the_lock_has_what_the_extras_need_and_a_hash_of_every_file() -> None:
+    lock = LOCK.read_text()
+    pins = _pins(lock)
+    declared = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    extras = [line for extra in EXTRAS for line in declared["optional-dependencies"][extra]]
+    for requirement in map(Requirement, [*declared["dependencies"], *extras]):
+        versions = [version for version, _ in pins[requirement.name]]
+        assert versions, requirement
+        assert all(requirement.specifier.contains(version) for version in versions), "run: make lock"
+    assert not {"feast", "polars", "pandas", "lightgbm", "onnx"} & pins.keys()
+    blocks = re.split(r"^(?=[a-z0-9-]+==)", lock, flags=re.M)[1:]
+    assert all("--hash=sha256:" in block for block in blocks)
+
+
+def test_the_image_has_the_versions_that_are_tested() -> None:
+    tested = _pins((REPOSITORY / "requirements.lock").read_text()) | _pins(
+        (REPOSITORY / "requirements-deep.lock").read_text()
+    )
+    other = {name: (lines, tested.get(name)) for name, lines in _pins(LOCK.read_text()).items() if name in tested}
+    differing = {name for name, (ours, theirs) in other.items() if {v for v, _ in ours} - {v for v, _ in theirs or ()}}
+    assert not differing, "run: make lock"
+
+
+def test_the_name_of_an_image_is_that_of_its_content(shop: Home, tmp_path: Path) -> None:
+    champions, folder = {"churn": '{"champion": 1}'}, tmp_path / "context"
+
+    def name(registry: str = "") -> str:
+        build_context(shop, champions, folder)
+        return image_name(folder, registry)
+
+    first = name()
+    assert re.fullmatch(r"refrain:[0-9a-f]{12}", first)
+    assert name() == first  # whenever it is built
+    assert name("registry.example.org/music/") == f"registry.example.org/music/{first}"
+    (folder / "inference" / "serve.py").write_text("changed = True\n")  # code
+    names = {first, image_name(folder)}
+    shop.manifest.write_text('{"refrain": "1"}')  # definitions
+    names.add(name())
+    champions["churn"] = '{"champion": 1, "shadow": 2}'  # champions
+    names.add(name())
+    assert len(names) == 4
+
+
+def test_everybody_may_read_what_is_in_the_image(shop: Home, tmp_path: Path) -> None:
+    shop.manifest.chmod(0o600)
+    build_context(shop, {"churn": '{"champion": 1}'}, tmp_path / "context")
+    modes = {path.stat().st_mode & 0o777 for path in (tmp_path / "context").rglob("*") if path.is_file()}
+    assert modes == {0o644}
 
 
 def test_a_project_comes_along(shop: Home, tmp_path: Path) -> None:
@@ -57,7 +107,7 @@ def test_a_project_comes_along(shop: Home, tmp_path: Path) -> None:
     lines = (context / "Dockerfile").read_text().splitlines()
     assert "COPY project /srv/project" in lines
     assert "ENV REFRAIN_PROJECT=/srv/project" in lines
-    script = "from feature_repo.home import Home; from feature_repo.contract import contract_of; "
+    script = "from feature_repo.home import REPOSITORY, Home; from feature_repo.contract import contract_of; "
     script += "home = Home.from_env(); print(home.project, *contract_of(home).windowed)"
     environment = {**os.environ, "PYTHONPATH": str(context), "REFRAIN_PROJECT": str(context / "project")}
     environment["REFRAIN_HOME"] = str(context / "home")

@@ -23,7 +23,7 @@ from training.pipeline import triggers
 from training.pipeline.models import run_key, run_model, run_models
 from training.pipeline.table import table
 from training.tuning.search import search
-from training.validation.evidence import MODEL_KEY
+from training.validation.evidence import MODEL_KEY, PERMUTED
 from training.validation.gates import Decision
 
 
@@ -38,7 +38,7 @@ def test_one_file_is_a_model(own_model: Model, own_world: Home) -> None:
     assert repeated.figure == outcome.figure
     evidence = registry.evidence_of(own_world, "own_model", 1)
     assert evidence is not None
-    assert set(evidence.values) == {MODEL_KEY, "constant", "linear"}
+    assert set(evidence.values) == {MODEL_KEY, "constant", "linear", PERMUTED}
     assert set(evidence.segments) == {"context"}
     lineage = registry.lineage_of(own_world, "own_model", 1)
     assert lineage["training_sets"][0]["feature_service"] == "skip_v1"
@@ -157,6 +157,7 @@ def test_models_whose_data_are_missing_are_told_and_the_others_go_on(own_model: 
     assert table(outcomes).row_count == 2
 
 
+@pytest.mark.journeys
 def test_models_in_processes_of_their_own_are_the_same(own_model: Model, own_world: Home) -> None:
     without_data = [*select("audio"), *select("system_anomaly_detector")]
     outcomes = run_models(own_world, [*without_data, own_model], jobs=2)
@@ -247,6 +248,7 @@ def test_a_locked_mlflow_is_one_clear_error(own_model: Model, own_world: Home, m
     assert run_model(own_world, own_model).version == 1
 
 
+@pytest.mark.journeys
 def test_a_search_beats_the_default_or_says_that_it_does_not(own_model: Model, own_world: Home) -> None:
     result = search(own_world, "own_model", minutes=0.05, jobs=1, learners=("linear", "lightgbm"))
     assert result.trials >= 1

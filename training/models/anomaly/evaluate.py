@@ -1,5 +1,8 @@
 """Evaluates a detector: its scores become alarms, these become incidents, compared with the labelled ones."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 
@@ -10,6 +13,11 @@ from training.models.anomaly.threshold import alarms
 from training.validation.evidence import MODEL_KEY, Evidence
 from transforms.pure.anomaly.alarms import AlarmPolicy
 from transforms.pure.anomaly.incidents import Incident, merge
+
+RANDOM_ALARMS = "random_alarms"
+"""Name of the baseline that reports as many incidents, as long, of random entities at random times."""
+SHIFTS = 50
+"""Number of random placements of the reported incidents."""
 
 
 def measure(
@@ -56,14 +64,26 @@ def evidence_of_incidents(
     true_incidents: pl.DataFrame,
     reported_incidents: list[Incident],
     baseline_incidents: list[Incident],
+    entities: Sequence[str],
+    span: tuple[int, int],
 ) -> Evidence | None:
-    """Return whether each true incident was found, by the detector and by the largest deviation alone."""
+    """Return whether each true incident was found: by the detector, the largest deviation alone, and random alarms.
+
+    Args:
+        detector: declaration of the detector.
+        true_incidents: labelled incidents of the test.
+        reported_incidents: incidents that the detector reports in the test.
+        baseline_incidents: incidents by the largest deviation alone.
+        entities: all entities of the test.
+        span: first and last moment of the test, in microseconds.
+    """
     if not true_incidents.height:
         return None
     found_by_method = {
         method: np.isfinite(delays(incidents, true_incidents, detector.aftermath)[0]).astype(float)
         for method, incidents in ((MODEL_KEY, reported_incidents), ("largest_deviation", baseline_incidents))
     }
+    found_by_method[RANDOM_ALARMS] = _found_at_random(detector, true_incidents, reported_incidents, entities, span)
     names = [
         f"{entity}|{kind}|{start}"
         for entity, kind, start in true_incidents.select("entity_id", "kind", "start").iter_rows()
@@ -71,3 +91,25 @@ def evidence_of_incidents(
     return Evidence.of(
         "found", names, found_by_method, higher_is_better=True, segments={"kind": true_incidents["kind"].to_list()}
     )
+
+
+def _found_at_random(
+    detector: Detector,
+    true_incidents: pl.DataFrame,
+    reported_incidents: Sequence[Incident],
+    entities: Sequence[str],
+    span: tuple[int, int],
+    seed: int = 0,
+) -> np.ndarray:
+    """Return the chance that each true incident is found by the reported ones at random times, of random entities."""
+    rng = np.random.default_rng(seed)
+    found = np.zeros(true_incidents.height)
+    for _ in range(SHIFTS):
+        starts = rng.integers(*span, len(reported_incidents))
+        owners = rng.integers(0, len(entities), len(reported_incidents))
+        placed = [
+            replace(incident, entity=entities[owner], start=int(start), end=int(start) + incident.end - incident.start)
+            for incident, start, owner in zip(reported_incidents, starts, owners, strict=True)
+        ]
+        found += np.isfinite(delays(placed, true_incidents, detector.aftermath)[0])
+    return found / SHIFTS

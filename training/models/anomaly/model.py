@@ -12,6 +12,7 @@ from feature_repo.command_line import Progress, silent
 from feature_repo.home import Home
 from training.datasets import training_set
 from training.models.anomaly.detector import Detector
+from training.models.anomaly.evaluate import RANDOM_ALARMS
 from training.models.anomaly.result import AnomalyResult
 from training.models.anomaly.run import columns, run
 from training.models.base import Fresh, Gates, Model
@@ -32,7 +33,10 @@ class DetectorModel(Model):
 
     @classmethod
     def of(cls, detector: Detector, raw: tuple[str, ...]) -> "DetectorModel":
-        """Make the model of a detector. Its gate accepts a tie with the baseline, as both may find every incident.
+        """Make the model of a detector.
+
+        Its gates accept a detector as good as the largest deviation alone, as both may find every incident; alarms at
+        random moments must surely be beaten.
 
         Args:
             detector: declaration of the detector.
@@ -44,7 +48,12 @@ class DetectorModel(Model):
             about=detector.about,
             services=(detector.service,),
             raw=raw,
-            gates=Gates(ties=True),
+            gates=Gates(
+                plain={"largest_deviation": 0.05},
+                required=(RANDOM_ALARMS,),
+                fewest=6,  # fewer cannot tell by a sign test: 2 ** -5 is more than 2.5 %
+                near_perfect="an incident is found by one alarm, and the alarms are limited by a budget",
+            ),
             detector=detector,
         )
 

@@ -143,6 +143,11 @@ def run(home: Home, detector: Detector, *, progress: Progress = silent, seed: in
         true_incidents,
         reported_incidents,
         merge_alarms(detector, [deviation_scored], [deviation_policy], labelled_incidents, test_span)[0],
+        spine.filter(pl.col("event_timestamp").dt.timestamp("us") >= test_start)[detector.key]
+        .unique()
+        .sort()
+        .to_list(),
+        test_span,
     )
     clock.lap("test")
 

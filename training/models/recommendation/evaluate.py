@@ -18,6 +18,8 @@ from transforms.pure.candidates.neighbours import HISTORY_FADES, fading
 from transforms.pure.candidates.pool import SOURCES, Pool, pool
 
 DEPTH = 20
+RANDOM = "random"
+"""Name of the baseline that lists unheard tracks at random."""
 PICKS = 3
 """Number of tracks that a new listener picks."""
 Lists = dict[str, dict[int, np.ndarray]]
@@ -91,6 +93,8 @@ def evaluate_at_cutoff(
     """
     all_time_plays = Popularity().fit(interactions, knowledge.cutoff).track
     lists: Lists = {name: {} for name in ("hybrid", "collaborative", "ials", "content", "popularity_28d", "popularity")}
+    random_lists: dict[int, np.ndarray] = {}
+    rng = np.random.default_rng(0)
     for number, (query, scores) in enumerate(zip(queries, hybrid, strict=True)):
         taste = knowledge.taste.track @ knowledge.taste.user[query.user]
         lists["hybrid"][number] = _complete_list(query.pool.places, scores, taste, query.seen)
@@ -102,20 +106,21 @@ def evaluate_at_cutoff(
         lists["content"][number] = rank_all(content, query.seen, DEPTH)
         lists["popularity_28d"][number] = rank_all(knowledge.popular, query.seen, DEPTH)
         lists["popularity"][number] = rank_all(all_time_plays, query.seen, DEPTH)
+        random_lists[number] = rank_all(rng.random(len(all_time_plays)), query.seen, DEPTH)
     relevant, catalogue = _relevant_by_query(queries), _catalogue(interactions, knowledge, queries)
     metrics = {name: ranking_metrics(ranked, relevant, catalogue) for name, ranked in lists.items()}
-    listener_evidence = _evidence(interactions, queries, lists, relevant)
+    listener_evidence = _evidence(interactions, queries, {**lists, RANDOM: random_lists}, relevant)
     return metrics, by_segment(lists["hybrid"], relevant, catalogue.history, catalogue.listeners), listener_evidence
 
 
 def _evidence(
     interactions: Interactions, queries: Sequence[Query], lists: Lists, relevant: Mapping[int, np.ndarray]
 ) -> Evidence:
-    """Returns NDCG@10 of each listener with relevant tracks, for the hybrid and two baselines, by listening volume."""
+    """Returns NDCG@10 of each listener with relevant tracks, of the hybrid and its baselines, by listening volume."""
     numbers = [number for number, tracks in relevant.items() if len(tracks)]
     gains = {
         label: np.array([ndcg(lists[name][number], relevant[number]) for number in numbers])
-        for label, name in ((MODEL_KEY, "hybrid"), ("popularity_28d", "popularity_28d"), ("ials", "ials"))
+        for label, name in ((MODEL_KEY, "hybrid"), *((name, name) for name in ("popularity_28d", "ials", RANDOM)))
     }
     heard_counts = [len(queries[number].seen) for number in numbers]
     activity = ["light" if count < 20 else "medium" if count < 100 else "heavy" for count in heard_counts]

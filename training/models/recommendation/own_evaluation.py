@@ -34,6 +34,8 @@ FEWEST_QUERIES = 10
 """Fewest moments of the validation and of the test with which anything is measured."""
 SESSIONS = 150
 """Number of sessions of each listener that are measured in a period."""
+RANDOM = "random"
+"""Name of the baseline that orders the candidates at random."""
 DEFAULT_ORDER = "plays"
 """Order of the answers where nothing could be measured."""
 
@@ -161,7 +163,7 @@ def _choose(
     evidence = Evidence.of(
         "ndcg_at_10",
         [f"{interactions.user_ids[item.query.user]} {item.query.moment} {item.query.question}" for item in test],
-        {MODEL_KEY: gains[order], **{NAMES[name]: gains[name] for name in SIMPLE}},
+        {MODEL_KEY: gains[order], **{NAMES[name]: gains[name] for name in SIMPLE}, RANDOM: _random_gains(test)},
         higher_is_better=True,
         clusters=days,
     )
@@ -170,6 +172,11 @@ def _choose(
 
 def _gains(queries: Sequence[ScoredQuery], order: str, weights: Mapping[str, float]) -> np.ndarray:
     return np.array([ndcg(item.ranked(order, weights)[:10], item.query.relevant) for item in queries])
+
+
+def _random_gains(queries: Sequence[ScoredQuery], seed: int = 0) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    return np.array([ndcg(rng.permutation(item.places)[:10], item.query.relevant) for item in queries])
 
 
 def _metrics(queries: Sequence[ScoredQuery], weights: Mapping[str, float]) -> dict[str, RankingMetrics]:

@@ -37,7 +37,7 @@ from training.models.recommendation.knowledge import (
     sparse_neighbours,
     write_rows,
 )
-from training.models.recommendation.own_evaluation import NAMES, OwnEvaluation, evaluate_own
+from training.models.recommendation.own_evaluation import NAMES, RANDOM, OwnEvaluation, evaluate_own
 from training.models.recommendation.own_listening import listen
 from training.models.recommendation.own_result import (
     OwnData,
@@ -52,11 +52,14 @@ from training.models.recommendation.segments import count_popularity, segments_o
 from training.models.recommendation.transitions import Transitions
 from training.registry import register
 from transforms.pure.candidates.neighbours import Neighbours
+from transforms.pure.candidates.own import SIMPLE
 from transforms.raw.table import MICROSECONDS_UTC
 
 SERVICE, VIEW = "own_listening_v1", "user_own_listening"
 SHARE = 0.2
 """Share of the plays in the test, and in validation."""
+GATES = Gates(plain={NAMES[order]: 0.05 for order in SIMPLE}, required=(RANDOM,))
+"""The simple orders may serve themselves, where they are best; an order at random must surely be beaten."""
 MOST_LISTENERS = 50
 """Number of listeners, those with most plays first, whose own plays are measured and written."""
 
@@ -111,7 +114,7 @@ def run_own(home: Home, interactions: Interactions, why: str, progress: Progress
         metrics=flatten(evaluation),
         write=_writer(home, parts, data, why, evaluation),
         evidence=evaluation.evidence,
-        gates=Gates(ties=True),
+        gates=GATES,
     )
     clock.lap("registration")
     path = home.bundles(NAME) / str(version) / "report.html"

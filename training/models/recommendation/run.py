@@ -329,7 +329,7 @@ MODEL = FamilyModel(
         "track_content",
         "user_own_listening",
     ),
-    gates=Gates(baseline="popularity_28d", ties=True),
+    gates=Gates(plain={"popularity_28d": 0.0, "ials": 0.05}, required=("popularity_28d", evaluate.RANDOM)),
     program=run,
     parameters={name: getattr(Ranker(), name) for name in PARAMETERS},
     make_problem=problem,

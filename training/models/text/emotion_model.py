@@ -16,12 +16,12 @@ from feature_repo.home import Home
 from training.clock import Clock
 from training.datasets.texts import LabelledTexts, owners, split
 from training.evaluate.classification import class_metrics
-from training.models.base import FamilyModel
+from training.models.base import FamilyModel, Gates
 from training.models.result import TrainedResult, figures, registered
 from training.models.text.emotion_words import seeds
 from training.models.text.linear_stack import MemberRecipe, Recipe, by_length, fit
 from training.models.text.problem import TextProblem, parameters_of, recipe_with
-from training.validation.evidence import MODEL_KEY, Evidence
+from training.validation.evidence import MODEL_KEY, PERMUTED, Evidence
 from transforms.pure.text.analysis import EMOTION
 from transforms.pure.text.linear import LinearText, Member
 from transforms.pure.text.tfidf import Tfidf
@@ -127,6 +127,8 @@ def run(
         EMOTION if method == MODEL_KEY else method: figures(class_metrics(truth, probabilities))
         for method, probabilities in answers.items()
     }
+    permuted_labels = np.random.default_rng(seed).permutation(labels[parts.train])
+    floor = fit_emotion([texts.tokens[row] for row in parts.train], permuted_labels, recipe)
     clock.lap("measured")
     final = fit_emotion(list(texts.tokens), labels, recipe)
     clock.lap("fit")
@@ -144,7 +146,7 @@ def run(
         learned_from=texts.texts,
         cutoff=int(texts.times[-1]),
         extra={"kind": "linear", "classes": CLASSES, "languages": LANGUAGES},
-        evidence=Evidence.of_classes(test.texts, truth, answers),
+        evidence=Evidence.of_classes(test.texts, truth, {**answers, PERMUTED: floor.predict(test.tokens)}),
     )
     clock.lap("registration")
     return TrainedResult(EMOTION, version, about, metrics, clock.seconds)
@@ -156,6 +158,7 @@ MODEL = FamilyModel(
     about="Which emotion speaks from a text.",
     raw=("texts", "text_labels"),
     feeds=("track_text", "artist_text"),
+    gates=Gates(plain={"words_that_name_one": 0.05}),
     program=run,
     parameters=parameters_of(RECIPE),
     make_problem=problem,

@@ -20,9 +20,9 @@ from training.clock import Clock
 from training.datasets import Sample, training_set
 from training.datasets.columns import to_matrix
 from training.evaluate.classification import label_metrics
-from training.models.base import FamilyModel
+from training.models.base import FamilyModel, Gates
 from training.models.result import TrainedResult, figures, registered
-from training.validation.evidence import MODEL_KEY, Evidence
+from training.validation.evidence import MODEL_KEY, PERMUTED, Evidence
 from transforms.pure.text.analysis import EMBEDDER
 from transforms.pure.text.tags import TaggerModel
 from transforms.raw.read import scan
@@ -82,6 +82,8 @@ def run(home: Home, *, progress: Progress = silent, seed: int = 0) -> TrainedRes
     clock.lap("fit")
     truth, answers = _answers(model, train, test)
     metrics = {method: figures(label_metrics(truth, probabilities)) for method, probabilities in answers.items()}
+    permuted_tags = np.random.default_rng(0).permutation(train.before | train.after)
+    floor = _answers(_fit(train.vectors, permuted_tags, vocabulary, fit), train, test)[1][NAME]
     final, _, fit = _pull_artists(home, tags, vocabulary, end, end)
     served_tagger = _fit(final.vectors, final.before | final.after, vocabulary, fit)
     clock.lap("measured")
@@ -108,7 +110,7 @@ def run(home: Home, *, progress: Progress = silent, seed: int = 0) -> TrainedRes
         cutoff=round(end.timestamp() * 1e6),
         extra={"fit": fit},
         training_sets=[pulled],
-        evidence=_evidence(test.artists[test.new.any(axis=1)], truth, answers),
+        evidence=_evidence(test.artists[test.new.any(axis=1)], truth, {**answers, PERMUTED: floor}),
     )
     clock.lap("registration")
     return TrainedResult(NAME, version, about, metrics, clock.seconds)
@@ -200,7 +202,7 @@ def _answers(
     frequencies = np.tile(train.after.mean(axis=0), (len(truth), 1))
     tag_counts = np.maximum(had_tag.sum(axis=1, keepdims=True), 1)
     answers = {
-        "metadata_tagger": model.probabilities(test.vectors[has_new_tags]),
+        NAME: model.probabilities(test.vectors[has_new_tags]),
         "goes_together": had_tag.astype(float) @ cooccurrence / tag_counts,
         "most_frequent": frequencies,
     }
@@ -213,5 +215,6 @@ MODEL = FamilyModel(
     about="Which tags an artist will be given.",
     services=(SERVICE,),
     raw=("tags",),
+    gates=Gates(plain={"goes_together": 0.05}),
     program=run,
 )

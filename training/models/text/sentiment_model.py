@@ -21,7 +21,7 @@ from training.models.result import TrainedResult, figures, registered
 from training.models.text import lexicons
 from training.models.text.linear_stack import DEFAULT, Recipe, by_length, fit
 from training.models.text.problem import TextProblem, parameters_of, recipe_with
-from training.validation.evidence import MODEL_KEY, Evidence
+from training.validation.evidence import MODEL_KEY, PERMUTED, Evidence
 from transforms.pure.text.analysis import SENTIMENT
 from transforms.pure.text.linear import LinearText
 
@@ -117,6 +117,7 @@ def run(
         SENTIMENT if method == MODEL_KEY else method: figures(class_metrics(test.labels, probabilities))
         for method, probabilities in answers.items()
     }
+    floor = fit_sentiment(list(train.tokens), np.random.default_rng(seed).permutation(train.labels), recipe=recipe)
     clock.lap("measured")
     final = fit_sentiment(list(texts.tokens), texts.labels, recipe=recipe)
     clock.lap("fit")
@@ -137,7 +138,7 @@ def run(
         learned_from=texts.texts,
         cutoff=int(texts.times[-1]),
         extra={"kind": "linear", "classes": CLASSES, "languages": LANGUAGES},
-        evidence=Evidence.of_classes(test.texts, test.labels, answers),
+        evidence=Evidence.of_classes(test.texts, test.labels, {**answers, PERMUTED: floor.predict(test.tokens)}),
     )
     clock.lap("registration")
     return TrainedResult(SENTIMENT, version, about, metrics, clock.seconds)

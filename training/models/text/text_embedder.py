@@ -16,7 +16,7 @@ from feature_repo.command_line import Progress, silent
 from feature_repo.errors import InputError
 from feature_repo.home import Home
 from training.clock import Clock
-from training.models.base import FamilyModel
+from training.models.base import FamilyModel, Gates
 from training.models.result import TrainedResult, registered
 from training.models.text import latent
 from training.validation.evidence import MODEL_KEY, Evidence
@@ -191,5 +191,6 @@ MODEL = FamilyModel(
         "tags",
     ),
     feeds=("track_text", "artist_text"),
+    gates=Gates(plain={"words_alone": 0.05}),
     program=run,
 )

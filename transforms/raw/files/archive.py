@@ -50,7 +50,7 @@ class Archive:
     Attributes:
         entries: the files in it, in their order; folders are left out.
         is_document: whether it is a document such as an Excel workbook, and no archive for its reader.
-        is_whole: whether the table of contents was there.
+        damage: why files may be missing; empty if the archive is whole.
     """
 
     def __init__(self, handle: IO[bytes]) -> None:
@@ -59,9 +59,11 @@ class Archive:
         try:
             self._zip = zipfile.ZipFile(handle)
             entries = [self._listed(info) for info in self._zip.infolist()[:MOST_ENTRIES]]
-            self.is_whole = True
+            self.damage = ""
         except (*UNREADABLE, ValueError, KeyError, OverflowError, MemoryError):
-            self.is_whole = False
+            self.damage = (
+                "the table of contents is missing: the archive is cut short, and files may be missing at its end"
+            )
             entries = list(self._salvaged())
         self.is_document = any(entry.name == _DOCUMENT for entry in entries)
         self.entries = [entry for entry in entries if not entry.name.endswith("/")]

@@ -26,11 +26,9 @@ _MAGIC = {
     b"SQLite format 3": "an SQLite database",
     b"PK\x03\x04": "an Office document or zip archive",
     b"\xd0\xcf\x11\xe0": "an old Office document",
-    b"\x28\xb5\x2f\xfd": "a file packed by zstd; unzstd it first",
     b"Rar!": "a RAR archive; unpack it first",
     b"7z\xbc\xaf\x27\x1c": "a 7-Zip archive; unpack it first",
 }
-_TAR_AT = 257
 
 KNOWN = {
     frozenset({"playlists"}): "playlists, not a history",
@@ -79,8 +77,6 @@ def describe(member: Member) -> str:
 
 def _binary_name(head: bytes) -> str:
     """The name of a format with a sign at its beginning; empty if there is none."""
-    if head[_TAR_AT : _TAR_AT + 5] == b"ustar":
-        return "a tar archive; unpack it first"
     names = (name for magic, name in _MAGIC.items() if head.startswith(magic))
     return next(names, "" if head.strip() else "an empty file")
 

@@ -1,29 +1,38 @@
 """What a path holds: one file, the files of a folder, or those of an archive."""
 
+import os
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import IO, Any, TypeAlias
 
 from feature_repo.errors import InputError
 from transforms.raw.files.archive import MAGIC, Archive
 from transforms.raw.files.streams import (
     BLOCK,
     PACKED_SUFFIXES,
+    PACKERS,
     UNREADABLE,
     Allowance,
     Bytes,
+    TooLarge,
     damaged,
+    is_archive_name,
     is_noise,
     readable_name,
     unpacked,
 )
+from transforms.raw.files.tar import HEAD, TarArchive, is_tar
 
 DEEPEST = 2
 """How many archives may stand one within another."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+AnyArchive: TypeAlias = Archive | TarArchive
 
 
 @dataclass(frozen=True)
@@ -82,7 +91,7 @@ class Member:
 
     @contextmanager
     def open(self) -> Iterator[Bytes]:
-        """Opens it; yields its bytes, unpacked if they are gzip, xz or bzip2.
+        """Opens it; yields its bytes, unpacked if they are gzip, xz, bzip2 or zstd.
 
         Raises:
             InputError: now or while reading: it is damaged, locked, or unpacks to more than is permitted.
@@ -101,31 +110,65 @@ class Member:
 def members(path: Path) -> Iterator[Member]:
     """Yields what a path holds, ordered by name.
 
-    Of a folder, all files below it, hidden ones too; of a zip archive its files, and those of archives in it. What an
-    operating system adds (``__MACOSX``, ``.DS_Store``) is left out. Workbooks (.xlsx) are files, no archives.
+    Of a folder, all files below it, hidden ones too; of a zip or tar archive its files, and those of archives in it. A
+    tar archive may be packed. What an operating system adds (``__MACOSX``, ``.DS_Store``) is left out. Workbooks
+    (.xlsx) are files, no archives.
 
     Args:
         path: file or folder.
 
     Raises:
-        InputError: there is nothing at the path.
+        InputError: there is nothing at the path, or a pipe or device.
 
     >>> [member.stem for member in members(Path("README.md"))]
     ['README']
     """
     if path.is_dir():
-        files = sorted((file.relative_to(path).as_posix(), file) for file in path.rglob("*") if file.is_file())
-        for name, file in files:
-            if not is_noise(name):
+        for name, file, damage in sorted(_below(path)):
+            if damage:
+                yield Member(readable_name(name), file, _EPOCH, 0, damage)
+            elif not is_noise(name):
                 yield from _members_of_file(file, name, f"{readable_name(name)}/")
-    elif path.exists():
-        yield from _members_of_file(path, path.name, "")
     else:
+        check_place(path)
+        yield from _members_of_file(path, path.name, "")
+
+
+def check_place(path: Path) -> None:
+    """Checks that a path is a file or a folder, which can be read more than once.
+
+    Raises:
+        InputError: there is nothing at the path; or a pipe or device, such as standard input.
+    """
+    if not path.exists():
         raise InputError(
             expected="a file or a folder",
             found=f"nothing at {path}",
             next_command="ls, then repeat the command with the path of a file or folder",
         )
+    if not path.is_dir() and not path.is_file():
+        raise InputError(
+            expected="a file or a folder, for the content is read more than once",
+            found=f"{path}, which is a pipe or a device",
+            next_command="write it to a file (… > export.json), then repeat the command with the path of that file",
+        )
+
+
+def _below(folder: Path) -> list[tuple[str, Path, str]]:
+    """Names and paths of the files below a folder, and of folders that are not looked into, with the reason."""
+    damages: dict[str, str] = {}
+
+    def note(error: OSError) -> None:
+        damages[str(error.filename)] = f"a folder that cannot be read: {error.strerror}"
+
+    files: list[Path] = []
+    for place, folders, names in os.walk(folder, onerror=note):
+        damages |= {str(link): "a link to a folder" for name in folders if (link := Path(place, name)).is_symlink()}
+        files += [file for name in names if (file := Path(place, name)).is_file()]
+    return [
+        (path.relative_to(folder).as_posix(), path, damages.get(str(path), ""))
+        for path in (*files, *map(Path, damages))
+    ]
 
 
 def single(path: Path, name: str = "") -> Member:
@@ -142,19 +185,57 @@ def _members_of_file(path: Path, name: str, prefix: str) -> Iterator[Member]:
     except OSError as error:
         yield Member(member.name, path, member.modified, member.size, str(error.strerror))
         return
-    if handle.read(4) not in MAGIC:
+    head = handle.read(HEAD)
+    archive, damage = _archive_of(handle, head), ""
+    if archive is None:
         handle.close()
-        yield member
+        if head.startswith(tuple(PACKERS)) and _is_packed_tar(member):
+            archive, damage = _unpacked_archive(member)
+    if archive is None or archive.is_document:
+        yield Member(member.name, path, member.modified, member.size, damage) if damage else member
         return
-    archive = Archive(handle)
-    if archive.is_document:
-        yield member
-        return
-    yield from _members_of_archive(archive, prefix, member, Allowance(str(path), member.size), 1)
+    yield from _members_of_archive(archive, prefix, member, Allowance(str(path), member.size), 1, damage)
+
+
+def _archive_of(handle: IO[bytes], head: bytes) -> AnyArchive | None:
+    """The archive that a file is, by its first ``HEAD`` bytes; None if it is none."""
+    if head.startswith(MAGIC):
+        return Archive(handle)
+    return TarArchive(handle) if is_tar(head) else None
+
+
+def _is_packed_tar(member: Member) -> bool:
+    try:
+        with member.open() as handle:
+            return is_tar(handle.read(HEAD))
+    except InputError:
+        return False
+
+
+def _unpacked_archive(member: Member) -> tuple[AnyArchive | None, str]:
+    """The archive that a member is, unpacked to a temporary file; and why it is not whole, or cannot be read."""
+    copy, damage = tempfile.TemporaryFile(), ""  # noqa: SIM115
+    try:
+        with member.open() as handle:
+            while block := handle.read1(BLOCK):
+                copy.write(block)
+        copy.flush()
+    except TooLarge as error:
+        copy.truncate(0)
+        damage = error.found
+    except InputError as error:
+        damage = error.found
+    except OSError as error:
+        damage = f"no room for it in {tempfile.gettempdir()}: {error.strerror}"
+    copy.seek(0)
+    archive = _archive_of(copy, copy.read(HEAD))
+    if archive is None:
+        copy.close()
+    return archive, damage
 
 
 def _members_of_archive(
-    archive: Archive, prefix: str, outer: Member, allowance: Allowance, depth: int
+    archive: AnyArchive, prefix: str, outer: Member, allowance: Allowance, depth: int, damage: str
 ) -> Iterator[Member]:
     outer_name = "" if outer._inner_name else outer.name
     for entry in sorted(archive.entries, key=lambda entry: entry.name):
@@ -170,36 +251,25 @@ def _members_of_archive(
             allowance,
             readable_name(f"{prefix}{entry.name}").removeprefix(f"{outer_name}/"),
         )
-        if entry.name.lower().endswith(".zip") and not member.damage:
+        if is_archive_name(entry.name) and not member.damage:
             yield from _members_of_inner(member, allowance, depth + 1)
         else:
             yield member
-    if not archive.is_whole:
-        why = "the table of contents is missing: the archive is cut short, and files may be missing at its end"
+    if why := damage or archive.damage:
         yield Member(prefix.rstrip("/") or outer.name, outer.path, outer.modified, outer.size, why)
 
 
 def _members_of_inner(member: Member, allowance: Allowance, depth: int) -> Iterator[Member]:
-    """Yields the files of an archive within an archive, which is unpacked to a temporary file."""
-    damage = f"an archive {depth} archives deep" if depth > DEEPEST else ""
-    copy = tempfile.TemporaryFile()  # noqa: SIM115
-    try:
-        if not damage:
-            with member.open() as handle:
-                while block := handle.read(BLOCK):
-                    copy.write(block)
-    except InputError as error:
-        damage = error.found
-    copy.seek(0)
-    if damage or copy.read(4) not in MAGIC:
-        copy.close()
-        yield Member(member.name, member.path, member.modified, member.size, damage or "no zip archive")
-        return
-    archive = Archive(copy)
-    if archive.is_document:
+    """Yields the files of an archive within an archive."""
+    archive, damage = None, f"an archive {depth} archives deep"
+    if depth <= DEEPEST:
+        archive, damage = _unpacked_archive(member)
+    if archive is None:
+        yield Member(member.name, member.path, member.modified, member.size, damage or "no archive")
+    elif archive.is_document:
         yield member
     else:
-        yield from _members_of_archive(archive, f"{member.name}/", member, allowance, depth)
+        yield from _members_of_archive(archive, f"{member.name}/", member, allowance, depth, damage)
 
 
 @contextmanager

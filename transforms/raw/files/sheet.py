@@ -10,11 +10,9 @@ from feature_repo.errors import InputError
 from feature_repo.extras import install_command
 from transforms.raw.files.members import Member
 from transforms.raw.files.rows import BATCH_ROWS, RowBatch, batched, duplicate
-from transforms.raw.files.streams import BLOCK, UNREADABLE, damaged
+from transforms.raw.files.sheet_bounds import MOST_BYTES, MOST_CELLS, TooLarge, check_bounds
+from transforms.raw.files.streams import UNREADABLE, damaged
 from transforms.raw.files.text import storable
-
-LARGEST_BYTES = 512 << 20
-"""A workbook is read at once; it may be as large when it is unpacked."""
 
 
 class Sheet:
@@ -51,7 +49,8 @@ class Sheet:
         self.description = f"Excel workbook, sheet {self.name}"
         try:
             self._cells = iter(book.get_sheet_by_name(self.name).to_python())
-        except Exception as error:
+        except BaseException as error:
+            _raise_if_meant_to_end(error)
             raise damaged(member.place, f"a workbook whose sheet {self.name} cannot be read: {error}") from error
         header: list[Any] = next((row for row in self._cells if any(cell != "" for cell in row)), [])
         names = [_as_text(cell).strip() for cell in header]
@@ -81,31 +80,35 @@ def _opened(member: Member) -> Any:
     data = _bounded(member)
     try:
         return CalamineWorkbook.from_filelike(io.BytesIO(data))
-    except Exception as error:
+    except BaseException as error:
+        _raise_if_meant_to_end(error)
         raise damaged(member.place, f"no readable workbook: {error}") from error
 
 
+def _raise_if_meant_to_end(error: BaseException) -> None:
+    """Raises what ends a process; a panic of the reader, which is no ``Exception`` either, is none of it."""
+    if isinstance(error, KeyboardInterrupt | SystemExit | GeneratorExit):
+        raise error
+
+
 def _bounded(member: Member) -> bytes:
-    """The bytes of a workbook, after a look at how much they unpack to.
+    """The bytes of a workbook, after a look at how much memory its sheets take.
 
     Raises:
-        InputError: it is damaged or too large.
+        InputError: it is damaged, too large, or of another kind.
     """
-    total = 0
     with member.open() as handle:
-        data = handle.read(LARGEST_BYTES + 1)
+        data = handle.read(MOST_BYTES + 1)
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            for info in archive.infolist():
-                with archive.open(info) as part:
-                    while block := part.read(BLOCK):
-                        total += len(block)
-                        if total > LARGEST_BYTES:
-                            raise InputError(
-                                expected=f"a workbook of at most {LARGEST_BYTES:,} bytes when it is unpacked",
-                                found=f"more than that: {member.place}",
-                                next_command="save the sheet as CSV, then import that",
-                            )
+            check_bounds(archive)
+    except TooLarge as error:
+        raise InputError(
+            expected=f"a workbook (.xlsx) of at most {MOST_BYTES >> 20:,} MB, whose sheets have at most "
+            f"{MOST_CELLS:,} cells",
+            found=f"{error}: {member.place}",
+            next_command="save the sheet as CSV, then import that",
+        ) from error
     except (*UNREADABLE, RuntimeError, ValueError) as error:
         raise damaged(member.place, f"no readable workbook: {error}") from error
     return data

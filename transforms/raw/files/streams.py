@@ -5,6 +5,7 @@ import gzip
 import io
 import lzma
 import struct
+import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -25,16 +26,43 @@ GREATEST_RATIO = 250
 MOST_BYTES = 100 << 30
 """No file may unpack to more."""
 
+
+def _unzstd(handle: IO[bytes]) -> Any:
+    import pyarrow
+
+    return pyarrow.CompressedInputStream(pyarrow.PythonFile(handle, mode="r"), "zstd")
+
+
 PACKERS: dict[bytes, tuple[str, Callable[[IO[bytes]], Any]]] = {
     b"\x1f\x8b": ("gzip", lambda handle: gzip.GzipFile(fileobj=handle)),
     b"\xfd7zXZ\x00": ("xz", lzma.LZMAFile),
     b"BZh": ("bzip2", bz2.BZ2File),
+    b"\x28\xb5\x2f\xfd": ("zstd", _unzstd),
 }
 """First bytes of a packed file → name of the packing, and its reader."""
 
-PACKED_SUFFIXES = (".gz", ".xz", ".bz2")
+PACKED_SUFFIXES = (".gz", ".xz", ".bz2", ".zst")
 
-UNREADABLE = (EOFError, OSError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, struct.error, NotImplementedError)
+ARCHIVE_SUFFIXES = (
+    ".zip",
+    *(f".tar{packed}" for packed in ("", *PACKED_SUFFIXES)),
+    ".tgz",
+    ".txz",
+    ".tbz2",
+    ".tbz",
+    ".tzst",
+)
+
+UNREADABLE = (
+    EOFError,
+    OSError,
+    zlib.error,
+    lzma.LZMAError,
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    struct.error,
+    NotImplementedError,
+)
 """What the readers of packed files raise about damaged ones."""
 
 
@@ -43,6 +71,10 @@ def damaged(place: str | Path, found: str) -> InputError:
     return InputError(
         expected=f"a whole file at {place}", found=found, next_command=f"get {place} again, then repeat the command"
     )
+
+
+class TooLarge(InputError):
+    """A file that unpacks to more than is permitted."""
 
 
 class Allowance:
@@ -56,14 +88,14 @@ class Allowance:
         """Notes that a member unpacks to at least ``size`` bytes.
 
         Raises:
-            InputError: the limit is passed.
+            TooLarge: the limit is passed.
         """
         growth = size - self._sizes.get(name, 0)
         if growth <= 0:
             return
         self._sizes[name], self._total = size, self._total + growth
         if self._total > self._limit:
-            raise InputError(
+            raise TooLarge(
                 expected=f"files that unpack to at most {self._limit:,} bytes in {self._place}",
                 found=f"more than that, at {name}: it looks like an archive that is made to fill memory",
                 next_command=f"if you trust {self._place}, unpack it yourself, then import the folder",
@@ -74,7 +106,7 @@ class Bytes(io.BufferedReader):
     """Unpacked bytes of a member.
 
     Attributes:
-        packing: gzip, xz or bzip2; empty if the member is not packed.
+        packing: gzip, xz, bzip2 or zstd; empty if the member is not packed.
     """
 
     def __init__(self, raw: "_Guarded", position: Callable[[], int], packing: str) -> None:
@@ -138,6 +170,24 @@ def unpacked(
 def readable_name(name: str) -> str:
     """A name of a file without characters that a terminal would act on."""
     return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in name)
+
+
+def is_archive_name(name: str) -> bool:
+    """Whether a file has the name of an archive: zip, or tar, packed or not.
+
+    >>> is_archive_name("Takeout-001.TGZ"), is_archive_name("auth.log.gz")
+    (True, False)
+    """
+    return name.lower().endswith(ARCHIVE_SUFFIXES)
+
+
+def plain_name(name: str) -> str:
+    """A name without the ending of an archive.
+
+    >>> plain_name("lastfm-dataset-1K.tar.gz"), plain_name("mira")
+    ('lastfm-dataset-1K', 'mira')
+    """
+    return next((name[: -len(end)] for end in ARCHIVE_SUFFIXES if name.lower().endswith(end)), name)
 
 
 def is_noise(name: str) -> bool:

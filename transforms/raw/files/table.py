@@ -11,7 +11,7 @@ from typing import IO
 from feature_repo.errors import InputError
 from transforms.raw.files import delimiter as delimiters
 from transforms.raw.files.rows import BATCH_ROWS, Malformed, RowBatch, batched, duplicate
-from transforms.raw.files.text import LONGEST_LINE, Text, storable
+from transforms.raw.files.text import LONGEST_LINE, Text, encodable, storable
 
 LONGEST_CELL = 1 << 20
 """Characters of the longest cell; a quote that is still open then is not the beginning of a cell."""
@@ -78,7 +78,7 @@ class Table:
             raise self._no_header(f"{reason}: {line[:60]!r}" if line else reason)
         row = rows[0] if rows else []
         self.has_header = _are_names(row, rows[1:]) if header is None else header
-        names = [cell.strip() if self.has_header else "" for cell in row]
+        names = [encodable(cell.strip()) if self.has_header else "" for cell in row]
         self.columns = [name or f"column_{number}" for number, name in enumerate(names, 1)]
         if repeated := duplicate(self.columns):
             raise InputError(

@@ -32,7 +32,7 @@ class Text:
     Attributes:
         member: the file.
         encoding: Python's name of the encoding.
-        packing: gzip, xz or bzip2; empty if the member is not packed.
+        packing: gzip, xz, bzip2 or zstd; empty if the member is not packed.
         has_damage: whether it has, or may have, bytes that the encoding does not have.
     """
 
@@ -154,7 +154,16 @@ def _likelier(member: Member, utf8: str) -> str:
 
 def storable(row: str) -> str:
     """A malformed row as it can be stored: not too long, and without what UTF-8 does not have."""
-    return row[:SHOWN].encode(errors="replace").decode()
+    return encodable(row[:SHOWN])
+
+
+def encodable(text: str) -> str:
+    """A text with a question mark for everything that UTF-8 does not have.
+
+    >>> encodable("t\udc8dime")
+    't?ime'
+    """
+    return text.encode(errors="replace").decode()
 
 
 class _Recoded(io.RawIOBase):

@@ -132,7 +132,7 @@ def read_times(values: pl.Series) -> Times:
         texts = texts.set(texts == "", None)
         moments, form = _of_texts(texts)
         given = texts.is_not_null()
-    outside = ((moments < FIRST) | (moments > _latest())).fill_null(False)
+    outside = ((moments < FIRST) | (moments > latest())).fill_null(False)
     reasons = pl.select(
         pl.when(outside)
         .then(pl.lit("not between 1980 and now"))
@@ -284,10 +284,11 @@ def _within(moment: datetime) -> datetime | None:
         zoned = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except OverflowError:
         return None
-    return zoned if FIRST <= zoned <= _latest() else None
+    return zoned if FIRST <= zoned <= latest() else None
 
 
-def _latest() -> datetime:
+def latest() -> datetime:
+    """The latest time that is not of the future, by a clock that may be off by ``CLOCK_TOLERANCE``."""
     return datetime.now(UTC) + CLOCK_TOLERANCE
 
 

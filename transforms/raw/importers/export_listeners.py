@@ -5,7 +5,6 @@ where their times overlap, they hold the same plays; those stored before are com
 nothing can be known, and the person has to say it with ``--user``.
 """
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import combinations
@@ -15,11 +14,10 @@ import polars as pl
 
 from feature_repo.errors import InputError
 from feature_repo.home import Home
+from transforms.raw.files.streams import is_archive_name, plain_name
+from transforms.raw.importers.place_listener import is_general
 from transforms.raw.importers.same_person import MINUTE, nameless, same_person, unused_id
 from transforms.raw.read import scan
-
-_NO_PERSON = re.compile(r"/|downloads?|data|exports?|tmp|history|takeout.*|my[ _-].*", re.IGNORECASE)
-"""Names of folders that say nothing of the person."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +26,8 @@ class Export:
 
     Attributes:
         account: what the export says of whose it is; empty if it says nothing.
-        plays: function that reads its plays: at least ``track_id``, ``event_timestamp`` and ``reported_by``.
+        plays: function that reads its plays: at least ``track_id``, ``event_timestamp`` and ``reported_by``. Forms
+            that name tracks alike differ in what is in brackets: ``youtube music (page)``.
     """
 
     account: str
@@ -107,7 +106,8 @@ def _is_same(one: pl.DataFrame, other: pl.DataFrame) -> bool | None:
 def _signature(plays: pl.DataFrame) -> pl.DataFrame:
     """(plays, 3) minute, track and form of each play."""
     minute = (pl.col("event_timestamp").dt.epoch("s") // 60).cast(pl.Int64).alias(MINUTE)
-    return plays.select(minute, "track_id", "reported_by").unique()
+    form = pl.col("reported_by").str.replace(r" \(.*\)$", "")
+    return plays.select(minute, "track_id", form).unique()
 
 
 def _are_several(exports: Mapping[str, Export]) -> bool:
@@ -125,11 +125,11 @@ def _stored(home: Home, service: str) -> pl.DataFrame:
 
 def _new_id(service: str, path: Path, place: str, taken: set[str]) -> str:
     """An id for another person without a name: of the folder where the export is; the first one has none."""
-    own = path.stem if path.is_file() else path.name
-    parts = [*path.absolute().parent.parts, own, *PurePosixPath(place).parts]
-    names = [part for part in reversed(parts) if not _NO_PERSON.fullmatch(part)]
+    own = path.name if path.is_dir() or is_archive_name(path.name) else path.stem
+    parts = map(plain_name, [*PurePosixPath(place).parts[::-1], own, *path.absolute().parent.parts[:0:-1]])
+    names = [part for part in parts if not is_general(part)]
     is_first = not taken and not place
-    wanted = f"{service}:me" if is_first or not names else f"{service}:{names[0].removesuffix('.zip')}"
+    wanted = f"{service}:me" if is_first or not names else f"{service}:{names[0]}"
     return unused_id(wanted, taken)
 
 

@@ -2,6 +2,7 @@
 
 import inspect
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -14,7 +15,7 @@ import polars as pl
 from feature_repo.clock import LAST
 from feature_repo.errors import InputError
 from feature_repo.home import Home
-from transforms.raw.files.members import Member, PassedOver, members, single
+from transforms.raw.files.members import Member, PassedOver, check_place, members, single
 from transforms.raw.files.rows import BATCH_ROWS
 from transforms.raw.files.text import LONGEST_LINE, SHOWN
 from transforms.raw.ingest import Batch
@@ -79,17 +80,17 @@ class Format:
                 next_command=f"refrain import {self.name} {path}",
             )
         passed_over: list[PassedOver] = []
-        rows = malformed = 0
+        rows, reasons = 0, Counter[str]()
         folder: dict[str, Any] = {"home": home} if "home" in inspect.signature(self.read).parameters else {}
         for item in self.read(path, **folder, **options):
             if isinstance(item, PassedOver):
                 passed_over.append(item)
             else:
                 rows += item.rows.height + sum(item.left_out.values())
-                malformed += item.malformed.height
+                reasons.update(item.malformed["reason"])
             yield item
         if not rows and not self.resumes:
-            raise self.mismatch(_nothing(path, malformed, passed_over))
+            raise self.mismatch(_nothing(path, reasons, passed_over))
 
     def each_member(
         self,
@@ -139,13 +140,14 @@ class Format:
         return content_of(path, self.name, inspect.getsource(module), *options)
 
     def check(self, path: Path) -> Path:
-        """Return the path if it exists.
+        """Return the path if it is a file or a folder.
 
         Raises:
-            InputError: the path does not exist.
+            InputError: the path does not exist, or is a pipe.
         """
         if not path.exists():
             raise self.mismatch(f"nothing at {path}")
+        check_place(path)
         return path
 
     def mismatch(self, found: str) -> InputError:
@@ -157,12 +159,16 @@ class Format:
         )
 
 
-def _nothing(path: Path, malformed: int, passed_over: list[PassedOver]) -> str:
+def _nothing(path: Path, reasons: Counter[str], passed_over: list[PassedOver]) -> str:
     """Describes a path that holds nothing of what was to be read."""
+    malformed = reasons.total()
+    if not malformed and not passed_over and path.is_dir():
+        return f"no file in {path}"
     if len(passed_over) == 1 and not malformed:
         name = "" if passed_over[0].name == path.name else f"{passed_over[0].name}: "
         return f"{path}: {name}{passed_over[0].why}"
-    refused = f"; {malformed:,} malformed rows are in quarantine" if malformed else ""
+    mostly = f", most of them for this: {reasons.most_common(1)[0][0]}" if malformed else ""
+    refused = f"; {malformed:,} malformed rows are in quarantine{mostly}" if malformed else ""
     named = ", ".join(f"{item.name} ({item.why})" for item in passed_over[:_NAMES])
     more = ", …" if len(passed_over) > _NAMES else ""
     skipped = f"; {len(passed_over):,} files passed over: {named}{more}" if passed_over else ""

@@ -13,6 +13,7 @@ import polars as pl
 
 from transforms.raw.files.members import Member, members
 from transforms.raw.files.rows import Malformed, RowBatch, frame
+from transforms.raw.files.streams import is_archive_name
 from transforms.raw.files.table import Table
 from transforms.raw.files.text import recognize, storable
 from transforms.raw.files.times import read_times
@@ -53,7 +54,7 @@ class Profiles:
     def of(self, users: pl.Series) -> pl.DataFrame:
         """(users,) country and gender of listeners' ids; null where no profile says it."""
         if self._frame is None:
-            is_whole = self._path.is_dir() or self._path.suffix.lower() == ".zip"
+            is_whole = self._path.is_dir() or is_archive_name(self._path.name)
             paths = [self._path] if is_whole else sorted(self._path.parent.glob(f"*{_PROFILE_NAME}"))
             found = [member for path in paths for member in members(path) if member.file_name.endswith(_PROFILE_NAME)]
             frames = [rows for member in found if not member.damage for rows, _ in _profiles(member)]

@@ -32,6 +32,9 @@ _TIMES = (
 )  # fmt: skip
 _USER_MARK = "date#"
 _CLOCK = re.compile(r"\d{1,2}:\d\d(:\d\d)?")
+_NAME_OF_TIME = re.compile(r"time|date|stamp|uts|_at$|\bat$|when|played", re.IGNORECASE)
+"""Names of columns of times. A table with one has a header; if ``_TIMES`` does not know it, it holds no scrobbles."""
+
 _COPY = re.compile(r" ?\(\d+\)$")
 _LOOKED_AT = 50
 _SIZE = 500_000
@@ -110,7 +113,7 @@ def _by_values(member: Member) -> Layout | None:
         return None
     counts = [sum(read_time(cell) is not None for cell in column) for column in zip(*rows, strict=True)]
     width, time = len(counts), max(range(len(counts)), key=counts.__getitem__)
-    if 2 * counts[time] < len(rows) - 1 or not counts[time]:
+    if 2 * counts[time] < len(rows) - 1 or not counts[time] or _NAME_OF_TIME.search(rows[0][time]):
         return None
     stem = _COPY.sub("", member.stem)
     name = named_by_file(stem) or ("" if is_general(stem) else stem)

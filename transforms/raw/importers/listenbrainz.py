@@ -20,6 +20,7 @@ from transforms.raw.files.describe import describe
 from transforms.raw.files.members import Member, PassedOver, members, single
 from transforms.raw.files.records import first_object, records, value_at
 from transforms.raw.files.rows import BATCH_ROWS
+from transforms.raw.files.streams import is_archive_name
 from transforms.raw.importers.format import USER, Format
 from transforms.raw.importers.place_listener import place_listener, place_names
 from transforms.raw.importers.scrobbles import milliseconds, scrobble_batches, started
@@ -246,7 +247,7 @@ def _listener(path: Path, member: Member, accounts: dict[str, str]) -> str | Non
     if answered:
         return f"{_PREFIX}{answered}"
     inner = (accounts.get(str(parent)) for parent in PurePosixPath(member.name).parents)
-    above = path.absolute().parents if path.suffix.lower() != ".zip" else ()
+    above = path.absolute().parents if not is_archive_name(path.name) else ()
     outer = (_account_at(folder / "user.json") for folder in list(above)[:_DEEPEST])
     named = (_EXPORT.fullmatch(name) for name in [member.stem, *place_names(path, member)])
     by_name = (match[1] or match[3] for match in named if match)

@@ -15,6 +15,7 @@ import polars as pl
 
 from transforms.raw.files.members import Member
 from transforms.raw.files.rows import Malformed, frame
+from transforms.raw.files.streams import plain_name
 from transforms.raw.files.table import Table
 from transforms.raw.files.text import recognize
 from transforms.raw.importers.format import LAST_SECOND
@@ -51,8 +52,8 @@ def release_name(folder: str, path: Path, files: set[str]) -> str:
     >>> release_name("ml-25m", Path("downloads"), {"ratings.csv"}), release_name("", Path("x"), {"ratings.csv"})
     ('ml-25m', 'ml-latest')
     """
-    places = [*reversed(PurePosixPath(folder).parts), path.stem, path.absolute().parent.name]
-    named = next((place.removesuffix(".zip") for place in places if _RELEASE.fullmatch(place.removesuffix(".zip"))), "")
+    places = [*reversed(PurePosixPath(folder).parts), path.name, path.absolute().parent.name]
+    named = next((name for name in map(plain_name, places) if _RELEASE.fullmatch(name)), "")
     return named.lower() or ("ml-latest" if "ratings.csv" in files else "ml-1m" if "users.dat" in files else "ml-10m")
 
 

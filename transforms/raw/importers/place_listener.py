@@ -4,6 +4,7 @@ import re
 from pathlib import Path, PurePosixPath
 
 from transforms.raw.files.members import Member
+from transforms.raw.files.streams import is_archive_name, plain_name
 
 _GENERAL = re.compile(
     r"(last[ ._-]?(fm\w*|export)|listen(brainz|s)?|maloja|spotify|rockbox|my|data|music|audio|api|export(s|ed)?|"
@@ -23,9 +24,9 @@ def place_names(path: Path, member: Member) -> list[str]:
     """
     inner = [part for part in PurePosixPath(member.name).parent.parts if part != "."]
     outer = path.absolute().parts[1:]
-    if path.suffix.lower() != ".zip" and not path.is_dir():
+    if not path.is_dir() and not is_archive_name(path.name):
         outer = outer[:-1]
-    return [name.removesuffix(".zip") for name in reversed((*outer, *inner))]
+    return [plain_name(name) for name in reversed((*outer, *inner))]
 
 
 def place_listener(service: str, path: Path, member: Member) -> str:

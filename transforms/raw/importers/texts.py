@@ -21,7 +21,7 @@ from transforms.raw.files.members import Member, PassedOver, members
 from transforms.raw.files.records import records
 from transforms.raw.files.rows import RowBatch
 from transforms.raw.files.table import Table
-from transforms.raw.files.text import recognize, storable
+from transforms.raw.files.text import encodable, recognize, storable
 from transforms.raw.files.times import read_time, read_times
 from transforms.raw.importers.format import Format, Rows
 from transforms.raw.ingest import Batch
@@ -162,7 +162,7 @@ def _append(
     texts: Rows,
     labels: Rows,
 ) -> None:
-    text = row[name].encode(errors="replace").decode()  # lone surrogates cannot be stored
+    text = encodable(row[name])
     entity, entity_id, kind = (_field(row, column) for column in ("entity", "entity_id", "kind"))
     entity, entity_id, kind = entity or "corpus", entity_id or source, kind or "sentence"
     own_id = _field(row, "id")

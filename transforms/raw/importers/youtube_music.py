@@ -1,11 +1,12 @@
-"""YouTube Music: the history of Google Takeout, "YouTube and YouTube Music", as JSON, in any language of the account.
+"""YouTube Music: the history of Google Takeout, "YouTube and YouTube Music", as JSON or as a web page.
 
 Takeout has one history for YouTube and YouTube Music, which ``header`` tells apart; other videos and searches are no
 plays of music and are left out. A play has a start and no length. The artist is the name of the channel, without the
-" - Topic" that YouTube adds. The history does not say whose it is.
+" - Topic" that YouTube adds. The history does not say whose it is. The language of the account does not matter; on a
+page, it decides how the local times are written (``takeout_times``).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 import msgspec
@@ -14,15 +15,20 @@ import polars as pl
 from feature_repo.home import Home
 from transforms.raw.files.members import Member, PassedOver
 from transforms.raw.files.records import first_object, records
-from transforms.raw.files.rows import Malformed
+from transforms.raw.files.rows import BATCH_ROWS, Malformed, batched
+from transforms.raw.files.text import recognize
 from transforms.raw.importers.format import USER, Format
 from transforms.raw.importers.service_exports import Played, Service, folder_of
 from transforms.raw.importers.service_tables import artist_id, part_refused, reasons_of, with_times
+from transforms.raw.importers.takeout_times import PageTimes
+from transforms.raw.importers.youtube_page import PageEntry, is_page, page_entries
 from transforms.raw.importers.youtube_titles import plain_titles
 from transforms.raw.ingest import Batch
+from transforms.raw.table import MICROSECONDS_UTC
 
 PREFIX = "youtube-music:"
 HEADER = "YouTube Music"
+FORM, PAGE_FORM = "youtube music", "youtube music (page)"
 _HOST = "music.youtube.com"
 _TOPIC = r"(?i)\s+[-–—]\s+(topic|thema|tema|tópico|thème|argomento|onderwerp|temat|тема|トピック|主题|主題|주제|konu)$"
 _VIDEO = (r"[?&]v=([^&#]+)", r"//youtu\.be/([^?&#]+)")
@@ -45,14 +51,26 @@ class Watched(msgspec.Struct, gc=False):
     details: list[msgspec.Raw] | None = None
 
 
-def read(path: Path, home: Home | None = None, *, user: str | None = None) -> Iterator[Batch | PassedOver]:
-    """Yields the plays of a path; ``user`` is the listener's id, by default that of ``export_listeners``."""
-    yield from Service(YOUTUBE_MUSIC, _is_history, _plays_of, place_of=_place_of).read(path, home, user)
+def read(
+    path: Path, home: Home | None = None, *, user: str | None = None, zone: str | None = None
+) -> Iterator[Batch | PassedOver]:
+    """Yields the plays of a path.
+
+    Args:
+        path: file, folder or archive.
+        home: the data folder.
+        user: the listener's id; by default that of ``export_listeners``.
+        zone: the zone of web pages, for times whose zone they do not show.
+    """
+
+    def plays_of(member: Member) -> Iterator[Played]:
+        return _plays_of_page(member, zone) if is_page(member) else _plays_of_json(member)
+
+    yield from Service(YOUTUBE_MUSIC, _is_history, plays_of, place_of=_place_of).read(path, home, user)
 
 
 def _is_history(member: Member) -> bool:
-    name = member.file_name.lower()
-    return name.endswith(".json") and {"header", "title", "time"} <= set(first_object(member))
+    return is_page(member) or {"header", "title", "time"} <= set(first_object(member))
 
 
 def _place_of(member: Member) -> str:
@@ -61,13 +79,67 @@ def _place_of(member: Member) -> str:
     return "/".join(parts[: parts.index("Takeout")]) if "Takeout" in parts else folder_of(member)
 
 
-def _plays_of(member: Member) -> Iterator[Played]:
+def _plays_of_json(member: Member) -> Iterator[Played]:
     for batch in records(member, shape=Watched):
-        yield _played(batch.rows, batch.malformed, batch.done)
+        visits = with_times(_visits(batch.rows), "event_timestamp")
+        yield _played(visits, batch.malformed, batch.done, FORM, plain=plain_titles)
 
 
-def _played(entries: Sequence[Watched], malformed: Sequence[Malformed], done: int) -> Played:
-    visits = with_times(_visits(entries), "event_timestamp")
+def _plays_of_page(member: Member, zone: str | None) -> Iterator[Played]:
+    text = recognize(member)
+    entries = (entry for entry, _ in page_entries(text) if isinstance(entry, PageEntry))
+    times = PageTimes((entry.time for entry in entries if entry.header == HEADER), zone)
+    done = [0]
+
+    def watched() -> Iterator[Watched | Malformed]:
+        for entry, done[0] in page_entries(text):
+            yield _watched(entry) if isinstance(entry, PageEntry) else entry
+
+    for batch in batched(watched(), BATCH_ROWS, member.size, lambda: done[0]):
+        visits = _with_page_times(_visits(batch.rows), times)
+        reasons = visits["not_event_timestamp"].drop_nulls().unique()
+        yield _played(
+            visits,
+            batch.malformed,
+            batch.done,
+            PAGE_FORM,
+            time_reasons={why: pl.col("not_event_timestamp") == why for why in reasons},
+        )
+
+
+def _watched(entry: PageEntry) -> Watched:
+    channels = [Channel(entry.channel)] if entry.channel else None
+    details = [msgspec.Raw(b"{}")] if entry.is_advert else None
+    return Watched(entry.time, entry.title, entry.url, entry.header, channels, details)
+
+
+def _with_page_times(visits: pl.DataFrame, times: PageTimes) -> pl.DataFrame:
+    """Reads the times of a page, like ``with_times``."""
+    values = [times.read(text) if text else (None, None) for text in visits["event_timestamp"]]
+    return visits.with_columns(
+        pl.Series("event_timestamp", [moment for moment, _ in values], MICROSECONDS_UTC),
+        pl.Series("not_event_timestamp", [why or None for _, why in values], pl.String),
+    )
+
+
+def _played(
+    visits: pl.DataFrame,
+    malformed: Sequence[Malformed],
+    done: float,
+    form: str,
+    plain: Callable[[list[str]], list[str]] = list,
+    time_reasons: Mapping[str, pl.Expr] | None = None,
+) -> Played:
+    """The plays of music among visits.
+
+    Args:
+        visits: rows of ``_visits``, with times.
+        malformed: elements that are no entries.
+        done: bytes that are read.
+        form: name of the form of the export.
+        plain: function that takes the words around titles off.
+        time_reasons: why a time cannot be read → whether it is so.
+    """
     url, video = pl.col("url"), pl.col("video")
     is_advert = pl.col("has_details").cast(pl.Boolean)
     is_gone = url.is_null() | (pl.col("artist_name").is_null() & pl.col("title").str.ends_with(url))
@@ -77,15 +149,15 @@ def _played(entries: Sequence[Watched], malformed: Sequence[Malformed], done: in
     visits = visits.with_columns(kind=pl.when(~(is_advert | is_gone)).then(kind))
     counts = visits["kind"].drop_nulls().value_counts()
     wanted = visits.filter(pl.col("kind").is_null()).drop("kind", "header")
-    reasons = {"advertisement": is_advert, "removed": is_gone, **reasons_of()}
+    reasons = {"advertisement": is_advert, "removed": is_gone, **(time_reasons or {}), **reasons_of()}
     plays, refused = part_refused(wanted, reasons, malformed)
     titles = plays["title"].unique()
-    words = dict(zip(titles, plain_titles(titles.to_list()), strict=True))
+    words = dict(zip(titles, plain(titles.to_list()), strict=True))
     rows = plays.with_columns(
         title=pl.col("title").replace_strict(words, default=None, return_dtype=pl.String),
         track_id=pl.lit(PREFIX) + video,
         artist_id=artist_id(PREFIX),
-        reported_by=pl.lit("youtube music"),
+        reported_by=pl.lit(form),
     )
     return Played(rows, refused, dict(counts.iter_rows()), done)
 
@@ -113,7 +185,7 @@ def _visits(entries: Sequence[Watched]) -> pl.DataFrame:
 
 YOUTUBE_MUSIC = Format(
     "youtube-music",
-    "Google Takeout of YouTube and YouTube Music with the history as JSON: a zip, a folder, or watch-history.json",
+    "Google Takeout of YouTube and YouTube Music: an archive, a folder, watch-history.json or watch-history.html",
     read,
-    options=USER,
+    options=USER | {"zone": "zone of the times on web pages that do not show it, such as Europe/Vienna"},
 )

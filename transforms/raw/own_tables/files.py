@@ -11,13 +11,12 @@ from transforms.raw.own_tables.csv_table import CsvTable
 from transforms.raw.own_tables.json_table import JsonTable
 from transforms.raw.own_tables.source import OwnTable
 
-FORMATS = "Parquet, Arrow IPC (Feather), CSV or JSON, the latter two also as .gz, .xz or .bz2"
+FORMATS = "Parquet, Arrow IPC (Feather), CSV or JSON, the latter two also as .gz, .xz, .bz2 or .zst"
 
 _REFUSED = {
     b"PK\x03\x04": ("an Excel workbook or zip archive", "save it as CSV (in Excel: CSV UTF-8), then import that"),
     b"\xd0\xcf\x11\xe0": ("an old Excel workbook", "save it as CSV (in Excel: CSV UTF-8), then import that"),
     b"FEA1": ("Feather of version 1", "write it as Feather of version 2 or as Parquet, then import that"),
-    b"\x28\xb5\x2f\xfd": ("a file packed by zstd", "unzstd {path}, then import the unpacked file"),
 }
 """First bytes of a file that is not read → its format, and what to do."""
 

@@ -4,9 +4,12 @@ import bz2
 import gzip
 import io
 import lzma
+import tarfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+
+import pyarrow
 
 
 def zipped(files: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED, *, streamed: bool = False) -> bytes:
@@ -16,6 +19,23 @@ def zipped(files: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED, *, strea
         for name, content in files.items():
             archive.writestr(name, content)
     return target.getvalue()
+
+
+def tarred(files: dict[str, bytes]) -> bytes:
+    """A tar archive."""
+    target = io.BytesIO()
+    with tarfile.open(fileobj=target, mode="w") as archive:
+        for name, content in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    return target.getvalue()
+
+
+def zstd(content: bytes) -> bytes:
+    """Content packed by zstd."""
+    packed: bytes = pyarrow.Codec("zstd").compress(content, asbytes=True)
+    return packed
 
 
 class _Unseekable(io.BytesIO):
@@ -44,6 +64,10 @@ CONTAINERS: dict[str, Callable[[Path, str, bytes], Path]] = {
     ),
     "xz": lambda folder, name, content: _file(folder, f"{name}.xz", lzma.compress(content)),
     "bzip2": lambda folder, name, content: _file(folder, f"{name}.bz2", bz2.compress(content)),
+    "zstd": lambda folder, name, content: _file(folder, f"{name}.zst", zstd(content)),
+    "zstd in two parts": lambda folder, name, content: _file(
+        folder, f"{name}.zst", zstd(content[:7]) + zstd(content[7:])
+    ),
     "packed without an ending": lambda folder, name, content: _file(folder, name, gzip.compress(content)),
     "folder": lambda folder, name, content: _file(folder, f"export/a/b/{name}", content).parents[2],
     "zip": lambda folder, name, content: _file(folder, "export.zip", zipped({f"a/{name}": content})),
@@ -62,6 +86,23 @@ CONTAINERS: dict[str, Callable[[Path, str, bytes], Path]] = {
     ),
     "zip in zip": lambda folder, name, content: _file(
         folder, "export.zip", zipped({"inner/part.zip": zipped({name: content})})
+    ),
+    "tar": lambda folder, name, content: _file(folder, "export.tar", tarred({f"a/{name}": content})),
+    "tar.gz": lambda folder, name, content: _file(
+        folder, "export.tar.gz", gzip.compress(tarred({f"a/{name}": content}))
+    ),
+    "tar.zst without an ending": lambda folder, name, content: _file(folder, "export", zstd(tarred({name: content}))),
+    "tgz in zip": lambda folder, name, content: _file(
+        folder, "export.zip", zipped({"part.tgz": gzip.compress(tarred({name: content}))})
+    ),
+    "zip in tar": lambda folder, name, content: _file(
+        folder, "export.tar", tarred({"part.zip": zipped({name: content})})
+    ),
+    "gzip in tar": lambda folder, name, content: _file(
+        folder, "export.tar", tarred({f"{name}.gz": gzip.compress(content)})
+    ),
+    "tar without its end": lambda folder, name, content: _file(
+        folder, "export.tar", tarred({f"a/{name}": content})[: 512 + len(content) + -len(content) % 512]
     ),
     "zip without its table of contents": lambda folder, name, content: _file(
         folder, "export.zip", _headless(zipped({f"a/{name}": content}))

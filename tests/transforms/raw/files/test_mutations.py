@@ -5,6 +5,7 @@ import gzip
 import io
 import json
 import lzma
+import tarfile
 import tempfile
 import time
 import tracemalloc
@@ -16,7 +17,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from feature_repo.errors import InputError
-from tests.transforms.raw.files.containers import zipped
+from tests.transforms.raw.files.containers import tarred, zipped, zstd
+from tests.transforms.raw.files.mutations import Mutation, mutated, mutations
 from transforms.raw.files.describe import describe
 from transforms.raw.files.members import Member, members, single
 from transforms.raw.files.records import first_object, records
@@ -45,56 +47,13 @@ SEEDS = {
     "gzip": gzip.compress(ARRAY),
     "xz": lzma.compress(LINES),
     "bzip2": bz2.compress(CSV),
+    "zstd": zstd(CSV),
+    "tar": tarred({"a.json": ARRAY, "b/c.zip": zipped({"c.csv": CSV})}),
+    "tar.gz": gzip.compress(tarred({"a.json": LINES, "b.csv": CSV})),
     "zip": zipped({"a.json": ARRAY, "b/c.csv": CSV}),
     "stored": zipped({"a.json": LINES, "d.zip": zipped({"e.csv": TSV})}, 0),
     "streamed": zipped({"a.json": PAGE, "b.gz": gzip.compress(CSV)}, streamed=True),
 }
-
-Mutation = tuple[str, int, int, int]
-MUTATIONS = st.lists(
-    st.tuples(
-        st.sampled_from(["flip", "cut", "delete", "repeat", "swap", "insert"]),
-        st.integers(0, 1 << 16),
-        st.integers(1, 400),
-        st.integers(0, 255),
-    ),
-    min_size=1,
-    max_size=6,
-)
-SIGNS = [
-    b"\0",
-    b'"',
-    b"{",
-    b"[",
-    b"]}",
-    b"\xff\xfe",
-    b"\r",
-    b"1e999",
-    b'"\\ud800"',
-    b"PK\x03\x04",
-    b"9" * 5_000,
-    b"[" * 3_000,
-]
-
-
-def mutated(data: bytes, mutations: list[Mutation]) -> bytes:
-    """Data after mutations: kind, place, length and value of each."""
-    for kind, place, length, value in mutations:
-        at = place % max(len(data), 1)
-        piece = data[at : at + length]
-        if kind == "flip":
-            data = data[:at] + bytes([value]) + data[at + 1 :]
-        elif kind == "cut":
-            data = data[:at]
-        elif kind == "delete":
-            data = data[:at] + data[at + length :]
-        elif kind == "repeat":
-            data = data[:at] + piece * (1 + value % 4) + data[at:]
-        elif kind == "swap":
-            data = data[:at] + data[at + length : at + 2 * length] + piece + data[at + 2 * length :]
-        else:
-            data = data[:at] + SIGNS[value % len(SIGNS)] + data[at:]
-    return data
 
 
 def read_as_everything(path: Path) -> Iterator[InputError]:
@@ -124,11 +83,11 @@ def read_as_everything(path: Path) -> Iterator[InputError]:
 
 @pytest.mark.parametrize("seed", SEEDS)
 @settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
-@given(mutations=MUTATIONS)
-def test_mutated_files_give_rows_or_typed_errors(seed: str, mutations: list[Mutation]) -> None:
+@given(changes=mutations())
+def test_mutated_files_give_rows_or_typed_errors(seed: str, changes: list[Mutation]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "a.json"
-        path.write_bytes(mutated(SEEDS[seed], mutations))
+        path.write_bytes(mutated(SEEDS[seed], changes))
         for error in read_as_everything(path):
             assert error.found and error.next_command
 
@@ -141,6 +100,13 @@ def test_any_bytes_give_rows_or_typed_errors(data: bytes) -> None:
         path.write_bytes(data)
         for error in read_as_everything(path):
             assert error.found and error.next_command
+
+
+def _header_of(kind: bytes) -> bytes:
+    """The header of a tar archive with a further header, which announces another one."""
+    info = tarfile.TarInfo("x")
+    info.type, info.size = kind, 0
+    return info.tobuf()
 
 
 HOSTILE: dict[str, Callable[[], bytes]] = {
@@ -157,6 +123,8 @@ HOSTILE: dict[str, Callable[[], bytes]] = {
     "zeros": lambda: bytes(4_000_000),
     "columns": lambda: b",".join(b"c%d" % number for number in range(100_000)) + b"\n",
     "spaces": lambda: b" " * 4_000_000 + b"{",
+    "headers of a tar archive": lambda: tarred({"x": b""})[:512] * 20_000,
+    "long names in a tar archive": lambda: _header_of(b"L") * 20_000,
     "headers of entries": lambda: b"PK\x03\x04" * 100_000,
 }
 

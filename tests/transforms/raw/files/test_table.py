@@ -172,15 +172,17 @@ def test_a_sheet_is_read_by_its_name(tmp_path: Path) -> None:
         Sheet(single(path))
 
 
-def test_a_workbook_that_is_a_bomb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("python_calamine")
-    monkeypatch.setattr("transforms.raw.files.sheet.LARGEST_BYTES", 100_000)
-    with pytest.raises(InputError, match="at most 100,000 bytes"):
-        Sheet(single(workbook(tmp_path / "a.xlsx", cells("a") + cells("1" * 200_000))))
-
-
 def test_a_missing_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "python_calamine", None)
     with pytest.raises(InputError, match=r"refrain\[excel\]"):
         Sheet(single(workbook(tmp_path / "a.xlsx", cells("a"))))
     assert zipfile.is_zipfile(tmp_path / "a.xlsx")
+
+
+def test_a_name_with_damaged_bytes_names_a_column(tmp_path: Path) -> None:
+    path = tmp_path / "damaged.csv"
+    path.write_bytes("id;größe;t".encode("cp1252") + b"\x8dime\n1;2;3\n4;5;6\n")
+    table = opened(path)
+    assert table.columns == ["id", "größe", "t?ime"]
+    rows = [row for batch in table.batches() for row in batch.rows]
+    assert frame(table.columns, rows)["t?ime"].to_list() == ["3", "6"]

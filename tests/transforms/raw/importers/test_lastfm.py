@@ -11,7 +11,7 @@ from hypothesis import given, settings
 
 from feature_repo.errors import InputError
 from feature_repo.home import Home
-from tests.transforms.raw.files.test_mutations import MUTATIONS, Mutation, mutated
+from tests.transforms.raw.files.mutations import Mutation, mutated, mutations
 from tests.transforms.raw.importers.scrobble_exports import (
     START_S,
     archive,
@@ -206,6 +206,8 @@ def test_an_archive_of_several_files_is_read_and_the_others_are_named(home: Home
         ("a.json", '{"maloja": {}, "scrobbles": []}', "an export of Maloja"),
         ("a.xml", "<lfm></lfm>", "XML"),
         ("a.csv", "", "an empty file"),
+        ("reviews.csv", "id,content,author,created_at\n" + "a,b,c,2024-01-01T00:00:00Z\n" * 9, "'id', 'content'"),
+        ("tags.csv", "userId,movieId,tag,timestamp\n" + "1,a,b,1704153600\n" * 9, "'userId', 'movieId'"),
     ],
 )
 def test_another_file_is_named(home: Home, tmp_path: Path, name: str, content: str, found: str) -> None:
@@ -281,9 +283,9 @@ def test_all_layouts_of_one_service_name_a_track_alike(home: Home, tmp_path: Pat
 
 
 @settings(max_examples=30, deadline=None)
-@given(mutations=MUTATIONS, number=...)
+@given(changes=mutations(), number=...)
 def test_mutated_files_are_refused_by_name(
-    tmp_path_factory: pytest.TempPathFactory, mutations: list[Mutation], number: int
+    tmp_path_factory: pytest.TempPathFactory, changes: list[Mutation], number: int
 ) -> None:
     contents = [
         *LAYOUTS.values(),
@@ -293,6 +295,6 @@ def test_mutated_files_are_refused_by_name(
         "user_000001\t2023-11-14T22:13:20Z\t\tBjörk\t\tSong\n" * 3,
     ]
     folder = tmp_path_factory.mktemp("mutated")
-    path = write(folder / "mira.csv", mutated(contents[number % len(contents)].encode(), mutations))
+    path = write(folder / "mira.csv", mutated(contents[number % len(contents)].encode(), changes))
     with suppress(InputError):
         load(Home(folder / "home"), NAME, path)

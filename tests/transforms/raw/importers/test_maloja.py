@@ -10,7 +10,7 @@ from hypothesis import given, settings
 
 from feature_repo.errors import InputError
 from feature_repo.home import Home
-from tests.transforms.raw.files.test_mutations import MUTATIONS, Mutation, mutated
+from tests.transforms.raw.files.mutations import Mutation, mutated, mutations
 from tests.transforms.raw.importers.scrobble_exports import (
     START_S,
     assert_as_expected,
@@ -70,9 +70,9 @@ def test_a_beginning_and_then_all_is_as_all(home: Home, tmp_path: Path) -> None:
 
 
 @settings(max_examples=25, deadline=None)
-@given(mutations=MUTATIONS)
-def test_mutated_files_are_refused_by_name(tmp_path_factory: pytest.TempPathFactory, mutations: list[Mutation]) -> None:
+@given(changes=mutations())
+def test_mutated_files_are_refused_by_name(tmp_path_factory: pytest.TempPathFactory, changes: list[Mutation]) -> None:
     folder = tmp_path_factory.mktemp("mutated")
-    path = write(folder / "x.json", mutated(export([scrobble(n) for n in range(4)]).encode(), mutations))
+    path = write(folder / "x.json", mutated(export([scrobble(n) for n in range(4)]).encode(), changes))
     with suppress(InputError):
         load(Home(folder / "home"), "maloja", path)

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 
 from feature_repo.errors import InputError
 from feature_repo.home import Home
+from tests.transforms.raw.files.mutations import Mutation, mutated, mutations
 from transforms.raw.files.members import PassedOver
 from transforms.raw.importers.metrics import METRICS
 from transforms.raw.ingest import ingest
@@ -280,17 +281,12 @@ FILES = {
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.data())
-def test_damaged_bytes_are_readings_or_an_error(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
-    name = data.draw(st.sampled_from(sorted(FILES)))
-    content = bytearray(FILES[name])
-    for _ in range(data.draw(st.integers(1, 4))):
-        start = data.draw(st.integers(0, len(content)))
-        end = min(len(content), start + data.draw(st.integers(0, 12)))
-        pieces = [bytes(content[start:end]) * 2, b"", b"\0", b"\xff", b'"', b"1e999", b"[", b";"]
-        content[start:end] = data.draw(st.sampled_from(pieces))
+@given(name=st.sampled_from(sorted(FILES)), changes=mutations(longest=12))
+def test_damaged_bytes_are_readings_or_an_error(
+    tmp_path_factory: pytest.TempPathFactory, name: str, changes: list[Mutation]
+) -> None:
     path = tmp_path_factory.mktemp("metrics") / name
-    path.write_bytes(bytes(content))
+    path.write_bytes(mutated(FILES[name], changes))
     try:
         measurements = read(path)
         list(summary(measurements))

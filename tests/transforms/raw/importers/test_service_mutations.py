@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from feature_repo.errors import InputError
 from tests.music import FORMATS
+from tests.transforms.raw.files.mutations import Mutation, mutated, mutations
 from tests.transforms.raw.importers import test_apple_music as apple
 from tests.transforms.raw.importers import test_deezer as deezer
 from tests.transforms.raw.importers import test_million_playlist as playlists
@@ -38,6 +38,11 @@ FILES: dict[str, tuple[str, str, Callable[[], bytes]]] = {
     "activity": ("apple-music", apple.ACTIVITY, lambda: table([apple.activity(n) for n in range(4)]).encode()),
     "daily": ("apple-music", apple.DAILY, lambda: table([apple.day(n) for n in range(4)]).encode()),
     "youtube": ("youtube-music", "x.json", lambda: json.dumps([youtube.watched(n) for n in range(4)]).encode()),
+    "youtube page": (
+        "youtube-music",
+        "x.html",
+        lambda: "".join(youtube.cell(youtube.watched(n), "5 lis 2023, 20:45:23 CET") for n in range(4)).encode(),
+    ),
     "mpd": (
         "million-playlist",
         "mpd.slice.0-999.json",
@@ -53,38 +58,16 @@ FILES: dict[str, tuple[str, str, Callable[[], bytes]]] = {
 }
 
 
-CHANGES = st.lists(
-    st.tuples(st.sampled_from(["flip", "cut", "twice", "swap"]), st.floats(0, 1), st.integers(0, 255)),
-    min_size=1,
-    max_size=3,
-)
-
-
-def changed(data: bytes, changes: list[tuple[str, float, int]]) -> bytes:
-    for kind, share, value in changes:
-        place = int(share * (len(data) - 1)) if data else 0
-        match kind:
-            case "flip" if data:
-                data = data[:place] + bytes([value]) + data[place + 1 :]
-            case "cut":
-                data = data[:place] + data[place + value :]
-            case "twice":
-                data = data[:place] + data[place : place + value] + data[place:]
-            case "swap":
-                data = data[:place] + data[place : place + value][::-1] + data[place + value :]
-    return data
-
-
 @pytest.mark.parametrize("name", FILES)
 @settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
-@given(changes=CHANGES)
+@given(changes=mutations())
 def test_damaged_bytes_are_an_input_error_or_quarantine(
-    name: str, changes: list[tuple[str, float, int]], tmp_path_factory: pytest.TempPathFactory
+    name: str, changes: list[Mutation], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     kind, file_name, content = FILES[name]
     path = tmp_path_factory.getbasetemp() / f"mutation of {name}" / file_name
     path.parent.mkdir(exist_ok=True)
-    path.write_bytes(changed(content(), changes))
+    path.write_bytes(mutated(content(), changes))
     try:
         rows = sum(batch.rows.height for batch in FORMATS[kind].read(path) if hasattr(batch, "rows"))
     except InputError:

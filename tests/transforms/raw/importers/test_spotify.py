@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from feature_repo.errors import InputError
 from feature_repo.home import Home
 from tests.music import FORMATS
+from tests.transforms.raw.files.mutations import Mutation, mutated, mutations
 from tests.transforms.raw.importers.spotify_exports import EXTENDED, START, archive, end_of, extended, short, write
 from transforms.raw.ingest import Batch, Report, ingest
 from transforms.raw.read import files, scan
@@ -247,23 +248,10 @@ VALID = [_LONG.encode(), _SHORT.encode(), _LONG.encode("utf-16")]
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.data())
-def test_mutated_files_are_refused_or_quarantined(tmp_path: Path, data: st.DataObject) -> None:
-    content = bytearray(data.draw(st.sampled_from(VALID)))
-    for _ in range(data.draw(st.integers(1, 4))):
-        at, size = data.draw(st.integers(0, len(content))), data.draw(st.integers(0, 40))
-        change = data.draw(st.sampled_from(["flip", "cut", "double", "swap"]))
-        part = content[at : at + size]
-        if change == "flip":
-            content[at : at + 1] = bytes([data.draw(st.integers(0, 255))])
-        elif change == "cut":
-            del content[at : at + size]
-        elif change == "double":
-            content[at:at] = part
-        else:
-            content[at : at + size] = part[::-1]
+@given(content=st.sampled_from(VALID), changes=mutations(longest=40))
+def test_mutated_files_are_refused_or_quarantined(tmp_path: Path, content: bytes, changes: list[Mutation]) -> None:
     path = tmp_path / EXTENDED
-    path.write_bytes(bytes(content))
+    path.write_bytes(mutated(content, changes))
     try:
         batches = [item for item in FORMATS["spotify"].read(path) if isinstance(item, Batch)]
     except InputError:

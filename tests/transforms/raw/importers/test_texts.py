@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from feature_repo.errors import InputError
 from feature_repo.home import Home
 from inference.text.console_output import read as read_lines
+from tests.transforms.raw.files.mutations import Mutation, mutated, mutations
 from transforms.raw.files.members import PassedOver
 from transforms.raw.importers.texts import TEXTS, texts_of
 from transforms.raw.ingest import Batch
@@ -61,22 +62,19 @@ def test_lines_are_texts_of_a_file_in_any_encoding(tmp_path: Path) -> None:
         assert list(read_lines(path)) == ["Größe", "“über alles”"], encoding
 
 
+FORMS = {
+    "a.csv": 'id,body,created_at\n1,"ä, b",2024-01-01\n2,c,5\n'.encode("cp1252"),
+    "b.jsonl": '{"comment":"ä","date":"2024-01-01"}\n{"comment":7,"date":5}\n'.encode(),
+}
+
+
 @settings(max_examples=100, deadline=None)
-@given(st.data())
-def test_damaged_bytes_are_texts_or_an_error(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
-    forms = {
-        "a.csv": 'id,body,created_at\n1,"ä, b",2024-01-01\n2,c,5\n'.encode("cp1252"),
-        "b.jsonl": '{"comment":"ä","date":"2024-01-01"}\n{"comment":7,"date":5}\n'.encode(),
-    }
-    name = data.draw(st.sampled_from(sorted(forms)))
-    content = bytearray(forms[name])
-    for _ in range(data.draw(st.integers(1, 4))):
-        start = data.draw(st.integers(0, len(content)))
-        end = min(len(content), start + data.draw(st.integers(0, 10)))
-        pieces = [bytes(content[start:end]) * 2, b"", b"\0", b"\xff", b'"', b"\\ud800", b"[", b"\n"]
-        content[start:end] = data.draw(st.sampled_from(pieces))
+@given(name=st.sampled_from(sorted(FORMS)), changes=mutations(longest=10))
+def test_damaged_bytes_are_texts_or_an_error(
+    tmp_path_factory: pytest.TempPathFactory, name: str, changes: list[Mutation]
+) -> None:
     path = tmp_path_factory.mktemp("texts") / name
-    path.write_bytes(bytes(content))
+    path.write_bytes(mutated(FORMS[name], changes))
     try:
         texts, reasons = read_all(path)
     except InputError as error:

@@ -25,7 +25,7 @@ from training.clock import Clock
 from training.datasets import Sample, TrainingSet, training_set
 from training.datasets.columns import to_numpy
 from training.evaluate import forecast_metrics, probability_metrics
-from training.models.base import FamilyModel, Fresh
+from training.models.base import FamilyModel, Fresh, Gates
 from training.models.forecasting import report
 from training.models.forecasting.forecast_rows import write
 from training.models.forecasting.result import ForecastResult, Metrics, register_forecaster
@@ -33,7 +33,7 @@ from training.models.forecasting.user_behavior.model import Chance, Model
 from training.models.forecasting.user_behavior.problem import PARAMETERS, BehaviorProblem
 from training.models.forecasting.user_behavior.rows import INPUTS, WINDOW, Listeners, Origins, Settings
 from training.models.lightgbm_onnx import OnnxBooster, to_onnx
-from training.validation.evidence import MODEL_KEY, Evidence
+from training.validation.evidence import MODEL_KEY, PERMUTED, Evidence
 
 NAME, SERVICE, VIEW = "user_behavior_forecaster", "user_behavior_v1", "user_activity_forecast"
 EXPLAINED = 1_000
@@ -147,10 +147,8 @@ def measure(
     scale = np.full(len(plays), max(float(np.abs(last_week - plays).mean()), 1e-9))
     quantiles = model.quantiles(inputs)
     left = listeners.left(rows, settings)
-    idle, idle_before = (listeners.matrix(part)[:, INPUTS.index("idle_days")].astype(int) for part in (rows, train))
+    rates = _rates_by_idle_days(listeners, rows, train, settings)
     left_before = listeners.left(train, settings)
-    count = np.bincount(idle_before, minlength=WINDOW + 1)
-    rate = (np.bincount(idle_before, weights=left_before, minlength=WINDOW + 1) + left_before.mean()) / (count + 1)
     return {
         f"plays in {settings.active_days} days": {
             "user_behavior": forecast_metrics(plays, quantiles[0.5], scale, quantiles),
@@ -159,24 +157,46 @@ def measure(
         },
         f"no play in {settings.churn_days} days": {
             "user_behavior": probability_metrics(left, model.churn(inputs)),
-            "rate_by_idle_days": probability_metrics(left, rate[idle]),
+            "rate_by_idle_days": probability_metrics(left, rates),
             "base_rate": probability_metrics(left, np.full(len(left), left_before.mean())),
         },
     }
 
 
+def _rates_by_idle_days(
+    listeners: Listeners, rows: pl.DataFrame, train: pl.DataFrame, settings: Settings
+) -> np.ndarray:
+    """Returns (n,) the past rate of having left after as many idle days."""
+    idle, idle_before = (listeners.matrix(part)[:, INPUTS.index("idle_days")].astype(int) for part in (rows, train))
+    left_before = listeners.left(train, settings)
+    count = np.bincount(idle_before, minlength=WINDOW + 1)
+    rates = (np.bincount(idle_before, weights=left_before, minlength=WINDOW + 1) + left_before.mean()) / (count + 1)
+    return np.asarray(rates[idle])
+
+
 def _evidence(
     listeners: Listeners, rows: pl.DataFrame, model: Model, train: pl.DataFrame, settings: Settings
 ) -> Evidence:
-    """Returns the Brier score of the chance of having left for each listener and origin, beside the base rate."""
+    """Returns the Brier score of the chance of having left for each listener and origin, beside two simple rates.
+
+    The floor is a fit to permuted labels.
+    """
     left = listeners.left(rows, settings)
     chance = model.churn(listeners.matrix(rows))
     rate = float(listeners.left(train, settings).mean())
+    by_idle_days = _rates_by_idle_days(listeners, rows, train, settings)
+    permuted = np.random.default_rng(settings.seed).permutation(listeners.left(train, settings))
+    floor = Chance.fit(listeners.matrix(train), permuted, np.array(train["user_id"].to_list()), settings)
     names = [f"{user}@{day}" for user, day in rows.select("user_id", pl.col("event_timestamp").dt.date()).iter_rows()]
     return Evidence.of(
         "brier",
         names,
-        {MODEL_KEY: (chance - left) ** 2, "base_rate": (rate - left) ** 2},
+        {
+            MODEL_KEY: (chance - left) ** 2,
+            "base_rate": (rate - left) ** 2,
+            "rate_by_idle_days": (by_idle_days - left) ** 2,
+            PERMUTED: (floor(listeners.matrix(rows)) - left) ** 2,
+        },
         clusters=rows["user_id"].to_list(),
         segments={"plan": rows["user_profile__plan"].to_list()},
         outcome=left,
@@ -275,6 +295,7 @@ MODEL = FamilyModel(
         "user_plays_v1",
     ),
     writes=(VIEW,),
+    gates=Gates(plain={"rate_by_idle_days": 0.05}),
     program=run,
     parameters={name: getattr(Settings(), name) for name in PARAMETERS},
     make_problem=problem,

@@ -4,7 +4,7 @@ Other loggers may write to the same file: such lines are no requests. Before Cad
 ``remote_addr``.
 """
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import polars as pl
@@ -13,6 +13,9 @@ from transforms.raw.files.times import read_time
 from transforms.raw.logs.format import REQUEST, LogFile, LogFormat, address, from_epoch, json_objects, known
 
 _PATTERN = r'^\{\s*"level"\s*:\s*"\w+"\s*,\s*"ts"\s*:.*"(?:logger|msg)"\s*:'
+
+LONGEST_S, MOST_BYTES = 1e9, 1 << 62
+"""Largest numbers that are a length and a size; a line with a larger one is damaged."""
 
 
 class _Request(msgspec.Struct):
@@ -27,9 +30,9 @@ class _Request(msgspec.Struct):
 class _Entry(msgspec.Struct):
     ts: float | str | None = None
     request: _Request | None = None
-    status: int | None = None
-    duration: float | None = None
-    size: int | None = None
+    status: Annotated[int, msgspec.Meta(ge=0, le=999)] | None = None
+    duration: Annotated[float, msgspec.Meta(ge=0, le=LONGEST_S)] | None = None
+    size: Annotated[int, msgspec.Meta(ge=0, le=MOST_BYTES)] | None = None
     user_id: str = ""
 
 

@@ -1,0 +1,91 @@
+"""What did not pass its gates serves only with a mark on card and record, and a champion can be taken down."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from feature_repo.errors import BundleError
+from feature_repo.home import Home
+from training import registry
+from training.__main__ import app
+from training.bundle import BundleManifest, write_bundle
+from training.card import CARD
+from training.validation.evidence import MODEL_KEY, Evidence
+
+NAME = "made_up"
+
+
+def _register(home: Home, loss: float, units: int = 200) -> int:
+    def write(folder: Path, version: int) -> BundleManifest:
+        fields = {
+            "name": NAME,
+            "version": version,
+            "family": "text",
+            "feature_service": "",
+            "fingerprint": "",
+            "inputs": [],
+            "outputs": [("number", "float32")],
+            "metrics": {},
+            "training_set": "",
+            "cutoff": "2026-01-01T00:00:00+00:00",
+            "extra": {},
+        }
+        return write_bundle(folder, {"README.md": b"made up"}, fields)
+
+    rng = np.random.default_rng(0)
+    values = {MODEL_KEY: rng.normal(loss, 0.1, units), "constant": rng.normal(1.0, 0.1, units)}
+    evidence = Evidence.of("loss", range(units), values)
+    return registry.register(home, NAME, parameters={}, metrics={}, write=write, evidence=evidence)
+
+
+def _run(home: Home, *arguments: str) -> tuple[int, str]:
+    result = CliRunner().invoke(app, [*arguments], env={"REFRAIN_HOME": str(home.root)})
+    return result.exit_code, re.sub(r"\s+", " ", result.output)
+
+
+def _card(home: Home, version: int) -> str:
+    return (home.bundles(NAME) / str(version) / CARD).read_text()
+
+
+def test_what_failed_serves_only_with_a_mark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = Home(tmp_path / "data")
+    monkeypatch.setenv("REFRAIN_HOME", str(home.root))
+    good, worse, few = _register(home, 0.5), _register(home, 1.2), _register(home, 0.5, units=6)
+    assert [version.answer for version in registry.versions(home)] == ["undecided", "fail", "pass"]
+
+    for version, words in ((worse, "worse than constant by 0."), (few, "is undecided: baseline constant")):
+        code, output = _run(home, "promote", NAME, str(version))
+        assert code == 1
+        assert words in output
+        assert "--anyway" in output
+        assert registry.champion_of(home, NAME) is None
+        decision = registry.decision_of(home, NAME, version)
+        assert registry.promote_by_itself(home, NAME, version, decision, "nightly").startswith("kept None")
+
+    assert _run(home, "promote", NAME, str(worse), "--anyway", "--because", "to <compare>")[0] == 0
+    assert "Promoted anyway</b> (to &lt;compare&gt;), against its gates: baseline constant" in _card(home, worse)
+    assert registry.promotions(home, NAME)[-1]["anyway"][0].startswith("baseline constant: worse than constant by ")
+    tags = registry.client(home).get_model_version(NAME, str(worse)).tags
+    assert tags["promoted_anyway"].startswith("to <compare>: baseline constant")
+    assert "failed a gate, promoted anyway" in _run(home, "list")[1]
+    assert _run(home, "promote", NAME, str(worse), "--anyway")[0] == 0
+    assert _card(home, worse).count("Promoted anyway") == 1
+
+    # the first champion is taken down: nothing serves, and nothing promotes it by itself again
+    assert "no version serves" in _run(home, "demote", NAME, "--because", "it is worse")[1]
+    assert registry.champion_of(home, NAME) is None
+    assert registry.client(home).get_registered_model(NAME).aliases.keys() == {"challenger"}
+    assert registry.rolled_back(home, NAME) == {worse}
+    assert registry.promotions(home, NAME)[-1]["reason"] == "it is worse"
+    code, output = _run(home, "demote", NAME)
+    assert code == 1
+    assert "a champion of 'made_up'" in output
+
+    assert _run(home, "promote", NAME, str(good))[0] == 0
+    assert "Promoted anyway" not in _card(home, good)
+    assert "anyway" not in registry.promotions(home, NAME)[-1]
+    with pytest.raises(BundleError, match="before the one that serves"):  # what was taken down stays down
+        registry.rollback(home, NAME)
