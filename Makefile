@@ -6,6 +6,7 @@ SOURCE ?= simulate
 DATA ?=
 SEED ?= 1
 MINUTES ?= 10
+REQUESTS ?= 50000
 USER_ARGUMENT = $(if $(filter command line,$(origin USER)),--user $(USER))
 RUN = .venv/bin/python -W ignore -m
 COMPILE = .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
@@ -21,7 +22,7 @@ SERVING = --extra inference --extra sound --extra encoder --extra oidc
 WORKING = --extra training --extra audio --extra sql --extra excel
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast test-interop test-soak test-journeys test-keras test-extras coverage simulate import build stream apply train promote materialize forecast anomalies texts audio recommend serve stop bench prove lint lock release clean
+.PHONY: help setup demo test test-fast test-interop test-soak test-openapi test-journeys test-keras test-extras coverage simulate import build stream apply train promote materialize forecast anomalies texts audio recommend serve stop bench prove lint lock release clean
 
 help: ## show this page
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1	/' | expand -t 14
@@ -67,6 +68,9 @@ test-interop: setup .venv/.installed-spark .venv/.installed-valkey ## with Spark
 
 test-soak: setup .venv/.installed-deep ## kills, slow neighbours, hours of sound: two minutes
 	.venv/bin/python -m pytest -m soak
+
+test-openapi: setup ## requests made up from the OpenAPI document, REQUESTS=50000 SEED=1: about fifteen minutes
+	REFRAIN_OPENAPI_REQUESTS=$(REQUESTS) REFRAIN_OPENAPI_SEED=$(SEED) .venv/bin/python -m pytest -n 0 -s --timeout 0 tests/inference/test_openapi_requests.py
 
 test-journeys: setup ## commands in processes of their own, model families from data to champion, the wheel, pages in a browser: five minutes
 	.venv/bin/python -m pytest -m journeys

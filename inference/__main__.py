@@ -275,6 +275,10 @@ def serve(
         str, typer.Option(help="keys (required), open (not required), auto (required once a key exists)")
     ] = "auto",
     p99: Annotated[float, typer.Option(min=1, help="goal in milliseconds, kept by answering with less work")] = 100.0,
+    host_name: Annotated[
+        list[str] | None,
+        typer.Option(help="name under which it may be asked besides its own; * for every name"),
+    ] = None,
     proxies: Annotated[
         str, typer.Option(help="addresses of proxies whose X-Forwarded-For counts, such as 127.0.0.1,10.0.0.0/8")
     ] = "",
@@ -299,6 +303,7 @@ def serve(
         workers=workers,
         access=access,
         p99=p99,
+        host_names=host_name or (),
         proxies=proxies,
         log=log or "",
     )

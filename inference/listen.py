@@ -1,6 +1,7 @@
 """Listens on an address: it is taken before anything is loaded, and announced once requests are answered."""
 
 import errno
+import resource
 import socket
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -10,6 +11,8 @@ from uvicorn.supervisors import Multiprocess
 
 from feature_repo.errors import InputError
 
+MOST_FILES = 8_192
+"""Number of files and connections that a process asks to have open."""
 NEARBY = 50
 """How far from a port in use a free one is looked for, to be proposed."""
 
@@ -56,6 +59,7 @@ def run(config: uvicorn.Config, sockets: list[socket.socket], announce: Callable
         sockets: where to listen.
         announce: called once requests are answered.
     """
+    _allow_files()
     with suppress(KeyboardInterrupt):
         if config.workers == 1:
             _Server(config, announce).run(sockets)
@@ -65,6 +69,14 @@ def run(config: uvicorn.Config, sockets: list[socket.socket], announce: Callable
             listener.listen(config.backlog)  # requests wait for the first worker
         announce()
         Multiprocess(config, sockets=sockets).run()
+
+
+def _allow_files() -> None:
+    """Raise the limit of open files as far as is permitted: without a free one, no connection is taken for a second."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 class _Server(uvicorn.Server):

@@ -1,7 +1,9 @@
 """Starts the HTTP server: one process, or several that share a port."""
 
 import ipaddress
+import os
 import shlex
+from collections.abc import Sequence
 
 from feature_repo.bundle import is_promoted, open_bundle
 from feature_repo.command_line import say
@@ -12,10 +14,12 @@ from feature_repo.manifest import load_address
 from feature_repo.project import Project
 from feature_repo.temporary import temporary_folder
 from inference.api.app import ACCESS, GOAL_MS, MODEL, create_app
+from inference.api.hosts import HOST_NAMES, names_of
 from inference.monitoring import logs
 from inference.monitoring.scrape import COUNTS, WORKERS
 from inference.security.keys import KeyRing
 from inference.security.tokens import TokenVerifier
+from inference.workers import PROCESSES
 
 DEFAULTS = {
     "--host": "127.0.0.1",
@@ -41,6 +45,7 @@ def serve(
     workers: int = 1,
     access: str = "auto",
     p99: float = 100.0,
+    host_names: Sequence[str] = (),
     proxies: str = "",
     log: str = "",
 ) -> None:
@@ -56,6 +61,7 @@ def serve(
         workers: number of processes.
         access: ``keys``, ``open`` or ``auto``.
         p99: goal in milliseconds for the 99th percentile of the latency of recommendations.
+        host_names: names under which it may be asked, besides those of this machine and ``host``; ``*`` for every name.
         proxies: addresses and networks of proxies, separated by commas. Of them alone ``X-Forwarded-For`` and
             ``X-Forwarded-Proto`` are believed.
         log: ``json`` or ``text`` to log every request in this form; empty for warnings and errors alone.
@@ -68,6 +74,7 @@ def serve(
     import uvicorn
 
     from inference import listen
+    from inference.connections import BoundedProtocol
 
     values = (host, port, model, workers, access, p99, proxies, log)
     options: dict[str, object] = dict(zip(DEFAULTS, values, strict=True))
@@ -75,6 +82,7 @@ def serve(
     def command(**changes: object) -> str:
         changed = options | {f"--{name}": value for name, value in changes.items()}
         words = [word for name, value in changed.items() if value != DEFAULTS[name] for word in (name, f"{value}")]
+        words += [word for name in host_names for word in ("--host-name", name)]
         return shlex.join(["refrain", "serve", *words])
 
     _check_proxies(proxies)
@@ -84,10 +92,11 @@ def serve(
             found="none: everybody who reaches this machine would have access",
             next_command="refrain keys create NAME --role predict  (or serve … --access open)",
         )
+    names = names_of(host, [*os.environ.get(HOST_NAMES, "").split(), *host_names])
     with (
         listen.bound(host, port, command) as sockets,
         temporary_folder() as counts,
-        changed_environment({MODEL: model, ACCESS: access, GOAL_MS: f"{p99:g}"}),
+        changed_environment({MODEL: model, ACCESS: access, GOAL_MS: f"{p99:g}", PROCESSES: "1", HOST_NAMES: names}),
         changed_environment({WORKERS: str(workers), COUNTS: str(counts)} if workers > 1 else {}),
     ):
         has_recommender = is_promoted(home, model)
@@ -105,6 +114,8 @@ def serve(
             application,  # type: ignore[arg-type]
             factory=workers > 1,
             workers=workers,
+            http=BoundedProtocol,
+            ws="none",
             log_level="warning",
             log_config=logs.settings(log),
             access_log=False,

@@ -2,13 +2,13 @@
 
 import multiprocessing
 import os
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from multiprocessing.connection import wait
 from typing import Any, Self, TypeVar
+
+from feature_repo.child_process import end_with_parent, limit_threads
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -94,18 +94,6 @@ def worker_pool(
             raise
 
 
-def end_with_parent() -> None:
-    """In a worker process: end when the parent process is gone, even if it was killed."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        threading.Thread(target=_end_after, args=(parent.sentinel,), daemon=True, name="parent").start()
-
-
-def _end_after(sentinel: int) -> None:
-    wait([sentinel])
-    os._exit(1)
-
-
 def _kill(pool: ProcessPoolExecutor) -> None:
     """Kill the workers of a pool; their unfinished tasks are dropped."""
     for process in list((pool._processes or {}).values()):
@@ -118,6 +106,6 @@ def _pool(count: int) -> ProcessPoolExecutor:
 
 
 def _start_worker() -> None:
-    """Limit numpy to one thread per worker. numpy reads the variables when it is imported, which is later."""
+    """Prepare a worker process."""
     end_with_parent()
-    os.environ.update(dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1"))
+    limit_threads()

@@ -3,24 +3,25 @@
 One plain ASGI layer: Starlette's middleware classes would cost each answer more time than the checks themselves.
 """
 
-import asyncio
 import logging
 import re
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from http import HTTPStatus
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from feature_repo.errors import StoreError
-from inference.api import audio, errors, texts
+from inference.api import errors
 from inference.api.acts import request_fields
+from inference.api.body import Bodies, Body, max_bytes
+from inference.api.hosts import Hosts
+from inference.api.places import MOST, Place, Places
 from inference.monitoring.counters import labelled_counter
 from inference.monitoring.logs import log_request
 from inference.security.audit import AuditLog, Detail
@@ -32,11 +33,9 @@ from inference.security.tokens import TokenVerifier
 
 OPEN, ANYBODY = "open", "anybody"
 """Roles of routes that need no key, and of routes that need a valid key of any role besides ``metrics``."""
-LIVE = "/live"
-"""Path that answers even when no further request is let in: a restart would lose those that are being answered."""
 RULES: tuple[tuple[str, str, str], ...] = (
     ("*", "/health", OPEN),
-    ("*", LIVE, OPEN),
+    ("*", "/live", OPEN),
     ("*", "/ready", OPEN),
     ("*", "/console/login", OPEN),
     ("*", "/console/style.css", OPEN),
@@ -58,21 +57,8 @@ RULES: tuple[tuple[str, str, str], ...] = (
 ANONYMOUS = Caller("anonymous", "anonymous", "default", frozenset(ROLES) - {ADMINISTER}, limits=None)
 """The caller of requests while no key exists. Administration always needs a key."""
 
-MAX_BODY_BYTES, MAX_BODY_BYTES_BY_PATH = (
-    1 << 20,
-    {
-        "/v1/audio": audio.LARGEST_BODY,
-        "/v1/text": texts.LARGEST_BODY,
-        "/console": audio.LARGEST_BODY + 500_000,  # a form is a little larger than its file
-    },
-)
-"""Maximum bytes of a body, and exceptions by start of the path."""
-BODY_TIMEOUT_S = 10.0
-"""Seconds within which a body must arrive; each megabyte received adds one second."""
-MAX_CONCURRENT = 256
-"""Maximum number of concurrent requests in one process; further requests get status 503."""
 REQUEST_ID = b"x-request-id"
-REFUSALS = ("key", "role", "rate", "quota", "full", "cross-site")
+REFUSALS = ("key", "role", "rate", "quota", "full", "cross-site", "host")
 """Reasons for which a request is not let in."""
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 _HEADERS = [(b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store")]
@@ -136,24 +122,6 @@ class Access:
         return self.ring.caller(text)
 
 
-def charge(request: Request, extra: int) -> None:
-    """Charge a batch to the caller's limits as the number of requests in it.
-
-    Args:
-        request: the HTTP request, which was already counted once.
-        extra: number of further requests to count.
-
-    Raises:
-        HTTPException: 429, the rate limit or quota of the key is exceeded.
-    """
-    state, access = request.scope["state"], request.app.state.access
-    caller, state["cost"] = state["caller"], extra + 1
-    verdict = access.limiter.take(caller, extra)
-    if not verdict.allowed:
-        wait = {"retry-after": _seconds(verdict.wait)}
-        raise HTTPException(429, f"a batch counts as its {extra + 1} requests: the limit of this key is exceeded", wait)
-
-
 def presented_key(headers: dict[bytes, bytes]) -> str:
     """Read the key of a request from ``Authorization: Bearer`` or ``X-API-Key``; else empty."""
     bearer = headers.get(b"authorization", b"").decode("latin-1")
@@ -189,6 +157,7 @@ class Guard:
         app: the guarded application.
         access: authentication of callers.
         registry: registry of the metrics.
+        hosts: names under which the server may be asked.
         on_answer: called with the route and the response time in seconds of every successful request.
     """
 
@@ -197,10 +166,11 @@ class Guard:
         app: ASGIApp,
         access: Access,
         registry: CollectorRegistry,
+        hosts: Hosts,
         on_answer: Callable[[str, float], None] = lambda route, seconds: None,
     ) -> None:
-        self._app, self._access, self._on_answer = app, access, on_answer
-        self._inside = 0
+        self._app, self._access, self._hosts, self._on_answer = app, access, hosts, on_answer
+        self._places, self._bodies = Places(), Bodies()
         labels = ["route", "status"]
         self._requests = Counter("refrain_http_requests", "Requests by route and status", labels, registry=registry)
         about = "Time to answer, by route"
@@ -228,29 +198,34 @@ class Guard:
                 status, response_started = message["status"], True
                 names = {key for key, _ in message["headers"]}
                 extra = [pair for pair in _HEADERS if pair[0] not in names]
-                message["headers"] = [*message["headers"], (REQUEST_ID, request_id.encode()), *extra]
+                sent = _relative(message["headers"]) if 300 <= status < 400 else message["headers"]
+                message["headers"] = [*sent, (REQUEST_ID, request_id.encode()), *extra]
             await send(message)
 
-        self._inside += 1
         self._gauge.inc()
+        place = Place(self._places, scope["path"])
+        body = Body(scope["path"], receive, self._bodies, place)
         try:
-            rejection = self._reject_malformed(scope, headers) or await self._authorize(scope, headers, request_id)
+            rejection = (
+                self._reject_malformed(scope, headers)
+                or self._reject_if_full(place)
+                or await self._authorize(scope, headers, request_id)
+            )
             if rejection is not None:
                 await rejection(scope, receive, send_with_headers)
             else:
-                await self._app(scope, _limit_body(scope, receive), send_with_headers)
+                await self._app(scope, body.receive, send_with_headers)
         except HTTPException as error:  # from a body that only this layer read
             if not response_started:
-                await errors.problem(HTTPStatus(error.status_code), str(error.detail))(
-                    scope, receive, send_with_headers
-                )
+                await errors.of_exception(error)(scope, receive, send_with_headers)
         except Exception:
             _log.exception("request %s failed", request_id)
             if not response_started:
                 detail = f"internal error; the log of the service has the details under the request id {request_id}"
                 await errors.problem(HTTPStatus.INTERNAL_SERVER_ERROR, detail)(scope, receive, send_with_headers)
         finally:
-            self._inside -= 1
+            place.leave()
+            body.release()
             self._gauge.dec()
             route = getattr(scope.get("route"), "path", "unknown")
             seconds = time.perf_counter() - started
@@ -264,20 +239,28 @@ class Guard:
 
     def _reject_malformed(self, scope: Scope, headers: dict[bytes, bytes]) -> Response | None:
         """Return the error response to a request that is rejected without authentication; None if it is acceptable."""
-        max_bytes = max_body_bytes(scope["path"])
-        if self._inside > MAX_CONCURRENT and scope["path"] != LIVE:
-            self._refused.labels("full").inc()
-            detail = f"{MAX_CONCURRENT} requests are being answered already"
-            return _retry_later(HTTPStatus.SERVICE_UNAVAILABLE, detail, 1.0)
+        most_bytes = max_bytes(scope["path"])
+        if not self._hosts.accepts(headers.get(b"host")) or sum(name == b"host" for name, _ in scope["headers"]) > 1:
+            self._refused.labels("host").inc()
+            detail = "this server has another name than the header Host says"
+            return errors.problem(HTTPStatus.MISDIRECTED_REQUEST, detail, "refrain serve --host-name NAME")
         if headers.get(b"sec-fetch-site") == b"cross-site" and scope["method"] not in ("GET", "HEAD"):
             self._refused.labels("cross-site").inc()  # request forgery by a page of another site
             return errors.problem(HTTPStatus.FORBIDDEN, "requests from pages of other sites are not allowed")
         if headers.get(b"content-encoding", b"identity").lower() not in (b"identity", b""):
             return errors.problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "compressed bodies are not supported")
         length = headers.get(b"content-length", b"0")
-        if not length.isdigit() or int(length[:20]) > max_bytes:
-            return errors.problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body is longer than {max_bytes:,} bytes")
+        if not length.isdigit() or int(length[:20]) > most_bytes:
+            return errors.problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body is longer than {most_bytes:,} bytes")
         return None
+
+    def _reject_if_full(self, place: Place) -> Response | None:
+        """Return the error response if no place is free; None if the request has one."""
+        if place.take():
+            return None
+        self._refused.labels("full").inc()
+        detail = f"{MOST} requests, or too many of this kind, are being answered already"
+        return _retry_later(HTTPStatus.SERVICE_UNAVAILABLE, detail, 1.0)
 
     async def _authorize(self, scope: Scope, headers: dict[bytes, bytes], request_id: str) -> Response | None:
         """Check key, role and limits; return the error response, or None if the request may proceed."""
@@ -295,7 +278,7 @@ class Guard:
             self._audit("refused", scope, request_id, key=caller.id, reason=f"without the role {role}")
             self._refused.labels("role").inc()
             return errors.problem(HTTPStatus.FORBIDDEN, f"this key does not have the role {role}", _CREATE_KEY)
-        verdict = self._access.limiter.take(caller)
+        verdict = await self._access.limiter.take(caller)
         if not verdict.allowed:
             self._refused.labels(verdict.reason).inc()
             detail = f"the {'daily quota' if verdict.reason == 'quota' else 'rate limit'} of this key is exceeded"
@@ -312,13 +295,6 @@ class Guard:
         self._access.audit.put(act, **request_fields(scope, request_id), **fields)
 
 
-def max_body_bytes(path: str) -> int:
-    """Return the maximum number of bytes of a body."""
-    return next(
-        (max_bytes for start, max_bytes in MAX_BODY_BYTES_BY_PATH.items() if path.startswith(start)), MAX_BODY_BYTES
-    )
-
-
 _CREATE_KEY = "refrain keys create NAME --role ROLE"
 
 
@@ -329,6 +305,14 @@ def _unauthorized(path: str) -> Response:
     response = errors.problem(HTTPStatus.UNAUTHORIZED, "a valid key is needed: Authorization: Bearer rf_…", _CREATE_KEY)
     response.headers["www-authenticate"] = "Bearer"
     return response
+
+
+def _relative(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """Name the target of a redirection by its path alone, so that no host of the request is repeated."""
+    return [
+        (name, re.sub(rb"^https?://[^/]*", b"", value) or b"/") if name == b"location" else (name, value)
+        for name, value in headers
+    ]
 
 
 def _retry_later(status: HTTPStatus, detail: str, wait_s: float) -> Response:
@@ -345,30 +329,3 @@ def _request_id(header: bytes) -> str:
     """Return the caller's request id if it is well-formed, else a new one."""
     text = header.decode("latin-1")
     return text if re.fullmatch(r"[\w.-]{1,64}", text, re.ASCII) else uuid.uuid4().hex
-
-
-def _limit_body(scope: Scope, receive: Receive) -> Receive:
-    """Wrap ``receive`` so that a body that is too long or too slow fails.
-
-    Raises:
-        HTTPException: 413 or 408, to the reader of the body.
-    """
-    max_bytes, length, ended = max_body_bytes(scope["path"]), 0, False
-    deadline = asyncio.get_running_loop().time() + BODY_TIMEOUT_S
-
-    async def receive_limited() -> Message:
-        nonlocal length, ended
-        if ended:  # the next message says that the client disconnected
-            return await receive()
-        try:
-            async with asyncio.timeout_at(deadline + length / 2**20):
-                message = await receive()
-        except TimeoutError as error:
-            raise HTTPException(408, "the body did not arrive in time") from error
-        length += len(message.get("body", b""))
-        ended = not message.get("more_body", False)
-        if length > max_bytes:
-            raise HTTPException(413, f"the body is longer than {max_bytes:,} bytes")
-        return message
-
-    return receive_limited

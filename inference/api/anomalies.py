@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from functools import partial
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from prometheus_client import CollectorRegistry
 
 from feature_repo.home import Home
@@ -15,6 +15,7 @@ from inference.anomaly.notice_times import NoticeTimes
 from inference.anomaly.observation import Observation
 from inference.anomaly.sinks import Alerts, sink_of
 from inference.api import errors
+from inference.api.costs import OBSERVATIONS, charge_in_thread, units_of
 from inference.api.schemas.anomalies import DetectRequest, DetectResponse
 from inference.monitoring.counters import labelled_counter
 from inference.monitoring.predictions import PredictionLog
@@ -61,13 +62,14 @@ def install(app: FastAPI, service: DetectionService, log: PredictionLog, registr
     alarms = labelled_counter(registry, "refrain_alarms", "Alarms by detector", "detector", DETECTORS)
 
     @app.post("/v1/anomalies/detect", responses=errors.RESPONSES, tags=["anomaly"], operation_id="detect_anomalies")
-    def detect(body: DetectRequest) -> DetectResponse:
+    def detect(request: Request, body: DetectRequest) -> DetectResponse:
         """Scores observations for anomalies; returns alarms with causes, and the incidents that they belong to.
 
         The detector remembers observations: each one is scored against those before it, in this call or an earlier
         one, by whichever process of this data folder. New incidents are sent to the sinks in ``REFRAIN_ALERTS``: files
         and addresses, separated by spaces.
         """
+        charge_in_thread(request, units_of(len(body.observations), OBSERVATIONS), "so many observations")
         response = service.detect(body)
         for detection in response.detections:
             log.put("anomalies", response.model, detector=body.detector, score=detection.score, alarm=detection.alarm)

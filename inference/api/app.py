@@ -1,7 +1,7 @@
 """The HTTP application: the services and the routes that call them."""
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -14,6 +14,7 @@ from feature_repo.project import Project
 from inference.api import (
     anomalies,
     audio,
+    document,
     errors,
     events,
     experiments,
@@ -28,9 +29,10 @@ from inference.api import (
     texts,
 )
 from inference.api.access import Access, Guard
+from inference.api.hosts import HOST_NAMES, LOOPBACK_NAMES, Hosts
 from inference.api.readiness import ReadinessCheck
 from inference.api.recommendations import RecommendationService
-from inference.console import pages
+from inference.console import docs, not_found, pages
 from inference.experiments.running import Running
 from inference.monitoring import telemetry
 from inference.monitoring.background_log import BackgroundLog
@@ -43,6 +45,8 @@ from inference.security.keys import KeyRing
 from inference.security.limits import Limiter
 from inference.security.sessions import Sessions
 from inference.security.tokens import TokenVerifier
+from inference.swap import Live
+from inference.workers import Workers
 
 MODEL, ACCESS, GOAL_MS = "REFRAIN_MODEL", "REFRAIN_ACCESS", "REFRAIN_P99_MS"
 """Environment variables by which ``serve`` configures the processes that it starts."""
@@ -50,16 +54,24 @@ MODEL, ACCESS, GOAL_MS = "REFRAIN_MODEL", "REFRAIN_ACCESS", "REFRAIN_P99_MS"
 
 def from_env() -> FastAPI:
     """Create the application from the environment that ``serve`` sets; each of its processes calls this."""
-    return create_app(os.environ.get(MODEL) or "recommendation")
+    hosts = LOOPBACK_NAMES if HOST_NAMES not in os.environ else None
+    return create_app(os.environ.get(MODEL) or "recommendation", hosts=hosts)
 
 
-def create_app(model: str = "recommendation", home: Home | None = None, *, access: str | None = None) -> FastAPI:
+def create_app(
+    model: str = "recommendation",
+    home: Home | None = None,
+    *,
+    access: str | None = None,
+    hosts: Collection[str] | None = None,
+) -> FastAPI:
     """Create an application that serves the champions and follows promotions.
 
     Args:
         model: the recommender: a name for its champion, ``recommendation:3`` for one that never changes.
         home: the data folder; from the environment if None.
         access: ``keys``, ``open`` or ``auto`` (see ``inference.api.access``); from ``REFRAIN_ACCESS`` if None.
+        hosts: names under which it may be asked (see ``inference.api.hosts``); from ``REFRAIN_HOST_NAMES`` if None.
 
     Raises:
         BundleError: the recommender cannot be served.
@@ -75,18 +87,19 @@ def create_app(model: str = "recommendation", home: Home | None = None, *, acces
     controller = Controller(float(os.environ.get(GOAL_MS) or GOAL * 1e3) / 1e3)
     champions = models.Champions(registry)
     recommendation_service = RecommendationService(model, home, running, controller, log)
-    champions.add("recommendations", recommendation_service.live)
     live_forecasters, detection_service = forecasts.forecasters(home), anomalies.DetectionService(home)
-    text_service, sound_service, prediction_service = (
-        texts.TextService(home),
-        audio.SoundService(home),
-        predictions.PredictionService(home, champions),
-    )
-    champions.add("text", text_service.live)
-    champions.add("audio", sound_service.live)
-    for kind, lives in (("forecasts", live_forecasters), ("anomalies", detection_service.lives)):
-        for name, live in lives.items():
-            champions.add(f"{kind}: {name}", live)
+    text_service = texts.TextService(home, Workers.from_env())
+    sound_service = audio.SoundService(home, Workers.from_env())
+    prediction_service = predictions.PredictionService(home, champions)
+    lives: dict[str, Live[Any]] = {
+        "recommendations": recommendation_service.live,
+        "text": text_service.live,
+        "audio": sound_service.live,
+        **{f"forecasts: {name}": live for name, live in live_forecasters.items()},
+        **{f"anomalies: {name}": live for name, live in detection_service.lives.items()},
+    }
+    for serves, live in lives.items():
+        champions.add(serves, live)
     impression_log, lookup_log = ImpressionLog.from_env(home), LookupLog.from_env(home)  # shared with the engines
     _count_dropped_lines(
         registry,
@@ -96,16 +109,18 @@ def create_app(model: str = "recommendation", home: Home | None = None, *, acces
         *(one_log for one_log in (impression_log, lookup_log) if one_log is not None),
     )
 
-    threads = (champions.watcher, recommendation_service, guard.limiter, running)
+    threads = (champions.watcher, recommendation_service, running)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         for part in threads:
             part.start()
         yield
-        for part in threads:
+        for part in (*threads, guard.limiter):
             part.close()
         detection_service.close()
+        for workers in (text_service.workers, sound_service.workers):
+            workers.close()
         for one_log in (guard.audit, log):
             one_log.flush()
 
@@ -113,6 +128,8 @@ def create_app(model: str = "recommendation", home: Home | None = None, *, acces
         title="Refrain",
         version="1",
         description="Recommendations, forecasts, detections, readings of texts, analyses of sound, and features.",
+        docs_url=None,
+        redoc_url=None,
         lifespan=lifespan,
     )
     errors.install(app)
@@ -128,35 +145,34 @@ def create_app(model: str = "recommendation", home: Home | None = None, *, acces
     experiments.install(app, home, running)
     models.install(app, champions, home)
     operation.install(app, recommendation_service, ReadinessCheck(home, champions, prediction_service), home, registry)
-    pages.install(
-        app,
-        pages.Console(
-            home,
-            access=guard,
-            champions=champions,
-            recommendation_service=recommendation_service,
-            sound_service=sound_service,
-            running=running,
-            controller=controller,
-        ),
+    console = pages.Console(
+        home,
+        access=guard,
+        champions=champions,
+        recommendation_service=recommendation_service,
+        sound_service=sound_service,
+        running=running,
+        controller=controller,
     )
+    for part in (pages, docs, not_found):
+        part.install(app, console)
 
     if not Project.load(home.project_folder).has_music:
         own_document.install(app, home)
-    _add_security_schemes(app)
-    _add_layers(app, guard, registry, controller)
+    document.install(app)
+    _add_layers(app, guard, registry, Hosts.from_env() if hosts is None else Hosts(hosts), controller)
     app.state.access, app.state.logs = guard, (guard.audit, running.log, log)
     return app
 
 
-def _add_layers(app: FastAPI, guard: Access, registry: CollectorRegistry, controller: Controller) -> None:
+def _add_layers(app: FastAPI, guard: Access, registry: CollectorRegistry, hosts: Hosts, controller: Controller) -> None:
     """Put the layers around the routes, the outermost last."""
 
     def on_answer(route: str, seconds: float) -> None:
         if route == "/v1/recommendations":
             controller.observe(seconds)
 
-    app.add_middleware(Guard, access=guard, registry=registry, on_answer=on_answer)
+    app.add_middleware(Guard, access=guard, registry=registry, hosts=hosts, on_answer=on_answer)
     telemetry.install(app)
 
 
@@ -169,22 +185,6 @@ def _access(home: Home, mode: str) -> Access:
     ring.all()  # a damaged file must not grant access
     sessions, audit = Sessions(home, ring), AuditLog.from_env(home)
     return Access(ring, TokenVerifier.from_env(home), sessions, Limiter(home), audit, mode)
-
-
-def _add_security_schemes(app: FastAPI) -> None:
-    """Describe in the OpenAPI document how a key is sent, and that it is optional while no key exists."""
-    generate = app.openapi
-
-    def document() -> dict[str, Any]:
-        schema = generate()
-        schema["components"]["securitySchemes"] = {
-            "bearer": {"type": "http", "scheme": "bearer"},
-            "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
-        }
-        schema["security"] = [{"bearer": []}, {"header": []}, {}]
-        return schema
-
-    app.openapi = document  # type: ignore[method-assign]
 
 
 def _count_dropped_lines(registry: CollectorRegistry, *logs: BackgroundLog) -> None:

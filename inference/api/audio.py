@@ -2,44 +2,55 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-from anyio import CapacityLimiter, to_thread
+from anyio import to_thread
 from fastapi import FastAPI, Request
 from prometheus_client import CollectorRegistry, Counter
 from starlette.exceptions import HTTPException
 
 from feature_repo.home import Home
 from inference.api import errors
-from inference.api.body import read_body
+from inference.api.body import MAX_SOUND_BYTES, body_on_disk
+from inference.api.costs import SAMPLES, charge, charge_afterwards, units_of
 from inference.api.schemas.audio import AudioResponse
-from inference.audio.analyzer import AudioAnalysis, AudioAnalysisModel
+from inference.audio.analyzer import AudioAnalysisModel
 from inference.audio.classifier import NAME
 from inference.audio.console_output import plain
 from inference.monitoring.predictions import PredictionLog
 from inference.swap import Live
-from transforms.pure.audio.stft import RATE
+from inference.workers import Workers
+from transforms.pure.audio.decode import opened
 
-LARGEST_BODY = 50_000_000
-"""Maximum bytes of a sound file."""
 MAX_SOUND_S = 20 * 60.0
 """Maximum seconds of a sound; a small file can hold days of silence."""
+MAX_SAMPLES = 20 * 60 * 48_000 * 2
+"""Maximum number of samples of all channels: 20 minutes of two."""
 MAX_METERED_S = 5 * 60.0
-"""Maximum seconds whose meter is analysed; such a request takes 0.7 GB for ten seconds."""
+"""Maximum seconds whose meter is analysed."""
 MAX_CONCURRENT, MAX_WAITING = 2, 8
 """Maximum number of sounds analysed at the same time, and of sounds that wait; further requests get status 503."""
+MAX_COLUMNS = 600
+"""Maximum number of columns in a waveform."""
 
 
 class SoundService:
-    """The sound analyzer of one application, loaded on first use; ``live`` follows promotions."""
+    """The sound analyzer of one application, loaded on first use; ``live`` follows promotions.
 
-    def __init__(self, home: Home) -> None:
+    Args:
+        home: the data folder.
+        workers: what analyses the sounds; threads of this process if None.
+    """
+
+    def __init__(self, home: Home, workers: Workers | None = None) -> None:
         def load() -> AudioAnalysisModel:
             return AudioAnalysisModel.load(home=home)
 
         self.live = Live(load, [NAME], home, try_out=AudioAnalysisModel.try_out)
-        self.turns = CapacityLimiter(MAX_CONCURRENT)
+        self._home, self.workers = home, workers or Workers(0, threads=MAX_CONCURRENT)
         self._inside = 0
 
     @contextmanager
@@ -59,21 +70,48 @@ class SoundService:
         finally:
             self._inside -= 1
 
-    def analyze(self, content: bytes) -> AudioResponse:
-        """Analyse a sound file."""
-        return self._analyze(content)[0]
+    async def analyze(self, request: Request, file: Path, *, columns: bool = False) -> tuple[AudioResponse, np.ndarray]:
+        """Analyse a sound, and charge its cost to the caller.
 
-    def analyze_with_samples(self, content: bytes) -> tuple[AudioResponse, np.ndarray, int]:
-        """Analyse a sound file; also return its (n,) samples and their rate in Hz."""
-        response, analysis = self._analyze(content, keep=True)
-        return response, analysis.mono, RATE
+        Args:
+            request: the HTTP request.
+            file: the sound.
+            columns: whether to return the columns of a waveform, for which all samples are kept in memory.
 
-    def _analyze(self, content: bytes, *, keep: bool = False) -> tuple[AudioResponse, AudioAnalysis]:
+        Returns:
+            The analysis, and the (c, 2) largest and smallest samples of each column.
+
+        Raises:
+            InputError: it is no sound, or too long; what its header states is refused before it is decoded.
+            HTTPException: 429, the rate limit or quota of the key is exceeded.
+            WorkFailed: the process that decodes it crashed or took too long.
+        """
+        stated = units_of(await to_thread.run_sync(_stated_samples, file), SAMPLES)
+        await charge(request, stated, "the samples of this sound")
+        if self.workers.has_processes:
+            if self.live.loaded is None:
+                await to_thread.run_sync(self.live.get)  # so that promotions are followed here, too
+            response, extremes = await self.workers.run(_analyze_in_process, self._home, file, columns)
+        else:
+            response, extremes = await self.workers.run(self.analyze_file, file, columns)
+        real = units_of(round(response.seconds * response.rate) * response.channels, SAMPLES)
+        await charge_afterwards(request, real - stated)
+        return response, extremes
+
+    def analyze_file(self, file: Path, columns: bool) -> tuple[AudioResponse, np.ndarray]:
+        """Analyse a sound here; returns what ``analyze`` does."""
         analyzer = self.live.get()
         analysis = analyzer.analyze(
-            content, longest=MAX_SOUND_S, largest=LARGEST_BODY, metered=MAX_METERED_S, keep=keep
+            file,
+            name="the sound",
+            longest=MAX_SOUND_S,
+            largest=MAX_SOUND_BYTES,
+            most_samples=MAX_SAMPLES,
+            metered=MAX_METERED_S,
+            keep=columns,
         )
-        return AudioResponse.model_validate({**plain(analysis), "note": analyzer.note}), analysis
+        response = AudioResponse.model_validate({**plain(analysis), "note": analyzer.note})
+        return response, _columns(analysis.mono) if columns else np.empty((0, 2))
 
 
 def install(app: FastAPI, service: SoundService, log: PredictionLog, registry: CollectorRegistry) -> None:
@@ -91,15 +129,15 @@ def install(app: FastAPI, service: SoundService, log: PredictionLog, registry: C
     async def analyze(request: Request) -> AudioResponse:
         """Analyses a sound: meter, beats, key, spectrum; genre, mood and instruments by the promoted model.
 
-        The body is the file itself (wav, flac, ogg, opus, mp3, aiff), at most 50 MB and 20 minutes:
-        `curl --data-binary @song.mp3 -H 'content-type: application/octet-stream' …/v1/audio/analyze`.
+        The body is the file itself (wav, flac, ogg, opus, mp3, aiff), at most 50 MB and 20 minutes of two channels:
+        `curl --data-binary @song.mp3 -H 'content-type: application/octet-stream' …/v1/audio/analyze`. Every 40,000
+        samples of all channels count as a request; three minutes in stereo as 400.
         """
         with service.slot():  # fail early, before the body is read
             pass
-        content = await read_body(request, LARGEST_BODY)
-        with service.slot():
-            # a separate thread limit: waiting sounds must not delay recommendations
-            response = await to_thread.run_sync(service.analyze, content, limiter=service.turns)
+        async with body_on_disk(request) as file:
+            with service.slot():
+                response, _ = await service.analyze(request, file)
         classes = response.classes
         log.put(
             "sounds",
@@ -112,3 +150,26 @@ def install(app: FastAPI, service: SoundService, log: PredictionLog, registry: C
         )
         sounds.labels((response.classes.genre if response.classes else None) or "none").inc()
         return response
+
+
+def _stated_samples(file: Path) -> int:
+    """Number of samples of all channels that the header of a sound states."""
+    with opened(file, name="the sound", longest=MAX_SOUND_S, most_samples=MAX_SAMPLES) as sound:
+        return sound.stated_samples
+
+
+def _columns(mono: np.ndarray) -> np.ndarray:
+    """Return the (c, 2) largest and smallest samples of each column of a waveform."""
+    pieces = np.array_split(mono, min(MAX_COLUMNS, max(len(mono), 1)))
+    return np.array([(piece.max(initial=0.0), piece.min(initial=0.0)) for piece in pieces])
+
+
+@cache
+def _service_of_process(home: Home) -> SoundService:
+    return SoundService(home)
+
+
+def _analyze_in_process(home: Home, file: Path, columns: bool) -> tuple[AudioResponse, np.ndarray]:
+    service = _service_of_process(home)
+    service.live.refresh()
+    return service.analyze_file(file, columns)

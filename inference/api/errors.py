@@ -13,6 +13,7 @@ from starlette.types import Scope
 from feature_repo.errors import BundleError, InputError, NotPromoted, RefrainError, StoreError
 from feature_repo.extras import MissingExtra, missing_extra
 from inference.api.schemas.common import Problem
+from inference.api.schemas.events import RefusedEvent, RefusedEventsProblem
 from inference.forecast.forecaster import UnknownKey
 from inference.public_text import describe, next_step
 
@@ -24,7 +25,16 @@ CAUSES = ("internal", "store", "model", "not promoted", "not installed", "busy")
 promoted, and an extra that is not installed."""
 _log = logging.getLogger("refrain.http")
 _PROBLEM_CONTENT = {"application/problem+json": {"schema": Problem.model_json_schema()}}
+OF_EVERY_ROUTE: dict[int | str, dict[str, Any]] = {
+    400: {"content": _PROBLEM_CONTENT, "description": "the request, or its body, cannot be parsed"},
+    421: {"content": _PROBLEM_CONTENT, "description": "this server has another name than the header Host says"},
+    431: {"content": _PROBLEM_CONTENT, "description": "the header is too long"},
+}
+"""Answers that every route may give, by status."""
+OPEN_PATHS = ("/health", "/live", "/ready")
+"""Routes that are asked without a key."""
 RESPONSES: dict[int | str, dict[str, Any]] = {
+    **OF_EVERY_ROUTE,
     401: {"content": _PROBLEM_CONTENT, "description": "a valid key is needed"},
     403: {"content": _PROBLEM_CONTENT, "description": "the key does not have the role"},
     408: {"content": _PROBLEM_CONTENT, "description": "the body did not arrive in time"},
@@ -54,9 +64,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     def refused(request: Request, error: HTTPException) -> JSONResponse:
-        answer = problem(HTTPStatus(error.status_code), str(error.detail), SEE_DOCS)
-        answer.headers.update(error.headers or {})
-        return answer
+        return of_exception(error)
 
     @app.exception_handler(RefrainError)
     def failed(request: Request, error: RefrainError) -> JSONResponse:
@@ -105,9 +113,39 @@ def to_problem(error: RefrainError) -> Problem:
     return Problem(title=status.phrase, status=status, detail=describe(error), next=step)
 
 
+REFUSED_EVENTS: dict[int | str, dict[str, Any]] = {
+    422: {
+        "content": {
+            "application/problem+json": {
+                "schema": {"anyOf": [RefusedEventsProblem.model_json_schema(), Problem.model_json_schema()]}
+            }
+        },
+        "description": "the request is invalid, or all of its events are: each with its place and the reason",
+    }
+}
+"""The answer of routes that take events, if none of them is accepted."""
+
+
 def problem(status: HTTPStatus, detail: str, step: str = SEE_DOCS) -> JSONResponse:
     """Build the response for a problem from its parts: a detail, and the next step."""
     return response(Problem(title=status.phrase, status=status, detail=detail, next=step))
+
+
+def of_exception(error: HTTPException) -> JSONResponse:
+    """Build the response for an exception that carries its status."""
+    answer = problem(HTTPStatus(error.status_code), str(error.detail), SEE_DOCS)
+    answer.headers.update(error.headers or {})
+    return answer
+
+
+def all_refused(detail: str, refused: list[RefusedEvent]) -> JSONResponse:
+    """Build the response to a request whose events were all refused."""
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    return response(
+        RefusedEventsProblem(
+            title=status.phrase, status=status, detail=detail, next=SEE_DOCS, accepted=0, refused=refused
+        )
+    )
 
 
 def response(body: Problem) -> JSONResponse:

@@ -1,6 +1,6 @@
 """``POST /v1/events``."""
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from prometheus_client import CollectorRegistry
 
@@ -9,7 +9,7 @@ from feature_repo.home import Home
 from inference.api import errors
 from inference.api.body import read_body
 from inference.api.schemas.events import EventsResponse, RefusedEvent, events_schema
-from inference.events import LARGEST_BODY, EventWriter
+from inference.events import EventWriter
 from inference.monitoring.counters import labelled_counter
 
 
@@ -22,22 +22,25 @@ def install(app: FastAPI, home: Home, registry: CollectorRegistry) -> None:
     @app.post(
         "/v1/events",
         status_code=202,
-        responses=errors.RESPONSES,
+        responses=errors.RESPONSES | errors.REFUSED_EVENTS,
+        response_model=EventsResponse,
         tags=["events"],
         operation_id="send_events",
         openapi_extra={
             "requestBody": {"required": True, "content": {"application/json": {"schema": schema}}},
         },
     )
-    async def append_events(request: Request) -> EventsResponse:
+    async def append_events(request: Request) -> EventsResponse | Response:
         """Appends events to the stream, at most 1,000; live features follow within milliseconds.
 
         An event that is sent again counts once. Invalid events are listed with their place and the reason; the others
-        are accepted.
+        are accepted. If all are invalid, the status is 422.
         """
-        body = await read_body(request, LARGEST_BODY)
+        body = await read_body(request)
         outcome = await run_in_threadpool(writer.write, body)
         event_counter.labels("accepted").inc(outcome.accepted)
         event_counter.labels("refused").inc(len(outcome.refused))
         refused = [RefusedEvent(place=place, reason=reason) for place, reason in outcome.refused]
+        if refused and not outcome.accepted:
+            return errors.all_refused(f"no event of {len(refused):,} is valid: {refused[0].reason}", refused)
         return EventsResponse(accepted=outcome.accepted, refused=refused)

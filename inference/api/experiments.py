@@ -13,7 +13,7 @@ from inference.api.schemas.experiments import ExperimentOut, ExperimentsResponse
 from inference.experiments.running import Running
 from inference.forecast.forecaster import UnknownKey
 
-Name = Annotated[str, Path(max_length=48)]
+Name = Annotated[str, Path(max_length=48, examples=["more_new_music"])]
 
 
 def install(app: FastAPI, home: Home, running: Running) -> None:

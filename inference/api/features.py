@@ -2,20 +2,23 @@
 
 import threading
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Path, Request
 
 from feature_repo.errors import InputError
 from feature_repo.home import Home
 from feature_repo.manifest import UnknownService
 from inference.api import errors
 from inference.api.acts import audit_act
+from inference.api.costs import VALUES, charge_in_thread, units_of
 from inference.api.schemas.features import MOST_ROWS, FeaturesRequest, FeaturesResponse
 from inference.features import OnlineFeatures
 from inference.forecast.forecaster import UnknownKey
 from inference.security.audit import whose
+
+ServiceName = Annotated[str, Path(examples=["listener_v1"])]
 
 
 class FeatureLookups:
@@ -47,7 +50,7 @@ def install(app: FastAPI, lookups: FeatureLookups) -> None:
     """Add the route."""
 
     @app.post("/v1/features/{service}", responses=errors.RESPONSES, tags=["features"], operation_id="look_up_features")
-    def features(request: Request, service: str, body: FeaturesRequest) -> FeaturesResponse:
+    def features(request: Request, service: ServiceName, body: FeaturesRequest) -> FeaturesResponse:
         """Looks up the features of one feature service for at most 1,000 rows; null where a value is missing.
 
         A key with one value counts for all rows. The values equal those of a training set at the same moment.
@@ -56,6 +59,7 @@ def install(app: FastAPI, lookups: FeatureLookups) -> None:
         if longest > MOST_ROWS:
             raise InputError(expected=f"at most {MOST_ROWS:,} rows", found=f"{longest:,}", next_command="see /docs")
         lookup = lookups.get(service)
+        charge_in_thread(request, units_of(longest * len(lookup.service.features), VALUES), "so many features")
         audit_act(request, "features", service=service, rows=longest, **whose(body.keys))
         rows = lookup.get(body.keys, body.request_for(lookup.service))
         json_values = {name: [_to_json(value) for value in values] for name, values in rows.values.items()}

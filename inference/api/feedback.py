@@ -4,7 +4,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any, get_args
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Response
 from prometheus_client import CollectorRegistry
 
 from feature_repo.definitions.events.feedback import NO_TRACK
@@ -23,13 +23,18 @@ def install(app: FastAPI, home: Home, running: Running, registry: CollectorRegis
     feedback_counter = labelled_counter(registry, "refrain_feedback", "Feedback by action", "action", actions)
 
     @app.post(
-        "/v1/feedback", status_code=202, responses=errors.RESPONSES, tags=["events"], operation_id="send_feedback"
+        "/v1/feedback",
+        status_code=202,
+        responses=errors.RESPONSES | errors.REFUSED_EVENTS,
+        response_model=EventsResponse,
+        tags=["events"],
+        operation_id="send_feedback",
     )
-    def feedback(body: FeedbackRequest) -> EventsResponse:
+    def feedback(body: FeedbackRequest) -> EventsResponse | Response:
         """Appends acts of listeners, at most 1,000, to the stream as events of the kind ``feedback``.
 
         The ``answer_id`` of a recommendation ties an act to it, so that experiments can learn from it. An act that is
-        sent again counts once. An act with a time in the future is refused.
+        sent again counts once. An act with a time in the future is refused; if all are, the status is 422.
         """
         now = datetime.now(UTC)
         events: list[dict[str, Any]] = []
@@ -42,7 +47,7 @@ def install(app: FastAPI, home: Home, running: Running, registry: CollectorRegis
             if place not in refused:
                 feedback_counter.labels(act.action).inc()
                 running.feedback(act.action, act.answer_id)
-        return EventsResponse(
-            accepted=outcome.accepted,
-            refused=[RefusedEvent(place=place, reason=reason) for place, reason in outcome.refused],
-        )
+        problems = [RefusedEvent(place=place, reason=reason) for place, reason in outcome.refused]
+        if problems and not outcome.accepted:
+            return errors.all_refused(f"no act of {len(problems):,} is valid: {problems[0].reason}", problems)
+        return EventsResponse(accepted=outcome.accepted, refused=problems)

@@ -8,7 +8,7 @@ from fastapi import FastAPI, Request
 from feature_repo.errors import RefrainError
 from feature_repo.home import Home
 from inference.api import errors
-from inference.api.access import charge
+from inference.api.costs import charge_in_thread
 from inference.api.schemas.forecasts import (
     ForecastBatch,
     ForecastRequest,
@@ -51,7 +51,7 @@ def install(app: FastAPI, lives: dict[str, Live[Forecaster]], log: PredictionLog
     @app.post("/v1/forecasts/batch", responses=errors.RESPONSES, tags=["forecasting"], operation_id="forecast_batch")
     def batch(request: Request, body: ForecastBatch) -> ForecastResults:
         """Forecasts up to 100 keys; each gets a forecast or a problem of its own and counts as a request."""
-        charge(request, len(body.requests) - 1)
+        charge_in_thread(request, len(body.requests), "forecasts of a batch")
 
         def forecast_or_problem(request_body: ForecastRequest) -> ForecastResult:
             try:

@@ -31,6 +31,9 @@ def install(app: FastAPI, home: Home) -> None:
             for path, methods in schema["paths"].items()
             if path not in MUSIC_PATHS and not any(MUSIC_TAGS & set(each.get("tags", ())) for each in methods.values())
         }
+        for methods in schema["paths"].values():
+            for operation in methods.values():
+                _drop_examples(operation.get("parameters", []))
         for name, shape in schema["components"]["schemas"].items():
             _drop_examples(shape)
             if name == "FeaturesRequest" and (keys := _keys(home)):

@@ -2,13 +2,15 @@
 
 import re
 import threading
+from typing import Annotated
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Path, Request
 
 from feature_repo.bundle import champion, open_bundle, promoted_models
 from feature_repo.errors import BundleError, InputError
 from feature_repo.home import Home
 from inference.api import errors
+from inference.api.costs import VALUES, charge_in_thread, units_of
 from inference.api.models import PREDICTIONS, Champions
 from inference.api.schemas.features import MOST_ROWS, FeaturesRequest, PredictionsResponse
 from inference.forecast.forecaster import UnknownKey
@@ -18,6 +20,7 @@ from inference.swap import Live
 
 NAME = r"[a-z][a-z0-9_]{0,63}"
 """Pattern of names of models."""
+ModelName = Annotated[str, Path(examples=["churn_model"])]
 
 
 class PredictionService:
@@ -72,7 +75,7 @@ def install(app: FastAPI, service: PredictionService, log: PredictionLog) -> Non
     """Add the route."""
 
     @app.post("/v1/predictions/{model}", responses=errors.RESPONSES, tags=["predictions"], operation_id="predict")
-    def predictions(model: str, body: FeaturesRequest) -> PredictionsResponse:
+    def predictions(request: Request, model: ModelName, body: FeaturesRequest) -> PredictionsResponse:
         """Predicts probabilities or numbers with one model, for at most 1,000 rows.
 
         A key with one value counts for all rows. The predictions equal those for a training set at the same moment;
@@ -82,6 +85,7 @@ def install(app: FastAPI, service: PredictionService, log: PredictionLog) -> Non
         if longest > MOST_ROWS:
             raise InputError(expected=f"at most {MOST_ROWS:,} rows", found=f"{longest:,}", next_command="see /docs")
         serving = service.model(model)
+        charge_in_thread(request, units_of(longest * len(serving.service.features), VALUES), "so many features")
         result = serving.predict(body.keys, body.request_for(serving.service))
         family = str(serving.bundle.manifest["family"])
         for value in result.values.tolist():

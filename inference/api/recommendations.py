@@ -15,7 +15,7 @@ from feature_repo.bundle import is_promoted, name_and_version
 from feature_repo.errors import RefrainError
 from feature_repo.home import Home
 from inference.api import errors
-from inference.api.access import charge
+from inference.api.costs import charge
 from inference.api.schemas.recommendations import (
     RecommendationBatch,
     RecommendationRequest,
@@ -208,7 +208,7 @@ def install(app: FastAPI, service: RecommendationService, controller: Controller
     )
     async def batch(request: Request, body: RecommendationBatch) -> RecommendationResults:
         """Recommends to up to 100 listeners; each gets an answer or a problem of their own and counts as a request."""
-        charge(request, len(body.requests) - 1)
+        await charge(request, len(body.requests), "recommendations of a batch")
         return RecommendationResults(
             results=[await service.run_in_turn(answer_or_problem, item) for item in body.requests]
         )

@@ -13,6 +13,7 @@ from feature_repo.home import Home
 from inference.audio.classifier import NAME, Classes, Classifier
 from inference.models import load_bundle
 from transforms.pure.audio.beats import Beats
+from transforms.pure.audio.decode import MOST_SAMPLES
 from transforms.pure.audio.described import described, vector
 from transforms.pure.audio.key import Key
 from transforms.pure.audio.listen import METERED_SECONDS, Heard, listen
@@ -109,9 +110,11 @@ class AudioAnalysisModel:
         self,
         source: str | Path | bytes,
         *,
+        name: str = "",
         within: Path | None = None,
         longest: float = MAX_SECONDS,
         largest: int = MAX_BYTES,
+        most_samples: float = MOST_SAMPLES,
         metered: float = METERED_SECONDS,
         keep: bool = False,
     ) -> AudioAnalysis:
@@ -120,9 +123,11 @@ class AudioAnalysisModel:
         Args:
             source: path or content of a wav, flac, ogg, opus, mp3 or aiff file; with the extra ``ffmpeg``, of m4a,
                 aac, wma and mka, too.
+            name: name for error messages; the file's own if empty.
             within: folder that must contain the file, links resolved.
             longest: maximum duration in seconds.
             largest: maximum size in bytes.
+            most_samples: maximum number of samples of all channels.
             metered: seconds from the beginning for which loudness is measured; as in the batch run by default.
             keep: whether to keep the samples, for drawing.
 
@@ -141,7 +146,14 @@ class AudioAnalysisModel:
             )
         classifier = self.classifier
         takes_mel = classifier is not None and classifier.eats == "mel"
-        audio = listen(source, longest=longest, metered=metered, keep=keep or takes_mel)
+        audio = listen(
+            source,
+            name=name,
+            longest=longest,
+            most_samples=most_samples,
+            metered=metered,
+            keep=keep or takes_mel,
+        )
         features = described(audio.analysis)
         marks = _marks(audio)
         classes = None

@@ -1,6 +1,7 @@
 """The routes and pages of the console."""
 
 import re
+import shutil
 import tempfile
 import time
 from http import HTTPStatus
@@ -9,7 +10,6 @@ from typing import Annotated, Any
 from urllib.parse import quote
 
 import numpy as np
-from anyio import to_thread
 from fastapi import FastAPI, File, Form, Query, Request, UploadFile
 from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, PackageLoader, select_autoescape
@@ -25,7 +25,7 @@ from inference.anomaly.detector import DETECTORS, AnomalyDetector
 from inference.anomaly.file import read
 from inference.api.access import Access
 from inference.api.acts import request_fields
-from inference.api.audio import LARGEST_BODY, SoundService
+from inference.api.audio import SoundService
 from inference.api.models import Champions, served
 from inference.api.recommendations import RecommendationService
 from inference.api.schemas.recommendations import RecommendationRequest
@@ -43,14 +43,13 @@ LINKS = (
     ("/console/sound", "Sound"),
     ("/console/anomalies", "Anomalies"),
     ("/console/experiments", "Experiments"),
+    ("/docs", "Routes"),
 )
 HERE = Path(__file__).parent
 POLICY = (
     "default-src 'none'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; form-action 'self'; "
     "frame-ancestors 'none'; base-uri 'none'"
 )
-MAX_COLUMNS = 600
-"""Maximum number of columns in a waveform."""
 LARGEST_TEXT = 1 << 20
 """Maximum bytes of uploaded observations."""
 REPORT = re.compile(r"(monitor|experiment)-[\w-]{1,64}\.html", re.ASCII)
@@ -82,7 +81,7 @@ class Console:
         )
         self._freshness = FreshnessReader(home)
         self.has_music = Project.load(home.project_folder).has_music
-        self._links = LINKS if self.has_music else LINKS[:1]
+        self._links = LINKS if self.has_music else (LINKS[0], LINKS[-1])
 
     def page(
         self, request: Request, name: str, title: str, status: HTTPStatus = HTTPStatus.OK, **context: object
@@ -138,10 +137,13 @@ class Console:
         file = self.home.reports / name
         return file if REPORT.fullmatch(name) and file.is_file() else None
 
-    def sound(self, content: bytes) -> dict[str, Any]:
+    async def sound(self, request: Request, upload: UploadFile) -> dict[str, Any]:
         """Collect the data of the page of a sound."""
-        analysis, mono, rate = self.sound_service.analyze_with_samples(content)
-        return {"analysis": analysis, "waveform": Markup(_waveform(mono, rate, analysis.beats))}
+        with tempfile.NamedTemporaryFile(prefix="refrain-sound-") as file:
+            await run_in_threadpool(shutil.copyfileobj, upload.file, file)
+            file.flush()
+            analysis, columns = await self.sound_service.analyze(request, Path(file.name), columns=True)
+        return {"analysis": analysis, "waveform": Markup(_waveform(columns, analysis.seconds, analysis.beats))}
 
     def _reports(self, start: str) -> list[str]:
         return sorted(file.name for file in self.home.reports.glob(f"{start}*.html") if REPORT.fullmatch(file.name))
@@ -191,10 +193,9 @@ def install(app: FastAPI, console: Console) -> None:
         context: dict[str, Any] = {"track": (file.filename or "a sound")[:120]}
         status = HTTPStatus.OK
         with console.sound_service.slot():
-            content = await file.read(LARGEST_BODY + 1)
             try:
                 with explained():
-                    context |= await to_thread.run_sync(console.sound, content, limiter=console.sound_service.turns)
+                    context |= await console.sound(request, file)
             except MissingExtra as error:
                 context["problem"] = f"{_error_text(error)} Next: {next_step(error)}"
                 status = HTTPStatus.SERVICE_UNAVAILABLE
@@ -291,19 +292,16 @@ def _detect(home: Home, name: str, content: bytes) -> dict[str, Any]:
     return {"result": result, "observations": f"{len(observations):,}", "scores": Markup(picture)}
 
 
-def _waveform(mono: np.ndarray, rate: int, beats: list[float]) -> str:
+def _waveform(columns: np.ndarray, seconds: float, beats: list[float]) -> str:
     """Draw the largest and the smallest sample of each column, and a mark for each beat."""
     width, height = svg.WIDTH, svg.HEIGHT
-    pieces = np.array_split(mono, min(MAX_COLUMNS, max(len(mono), 1)))
-    top = max(float(np.abs(mono).max()) if len(mono) else 0.0, 1e-9)
-    extremes = [(float(piece.max(initial=0.0)) / top, float(piece.min(initial=0.0)) / top) for piece in pieces]
-    step = width / max(len(pieces), 1)
+    extremes = columns / max(float(np.abs(columns).max(initial=0.0)), 1e-9)
+    step = width / max(len(extremes), 1)
     bars = "".join(
         f"M{place * step:.1f} {height / 2 * (1 - high):.1f}V{height / 2 * (1 - low) + 0.5:.1f}"
-        for place, (high, low) in enumerate(extremes)
+        for place, (high, low) in enumerate(extremes.tolist())
     )
-    seconds = max(len(mono) / rate, 1e-9)
-    marks = "".join(f"M{at / seconds * width:.1f} 0V{height}" for at in beats)
+    marks = "".join(f"M{at / max(seconds, 1e-9) * width:.1f} 0V{height}" for at in beats)
     label = f"Waveform of {seconds:.1f} seconds with {len(beats)} beats"
     return (
         f"<figure><svg viewBox='0 0 {width} {height}' role=img aria-label='{label}'>"

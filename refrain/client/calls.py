@@ -180,11 +180,14 @@ def send_events(kind: str, events: Iterable[Event]) -> Call[SentEvents]:
     """Appends events to the stream, at most 1,000; the role is ``send_events``.
 
     An event that is sent again counts once. Events that are not valid are in ``refused`` of the answer, with their
-    place and the reason; the others are accepted.
+    place and the reason; the others are accepted. If none is, the request is refused.
 
     Args:
         kind: kind of the events, such as ``plays``.
         events: ``event_timestamp`` and the columns of the kind; times as datetimes or as texts in ISO 8601.
+
+    Raises:
+        InvalidRequest: no event is valid, or there is no such kind.
 
     >>> play = {"user_id": "u000042", "track_id": "t000007", "event_timestamp": datetime.now(UTC)}
     >>> client.send_events("plays", [play]).accepted                                   # doctest: +SKIP

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from feature_repo.child_process import end_with_parent
 from feature_repo.command_line import Progress, silent
 from feature_repo.errors import InputError
 from feature_repo.home import Home
@@ -25,7 +26,6 @@ from training.models.problem import Problem
 from training.pipeline.models import run_model
 from training.threads import one_thread_each
 from training.validation.bootstrap import Interval, interval
-from transforms.processes import end_with_parent
 
 if TYPE_CHECKING:
     import optuna

@@ -5,9 +5,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from inference.api.schemas.common import Identifier
+from inference.api.schemas.common import Identifier, Moment
 
-Metric = Annotated[float, Field(allow_inf_nan=False)] | None
+Metric = Annotated[float, Field(allow_inf_nan=False, strict=True)] | None
 
 
 class ObservationIn(BaseModel):
@@ -16,7 +16,7 @@ class ObservationIn(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     entity: Identifier = Field(examples=["host-01"])
-    at: datetime
+    at: Moment
     values: dict[Identifier, Metric] = Field(
         default_factory=dict,
         max_length=100,

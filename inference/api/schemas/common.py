@@ -1,13 +1,29 @@
 """Schemas that several routes share."""
 
+import re
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic_core import PydanticCustomError
 
 Identifier = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 MOST_TOGETHER = 100
 """Maximum number of requests in one batch."""
+
+
+def _check_is_text(value: object) -> object:
+    """Refuse numbers, which pydantic would take for seconds since 1970."""
+    is_date = isinstance(value, datetime | None) or (isinstance(value, str) and re.match(r"\d{4}-\d\d-\d\d", value))
+    if not is_date:
+        raise PydanticCustomError("datetime", "Input should be a valid datetime, such as 2026-03-01T21:04:05Z")
+    return value
+
+
+Moment = Annotated[datetime, BeforeValidator(_check_is_text)]
+"""A date and time in ISO 8601; UTC without an offset."""
+MomentWithOffset = Annotated[AwareDatetime, BeforeValidator(_check_is_text)]
+"""A date and time in ISO 8601 with its offset."""
 
 
 class RequestContext(BaseModel):
@@ -17,9 +33,7 @@ class RequestContext(BaseModel):
 
     device: Identifier | None = Field(default=None, examples=["phone"])
     context: Identifier | None = Field(default=None, examples=["playlist"])
-    at: datetime | None = Field(
-        default=None, description="moment of the request, UTC without an offset; now if left out"
-    )
+    at: Moment | None = Field(default=None, description="moment of the request, UTC without an offset; now if left out")
 
     def request(self) -> dict[str, Any]:
         """Convert to the request fields of ``inference.features``."""

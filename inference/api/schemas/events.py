@@ -3,21 +3,26 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from feature_repo.events import LONGEST_ID
 from feature_repo.windows import EventSource
+from inference.api.schemas.common import MomentWithOffset, Problem
 from inference.events import MOST_EVENTS
 
 EventId = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_ID)]
 
 
+_EXAMPLE_IDS = {"user_id": "u000042", "track_id": "t000007", "artist_id": "a00001"}
 _EXAMPLES: dict[str, Any] = {"String": "an id", "Int64": 1, "Float64": 1.5, "Bool": True, "Date": "2026-03-01"}
 
 
 def _example(kind: str, source: EventSource) -> dict[str, Any]:
     """Makes an example of one event, with all its columns."""
-    values = {name: source.ranges.get(name, (_EXAMPLES[dtype],))[0] for name, dtype in source.columns.items()}
+    values = {
+        name: _EXAMPLE_IDS.get(name, source.ranges.get(name, (_EXAMPLES[dtype],))[0])
+        for name, dtype in source.columns.items()
+    }
     return {"kind": kind, "events": [{"event_timestamp": "2026-03-01T21:04:05Z", **values}]}
 
 
@@ -44,7 +49,7 @@ def events_schema(sources: Mapping[str, EventSource]) -> dict[str, Any]:
             "kind": {"type": "string", "enum": list(kind_schemas)},
             "events": {"type": "array", "maxItems": MOST_EVENTS, "items": {"anyOf": list(kind_schemas.values())}},
         },
-        "examples": [_example(kind, source) for kind, source in list(sources.items())[:1]],
+        "examples": [_example(kind, sources[kind]) for kind in sorted(sources, key=lambda kind: kind != "plays")[:1]],
     }
 
 
@@ -60,9 +65,9 @@ class Act(BaseModel):
     action: Action
     track_id: EventId | None = None
     answer_id: EventId | None = Field(default=None, description="answer_id of the recommendation that the act is about")
-    rating: int | None = Field(default=None, ge=1, le=5)
-    amount_cents: int | None = Field(default=None, ge=0, le=100_000_000)
-    at: AwareDatetime | None = Field(default=None, description="when it happened; now if left out")
+    rating: int | None = Field(default=None, ge=1, le=5, strict=True)
+    amount_cents: int | None = Field(default=None, ge=0, le=100_000_000, strict=True)
+    at: MomentWithOffset | None = Field(default=None, description="when it happened; now if left out")
 
     @model_validator(mode="after")
     def _rated(self) -> "Act":
@@ -87,6 +92,13 @@ class RefusedEvent(BaseModel):
 
     place: int = Field(description="index of the event in the request, from 0")
     reason: str = Field(examples=["user_id: expected str, got int"])
+
+
+class RefusedEventsProblem(Problem):
+    """The problem of a request whose events were all refused."""
+
+    accepted: int = Field(description="0")
+    refused: list[RefusedEvent]
 
 
 class EventsResponse(BaseModel):

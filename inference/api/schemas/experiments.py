@@ -42,7 +42,9 @@ class StartRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"share": 0.1}]})
 
-    share: float | None = Field(default=None, ge=0, le=1, description="as before, or as declared, if left out")
+    share: float | None = Field(
+        default=None, ge=0, le=1, strict=True, description="as before, or as declared, if left out"
+    )
 
 
 class StopRequest(BaseModel):

@@ -22,7 +22,7 @@ class ForecastRequest(BaseModel):
         default=None, description="if left out, the first target of the entity: streams; for listeners, activity"
     )
     horizon: int | None = Field(
-        default=None, ge=1, le=1_000, description="number of steps; all steps of the model if left out"
+        default=None, ge=1, le=1_000, strict=True, description="number of steps; all steps of the model if left out"
     )
 
 

@@ -17,11 +17,11 @@ class RecommendationRequest(BaseModel):
     )
 
     user_id: Identifier
-    count: int = Field(10, ge=1, le=500)
+    count: int = Field(10, ge=1, le=500, strict=True)
     context: RequestContext = RequestContext()
     exclude_tracks: list[Identifier] = Field(default_factory=list, max_length=1_000)
     exclude_artists: list[Identifier] = Field(default_factory=list, max_length=1_000)
-    explicit: bool = Field(default=True, description="whether explicit tracks are allowed")
+    explicit: bool = Field(default=True, strict=True, description="whether explicit tracks are allowed")
     country: Identifier | None = Field(
         default=None, examples=["SE"], description="current country of the listener; that of the profile if left out"
     )
@@ -40,14 +40,17 @@ class RecommendationRequest(BaseModel):
         default=None,
         ge=1,
         le=500,
+        strict=True,
         description="maximum number of tracks by one artist; a third of the list if left out",
     )
     diversify: Literal["mmr", "calibrated"] | None = Field(
         default=None,
         description="`mmr` for dissimilar tracks, `calibrated` for the genre shares of the listener's plays",
     )
-    diversity: float = Field(0.3, ge=0, le=1, description="weight of diversity beside the score")
-    explore: float = Field(0.0, ge=0, le=1, description="share of the slots that explore little-known tracks")
+    diversity: float = Field(0.3, ge=0, le=1, strict=True, description="weight of diversity beside the score")
+    explore: float = Field(
+        0.0, ge=0, le=1, strict=True, description="share of the slots that explore little-known tracks"
+    )
 
 
 class RecommendedTrack(BaseModel):

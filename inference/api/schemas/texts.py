@@ -26,7 +26,7 @@ class AnalyzeRequest(BaseModel):
     texts: list[Annotated[str, StringConstraints(max_length=LONGEST_TEXT)]] | None = Field(
         default=None, max_length=MOST_TEXTS
     )
-    vectors: bool = Field(default=False, description="whether to return vectors")
+    vectors: bool = Field(default=False, strict=True, description="whether to return vectors")
 
     @model_validator(mode="after")
     def _either(self) -> "AnalyzeRequest":

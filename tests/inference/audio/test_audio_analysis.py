@@ -29,6 +29,7 @@ from inference import (
     SpectralAnalysisModel,
 )
 from inference.api import audio as route
+from inference.api import body
 from inference.audio import picture
 from inference.audio.console_output import plain
 from inference.monitoring.predictions import PredictionLog
@@ -242,7 +243,7 @@ def test_what_is_no_sound_is_a_problem(client: TestClient, content: bytes) -> No
 
 
 def test_limits_of_uploads(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(route, "LARGEST_BODY", 10_000)
+    monkeypatch.setitem(body.MAX_BYTES_BY_PATH, "/v1/audio", 10_000)
     monkeypatch.setattr(route, "MAX_SOUND_S", 5.0)
     assert client.post("/v1/audio/analyze", content=_tone(1.0)).status_code == 413
     long_sound = _tone(20.0, rate=1_000, file_format="FLAC")

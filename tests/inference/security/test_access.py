@@ -18,7 +18,8 @@ from typer.testing import CliRunner
 from feature_repo.errors import BundleError, InputError
 from feature_repo.home import Home
 from inference.__main__ import app as command
-from inference.api import access
+from inference.api import body as bodies
+from inference.api import places
 from inference.api.access import ANYBODY, OPEN, RULES, role_of
 from inference.api.acts import request_fields
 from inference.api.app import create_app
@@ -308,7 +309,7 @@ def test_a_long_body_without_a_length_is_cut_off(client: TestClient) -> None:
 
 
 def test_a_slow_body_is_not_waited_for(own_world: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(access, "BODY_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(bodies, "TIMEOUT_S", 0.2)
     app = create_app(home=own_world)
     messages: list[dict] = []
 
@@ -331,10 +332,50 @@ def test_a_slow_body_is_not_waited_for(own_world: Home, monkeypatch: pytest.Monk
     assert time.monotonic() - start < 5
 
 
-def test_who_comes_when_all_places_are_taken_comes_later(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(access, "MAX_CONCURRENT", 0)
-    response = client.get("/health")
+def test_when_all_places_are_taken_health_is_still_answered(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(places, "MOST", 0)
+    response = client.post("/v1/recommendations", json=REQUEST)
     assert (response.status_code, response.headers["retry-after"]) == (503, "1")
+    assert client.get("/health").status_code == 200
+
+
+def test_bodies_that_arrive_take_no_place_and_little_memory(own_world: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Slow bodies, with a key or without: others are answered, and what all hold in memory is bounded."""
+    monkeypatch.setattr(places, "MOST", 1)
+    monkeypatch.setattr(bodies, "MAX_BYTES_AT_ONCE", 300_000)
+    app, key_headers = create_app(home=own_world), _key_headers(own_world, "predict")
+
+    async def trickle(path: str, size: int, kind: bytes) -> int:
+        statuses: list[int] = []
+
+        async def receive() -> dict:
+            await asyncio.sleep(0.01 if not statuses else 30.0)
+            return {"type": "http.request", "body": b" " * size, "more_body": True}
+
+        async def send(message: dict) -> None:
+            statuses.append(message.get("status", 0))
+
+        headers = [(name.encode(), value.encode()) for name, value in key_headers.items()]
+        scope = {
+            "type": "http", "method": "POST", "path": path, "raw_path": b"", "query_string": b"",
+            "headers": [*headers, (b"content-type", kind)], "client": ("127.0.0.1", 1),
+            "server": ("127.0.0.1", 80), "scheme": "http", "http_version": "1.1", "root_path": "", "asgi": {},
+        }  # fmt: skip
+        await app(scope, receive, send)
+        return statuses[0]
+
+    async def trickle_many() -> tuple[set[int], set[int]]:
+        small = await asyncio.gather(
+            *(trickle("/console/login", 5_000, b"application/x-www-form-urlencoded") for _ in range(20))
+        )
+        large = await asyncio.gather(*(trickle("/v1/recommendations", 100_000, b"application/json") for _ in range(5)))
+        return set(small), set(large)
+
+    small, large = asyncio.run(trickle_many())
+    assert small == {413}
+    assert large == {503}
 
 
 def test_what_goes_wrong_inside_tells_nothing(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,10 @@
 """Rate limits and quotas: in one process, and shared between processes."""
 
+import asyncio
+import threading
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -9,7 +13,7 @@ from feature_repo.packed.address import Address
 from feature_repo.packed.server import open_server
 from inference.security import limits
 from inference.security.caller import Caller, Limits
-from inference.security.limits import Limiter
+from inference.security.limits import Limiter, Take, Verdict
 from tests.servers import RedisServer
 
 
@@ -31,68 +35,96 @@ def _limiter(home: Home, clock: list[float]) -> Limiter:
     return Limiter(home, lambda: clock[0])
 
 
+def _take(limiter: Limiter, caller: Caller, cost: int = 1) -> Verdict:
+    return limiter.take_all([Take(caller, cost)])[0]
+
+
 def _count_allowed(limiter: Limiter, caller: Caller, count: int) -> int:
-    return sum(limiter.take(caller).allowed for _ in range(count))
+    return sum(verdict.allowed for verdict in limiter.take_all([Take(caller)] * count))
 
 
 def test_a_burst_then_the_rate(home: Home, clock: list[float]) -> None:
-    limiter = _limiter(home, clock)
-    assert _count_allowed(limiter, _caller(), 20) == 5
-    verdict = limiter.take(_caller())
-    assert (verdict.reason, round(verdict.wait, 3)) == ("rate", 0.1)
-    clock[0] += 0.35
-    assert _count_allowed(limiter, _caller(), 20) == 3
-    clock[0] += 60
-    assert _count_allowed(limiter, _caller(), 20) == 5
+    limiter, caller = _limiter(home, clock), _caller(4.0)
+    assert _count_allowed(limiter, caller, 20) == 5
+    verdict = _take(limiter, caller)
+    assert verdict.reason == "rate"
+    assert verdict.wait == pytest.approx(0.25, abs=0.1)
+    time.sleep(verdict.wait)
+    assert _count_allowed(limiter, caller, 20) == 1
 
 
 def test_a_quota_of_the_day(home: Home, clock: list[float]) -> None:
     limiter, caller = _limiter(home, clock), _caller(1_000, 1_000, 7)
     assert _count_allowed(limiter, caller, 20) == 7
-    assert limiter.take(caller).reason == "quota"
-    assert 0 < limiter.take(caller).wait <= 86_400
+    verdict = _take(limiter, caller)
+    assert verdict.reason == "quota"
+    assert 0 < verdict.wait <= 86_400
+    assert _take(limiter, _caller(1_000, 1_000, 9), 3).reason == "quota"
+    assert _take(limiter, _caller(1_000, 1_000, 9), 2).allowed
+
+
+def test_what_costs_more_than_a_burst_is_paid_back(home: Home, clock: list[float]) -> None:
+    limiter, caller = _limiter(home, clock), _caller(10.0, 5)
+    assert _take(limiter, caller, 8).allowed
+    verdict = _take(limiter, caller)
+    assert verdict.wait == pytest.approx(0.4, abs=0.15)
+    assert not limiter.take_all([Take(caller, 4, least=4)])[0].allowed
+    time.sleep(verdict.wait)
+    assert _take(limiter, caller).allowed
+
+
+def test_the_cost_of_done_work_counts_whatever_is_left(home: Home, clock: list[float]) -> None:
+    limiter, caller = _limiter(home, clock), _caller(1.0, 5, 6)
+    assert limiter.take_all([Take(caller, 10, unconditional=True)]) == [Verdict(True)]
+    assert _take(limiter, caller).reason == "quota"
+    assert _take(limiter, _caller(1.0, 5)).wait == pytest.approx(6.0, abs=0.5)
 
 
 def test_no_limits_is_no_limit(home: Home, clock: list[float]) -> None:
     caller = Caller("abc", "x", "default", frozenset(), None)
-    assert _count_allowed(_limiter(home, clock), caller, 5_000) == 5_000
+    limiter = _limiter(home, clock)
+
+    async def take_many() -> bool:
+        return all([(await limiter.take(caller)).allowed for _ in range(1_000)])
+
+    assert asyncio.run(take_many())
+    assert limiter._thread is None
 
 
 def test_callers_do_not_share(home: Home, clock: list[float]) -> None:
     limiter = _limiter(home, clock)
-    other = Caller("def", "other", "default", frozenset(), Limits(10, 5))
-    assert _count_allowed(limiter, _caller(), 20) == 5
+    other = Caller("def", "other", "default", frozenset(), Limits(0.001, 5))
+    assert _count_allowed(limiter, _caller(0.001), 20) == 5
     assert _count_allowed(limiter, other, 20) == 5
 
 
-def test_processes_share_one_bucket_and_one_quota(home: Home, clock: list[float]) -> None:
-    """Two processes that synchronize after each round allow at most one round more than a single process."""
-    first, second = _limiter(home, clock), _limiter(home, clock)
-    caller, allowed_count = _caller(0.001, 100), 0
-    for _ in range(60):
-        allowed_count += _count_allowed(first, caller, 5)
-        allowed_count += _count_allowed(second, caller, 5)
-        first.synchronize()
-        second.synchronize()
-    assert 100 <= allowed_count <= 110
-    quota_caller = Caller("quota", "x", "default", frozenset(), Limits(10_000, 10_000, 100))
-    allowed_count = 0
-    for _ in range(60):
-        allowed_count += _count_allowed(first, quota_caller, 5)
-        allowed_count += _count_allowed(second, quota_caller, 5)
-        first.synchronize()
-        second.synchronize()
-    assert 100 <= allowed_count <= 110
+def test_processes_share_one_bucket_and_one_quota_exactly(home: Home, clock: list[float]) -> None:
+    """Three processes take at the same time, each from several requests."""
+    limiters = [_limiter(home, clock) for _ in range(3)]
+    for caller in (_caller(0.001, 200), Caller("quota", "x", "default", frozenset(), Limits(1e6, 1_000_000, 200))):
+        counts: list[int] = []
+
+        async def take_some(limiter: Limiter, caller: Caller) -> int:
+            verdicts = await asyncio.gather(*(limiter.take(caller) for _ in range(100)))
+            return sum(verdict.allowed for verdict in verdicts)
+
+        def run(limiter: Limiter, caller: Caller, counts: list[int]) -> None:
+            counts.append(asyncio.run(take_some(limiter, caller)))
+
+        threads = [threading.Thread(target=run, args=(limiter, caller, counts)) for limiter in limiters]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert sum(counts) == 200, counts
+    for limiter in limiters:
+        limiter.close()
 
 
 def test_a_new_process_knows_what_was_used(home: Home, clock: list[float]) -> None:
     first, caller = _limiter(home, clock), _caller(0.001, 50)
     assert _count_allowed(first, caller, 50) == 50
-    first.synchronize()
-    second = _limiter(home, clock)
-    second.take(caller)
-    second.synchronize()
-    assert _count_allowed(second, caller, 50) == 0
+    assert _count_allowed(_limiter(home, clock), caller, 50) == 0
 
 
 def test_without_redis_each_process_keeps_the_limits_alone(
@@ -100,44 +132,66 @@ def test_without_redis_each_process_keeps_the_limits_alone(
 ) -> None:
     server = RedisServer(tmp_path / "redis")
     monkeypatch.setenv("REFRAIN_REDIS", server.address)
-    limiter, caller = _limiter(home, clock), _caller()
-    assert _count_allowed(limiter, caller, 20) == 5
-    limiter.synchronize()
-    limiter.synchronize()
+    limiter, caller = _limiter(home, clock), _caller(10.0)
+
+    async def take_some(count: int) -> int:
+        return sum([(await limiter.take(caller)).allowed for _ in range(count)])
+
+    assert asyncio.run(take_some(20)) == 5
     assert not limiter.shared
     assert caplog.text.count("each process enforces limits by itself") == 1
     clock[0] += 0.2
-    assert _count_allowed(limiter, caller, 20) == 2
+    assert asyncio.run(take_some(20)) == 2
     server.start()
     try:
-        limiter.synchronize()
+        clock[0] += 1.0
+        limiter.take_all([])
         assert limiter.shared
-        assert _count_allowed(limiter, caller, 20) == 0
+        assert _count_allowed(_limiter(home, clock), caller, 1) == 0  # what was allowed in the meantime is reported
     finally:
+        limiter.close()
         server.kill()
 
 
+def test_a_slow_redis_is_waited_for_once_a_second(home: Home, clock: list[float]) -> None:
+    limiter, caller, calls = _limiter(home, clock), _caller(1.0, 50), []
+    send = limiter._server.send
+
+    def send_slowly(*arguments: Any) -> Any:
+        calls.append(1)
+        time.sleep(0.3)
+        return send(*arguments)
+
+    limiter._server.send = send_slowly  # type: ignore[method-assign]
+
+    async def take_some() -> float:
+        started = time.monotonic()
+        for _ in range(20):
+            assert (await limiter.take(caller)).allowed
+        return time.monotonic() - started
+
+    assert asyncio.run(take_some()) < 0.25
+    limiter.close()
+    assert len(calls) == 2
+    assert _count_allowed(_limiter(home, clock), caller, 50) == 30
+
+
 def test_a_clock_that_jumps_back_neither_opens_nor_locks(home: Home, clock: list[float]) -> None:
-    """Local buckets use a monotonic clock; the bucket in Redis ignores times before its last one."""
+    """The bucket in Redis ignores times before its last one."""
     limiter, caller = _limiter(home, clock), _caller(1.0, 5)
     assert _count_allowed(limiter, caller, 5) == 5
-    limiter.synchronize()
     key = b"refrain_default:limits:{abc}"
     server = open_server(home, Address.from_env(), 1.0)
     future_time = float(server.send([("HGET", key, "at")], [key])[0]) + 3_600
     server.send([("HSET", key, "at", future_time)], [key])  # as if the clock of Redis went back by an hour
-    limiter.take(caller)
-    limiter.synchronize()
     assert _count_allowed(limiter, caller, 5) == 0
-    clock[0] += 2
-    assert _count_allowed(limiter, caller, 5) == 2
+    time.sleep(1.05)
+    assert _count_allowed(limiter, caller, 5) == 1
 
 
 def test_who_asks_no_more_is_forgotten(home: Home, clock: list[float]) -> None:
     limiter = _limiter(home, clock)
-    for number in range(100):
-        limiter.take(Caller(f"c{number}", "x", "default", frozenset(), Limits()))
-    limiter.synchronize()
+    limiter.take_all([Take(Caller(f"c{number}", "x", "default", frozenset(), Limits())) for number in range(100)])
     clock[0] += 601
-    limiter.synchronize()
-    assert not limiter._accounts
+    _take(limiter, _caller())
+    assert list(limiter._accounts) == ["abc"]

@@ -3,15 +3,17 @@
 from pathlib import Path
 
 import numpy as np
+import pyloudnorm
 import pytest
 import soundfile
 
 from feature_repo.errors import InputError
 from feature_repo.home import Home
 from tests.music import FORMATS
+from transforms.pure.audio.clipping import Clipping
 from transforms.pure.audio.decode import mono
 from transforms.pure.audio.listen import listen
-from transforms.pure.audio.quality import measure
+from transforms.pure.audio.quality import Meter, measure
 from transforms.raw.ingest import ingest
 from transforms.raw.read import scan
 
@@ -80,6 +82,38 @@ def test_stereo() -> None:
 def test_whatever_comes_is_measured(samples: np.ndarray) -> None:
     measures = measure(samples, RATE)
     assert all(value is None or np.isfinite(value) for value in measures.values()), measures
+
+
+@pytest.mark.parametrize(("rate", "channels"), [(8_000, 1), (12_345, 2), (44_100, 5), (4_000, 6)])
+def test_measures_do_not_depend_on_the_blocks(rate: int, channels: int) -> None:
+    """Loudness is also compared with the meter of pyloudnorm, which needs the whole sound."""
+    rng = np.random.default_rng(1)
+    for seconds in (0.001, 0.43, 2.34567):
+        count = max(int(seconds * rate), 1)
+        for sound in (rng.normal(0, 0.3, (count, channels)), np.clip(rng.normal(0, 0.3, (count, channels)), -0.2, 0.3)):
+            meter, start = Meter(rate, channels), 0
+            while start < count:
+                stop = start + int(rng.integers(1, max(count // 3, 2)))
+                meter.add(sound[start:stop])
+                start = stop
+            measures, expected = meter.result(), measure(sound, rate)
+            for name, value in expected.items():
+                assert measures[name] == (None if value is None else pytest.approx(value, rel=1e-9, abs=1e-12)), name
+            if measures["loudness"] is not None:
+                expected_loudness = pyloudnorm.Meter(rate).integrated_loudness(sound)
+                assert measures["loudness"] == pytest.approx(expected_loudness, abs=1e-9)
+
+
+def test_clipping_across_blocks() -> None:
+    """Runs over a border, of one sample a block, and at a peak that a later block exceeds."""
+    pattern = np.array([0, 1, 1, 1, 1, 0, -1, -1, -1, 0, 1, 1, 0, 0.5])[:, None]
+    for step in (1, 2, 3, 5, 14):
+        clipping = Clipping(1)
+        for start in range(0, len(pattern), step):
+            clipping.add(pattern[start : start + step])
+        assert clipping.count == 7, step
+    clipping.add(np.array([1.1, 1.1])[:, None])
+    assert clipping.count == 3
 
 
 def test_a_folder_is_measured_and_what_is_no_sound_is_quarantined(home: Home, tmp_path: Path) -> None:

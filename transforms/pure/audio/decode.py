@@ -19,6 +19,8 @@ RATES = (1_000, 400_000)
 """Lowest and highest valid sample rate in samples per second."""
 LONGEST = 24 * 3_600.0
 """Longest sound that is decoded, in seconds."""
+MOST_SAMPLES = float("inf")
+"""Greatest number of samples of all channels that are decoded, if nothing else is said."""
 PIECE = 1 << 19
 """Number of samples of all channels that are read at once."""
 _LOUDEST = 1e4
@@ -37,18 +39,29 @@ class Opened:
         count: samples of each channel that were read so far.
     """
 
-    def __init__(self, sound: SndfileSound | FfmpegSound, header: Header, name: str, longest: float) -> None:
+    def __init__(
+        self, sound: SndfileSound | FfmpegSound, header: Header, name: str, longest: float, most_samples: float
+    ) -> None:
         self.rate, self.channels, self.count = sound.rate, sound.channels, 0
-        self._sound, self._header, self._name, self._longest = sound, header, name, longest
+        self._sound, self._header, self._name = sound, header, name
+        self._longest, self._most_samples = longest, most_samples
+
+    @property
+    def stated_samples(self) -> int:
+        """Number of samples of all channels that the header states; 0 if it states none."""
+        return (self._sound.frames or 0) * self.channels
 
     def blocks(self) -> Iterator[np.ndarray]:
         """Yield the samples in blocks (n, channels) of float32 until the decoder gives nothing; full scale is 1.
 
         Raises:
-            InputError: the sound is longer than is allowed, or more than ``MOST_MISSING`` of it is missing.
+            InputError: the sound is longer or has more samples than is allowed, or more than ``MOST_MISSING`` of it is
+                missing.
         """
         for block in self._sound.pieces(max(PIECE // self.channels, 1)):
             self.count += len(block)
+            if self.count * self.channels > self._most_samples:
+                raise _too_many(self._name, f"more than {self._most_samples:,.0f}", self._most_samples)
             if self.count > self._longest * self.rate:
                 raise undecodable(self._name, f"more than {self._longest:,.0f} seconds")
             yield block
@@ -81,16 +94,19 @@ class Opened:
 
 
 @contextmanager
-def opened(source: Path | bytes, *, name: str = "", longest: float = LONGEST) -> Iterator[Opened]:
+def opened(
+    source: Path | bytes, *, name: str = "", longest: float = LONGEST, most_samples: float = MOST_SAMPLES
+) -> Iterator[Opened]:
     """Open a sound; errors of the decoder inside the block become an InputError.
 
     Args:
         source: a file, or its content.
         name: name for error messages; the file's own if empty.
         longest: greatest length in seconds, so that a small file that decodes to days is refused.
+        most_samples: greatest number of samples of all channels; what the header states is refused at once.
 
     Raises:
-        InputError: it is no sound, its sample rate is invalid, or it is too long.
+        InputError: it is no sound, its sample rate is invalid, it is too long, or it has too many samples.
         ModuleNotFoundError: it is m4a, aac, wma or mka, and PyAV is not installed.
     """
     import soundfile
@@ -108,7 +124,10 @@ def opened(source: Path | bytes, *, name: str = "", longest: float = LONGEST) ->
                 seconds = (sound.frames or 0) / sound.rate
                 if seconds > longest:
                     raise undecodable(name, f"{seconds:,.0f} seconds of sound, where {longest:,.0f} are allowed")
-                yield Opened(sound, header, name, longest)
+                samples = (sound.frames or 0) * sound.channels
+                if samples > most_samples:
+                    raise _too_many(name, f"{samples:,}", most_samples)
+                yield Opened(sound, header, name, longest, most_samples)
     except (soundfile.LibsndfileError, RuntimeError, OSError, ValueError, TypeError) as error:
         raise undecodable(name, _reason(error)) from error
 
@@ -176,6 +195,10 @@ def mono(source: Path | bytes, rate: int) -> Iterator[np.ndarray]:
         for block in sound.blocks():
             yield resampler.add(block)
         yield resampler.rest()
+
+
+def _too_many(name: str, samples: str, most: float) -> InputError:
+    return undecodable(name, f"{samples} samples of all channels, where {most:,.0f} are allowed")
 
 
 def undecodable(name: str, found: str) -> InputError:

@@ -8,15 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
-from transforms.pure.audio import quality
-from transforms.pure.audio.decode import LONGEST, Resampler, opened, undecodable
+from transforms.pure.audio.decode import LONGEST, MOST_SAMPLES, Resampler, opened, undecodable
+from transforms.pure.audio.quality import Meter
 from transforms.pure.audio.stft import RATE
 from transforms.pure.audio.track import Analyzer, TrackAudio
 
 METERED_SECONDS = 1_200
 """Number of seconds from the beginning of a sound that are measured."""
-METERED_SAMPLES = METERED_SECONDS * 48_000 * 2
-"""Greatest number of samples of all channels that are measured."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +24,7 @@ class Heard:
     Attributes:
         rate: samples per second of the file.
         channels: number of channels of the file.
-        measures: result of ``transforms.pure.audio.quality.measure``.
+        measures: result of ``transforms.pure.audio.quality.Meter``.
         analysis: result of ``transforms.pure.audio.track``.
         mono: (n,) float32 samples at ``stft.RATE`` if ``keep`` was set; else empty.
         missing_share: share of the sound that its header states and the file lacks; None if it states no length.
@@ -47,6 +45,7 @@ def listen(
     *,
     name: str = "",
     longest: float = LONGEST,
+    most_samples: float = MOST_SAMPLES,
     metered: float = METERED_SECONDS,
     keep: bool = False,
 ) -> Heard:
@@ -56,14 +55,14 @@ def listen(
         source: a file, or its content.
         name: name for error messages.
         longest: greatest length in seconds.
-        metered: number of seconds that are measured; each takes 2 MB for two channels at 44,100 samples per second.
+        most_samples: greatest number of samples of all channels.
+        metered: number of seconds that are measured.
         keep: whether to keep the mono samples.
 
     Raises:
         InputError: the source is not a sound, is too long, has no samples, or lacks most of them.
     """
     analyzer = Analyzer()
-    measured_blocks: list[np.ndarray] = []
     mono_pieces: list[np.ndarray] = [np.empty(0, np.float32)]
     count = 0
 
@@ -72,22 +71,21 @@ def listen(
         if keep:
             mono_pieces.append(piece)
 
-    with opened(source, name=name, longest=longest) as sound:
-        resampler = Resampler(sound.rate, RATE)
-        most_measured = min(int(metered * sound.rate), METERED_SAMPLES // sound.channels)
+    with opened(source, name=name, longest=longest, most_samples=most_samples) as sound:
+        resampler, meter = Resampler(sound.rate, RATE), Meter(sound.rate, sound.channels)
+        most_measured = int(metered * sound.rate)
         for block in sound.blocks():
             if count < most_measured:
-                measured_blocks.append(block[: most_measured - count])
+                meter.add(block[: most_measured - count])
             count += len(block)
             add(resampler.add(block))
         add(resampler.rest())
         if not count:
             raise undecodable(name or "the sound", "no sample")
-        measures = quality.measure(np.concatenate(measured_blocks), sound.rate, count / sound.rate)
         return Heard(
             sound.rate,
             sound.channels,
-            measures,
+            meter.result(count / sound.rate),
             analyzer.result(),
             np.concatenate(mono_pieces),
             sound.missing_share,

@@ -1,58 +1,135 @@
 """Technical measures of a master: loudness, clipping, silence, offset, noise, bandwidth, stereo.
 
-Loudness is that of ITU-R BS.1770 with the gates of EBU R128, by pyloudnorm (C. J. Steinmetz and J. D. Reiss,
-pyloudnorm, AES 2021).
+A sound is measured block by block, so that hours need no more memory than seconds.
 """
 
 import math
 
 import numpy as np
 
+from transforms.pure.audio.clipping import Clipping
+from transforms.pure.audio.loudness import Loudness
+
 FRAME_SECONDS = 0.05
 SILENT = 1e-3
 """Root mean square below which a frame counts as silent: -60 dB."""
-RUN = 3
-"""Consecutive samples at the peak that count as clipping."""
 FLOOR = 1e-7
 """Smallest amplitude: -140 dB."""
 HIDDEN = 1e-6
 """Largest share of the power above the bandwidth."""
-LOWEST_LOUDNESS_RATE = 8_000
-"""Lowest sample rate for loudness; the standard's filters for frequencies above 1.7 kHz are unstable far below."""
-SHORTEST_LOUDNESS = 0.4
-"""Shortest sound for loudness in seconds: one block of the standard."""
 _BLOCK = 4_096
+_AT_ONCE = 1 << 19
+"""Number of samples of all channels that are measured at once."""
 
 
-def measure(samples: np.ndarray, rate: int, seconds: float | None = None) -> dict[str, float | None]:
-    """Compute the features of view ``audio_quality``; None for those that this sound does not have.
+class Meter:
+    """Measures a sound that is added block by block.
 
     Args:
-        samples: (n, channels) with n at least 1; NaN counts as 0, infinite values as full scale.
         rate: samples per second.
-        seconds: length of the whole recording, if ``samples`` are a part of it.
+        channels: number of channels.
     """
-    with np.errstate(invalid="ignore"):  # a damaged file may have signalling NaN
-        sound = np.nan_to_num(np.asarray(samples, np.float64), nan=0.0, posinf=1.0, neginf=-1.0)
-    sound = sound.reshape(len(sound), -1)
-    peak = float(np.abs(sound).max())
-    power = float((sound**2).mean())
-    frame_levels = _frame_levels(sound, rate)
-    silent = frame_levels < SILENT
-    audible = frame_levels[frame_levels > FLOOR]
-    return {
-        "seconds": len(sound) / rate if seconds is None else seconds,
-        "loudness": _loudness(sound, rate),
-        "peak": decibel(peak),
-        "crest": decibel(peak) - decibel(math.sqrt(power)) if peak > FLOOR else None,
-        "clipped_share": _clipped(sound, peak),
-        "silent_share": float(silent.mean()),
-        "longest_silence": _longest_run(silent) * FRAME_SECONDS,
-        "dc_offset": float(np.abs(sound.mean(axis=0)).max()),
-        "noise_floor": decibel(float(np.quantile(audible, 0.05))) if len(audible) else None,
-        "bandwidth": _bandwidth(sound.mean(axis=1)),
-        **_stereo(sound),
-    }
+
+    def __init__(self, rate: int, channels: int) -> None:
+        self._rate, self._channels, self._count = rate, channels, 0
+        self._loudness, self._clipping = Loudness(rate, channels), Clipping(channels)
+        self._peak, self._sums, self._squares, self._product = 0.0, np.zeros(channels), np.zeros(channels), 0.0
+        self._frame = max(1, round(FRAME_SECONDS * rate))
+        self._levels: list[np.ndarray] = []
+        self._frame_rest, self._mono_rest = np.empty((0, channels)), np.empty(0)
+        self._spectrum = np.zeros(_BLOCK // 2 + 1)
+
+    def add(self, samples: np.ndarray) -> None:
+        """Add the next (n, channels) samples; NaN counts as 0, infinite values as full scale."""
+        step = max(_AT_ONCE // self._channels, 1)
+        for start in range(0, len(samples), step):
+            with np.errstate(invalid="ignore"):  # a damaged file may have signalling NaN
+                block = np.asarray(samples[start : start + step], np.float64)
+                self._add(np.nan_to_num(block, nan=0.0, posinf=1.0, neginf=-1.0))
+
+    def _add(self, block: np.ndarray) -> None:
+        self._count += len(block)
+        self._loudness.add(block)
+        self._clipping.add(block)
+        self._peak = max(self._peak, float(np.abs(block).max()))
+        self._sums += block.sum(axis=0)
+        self._squares += (block**2).sum(axis=0)
+        if self._channels > 1:
+            self._product += float(block[:, 0] @ block[:, 1])
+        self._add_levels(block)
+        self._add_spectrum(block.mean(axis=1))
+
+    def _add_levels(self, block: np.ndarray) -> None:
+        frames = np.concatenate([self._frame_rest, block])
+        whole = len(frames) // self._frame * self._frame
+        if whole:
+            self._levels.append(_levels(frames[:whole].reshape(-1, self._frame, self._channels)))
+        self._frame_rest = frames[whole:].copy()
+
+    def _add_spectrum(self, mono: np.ndarray) -> None:
+        """Add the power spectra of windowed blocks."""
+        mono = np.concatenate([self._mono_rest, mono])
+        whole = len(mono) // _BLOCK * _BLOCK
+        if whole:
+            spectra = np.fft.rfft(mono[:whole].reshape(-1, _BLOCK) * np.hanning(_BLOCK), axis=1)
+            self._spectrum += (np.abs(spectra) ** 2).sum(axis=0)
+        self._mono_rest = mono[whole:].copy()
+
+    def result(self, seconds: float | None = None) -> dict[str, float | None]:
+        """Return the features of view ``audio_quality`` after at least one sample; None for those that do not exist.
+
+        Args:
+            seconds: length of the whole recording, if the samples are a part of it.
+        """
+        size = self._count * self._channels
+        levels = np.concatenate(self._levels) if self._levels else _levels(self._frame_rest[None])
+        silent, audible = levels < SILENT, levels[levels > FLOOR]
+        rms = math.sqrt(self._squares.sum() / size)
+        return {
+            "seconds": self._count / self._rate if seconds is None else seconds,
+            "loudness": self._loudness.result(),
+            "peak": decibel(self._peak),
+            "crest": decibel(self._peak) - decibel(rms) if self._peak > FLOOR else None,
+            "clipped_share": min(self._clipping.count / size, 1.0) if self._peak >= SILENT else 0.0,
+            "silent_share": float(silent.mean()),
+            "longest_silence": _longest_run(silent) * FRAME_SECONDS,
+            "dc_offset": float(np.abs(self._sums / self._count).max()),
+            "noise_floor": decibel(float(np.quantile(audible, 0.05))) if len(audible) else None,
+            "bandwidth": self._bandwidth(),
+            **self._stereo(),
+        }
+
+    def _bandwidth(self) -> float | None:
+        """Share of the spectrum below which nearly all of the power lies."""
+        total = self._spectrum.sum()
+        if total <= 0:
+            return None
+        above = np.cumsum(self._spectrum[::-1])[::-1] / total
+        return float((above > HIDDEN).sum() / len(self._spectrum))
+
+    def _stereo(self) -> dict[str, float | None]:
+        """Correlation and balance of the first two channels; a mono file has correlation 1 and balance 0."""
+        if self._channels < 2:
+            return {"correlation": 1.0, "balance": 0.0}
+        powers = [float(np.sqrt(square / self._count)) for square in self._squares[:2]]
+        balance = decibel(powers[0]) - decibel(powers[1])
+        if min(powers) <= FLOOR:
+            return {"correlation": None, "balance": balance}
+        correlation = self._product / self._count / (powers[0] * powers[1])
+        return {"correlation": float(np.clip(correlation, -1, 1)), "balance": balance}
+
+
+def measure(samples: np.ndarray, rate: int) -> dict[str, float | None]:
+    """Measure a whole sound (``Meter``).
+
+    Args:
+        samples: (n, channels) with n at least 1.
+        rate: samples per second.
+    """
+    sound = np.asarray(samples).reshape(len(samples), -1)
+    meter = Meter(rate, sound.shape[1])
+    meter.add(sound)
+    return meter.result()
 
 
 def decibel(amplitude: float) -> float:
@@ -64,65 +141,11 @@ def decibel(amplitude: float) -> float:
     return 20 * math.log10(max(amplitude, FLOOR))
 
 
-def _frame_levels(sound: np.ndarray, rate: int) -> np.ndarray:
-    """Root mean square of each frame, of its loudest channel."""
-    length = max(1, round(FRAME_SECONDS * rate))
-    count = max(1, len(sound) // length)
-    samples = sound[: count * length] if len(sound) >= length else sound
-    return np.sqrt((samples.reshape(count, -1, sound.shape[1]) ** 2).mean(axis=1).max(axis=1))
-
-
-def _loudness(sound: np.ndarray, rate: int) -> float | None:
-    if len(sound) < SHORTEST_LOUDNESS * rate or sound.shape[1] > 5 or rate < LOWEST_LOUDNESS_RATE:
-        return None
-    import pyloudnorm
-
-    with np.errstate(divide="ignore", invalid="ignore"):
-        loudness = float(pyloudnorm.Meter(rate).integrated_loudness(sound))
-    return loudness if math.isfinite(loudness) else None
-
-
-def _clipped(sound: np.ndarray, peak: float) -> float:
-    """Share of samples in runs at the positive or negative peak, as clipping produces."""
-    if peak < SILENT:
-        return 0.0
-    count = 0
-    for channel in sound.T:
-        for at_limit in (channel >= 0.9999 * channel.max(), channel <= 0.9999 * channel.min()):
-            edges = np.flatnonzero(np.diff(np.r_[False, at_limit, False]))
-            lengths = edges[1::2] - edges[::2]
-            count += int(lengths[lengths >= RUN].sum())
-    return min(count / sound.size, 1.0)
+def _levels(frames: np.ndarray) -> np.ndarray:
+    """Root mean square of each of (frames, samples, channels), of its loudest channel."""
+    return np.sqrt((frames**2).mean(axis=1).max(axis=1))
 
 
 def _longest_run(silent: np.ndarray) -> int:
     edges = np.flatnonzero(np.diff(np.r_[False, silent, False]))
     return int((edges[1::2] - edges[::2]).max(initial=0))
-
-
-def _bandwidth(mono: np.ndarray) -> float | None:
-    """Share of the spectrum below which nearly all of the power lies, from windowed blocks."""
-    if len(mono) < _BLOCK:
-        return None
-    blocks = mono[: len(mono) // _BLOCK * _BLOCK].reshape(-1, _BLOCK)
-    spectrum = np.zeros(_BLOCK // 2 + 1)
-    window = np.hanning(_BLOCK)
-    for first in range(0, len(blocks), 256):
-        spectrum += (np.abs(np.fft.rfft(blocks[first : first + 256] * window, axis=1)) ** 2).sum(axis=0)
-    total = spectrum.sum()
-    if total <= 0:
-        return None
-    above = np.cumsum(spectrum[::-1])[::-1] / total
-    return float((above > HIDDEN).sum() / len(spectrum))
-
-
-def _stereo(sound: np.ndarray) -> dict[str, float | None]:
-    """Correlation and balance of the first two channels; a mono file has correlation 1 and balance 0."""
-    if sound.shape[1] < 2:
-        return {"correlation": 1.0, "balance": 0.0}
-    left, right = sound[:, 0], sound[:, 1]
-    powers = [float(np.sqrt((channel**2).mean())) for channel in (left, right)]
-    balance = decibel(powers[0]) - decibel(powers[1])
-    if min(powers) <= FLOOR:
-        return {"correlation": None, "balance": balance}
-    return {"correlation": float(np.clip((left * right).mean() / (powers[0] * powers[1]), -1, 1)), "balance": balance}
