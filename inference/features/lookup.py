@@ -2,22 +2,30 @@
 
 import asyncio
 import time
-from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
+import numpy as np
+
+from feature_repo import clock
 from feature_repo.errors import OnlineUnavailable, RefrainError
 from feature_repo.home import Home
 from feature_repo.manifest import Service, load_address, load_service
-from feature_repo.packed.decode import decode
+from feature_repo.packed.decode import Block, Mixed, decode
+from feature_repo.packed.schema import Schema
 from feature_repo.packed.server import READ_TIMEOUT, Server, get, open_server
+from inference.features.column_cache import ColumnCache, HeldView
+from inference.features.columns import ColumnRows
+from inference.features.entities import GroupKeys
 from inference.features.plan import Plan
 from inference.features.rows import OnlineRows
+from inference.features.view_rows import ViewRows
 from inference.monitoring.lookups import LookupLog
-from inference.row_cache import RowCache
 
 MANIFEST_SECONDS = 1.0
 """Minimum seconds between two checks for a changed manifest."""
+FEW_ROWS = 16
+"""Most rows of which missing ones are decoded, too: that costs less than leaving them out."""
 
 
 class OnlineFeatures:
@@ -47,7 +55,7 @@ class OnlineFeatures:
             defaults: ``view__feature`` → default for missing values when ``get`` is called with ``fill``. These take
                 precedence over the ``default`` tags of the definitions.
             log: log for a share of the lookups; the log set up by ``REFRAIN_LOG_LOOKUPS`` if None.
-            hold: view → seconds for which its rows may be cached in memory. Views that are not named are always looked
+            hold: view → seconds for which its rows may be held in memory. Views that are not named are always looked
                 up in Redis, and so is every lookup that is logged.
 
         Raises:
@@ -56,15 +64,15 @@ class OnlineFeatures:
         self._home = home or Home.from_env()
         self._name, self._given_defaults = service, dict(defaults or {})
         self._log = log or LookupLog.from_env(self._home)
-        self._row_cache = RowCache(hold or {})
+        self._hold = dict(hold or {})
         self._server: Server = open_server(self._home, load_address(self._home), timeout)
         self._checked_at, self._manifest_stamp = time.monotonic(), _manifest_stamp(self._home)
-        self._plan = Plan(load_service(self._home, service), self._given_defaults, self._server)
+        self._state = self._load_plan()
 
     @property
     def service(self) -> Service:
         """The service as defined in the current manifest."""
-        return self._plan.service
+        return self._state[0].service
 
     def get(
         self,
@@ -92,36 +100,30 @@ class OnlineFeatures:
             StoreError: a packed value in Redis is damaged or has an unknown schema.
         """
         self._reload_manifest()
-        plan = self._plan
-        length, entities, places = plan.entities(keys)
-        degraded, is_logged = None, self._log is not None and self._log.wants()
+        plan, cache = self._state
+        length, groups = plan.keys(keys)
+        is_logged = self._log is not None and self._log.wants()
+        held: list[HeldView | None] = [None] * len(plan.lookups)
+        if cache is not None and not is_logged:
+            held = cache.views(plan, groups)
+        degraded = None
         try:
-            if is_logged or not self._row_cache:
-                packed_rows, fetched = get(self._server, plan.redis_keys(entities)), None
-            else:
-                packed_rows, fetched = self._row_cache.get(self._server, plan.lookups, entities)
+            packed_rows = get(self._server, _redis_keys(plan, groups, held))
         except OnlineUnavailable as error:
             if on_failure == "raise":
                 raise
-            packed_rows, fetched = [None] * sum(len(entities[lookup.group]) for lookup in plan.lookups), None
+            held = [None] * len(plan.lookups)
+            packed_rows = [None] * len(_redis_keys(plan, groups, held))
             degraded, fill = str(error), True
-        blocks, start = [], 0
-        for number, lookup in enumerate(plan.lookups):
-            stop = start + len(entities[lookup.group])
-            unchecked = None  # cached rows were checked when they were fetched
-            if fetched is not None:
-                unchecked = [
-                    place - start for place in fetched[bisect_left(fetched, start) : bisect_left(fetched, stop)]
-                ]
-            blocks.append(
-                decode(packed_rows[start:stop], lookup.schema, plan.older_schemas[number], unchecked=unchecked)
-            )
-            start = stop
-        if fetched is not None:
-            self._row_cache.keep(plan.lookups, entities, packed_rows, fetched)
+        blocks = _decode_views(plan, groups, held, packed_rows, cache)
+        now = clock.seconds()
+        views = [
+            ViewRows(block, places, length, (now - lookup.view.ttl) * 1_000_000 if lookup.view.ttl else None)
+            for lookup, (block, places) in zip(plan.lookups, blocks, strict=True)
+        ]
         if self._log is not None and is_logged and degraded is None:
-            self._log.put(keys, request or {}, OnlineRows(plan, blocks, places, length, request or {}, False, None))
-        return OnlineRows(plan, blocks, places, length, request or {}, fill, degraded, keys)
+            self._log.put(keys, request or {}, OnlineRows(plan, views, length, request or {}, False, None, now))
+        return OnlineRows(plan, views, length, request or {}, fill, degraded, now, keys)
 
     async def aget(
         self,
@@ -161,11 +163,79 @@ class OnlineFeatures:
         stamp = _manifest_stamp(self._home)
         if stamp != self._manifest_stamp:
             try:
-                self._plan = Plan(load_service(self._home, self._name), self._given_defaults, self._server)
+                self._state = self._load_plan()
             except RefrainError:
                 return
             self._manifest_stamp = stamp
-            self._row_cache.clear()
+
+    def _load_plan(self) -> tuple[Plan, ColumnCache | None]:
+        """Return the plan by the manifest, and an empty cache for its views; None if nothing may be held."""
+        plan = Plan(load_service(self._home, self._name), self._given_defaults, self._server)
+        return plan, ColumnCache(self._hold) if self._hold else None
+
+
+def _redis_keys(plan: Plan, groups: Sequence[GroupKeys], held: Sequence[HeldView | None]) -> list[bytes]:
+    """List the Redis keys of the rows to fetch, one view after the other."""
+    redis_keys: list[bytes] = []
+    for lookup, view in zip(plan.lookups, held, strict=True):
+        if view is None:
+            prefix = lookup.prefix
+            redis_keys += [prefix + entity for entity in groups[lookup.group].entities]
+        else:
+            redis_keys += view.redis_keys
+    return redis_keys
+
+
+def _decode_views(
+    plan: Plan,
+    groups: Sequence[GroupKeys],
+    held: Sequence[HeldView | None],
+    packed_rows: Sequence[bytes | None],
+    cache: ColumnCache | None,
+) -> list[tuple[Block | Mixed | ColumnRows, np.ndarray | None]]:
+    """Decode the fetched rows of all views, and hold those that may be held.
+
+    Returns:
+        For each view its distinct rows, and the index of each row of the lookup among them, as in ``ViewRows``.
+
+    Raises:
+        StoreError: a value is damaged or has an unknown schema.
+    """
+    views: list[tuple[Block | Mixed | ColumnRows, np.ndarray | None]] = []
+    start = 0
+    for number, (lookup, view) in enumerate(zip(plan.lookups, held, strict=True)):
+        keys = groups[lookup.group]
+        stop = start + len(keys.entities if view is None else view.redis_keys)
+        packed, start = packed_rows[start:stop], stop
+        schema, older = lookup.schema, plan.older_schemas[number]
+        if view is None or cache is None:
+            if len(packed) > FEW_ROWS and None in packed:
+                found, block = _decode_found(packed, schema, older)
+                views.append((block, _places_among(found, len(packed), keys.places)))
+            else:
+                views.append((decode(packed, schema, older), keys.places))
+            continue
+        if packed:
+            found, block = _decode_found(packed, schema, older)
+            if len(found):
+                cache.keep(view, found, block)
+        views.append((view.rows(), view.places))
+    return views
+
+
+def _decode_found(
+    packed: Sequence[bytes | None], schema: Schema, older: Callable[[int], Schema | None]
+) -> tuple[np.ndarray, Block | Mixed]:
+    """Decode the rows that were found; also return their indices."""
+    found = [place for place, row in enumerate(packed) if row is not None]
+    return np.array(found, np.int64), decode([packed[place] for place in found], schema, older)
+
+
+def _places_among(found: np.ndarray, count: int, places: np.ndarray | None) -> np.ndarray:
+    """Return the index of each row's entity among the found ones of ``count`` entities; -1 for the others."""
+    index = np.full(count + 1, -1)  # the last one is of a missing key, whose place is -1
+    index[found] = np.arange(len(found))
+    return index[:-1] if places is None else index[places]
 
 
 def _manifest_stamp(home: Home) -> tuple[int, int, int] | None:

@@ -14,7 +14,6 @@ class Gather:
     """Numeric features in one region of a view's packed values, and their columns in a matrix.
 
     Attributes:
-        view: index of the view.
         region: numpy type, offset in the packed value and width of the region.
         source: positions of the features in the region.
         nulls: null bits of the features.
@@ -22,7 +21,6 @@ class Gather:
         is_time: whether the features are timestamps, which become seconds.
     """
 
-    view: int
     region: tuple[str, int, int]
     source: slice | np.ndarray
     nulls: slice | np.ndarray
@@ -31,10 +29,27 @@ class Gather:
 
 
 @dataclass(frozen=True)
+class ViewGather:
+    """Numeric features of one view, and their columns in a matrix.
+
+    Attributes:
+        view: index of the view.
+        regions: the features by the region of the view's packed values in which they lie.
+        source: positions of the features among the numeric ones of held columns.
+        target: columns of the matrix.
+    """
+
+    view: int
+    regions: list[Gather]
+    source: slice | np.ndarray
+    target: slice | np.ndarray
+
+
+@dataclass(frozen=True)
 class Matrix:
     """The columns of a matrix: stored features, and on-demand features with their column numbers."""
 
-    stored: list[Gather]
+    stored: list[ViewGather]
     computed: list[tuple[int, str]]
 
 
@@ -43,6 +58,7 @@ def matrix_of(
     numeric: Sequence[str],
     stored: Mapping[str, tuple[int, str]],
     schemas: Sequence[Schema],
+    held: Sequence[Sequence[str]],
 ) -> Matrix:
     """Plan the matrix of some features.
 
@@ -51,6 +67,7 @@ def matrix_of(
         numeric: numeric features of the service.
         stored: stored feature → index of its view and its name there. Other features are computed on demand.
         schemas: schemas of the views.
+        held: numeric features of each view, in the order of held columns.
 
     Raises:
         InputError: a name is not a numeric feature of the service.
@@ -63,22 +80,34 @@ def matrix_of(
             next_command="refrain model list  (the model asks for another service: train it again)",
         )
     computed = [(place, name) for place, name in enumerate(names) if name not in stored]
-    parts: dict[tuple, list[tuple[int, int, int]]] = {}
+    by_view: dict[int, list[tuple[str, int]]] = {}
     for target, name in enumerate(names):
-        if name not in stored:
-            continue
-        number, feature = stored[name]
-        schema = schemas[number]
+        if name in stored:
+            number, feature = stored[name]
+            by_view.setdefault(number, []).append((feature, target))
+    gathers = []
+    for number, features in by_view.items():
+        places = sorted((held[number].index(feature), target) for feature, target in features)
+        source, targets = (list(column) for column in zip(*places, strict=True))
+        regions = _regions(schemas[number], features)
+        gathers.append(ViewGather(number, regions, _compact(source), _compact(targets)))
+    return Matrix(gathers, computed)
+
+
+def _regions(schema: Schema, features: Sequence[tuple[str, int]]) -> list[Gather]:
+    """Group features, given with their columns of the matrix, by their regions of packed values."""
+    parts: dict[tuple[str, int, bool], list[tuple[int, int, int]]] = {}
+    for feature, target in features:
         place = schema.places[feature]
         is_time = schema.columns[schema.index[feature]].dtype == "UnixTimestamp"
-        slot = (number, place.region, place.offset, is_time)
+        slot = (place.region, place.offset, is_time)
         parts.setdefault(slot, []).append((place.start, schema.index[feature], target))
     gathers = []
-    for (number, region, offset, is_time), columns in parts.items():
+    for (region, offset, is_time), columns in parts.items():
         source, nulls, targets = (list(column) for column in zip(*sorted(columns), strict=True))
         region_of = (region, offset, max(source) + 1)
-        gathers.append(Gather(number, region_of, _compact(source), _compact(nulls), _compact(targets), is_time))
-    return Matrix(gathers, computed)
+        gathers.append(Gather(region_of, _compact(source), _compact(nulls), _compact(targets), is_time))
+    return gathers
 
 
 def _compact(places: list[int]) -> slice | np.ndarray:

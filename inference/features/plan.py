@@ -4,16 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from feature_repo.errors import InputError
-from feature_repo.keys import key_parts
 from feature_repo.manifest import Service, View
 from feature_repo.packed import entity_key
 from feature_repo.packed.schema import Schema
 from feature_repo.packed.schemas import KnownSchemas
 from feature_repo.packed.server import Server
-from inference.features.entities import KeyColumn, distinct_entities
+from inference.features.entities import GroupKeys, KeyValues
 from inference.features.matrix import Matrix, matrix_of
 
 Keys = tuple[tuple[str, str], ...]
@@ -65,12 +62,14 @@ class Plan:
         self.defaults = declared | dict(defaults)
         self.numeric = tuple(name for name, dtype in service.features if dtype in _NUMERIC_TYPES)
         self.names = dict(service.features)
+        inputs = {column for function in service.functions.values() for column in function.inputs.values()}
+        self._read = {self.stored[name] for name in {*self.names, *inputs} if name in self.stored}
         known_schemas = KnownSchemas(server, service.project)
         self.older_schemas = [known_schemas.of(view.name) for view in service.views]
         self._matrices: dict[tuple[str, ...], Matrix] = {}
 
-    def entities(self, keys: Mapping[str, Sequence[Any]]) -> tuple[int, list[list[bytes]], list[np.ndarray | None]]:
-        """Find the number of rows, and per group the distinct entities and each row's index among them.
+    def keys(self, keys: Mapping[str, Sequence[Any]]) -> tuple[int, list[GroupKeys]]:
+        """Find the number of rows, and the keys of each group of views.
 
         Raises:
             InputError: a join key is not given or does not fit its type, or lengths differ.
@@ -84,17 +83,14 @@ class Plan:
                 next_command=f"add {missing_keys[0]} to the keys" if missing_keys else "pass lists of one length",
             )
         length = lengths.pop() if lengths else 1
-        columns = {(key, dtype): KeyColumn.from_rows(key_parts(keys[key], dtype, key)) for key, dtype in self._keys}
-        entities, places = [], []
-        for group in self.groups:
-            distinct, row_places = distinct_entities([columns[key] for key in group], length)
-            entities.append(distinct)
-            places.append(row_places)
-        return length, entities, places
+        values = {(key, dtype): KeyValues(keys[key], dtype, key) for key, dtype in self._keys}
+        return length, [GroupKeys([values[key] for key in group], length) for group in self.groups]
 
-    def redis_keys(self, entities: Sequence[Sequence[bytes]]) -> list[bytes]:
-        """List the Redis keys of all views, one view after the other."""
-        return [lookup.prefix + entity for lookup in self.lookups for entity in entities[lookup.group]]
+    def held_features(self, number: int) -> tuple[list[str], list[str]]:
+        """List the features of a view that the service or its functions read, and the numeric ones of a matrix."""
+        view = self.lookups[number].view.name
+        features = [name for name, *_ in self.lookups[number].view.columns if (number, name) in self._read]
+        return features, [name for name in features if f"{view}__{name}" in self.numeric]
 
     def matrix(self, names: tuple[str, ...]) -> "Matrix":
         """Plan the matrix of some features.
@@ -106,9 +102,9 @@ class Plan:
         if matrix is None:
             if len(self._matrices) > 100:
                 self._matrices.clear()
-            matrix = self._matrices[names] = matrix_of(
-                names, self.numeric, self.stored, [lookup.schema for lookup in self.lookups]
-            )
+            held = [self.held_features(number)[1] for number in range(len(self.lookups))]
+            schemas = [lookup.schema for lookup in self.lookups]
+            matrix = self._matrices[names] = matrix_of(names, self.numeric, self.stored, schemas, held)
         return matrix
 
 
