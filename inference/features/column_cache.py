@@ -150,7 +150,7 @@ class ColumnCache:
         columns, filled_at = numbered.views.get(view, (None, now))
         if columns is None or now - filled_at > self._seconds[view]:
             capacity = max(FIRST_ROWS, 2 * len(numbered))
-            columns, filled_at = Columns(plan.lookups[number].schema, *plan.held_features(number), capacity), now
+            columns, filled_at = Columns(plan.lookups[number].schema, plan.held_features(number), capacity), now
         elif len(numbered) > columns.capacity:
             columns = columns.grown(2 * len(numbered))
         numbered.views[view] = columns, filled_at

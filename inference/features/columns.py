@@ -1,6 +1,6 @@
 """Decoded columns of one view, one array a feature: the rows that a column cache holds, by number."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -8,6 +8,7 @@ import numpy as np
 from feature_repo.packed.decode import Block, Mixed
 from feature_repo.packed.schema import FIXED, UNKNOWN_TIME, Column, Schema
 from inference.features.float_lists import FloatLists
+from inference.features.plan import HeldFeatures
 
 
 class Columns:
@@ -15,21 +16,20 @@ class Columns:
 
     Attributes:
         schema: schema of the view.
-        numeric: numeric features that a matrix may take.
-        is_held: (capacity,) bool, the numbers whose rows are held.
         capacity: numbers below this one have a place in the arrays.
+        is_held: (capacity,) bool, the numbers whose rows are held.
     """
 
-    def __init__(self, schema: Schema, features: Sequence[str], numeric: Sequence[str], capacity: int) -> None:
+    def __init__(self, schema: Schema, held: HeldFeatures, capacity: int) -> None:
         """Make empty columns.
 
         Args:
             schema: schema of the view.
-            features: the features to hold.
-            numeric: the numeric ones among them, in the order of ``matrix``.
+            held: the features to hold.
             capacity: number of rows to make room for.
         """
-        self.schema, self.numeric, self.capacity = schema, tuple(numeric), capacity
+        self.schema, self.capacity, self._held = schema, capacity, held
+        features = held.features
         self._columns = {name: schema.columns[schema.index[name]] for name in features}
         self.is_held = np.zeros(capacity, bool)
         self.event = np.zeros(capacity, np.int64)
@@ -42,14 +42,18 @@ class Columns:
         self.values = {
             name: _empty(column, capacity) for name, column in self._columns.items() if name not in self.lists
         }
-        self.matrix = np.zeros((capacity, len(numeric)), np.float32)
-        """(capacity, numeric) values as a model takes them: NaN where null, timestamps in seconds."""
+        self.matrices = {
+            np.dtype(np.float32): np.zeros((capacity, len(held.numeric)), np.float32),
+            np.dtype(np.float64): np.zeros((capacity, len(held.inputs)), np.float64),
+        }
+        """Numbers as a model takes them (float32) and as functions do (float64): NaN where null, times in seconds."""
 
     def grown(self, capacity: int) -> "Columns":
         """Return a copy with room for more rows."""
-        copy = Columns(self.schema, list(self._columns), self.numeric, capacity)
-        held = slice(self.capacity)
-        copy.is_held[held], copy.event[held], copy.matrix[held] = self.is_held, self.event, self.matrix
+        copy, held = Columns(self.schema, self._held, capacity), slice(self.capacity)
+        copy.is_held[held], copy.event[held] = self.is_held, self.event
+        for dtype, matrix in self.matrices.items():
+            copy.matrices[dtype][held] = matrix
         for name in self._columns:
             copy.is_null[name][held] = self.is_null[name]
         for name, values in self.values.items():
@@ -78,10 +82,11 @@ class Columns:
             else:
                 values = block.numbers(name) if column.is_fixed else _objects(block.objects(name))
                 self.values[name][numbers] = values[rows]
-        for place, name in enumerate(self.numeric):
-            values = self.values[name][numbers]
-            self.matrix[numbers, place] = values / 1e6 if self._columns[name].dtype == "UnixTimestamp" else values
-            self.matrix[numbers[self.is_null[name][numbers]], place] = np.nan
+        for names, matrix in zip((self._held.numeric, self._held.inputs), self.matrices.values(), strict=True):
+            for place, name in enumerate(names):
+                values = self.values[name][numbers]
+                matrix[numbers, place] = values / 1e6 if self._columns[name].dtype == "UnixTimestamp" else values
+                matrix[numbers[self.is_null[name][numbers]], place] = np.nan
         self.is_held[numbers] = True
 
 
@@ -147,9 +152,9 @@ class ColumnRows:
         lists = self._columns.lists.get(name)
         return None if lists is None else lists.vectors(self._numbers, ~self.is_null(name))
 
-    def matrix(self, source: slice | np.ndarray) -> np.ndarray:
-        """Return (n, k) float32 values of some of the numeric features, NaN where missing."""
-        matrix = self._columns.matrix.take(self._numbers, axis=0)[:, source]
+    def matrix(self, dtype: np.dtype, source: slice | np.ndarray) -> np.ndarray:
+        """Return (n, k) values of some columns of the matrix of a type, NaN where missing."""
+        matrix = self._columns.matrices[dtype].take(self._numbers, axis=0)[:, source]
         if self._missing is not None:
             matrix[self._missing] = np.nan
         return matrix

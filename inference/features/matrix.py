@@ -1,4 +1,4 @@
-"""Plans a feature matrix that is gathered from regions of packed values."""
+"""Plans matrices of numeric features that are gathered from held columns, or from regions of packed values."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ class ViewGather:
     Attributes:
         view: index of the view.
         regions: the features by the region of the view's packed values in which they lie.
-        source: positions of the features among the numeric ones of held columns.
+        source: positions of the features in a matrix of held columns.
         target: columns of the matrix.
     """
 
@@ -43,6 +43,19 @@ class ViewGather:
     regions: list[Gather]
     source: slice | np.ndarray
     target: slice | np.ndarray
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The numeric stored inputs of on-demand functions as columns of one matrix.
+
+    Attributes:
+        stored: the columns by view.
+        column: function and ``view__feature`` → column. Each function has columns of its own.
+    """
+
+    stored: list[ViewGather]
+    column: dict[tuple[str, str], int]
 
 
 @dataclass(frozen=True)
@@ -80,18 +93,29 @@ def matrix_of(
             next_command="refrain model list  (the model asks for another service: train it again)",
         )
     computed = [(place, name) for place, name in enumerate(names) if name not in stored]
+    columns = [(*stored[name], target) for target, name in enumerate(names) if name in stored]
+    return Matrix(gathers_of(columns, schemas, held), computed)
+
+
+def gathers_of(
+    columns: Sequence[tuple[int, str, int]], schemas: Sequence[Schema], held: Sequence[Sequence[str]]
+) -> list[ViewGather]:
+    """Plan the columns of a matrix that are stored features.
+
+    Args:
+        columns: index of the view, feature and column of the matrix.
+        schemas: schemas of the views.
+        held: features of each view, in the order of a matrix of held columns.
+    """
     by_view: dict[int, list[tuple[str, int]]] = {}
-    for target, name in enumerate(names):
-        if name in stored:
-            number, feature = stored[name]
-            by_view.setdefault(number, []).append((feature, target))
+    for number, feature, target in columns:
+        by_view.setdefault(number, []).append((feature, target))
     gathers = []
     for number, features in by_view.items():
         places = sorted((held[number].index(feature), target) for feature, target in features)
         source, targets = (list(column) for column in zip(*places, strict=True))
-        regions = _regions(schemas[number], features)
-        gathers.append(ViewGather(number, regions, _compact(source), _compact(targets)))
-    return Matrix(gathers, computed)
+        gathers.append(ViewGather(number, _regions(schemas[number], features), _compact(source), _compact(targets)))
+    return gathers
 
 
 def _regions(schema: Schema, features: Sequence[tuple[str, int]]) -> list[Gather]:

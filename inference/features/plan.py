@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from feature_repo.errors import InputError
@@ -11,7 +12,7 @@ from feature_repo.packed.schema import Schema
 from feature_repo.packed.schemas import KnownSchemas
 from feature_repo.packed.server import Server
 from inference.features.entities import GroupKeys, KeyValues
-from inference.features.matrix import Matrix, matrix_of
+from inference.features.matrix import Inputs, Matrix, gathers_of, matrix_of
 
 Keys = tuple[tuple[str, str], ...]
 """Join keys with Feast's names of their types, sorted by name."""
@@ -33,6 +34,21 @@ class Lookup:
     schema: Schema
     group: int
     prefix: bytes
+
+
+@dataclass(frozen=True)
+class HeldFeatures:
+    """The features of one view that a column cache holds.
+
+    Attributes:
+        features: all of them.
+        numeric: those that the matrix of a model may take.
+        inputs: numbers that on-demand functions take.
+    """
+
+    features: list[str]
+    numeric: list[str]
+    inputs: list[str]
 
 
 class Plan:
@@ -62,8 +78,7 @@ class Plan:
         self.defaults = declared | dict(defaults)
         self.numeric = tuple(name for name, dtype in service.features if dtype in _NUMERIC_TYPES)
         self.names = dict(service.features)
-        inputs = {column for function in service.functions.values() for column in function.inputs.values()}
-        self._read = {self.stored[name] for name in {*self.names, *inputs} if name in self.stored}
+        self._schemas = [lookup.schema for lookup in self.lookups]
         known_schemas = KnownSchemas(server, service.project)
         self.older_schemas = [known_schemas.of(view.name) for view in service.views]
         self._matrices: dict[tuple[str, ...], Matrix] = {}
@@ -86,11 +101,28 @@ class Plan:
         values = {(key, dtype): KeyValues(keys[key], dtype, key) for key, dtype in self._keys}
         return length, [GroupKeys([values[key] for key in group], length) for group in self.groups]
 
-    def held_features(self, number: int) -> tuple[list[str], list[str]]:
-        """List the features of a view that the service or its functions read, and the numeric ones of a matrix."""
-        view = self.lookups[number].view.name
-        features = [name for name, *_ in self.lookups[number].view.columns if (number, name) in self._read]
-        return features, [name for name in features if f"{view}__{name}" in self.numeric]
+    def held_features(self, number: int) -> HeldFeatures:
+        """List the features of a view that are held: those that the service or its functions read."""
+        inputs = {column for function in self.service.functions.values() for column in function.inputs.values()}
+        names = {name: feature for name, (view, feature) in self.stored.items() if view == number}
+        return HeldFeatures(
+            [feature for name, feature in names.items() if name in self.names or name in inputs],
+            [feature for name, feature in names.items() if name in self.numeric],
+            [feature for name, feature in names.items() if name in inputs and self._is_number(name)],
+        )
+
+    @cached_property
+    def inputs(self) -> Inputs:
+        """The numeric stored inputs of the on-demand functions."""
+        named = [
+            (name, column)
+            for name, function in self.service.functions.items()
+            for column in dict.fromkeys(function.inputs.values())
+            if column in self.stored and self._is_number(column)
+        ]
+        columns = [(*self.stored[column], target) for target, (_, column) in enumerate(named)]
+        held = [self.held_features(number).inputs for number in range(len(self.lookups))]
+        return Inputs(gathers_of(columns, self._schemas, held), {key: target for target, key in enumerate(named)})
 
     def matrix(self, names: tuple[str, ...]) -> "Matrix":
         """Plan the matrix of some features.
@@ -102,10 +134,14 @@ class Plan:
         if matrix is None:
             if len(self._matrices) > 100:
                 self._matrices.clear()
-            held = [self.held_features(number)[1] for number in range(len(self.lookups))]
-            schemas = [lookup.schema for lookup in self.lookups]
-            matrix = self._matrices[names] = matrix_of(names, self.numeric, self.stored, schemas, held)
+            held = [self.held_features(number).numeric for number in range(len(self.lookups))]
+            matrix = self._matrices[names] = matrix_of(names, self.numeric, self.stored, self._schemas, held)
         return matrix
+
+    def _is_number(self, name: str) -> bool:
+        number, feature = self.stored[name]
+        schema = self._schemas[number]
+        return schema.columns[schema.index[feature]].kind == "number"
 
 
 def _keys(view: View) -> Keys:

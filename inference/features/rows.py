@@ -74,6 +74,7 @@ class OnlineRows:
         self._now = now
         self._stored: dict[str, tuple[Any, np.ndarray]] = {}
         self._computed: dict[str, np.ndarray] = {}
+        self._inputs: np.ndarray | None = None
 
     # Mappings are made on access: stored here, they and this object would refer to each other, and every lookup
     # would leave a reference cycle to the garbage collector.
@@ -240,7 +241,7 @@ class OnlineRows:
             inputs = functions[function].inputs.values()
             is_constant = self.length > 1 and all(map(self._is_constant, inputs))
             length = 1 if is_constant else self.length
-            columns = {column: self._on_demand_input(column, length) for column in inputs}
+            columns = {column: self._on_demand_input(function, column, length) for column in inputs}
             for output, values in functions[function].compute(columns).items():
                 self._computed[f"{function}__{output}"] = (
                     np.repeat(values, self.length, axis=0) if is_constant else values
@@ -254,8 +255,11 @@ class OnlineRows:
             return isinstance(value, str) or not isinstance(value, np.ndarray | Sequence)
         return self._views[self._plan.stored[column][0]].is_single
 
-    def _on_demand_input(self, column: str, length: int) -> np.ndarray:
+    def _on_demand_input(self, function: str, column: str, length: int) -> np.ndarray:
         """Return the first ``length`` rows of an input column, in the form that ``feature_repo.on_demand`` takes."""
+        place = self._plan.inputs.column.get((function, column))
+        if place is not None:
+            return self._numeric_inputs()[:length, place]
         if "__" not in column:
             value = self._request.get(column, self._now if column == "request_timestamp" else None)
             dtype = self.service.request_fields[column]
@@ -266,12 +270,21 @@ class OnlineRows:
             return np.floor(numbers) if dtype == "UnixTimestamp" else numbers
         number, feature = self._plan.stored[column]
         view = self._views[number]
-        for values in (view.floats(feature), view.vectors(feature)):
-            if values is not None:
-                return values[:length]
+        vectors = view.vectors(feature)
+        if vectors is not None:
+            return vectors[:length]
         values, _ = view.column(feature)
         is_list = view.block.schema.columns[view.block.schema.index[feature]].kind == "numbers"
         return (vector_column(values) if is_list else values)[:length]
+
+    def _numeric_inputs(self) -> np.ndarray:
+        """Return the (n, columns) numeric inputs of all functions, each column of one piece."""
+        if self._inputs is None:
+            plan = self._plan.inputs
+            self._inputs = np.empty((len(plan.column), self.length)).T
+            for gather in plan.stored:
+                self._views[gather.view].fill_matrix(gather, self._inputs)
+        return self._inputs
 
 
 def _to_datetimes(times_us: np.ndarray) -> list[datetime]:

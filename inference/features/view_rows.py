@@ -84,25 +84,6 @@ class ViewRows:
             values[missing] = _MISSING_VALUES[values.dtype.kind]
         return values, missing
 
-    def floats(self, feature: str) -> np.ndarray | None:
-        """Return (n,) float64 values of a number, NaN where missing, times in seconds since 1970; None for others."""
-        column = self._column(feature)
-        if column.kind != "number":
-            return None
-        values = self.block.numbers(feature)
-        floats = values / 1e6 if column.dtype == "UnixTimestamp" else values.astype(np.float64)
-        floats[self._missing(feature)] = np.nan
-        if self.places is None:
-            return floats
-        if self.is_single:
-            return np.full(self.length, floats[0])
-        if not len(floats):
-            return np.full(self.length, np.nan)
-        floats = floats[self.places]
-        if self._absent is not None:
-            floats[self._absent] = np.nan
-        return floats
-
     def vectors(self, feature: str) -> np.ndarray | None:
         """Return (n, d) values of lists of floats, NaN where missing; None if they may have several lengths."""
         if self._column(feature).kind != "numbers" or isinstance(self.block, Mixed) or self._oldest is not None:
@@ -116,15 +97,20 @@ class ViewRows:
         return vectors
 
     def fill_matrix(self, gather: ViewGather, matrix: np.ndarray) -> None:
-        """Fill the columns (n, …) of a float32 matrix that are features of this view, NaN where missing."""
+        """Fill the columns of a matrix (n, …) that are features of this view, NaN where missing.
+
+        Args:
+            gather: the columns.
+            matrix: float32, what a model takes, or float64, inputs of functions.
+        """
         if isinstance(self.block, ColumnRows):
-            values, expired = self.block.matrix(gather.source), self.expired
+            values, expired = self.block.matrix(matrix.dtype, gather.source), self.expired
             if expired is not None:
                 values[expired] = np.nan
             self._fill(values, matrix, gather.target)
             return
         for region in gather.regions:
-            self._fill(self._region_values(self.block, region), matrix, region.target)
+            self._fill(self._region_values(self.block, region, matrix.dtype), matrix, region.target)
 
     def _column(self, feature: str) -> Column:
         schema = self.block.schema
@@ -135,11 +121,11 @@ class ViewRows:
         is_null, expired = self.block.is_null(feature), self.expired
         return is_null if expired is None else is_null | expired
 
-    def _region_values(self, block: Block | Mixed, gather: Gather) -> np.ndarray:
-        """Return the (rows, columns) numbers of a region, as float32 with NaN where anything is missing."""
+    def _region_values(self, block: Block | Mixed, gather: Gather, dtype: np.dtype) -> np.ndarray:
+        """Return the (rows, columns) numbers of a region, of a float type with NaN where anything is missing."""
         if isinstance(block, Mixed):
             null_bits = np.arange(len(block.schema.columns))[gather.nulls]
-            values = np.empty((len(block), len(null_bits)), np.float32)
+            values = np.empty((len(block), len(null_bits)), dtype)
             for number, bit in enumerate(null_bits):
                 column = block.numbers(block.schema.columns[bit].name)
                 values[:, number] = column / 1e6 if gather.is_time else column
@@ -149,7 +135,7 @@ class ViewRows:
                 values = values / 1e6
         nulls, expired = block.nulls, self.expired
         if nulls is not None or expired is not None:
-            values = values.astype(np.float32)
+            values = values.astype(dtype)
         if nulls is not None:
             values[nulls[:, gather.nulls]] = np.nan
         if expired is not None:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from feature_repo.bundle import Bundle
+from inference.features.known_keys import KnownKeys
 from transforms.pure import npz
 from transforms.pure.candidates.cold import SegmentPopularity
 from transforms.pure.candidates.neighbours import Neighbours
@@ -49,6 +50,7 @@ class Catalogue:
             ],
             np.int64,
         )
+        self.track_keys, self.artist_keys = KnownKeys(self.track_ids), KnownKeys(list(artist_numbers))
         self.popular = np.array(tracks["popular"], np.int64)
         self.fresh = np.array(tracks["fresh"], np.int64)
         self.similar = Neighbours.from_bytes(bundle.read("similar.npz"))

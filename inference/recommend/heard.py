@@ -47,8 +47,12 @@ class Heard:
         Raises:
             OnlineUnavailable: the online store does not answer.
         """
-        tracks = [self._catalogue.track_ids[place] for place in places.tolist()]
-        plays = self.plays(user_id, [*tracks, *([witness] if witness else [])])[0]
+        tracks: Sequence[str] = self._catalogue.track_keys.at(places)
+        if witness in self._catalogue.place:
+            tracks = self._catalogue.track_keys.at(np.append(places, self._catalogue.place[witness]))
+        elif witness:
+            tracks = [*tracks, witness]
+        plays = self.plays(user_id, tracks)[0]
         if witness and not plays[-1]:
             return None
         return np.asarray(places[plays[: len(places)] > 0])
@@ -61,5 +65,5 @@ class Heard:
         """
         if not len(tracks):
             return np.empty(0, np.int64), np.empty(0)
-        columns = self._features.get({"user_id": [user_id], "track_id": list(tracks)}).columns
+        columns = self._features.get({"user_id": [user_id], "track_id": tracks}).columns
         return columns["user_track_history__plays"], columns["user_track_history__idle_seconds_at"] / 1e6

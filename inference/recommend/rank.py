@@ -27,12 +27,11 @@ class Ranker:
         Raises:
             OnlineUnavailable: the online store does not answer.
         """
-        places = pool.places.tolist()
         rows = self.features.get(
             {
                 "user_id": [user_id],
-                "track_id": [catalogue.track_ids[place] for place in places],
-                "artist_id": [catalogue.artist_ids[place] for place in places],
+                "track_id": catalogue.track_keys.at(pool.places),
+                "artist_id": catalogue.artist_keys.at(catalogue.artists[pool.places]),
                 "platform_id": [platform],
             },
             {**request, "similar_score": pool.similar, "follows_score": pool.follows},
