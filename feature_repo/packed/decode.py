@@ -55,10 +55,10 @@ class Block:
         return self._nulls
 
     def _read_nulls(self) -> np.ndarray | None:
-        if self.rows <= _LOOP_LIMIT and all(
-            value[self.schema.nulls : self.schema.fixed_bytes] == self.schema.no_nulls for value in self._values
-        ):
-            return None
+        if self.rows <= _LOOP_LIMIT:
+            start, stop, no_nulls = self.schema.nulls, self.schema.fixed_bytes, self.schema.no_nulls
+            if all(value[start:stop] == no_nulls for value in self._values):
+                return None
         size = (len(self.schema.columns) + 7) // 8
         bits = np.ndarray((self.rows, size), np.uint8, self._fixed, self.schema.nulls, (self._stride, 1))
         if not bits.any():
@@ -69,17 +69,16 @@ class Block:
         """Returns the (rows,) null mask of a column."""
         return np.zeros(self.rows, bool) if self.nulls is None else self.nulls[:, self.schema.index[name]]
 
-    def region(self, region: str, offset: int, width: int) -> np.ndarray:
+    def region(self, dtype: np.dtype, offset: int, width: int) -> np.ndarray:
         """Returns the fixed columns of one type as a (rows, width) view of the bytes."""
-        dtype = np.dtype(region)
         return np.ndarray((self.rows, width), dtype, self._fixed, offset, (self._stride, dtype.itemsize))
 
     def numbers(self, name: str) -> np.ndarray:
         """Returns a view of a fixed column: (rows,) numbers or (rows, length) vectors; 0 where null."""
         place = self.schema.places[name]
         column = self.schema.columns[self.schema.index[name]]
-        offset = place.offset + place.start * np.dtype(place.region).itemsize
-        values = self.region(place.region, offset, place.width)
+        dtype = np.dtype(place.region)
+        values = self.region(dtype, place.offset + place.start * dtype.itemsize, place.width)
         values = values if column.kind == "vector" else values[:, 0]
         return values.view(bool) if column.dtype == "Bool" else values
 

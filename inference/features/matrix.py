@@ -14,14 +14,16 @@ class Gather:
     """Numeric features in one region of a view's packed values, and their columns in a matrix.
 
     Attributes:
-        region: numpy type, offset in the packed value and width of the region.
+        dtype: numpy type of the region.
+        region: offset in the packed value and width of the region.
         source: positions of the features in the region.
         nulls: null bits of the features.
         target: columns of the matrix.
         is_time: whether the features are timestamps, which become seconds.
     """
 
-    region: tuple[str, int, int]
+    dtype: np.dtype
+    region: tuple[int, int]
     source: slice | np.ndarray
     nulls: slice | np.ndarray
     target: slice | np.ndarray
@@ -60,10 +62,15 @@ class Inputs:
 
 @dataclass(frozen=True)
 class Matrix:
-    """The columns of a matrix: stored features, and on-demand features with their column numbers."""
+    """The columns of a matrix.
+
+    Attributes:
+        stored: stored features by view.
+        computed: function → its outputs and their columns.
+    """
 
     stored: list[ViewGather]
-    computed: list[tuple[int, str]]
+    computed: dict[str, list[tuple[str, int]]]
 
 
 def matrix_of(
@@ -92,7 +99,11 @@ def matrix_of(
             found=f"{unknown}",
             next_command="refrain model list  (the model asks for another service: train it again)",
         )
-    computed = [(place, name) for place, name in enumerate(names) if name not in stored]
+    computed: dict[str, list[tuple[str, int]]] = {}
+    for target, name in enumerate(names):
+        if name not in stored:
+            function, _, output = name.partition("__")
+            computed.setdefault(function, []).append((output, target))
     columns = [(*stored[name], target) for target, name in enumerate(names) if name in stored]
     return Matrix(gathers_of(columns, schemas, held), computed)
 
@@ -129,8 +140,10 @@ def _regions(schema: Schema, features: Sequence[tuple[str, int]]) -> list[Gather
     gathers = []
     for (region, offset, is_time), columns in parts.items():
         source, nulls, targets = (list(column) for column in zip(*sorted(columns), strict=True))
-        region_of = (region, offset, max(source) + 1)
-        gathers.append(Gather(region_of, _compact(source), _compact(nulls), _compact(targets), is_time))
+        region_of = (offset, max(source) + 1)
+        gathers.append(
+            Gather(np.dtype(region), region_of, _compact(source), _compact(nulls), _compact(targets), is_time)
+        )
     return gathers
 
 

@@ -73,7 +73,7 @@ class OnlineRows:
         self._defaults, self._keys = plan.defaults if fill else {}, keys or {}
         self._now = now
         self._stored: dict[str, tuple[Any, np.ndarray]] = {}
-        self._computed: dict[str, np.ndarray] = {}
+        self._computed: dict[str, Mapping[str, np.ndarray]] = {}
         self._inputs: np.ndarray | None = None
 
     # Mappings are made on access: stored here, they and this object would refer to each other, and every lookup
@@ -175,8 +175,10 @@ class OnlineRows:
         matrix = np.empty((self.length, len(feature_names)), np.float32)
         for gather in plan.stored:
             self._views[gather.view].fill_matrix(gather, matrix)
-        for column, name in plan.computed:
-            matrix[:, column] = self._on_demand(name)
+        for function, outputs in plan.computed.items():
+            values = self._on_demand(function)
+            for output, column in outputs:
+                matrix[:, column] = values[output]
         for column, name in enumerate(feature_names) if self._defaults else ():
             if name in self._defaults:
                 is_nan = np.isnan(matrix[:, column])
@@ -190,7 +192,10 @@ class OnlineRows:
                 number, feature = self._plan.stored[name]
                 values, missing = self._views[number].column(feature)
             else:
-                values = self._on_demand(name)
+                function, _, output = name.partition("__")
+                values = self._on_demand(function)[output]
+                if len(values) < self.length:
+                    values = np.repeat(values, self.length, axis=0)
                 missing = _is_missing(values)
             if name in self._defaults and missing.any():
                 values = values.copy()
@@ -234,19 +239,16 @@ class OnlineRows:
             return unpacked
         return _to_datetimes if column.element == "UnixTimestamp" else None
 
-    def _on_demand(self, name: str) -> np.ndarray:
-        """Compute an on-demand feature from other features and the request."""
-        if name not in self._computed:
-            function, functions = name.partition("__")[0], self.service.functions
-            inputs = functions[function].inputs.values()
+    def _on_demand(self, function: str) -> Mapping[str, np.ndarray]:
+        """Compute the outputs of a function, (n,) or, if all rows have the same, (1,)."""
+        if function not in self._computed:
+            declared = self.service.functions[function]
+            inputs = declared.inputs.values()
             is_constant = self.length > 1 and all(map(self._is_constant, inputs))
             length = 1 if is_constant else self.length
             columns = {column: self._on_demand_input(function, column, length) for column in inputs}
-            for output, values in functions[function].compute(columns).items():
-                self._computed[f"{function}__{output}"] = (
-                    np.repeat(values, self.length, axis=0) if is_constant else values
-                )
-        return self._computed[name]
+            self._computed[function] = declared.compute(columns)
+        return self._computed[function]
 
     def _is_constant(self, column: str) -> bool:
         """Check whether all rows have the same value: one of the request, or of a single entity."""

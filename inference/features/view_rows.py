@@ -1,6 +1,5 @@
 """The rows of one view in a lookup: the distinct rows, and which of them each row of the lookup has."""
 
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -20,6 +19,7 @@ class ViewRows:
         block: the distinct rows.
         places: (n,) index of each row of the lookup in ``block``, -1 for none; None if they are the same.
         length: number of rows of the lookup, n.
+        is_single: whether all rows of the lookup have the same one row.
     """
 
     def __init__(
@@ -34,21 +34,16 @@ class ViewRows:
             oldest: microseconds since 1970 before which a row has expired; None if rows do not expire.
         """
         self.block, self.places, self.length, self._oldest = block, places, length, oldest
+        self.is_single = places is not None and len(block) == 1 and not places.any()
 
     @property
     def expired(self) -> np.ndarray | None:
         """(rows,) mask of the distinct rows that have expired; None if rows do not expire."""
         return None if self._oldest is None else self.block.event < self._oldest
 
-    @cached_property
-    def is_single(self) -> bool:
-        """Whether all rows of the lookup have the same one row."""
-        return len(self.block) == 1 and self.places is not None and not self.places.any()
-
-    @cached_property
     def _absent(self) -> np.ndarray | None:
-        """(n,) mask of the rows without a row; None if there are none."""
-        absent = None if self.places is None else self.places < 0
+        """Return the (n,) mask of the rows without a row; None if there are none."""
+        absent = None if self.places is None or self.is_single else self.places < 0
         return absent if absent is not None and absent.any() else None
 
     def event_times(self) -> np.ndarray:
@@ -75,8 +70,9 @@ class ViewRows:
             values, missing = values.copy(), is_missing
         elif len(self.block):
             values, missing = values[places], is_missing[places]
-            if self._absent is not None:
-                missing |= self._absent
+            absent = self._absent()
+            if absent is not None:
+                missing |= absent
         else:
             values = np.zeros((self.length, *values.shape[1:]), values.dtype)
             missing = np.ones(self.length, bool)
@@ -91,9 +87,11 @@ class ViewRows:
         vectors = self.block.vectors(feature)
         if vectors is None or self.places is None:
             return vectors
-        vectors = vectors[self.places]
-        if self._absent is not None:
-            vectors[self._absent] = np.nan
+        if self.is_single:
+            return np.repeat(vectors, self.length, axis=0)
+        vectors, absent = vectors[self.places], self._absent()
+        if absent is not None:
+            vectors[absent] = np.nan
         return vectors
 
     def fill_matrix(self, gather: ViewGather, matrix: np.ndarray) -> None:
@@ -130,7 +128,7 @@ class ViewRows:
                 column = block.numbers(block.schema.columns[bit].name)
                 values[:, number] = column / 1e6 if gather.is_time else column
         else:
-            values = block.region(*gather.region)[:, gather.source]
+            values = block.region(gather.dtype, *gather.region)[:, gather.source]
             if gather.is_time:
                 values = values / 1e6
         nulls, expired = block.nulls, self.expired
@@ -151,7 +149,8 @@ class ViewRows:
         elif not len(values):
             matrix[:, target] = np.nan
         else:
-            matrix[:, target] = values[self.places]
-            if self._absent is not None:
-                rows = np.flatnonzero(self._absent)
-                matrix[rows[:, None], np.arange(matrix.shape[1])[target]] = np.nan
+            values, absent = values[self.places], self._absent()
+            if absent is not None:
+                values = values.astype(matrix.dtype)
+                values[absent] = np.nan
+            matrix[:, target] = values
