@@ -3,6 +3,7 @@
 import io
 import json
 from collections.abc import Iterable, Sequence
+from itertools import repeat
 
 import numpy as np
 
@@ -80,7 +81,8 @@ class Catalogue:
 
     def places(self, tracks: Iterable[str]) -> np.ndarray:
         """List the places of the given tracks in their order; tracks that the catalogue lacks are left out."""
-        return np.array([self.place[track] for track in tracks if track in self.place], np.int64)
+        places = np.fromiter(map(self.place.get, tracks, repeat(-1)), np.int64)
+        return places if places.min(initial=0) >= 0 else places[places >= 0]
 
     def of_artists(self, artists: Iterable[str]) -> np.ndarray:
         """List the places of all tracks by the given artists."""
