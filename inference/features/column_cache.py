@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from feature_repo.packed.decode import Block, Mixed
 from inference.features.columns import ColumnRows, Columns
 from inference.features.entities import GroupKeys
+from inference.features.fetch import OlderSchemas, Rows, decode_found
 from inference.features.known_keys import KnownKeys
 from inference.features.plan import Lookup, Plan
 
@@ -61,32 +61,39 @@ class NumberedEntities:
 
 
 class HeldView:
-    """The rows of one view in one lookup: what is held of them, and what has to be fetched.
+    """The rows of one view in one lookup, of which those that are not held are fetched.
 
     Attributes:
         redis_keys: Redis keys of the rows to fetch.
-        places: (n,) index of each row of the lookup among ``rows``; None if they are the same.
     """
 
     def __init__(
-        self, lookup: Lookup, columns: Columns, entities: list[bytes], numbers: np.ndarray, places: np.ndarray | None
+        self,
+        lookup: Lookup,
+        older: OlderSchemas,
+        columns: Columns,
+        entities: list[bytes],
+        numbers: np.ndarray,
+        places: np.ndarray | None,
+        lock: threading.Lock,
     ) -> None:
-        self._columns, self._numbers, self.places = columns, numbers, places
+        self._schema, self._older, self._lock = lookup.schema, older, lock
+        self._columns, self._numbers, self._places = columns, numbers, places
         is_held = columns.is_held[numbers]
-        missing = numbers[:0]
+        self._missing = numbers[:0]
         if not is_held.all():
             missing = np.unique(numbers[~is_held])
-            missing = missing[missing != NO_KEY]
-        self._missing = missing
-        self.redis_keys = [lookup.prefix + entities[number] for number in missing.tolist()]
+            self._missing = missing[missing != NO_KEY]
+        self.redis_keys = [lookup.prefix + entities[number] for number in self._missing.tolist()]
 
-    def keep(self, found: np.ndarray, block: Block | Mixed) -> None:
-        """Hold fetched rows: those of ``redis_keys`` that were found. The caller holds the lock."""
-        self._columns.write(self._missing[found], block)
-
-    def rows(self) -> ColumnRows:
-        """Return the rows."""
-        return ColumnRows(self._columns, self._numbers)
+    def rows(self, packed: Sequence[bytes | None]) -> Rows:
+        """Hold the fetched rows, and return those of the lookup; see ``Fetch``."""
+        if packed:
+            found, block = decode_found(packed, self._schema, self._older)
+            if len(found):
+                with self._lock:
+                    self._columns.write(self._missing[found], block)
+        return ColumnRows(self._columns, self._numbers), self._places
 
 
 class ColumnCache:
@@ -100,19 +107,18 @@ class ColumnCache:
         self._seconds, self._lock = dict(seconds), threading.Lock()
         self._groups: dict[int, NumberedEntities] = {}
 
-    def views(self, plan: Plan, groups: Sequence[GroupKeys]) -> list[HeldView | None]:
-        """Find the rows of a lookup by view; None for a view that is not held.
+    def views(self, plan: Plan, groups: Sequence[GroupKeys]) -> dict[int, HeldView]:
+        """Find the rows of a lookup in the views that are held, by index of the view.
 
         Args:
             plan: plan of the lookup, always the same one.
             groups: the keys of its groups.
         """
         now, numbers = time.monotonic(), dict[int, np.ndarray]()
-        views: list[HeldView | None] = []
+        views: dict[int, HeldView] = {}
         with self._lock:
             for number, lookup in enumerate(plan.lookups):
                 if lookup.view.name not in self._seconds:
-                    views.append(None)
                     continue
                 keys = groups[lookup.group]
                 if lookup.group not in numbers:
@@ -120,22 +126,9 @@ class ColumnCache:
                 numbered = self._groups[lookup.group]
                 columns = self._columns(numbered, plan, number, now)
                 places = keys.places if keys.known is None else None
-                views.append(HeldView(lookup, columns, numbered.entities, numbers[lookup.group], places))
+                older, entities = plan.older_schemas[number], numbered.entities
+                views[number] = HeldView(lookup, older, columns, entities, numbers[lookup.group], places, self._lock)
         return views
-
-    def keep(self, view: HeldView, found: np.ndarray, block: Block | Mixed) -> None:
-        """Hold the rows of a view that were fetched.
-
-        Args:
-            view: the view in the lookup.
-            found: (k,) indices in ``redis_keys`` of the rows that were found.
-            block: the k rows.
-
-        Raises:
-            StoreError: a value is damaged; nothing of the block is held.
-        """
-        with self._lock:
-            view.keep(found, block)
 
     def _numbers(self, group: int, keys: GroupKeys) -> np.ndarray:
         numbered = self._groups.get(group)

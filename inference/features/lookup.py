@@ -2,21 +2,17 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
-
-import numpy as np
 
 from feature_repo import clock
 from feature_repo.errors import OnlineUnavailable, RefrainError
 from feature_repo.home import Home
 from feature_repo.manifest import Service, load_address, load_service
-from feature_repo.packed.decode import Block, Mixed, decode
-from feature_repo.packed.schema import Schema
 from feature_repo.packed.server import READ_TIMEOUT, Server, get, open_server
-from inference.features.column_cache import ColumnCache, HeldView
-from inference.features.columns import ColumnRows
+from inference.features.column_cache import ColumnCache
 from inference.features.entities import GroupKeys
+from inference.features.fetch import Fetch, ReusedRows, Rows, WholeFetch
 from inference.features.plan import Plan
 from inference.features.rows import OnlineRows
 from inference.features.view_rows import ViewRows
@@ -24,8 +20,6 @@ from inference.monitoring.lookups import LookupLog
 
 MANIFEST_SECONDS = 1.0
 """Minimum seconds between two checks for a changed manifest."""
-FEW_ROWS = 16
-"""Most rows of which missing ones are decoded, too: that costs less than leaving them out."""
 
 
 class OnlineFeatures:
@@ -81,6 +75,7 @@ class OnlineFeatures:
         *,
         fill: bool = False,
         on_failure: Literal["raise", "defaults"] = "raise",
+        reuse: "OnlineRows | None" = None,
     ) -> "OnlineRows":
         """Look up rows.
 
@@ -93,6 +88,8 @@ class OnlineFeatures:
             fill: whether missing values are replaced by defaults; ``missing`` still marks them.
             on_failure: ``raise``, or ``defaults`` to return defaults for all values when Redis does not answer; the
                 result then has the reason in ``degraded``.
+            reuse: an earlier lookup of the same answer, of this or another service. Views that it looked up for the
+                same single entity are not looked up again.
 
         Raises:
             InputError: a join key of the service is not given or does not fit its type, or lengths differ.
@@ -102,28 +99,29 @@ class OnlineFeatures:
         self._reload_manifest()
         plan, cache = self._state
         length, groups = plan.keys(keys)
-        is_logged = self._log is not None and self._log.wants()
-        held: list[HeldView | None] = [None] * len(plan.lookups)
-        if cache is not None and not is_logged:
-            held = cache.views(plan, groups)
-        degraded = None
+        is_logged, degraded = self._log is not None and self._log.wants(), None
+        fetches = _fetches(plan, groups, None, None) if is_logged else _fetches(plan, groups, cache, reuse)
         try:
-            packed_rows = get(self._server, _redis_keys(plan, groups, held))
+            packed = get(self._server, [key for fetch in fetches for key in fetch.redis_keys])
         except OnlineUnavailable as error:
             if on_failure == "raise":
                 raise
-            held = [None] * len(plan.lookups)
-            packed_rows = [None] * len(_redis_keys(plan, groups, held))
+            fetches = _fetches(plan, groups, None, None)
+            packed = [None] * sum(len(fetch.redis_keys) for fetch in fetches)
             degraded, fill = str(error), True
-        blocks = _decode_views(plan, groups, held, packed_rows, cache)
+        blocks, start = list[Rows](), 0
+        for fetch in fetches:
+            stop = start + len(fetch.redis_keys)
+            blocks.append(fetch.rows(packed[start:stop]))
+            start = stop
         now = clock.seconds()
         views = [
             ViewRows(block, places, length, (now - lookup.view.ttl) * 1_000_000 if lookup.view.ttl else None)
             for lookup, (block, places) in zip(plan.lookups, blocks, strict=True)
         ]
         if self._log is not None and is_logged and degraded is None:
-            self._log.put(keys, request or {}, OnlineRows(plan, views, length, request or {}, False, None, now))
-        return OnlineRows(plan, views, length, request or {}, fill, degraded, now, keys)
+            self._log.put(keys, request or {}, OnlineRows(plan, views, groups, length, request or {}, False, None, now))
+        return OnlineRows(plan, views, groups, length, request or {}, fill, degraded, now, keys)
 
     async def aget(
         self,
@@ -174,68 +172,22 @@ class OnlineFeatures:
         return plan, ColumnCache(self._hold) if self._hold else None
 
 
-def _redis_keys(plan: Plan, groups: Sequence[GroupKeys], held: Sequence[HeldView | None]) -> list[bytes]:
-    """List the Redis keys of the rows to fetch, one view after the other."""
-    redis_keys: list[bytes] = []
-    for lookup, view in zip(plan.lookups, held, strict=True):
-        if view is None:
-            prefix = lookup.prefix
-            redis_keys += [prefix + entity for entity in groups[lookup.group].entities]
-        else:
-            redis_keys += view.redis_keys
-    return redis_keys
-
-
-def _decode_views(
-    plan: Plan,
-    groups: Sequence[GroupKeys],
-    held: Sequence[HeldView | None],
-    packed_rows: Sequence[bytes | None],
-    cache: ColumnCache | None,
-) -> list[tuple[Block | Mixed | ColumnRows, np.ndarray | None]]:
-    """Decode the fetched rows of all views, and hold those that may be held.
-
-    Returns:
-        For each view its distinct rows, and the index of each row of the lookup among them, as in ``ViewRows``.
-
-    Raises:
-        StoreError: a value is damaged or has an unknown schema.
-    """
-    views: list[tuple[Block | Mixed | ColumnRows, np.ndarray | None]] = []
-    start = 0
-    for number, (lookup, view) in enumerate(zip(plan.lookups, held, strict=True)):
+def _fetches(
+    plan: Plan, groups: Sequence[GroupKeys], cache: ColumnCache | None, reuse: OnlineRows | None
+) -> list[Fetch]:
+    """Decide for each view what is fetched."""
+    held = {} if cache is None else cache.views(plan, groups)
+    fetches: list[Fetch] = []
+    for number, lookup in enumerate(plan.lookups):
         keys = groups[lookup.group]
-        stop = start + len(keys.entities if view is None else view.redis_keys)
-        packed, start = packed_rows[start:stop], stop
-        schema, older = lookup.schema, plan.older_schemas[number]
-        if view is None or cache is None:
-            if len(packed) > FEW_ROWS and None in packed:
-                found, block = _decode_found(packed, schema, older)
-                views.append((block, _places_among(found, len(packed), keys.places)))
-            else:
-                views.append((decode(packed, schema, older), keys.places))
-            continue
-        if packed:
-            found, block = _decode_found(packed, schema, older)
-            if len(found):
-                cache.keep(view, found, block)
-        views.append((view.rows(), view.places))
-    return views
-
-
-def _decode_found(
-    packed: Sequence[bytes | None], schema: Schema, older: Callable[[int], Schema | None]
-) -> tuple[np.ndarray, Block | Mixed]:
-    """Decode the rows that were found; also return their indices."""
-    found = [place for place, row in enumerate(packed) if row is not None]
-    return np.array(found, np.int64), decode([packed[place] for place in found], schema, older)
-
-
-def _places_among(found: np.ndarray, count: int, places: np.ndarray | None) -> np.ndarray:
-    """Return the index of each row's entity among the found ones of ``count`` entities; -1 for the others."""
-    index = np.full(count + 1, -1)  # the last one is of a missing key, whose place is -1
-    index[found] = np.arange(len(found))
-    return index[:-1] if places is None else index[places]
+        block = None if reuse is None else reuse.block_of(lookup, keys)
+        if block is not None:
+            fetches.append(ReusedRows(block, keys))
+        elif number in held:
+            fetches.append(held[number])
+        else:
+            fetches.append(WholeFetch(lookup, plan.older_schemas[number], keys))
+    return fetches
 
 
 def _manifest_stamp(home: Home) -> tuple[int, int, int] | None:

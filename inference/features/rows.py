@@ -9,8 +9,11 @@ import numpy as np
 from feature_repo.extras import explained
 from feature_repo.keys import key_values
 from feature_repo.manifest import Service
+from feature_repo.packed.decode import Block, Mixed
 from feature_repo.vectors import vector_column
-from inference.features.plan import Plan
+from inference.features.columns import ColumnRows
+from inference.features.entities import GroupKeys
+from inference.features.plan import Lookup, Plan
 from inference.features.view_rows import ViewRows
 
 if TYPE_CHECKING:
@@ -61,6 +64,7 @@ class OnlineRows:
         self,
         plan: Plan,
         views: Sequence[ViewRows],
+        groups: Sequence[GroupKeys],
         length: int,
         request: Mapping[str, Any],
         fill: bool,
@@ -69,7 +73,7 @@ class OnlineRows:
         keys: Mapping[str, Sequence[Any]] | None = None,
     ) -> None:
         self.length, self.degraded = length, degraded
-        self._plan, self._views, self._request = plan, views, request
+        self._plan, self._views, self._groups, self._request = plan, views, groups, request
         self._defaults, self._keys = plan.defaults if fill else {}, keys or {}
         self._now = now
         self._stored: dict[str, tuple[Any, np.ndarray]] = {}
@@ -184,6 +188,16 @@ class OnlineRows:
                 is_nan = np.isnan(matrix[:, column])
                 matrix[is_nan, column] = self._defaults[name]
         return matrix
+
+    def block_of(self, lookup: Lookup, keys: GroupKeys) -> Block | Mixed | ColumnRows | None:
+        """Return the row of a view if it was looked up here for the same single entity; else None."""
+        number = self._plan.view_index.get(lookup.view.name)
+        if number is None:
+            return None
+        own, entities = self._plan.lookups[number], keys.entities if keys.known is None else []
+        is_same = (own.prefix, own.view.join_keys, own.schema) == (lookup.prefix, lookup.view.join_keys, lookup.schema)
+        is_found_here = len(entities) == 1 and self.degraded is None and self._groups[own.group].entities == entities
+        return self._views[number].block if is_same and is_found_here else None
 
     def _column(self, name: str) -> tuple[np.ndarray, np.ndarray]:
         """Return the values of a feature, with defaults if requested, and where they are missing."""

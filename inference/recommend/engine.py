@@ -336,7 +336,7 @@ class RecommendationEngine:
         if self._lost_to_popularity:
             return Ranking(None, _best_first(self.catalogue.segments.of_all[pool.places]), None, LOST_TO_POPULARITY)
         try:
-            scores, rows = ranker.rank(listener.user_id, pool, self.catalogue, self._platform, request)
+            scores, rows = ranker.rank(listener, pool, self.catalogue, self._platform, request)
         except OnlineUnavailable:
             note = "the online store does not answer: ordered without features"
             return self._blend(listener, pool, picks, note)
