@@ -218,6 +218,12 @@ class OnlineRows:
         return self._stored[name]
 
     def _python_values(self, name: str) -> list[Any]:
+        if name in self._plan.stored and name not in self._defaults:
+            number, feature = self._plan.stored[name]
+            objects = self._views[number].objects(feature)
+            if objects is not None:
+                convert = self._conversion(name)
+                return objects if convert is None else [None if raw is None else convert(raw) for raw in objects]
         values, missing = self._column(name)
         is_missing = missing & (name not in self._defaults)
         if values.dtype.kind == "M":

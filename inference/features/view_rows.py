@@ -80,6 +80,17 @@ class ViewRows:
             values[missing] = _MISSING_VALUES[values.dtype.kind]
         return values, missing
 
+    def objects(self, feature: str) -> list[Any] | None:
+        """Return the n values of a feature of variable length, None where missing; None for other features."""
+        if self._column(feature).is_fixed:
+            return None
+        objects, expired = self.block.objects(feature), self.expired
+        if expired is not None:
+            objects = [None if gone else value for value, gone in zip(objects, expired.tolist(), strict=True)]
+        if self.places is None:
+            return objects
+        return [None if place < 0 else objects[place] for place in self.places.tolist()]
+
     def vectors(self, feature: str) -> np.ndarray | None:
         """Return (n, d) values of lists of floats, NaN where missing; None if they may have several lengths."""
         if self._column(feature).kind != "numbers" or isinstance(self.block, Mixed) or self._oldest is not None:

@@ -118,10 +118,10 @@ class Catalogue:
 
     def shared_listeners(self, seed: int, place: int) -> int:
         """Return how many listeners played both a track and its neighbour in ``similar``, 255 at most; 0 if unknown."""
-        column = np.flatnonzero(self.similar.places[seed] == place)
-        if self._shared_listeners is None or not len(column):
+        if self._shared_listeners is None:
             return 0
-        return int(self._shared_listeners[seed, column[0]])
+        neighbours = self.similar.places[seed].tolist()
+        return int(self._shared_listeners[seed, neighbours.index(place)]) if place in neighbours else 0
 
     def days_since_release(self, place: int, now: float) -> float | None:
         """Return the days from the release of a track of ``fresh`` to a moment (seconds since 1970); else None."""

@@ -341,7 +341,7 @@ class RecommendationEngine:
             note = "the online store does not answer: ordered without features"
             return self._blend(listener, pool, picks, note)
         service = ranker.features.service
-        plays = rows.values["user_artist_affinity__plays_28d"]
+        plays = rows.columns["user_artist_affinity__plays_28d"]
         return Ranking(scores, _best_first(scores), plays, None, {service.name: service.fingerprint})
 
     def _blend(self, listener: Listener, pool: Pool, picks: np.ndarray, note: str | None) -> Ranking:
