@@ -46,7 +46,8 @@ class TarArchive:
         entries: dict[str, Entry] = {}
         try:
             handle.seek(0)
-            self._tar = tarfile.open(fileobj=_Bounded(handle), mode="r:", encoding="utf-8")  # noqa: SIM115
+            bounded: Any = _Bounded(handle)
+            self._tar = tarfile.open(fileobj=bounded, mode="r:", encoding="utf-8")  # noqa: SIM115
             for info in self._files():
                 entries.pop(info.name, None)
                 entries[info.name] = Entry(info.name, info.size, _modified(info), self._reader(info), 0)

@@ -95,7 +95,8 @@ def parse(text: str) -> tuple[Day, timedelta] | None:
     words = [part for part in parts if not part.isdigit() and part not in FILLERS]
     half += "".join(word for word in words if word in HALVES)
     words = [word for word in words if word not in HALVES]
-    clock = _time_of_day(*(int(clocks[-1][group]) for group in (1, 3, 4)), half)
+    hour, minute, second = (int(clocks[-1][group]) for group in (1, 3, 4))
+    clock = _time_of_day(hour, minute, second, half)
     years = [place for place, number in enumerate(numbers) if len(number) == 4]
     if clock is None or len(years) != 1 or len(words) > 1 or len(numbers) != 3 - len(words):
         return None
