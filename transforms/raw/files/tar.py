@@ -73,7 +73,7 @@ class TarArchive:
             if info.offset <= position:
                 raise tarfile.ReadError("a header that points backwards")
             position = info.offset
-            self._tar.members.clear()  # tarfile keeps them for links, which are left out
+            self._tar.members.clear()  # type: ignore[attr-defined]  # kept for links, which are left out
             info.pax_headers = {}
             if info.isreg() and info.size >= 0:
                 yield info
