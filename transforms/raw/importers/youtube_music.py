@@ -87,8 +87,7 @@ def _plays_of_json(member: Member) -> Iterator[Played]:
 
 def _plays_of_page(member: Member, zone: str | None) -> Iterator[Played]:
     text = recognize(member)
-    entries = (entry for entry, _ in page_entries(text) if isinstance(entry, PageEntry))
-    times = PageTimes((entry.time for entry in entries if entry.header == HEADER), zone)
+    times = PageTimes((entry.time for entry, _ in page_entries(text) if isinstance(entry, PageEntry)), zone)
     done = [0]
 
     def watched() -> Iterator[Watched | Malformed]:
