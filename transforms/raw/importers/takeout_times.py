@@ -152,7 +152,7 @@ class PageTimes:
     """
 
     def __init__(self, texts: Iterable[str], zone: str | None = None) -> None:
-        self._zone = _zone_named(zone) if zone else None
+        self._zone = zone_named(zone) if zone else None
         days = {parsed[0] for text in texts if (parsed := parse(text))}
         self._months = months_of(day.word for day in days if day.word)
         open_days = [day for day in days if not day.word and not day.order]
@@ -205,7 +205,15 @@ class PageTimes:
             return UNKNOWN
 
 
-def _zone_named(name: str) -> ZoneInfo:
+def zone_named(name: str) -> ZoneInfo:
+    """The zone of a name.
+
+    Raises:
+        InputError: there is no such zone.
+
+    >>> zone_named("Europe/Vienna").key
+    'Europe/Vienna'
+    """
     try:
         return ZoneInfo(name)
     except (ValueError, OSError, KeyError) as error:
