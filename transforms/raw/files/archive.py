@@ -20,6 +20,17 @@ MOST_ENTRIES = 200_000
 _LOCAL = struct.Struct("<4s5H3I2H")
 _IS_LOCKED, _SIZES_FOLLOW, _IS_UTF8 = 1, 8, 1 << 11
 _DOCUMENT = "[Content_Types].xml"
+_METHODS = frozenset(
+    {
+        zipfile.ZIP_STORED,
+        zipfile.ZIP_DEFLATED,
+        zipfile.ZIP_BZIP2,
+        zipfile.ZIP_LZMA,
+        getattr(zipfile, "ZIP_ZSTANDARD", zipfile.ZIP_STORED),  # since Python 3.14
+    }
+)
+_SALVAGED_METHODS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
+_NAMES_OF_METHODS = {9: "deflate64", 12: "bzip2", 14: "LZMA", 93: "zstd", 95: "xz", 98: "PPMd"}
 _EPOCH = datetime(1980, 1, 1, tzinfo=UTC)
 
 
@@ -75,7 +86,7 @@ class Archive:
             yield handle, lambda: max(min(self._handle.tell() - entry.start, entry.size), 0)
 
     def _listed(self, info: zipfile.ZipInfo) -> Entry:
-        damage = "a password locks it" if info.flag_bits & _IS_LOCKED else ""
+        damage = "a password locks it" if info.flag_bits & _IS_LOCKED else _unread_method(info.compress_type)
         return Entry(
             info.filename,
             info.compress_size,
@@ -103,9 +114,7 @@ class Archive:
                 following = data.find(MAGIC[0], first + packed if has_sizes else first)
                 end = first + packed if has_sizes else (following if following >= 0 else length)
                 name = data[start + _LOCAL.size : first - extra_length]
-                damage = "a password locks it" if flags & _IS_LOCKED else ""
-                if method not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-                    damage = f"it is packed by the method {method}"
+                damage = "a password locks it" if flags & _IS_LOCKED else _unread_method(method, _SALVAGED_METHODS)
                 moment = _moment(
                     (day >> 9) + 1980, day >> 5 & 15, day & 31, clock >> 11, clock >> 5 & 63, clock % 32 * 2
                 )
@@ -167,6 +176,12 @@ class _Inflated(io.RawIOBase):
         if not packed and self._place < self._span.end:
             raise EOFError("it has no end")
         return packed
+
+
+def _unread_method(method: int, read: frozenset[int] = _METHODS) -> str:
+    """Why an entry of a method of compression is not read; empty if it is."""
+    name = _NAMES_OF_METHODS.get(method, f"the method {method}")
+    return "" if method in read else f"it is packed by {name}; unpack it with another program, and import the folder"
 
 
 def _moment(*parts: int) -> datetime:

@@ -46,7 +46,8 @@ class TarArchive:
         entries: dict[str, Entry] = {}
         try:
             handle.seek(0)
-            self._tar = tarfile.open(fileobj=_Bounded(handle), mode="r:", encoding="utf-8")  # noqa: SIM115
+            bounded: Any = _Bounded(handle)
+            self._tar = tarfile.open(fileobj=bounded, mode="r:", encoding="utf-8")  # noqa: SIM115
             for info in self._files():
                 entries.pop(info.name, None)
                 entries[info.name] = Entry(info.name, info.size, _modified(info), self._reader(info), 0)
@@ -72,7 +73,7 @@ class TarArchive:
             if info.offset <= position:
                 raise tarfile.ReadError("a header that points backwards")
             position = info.offset
-            self._tar.members.clear()  # tarfile keeps them for links, which are left out
+            self._tar.members.clear()  # type: ignore[attr-defined]  # kept for links, which are left out
             info.pax_headers = {}
             if info.isreg() and info.size >= 0:
                 yield info

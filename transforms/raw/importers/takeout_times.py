@@ -95,7 +95,8 @@ def parse(text: str) -> tuple[Day, timedelta] | None:
     words = [part for part in parts if not part.isdigit() and part not in FILLERS]
     half += "".join(word for word in words if word in HALVES)
     words = [word for word in words if word not in HALVES]
-    clock = _time_of_day(*(int(clocks[-1][group]) for group in (1, 3, 4)), half)
+    hour, minute, second = (int(clocks[-1][group]) for group in (1, 3, 4))
+    clock = _time_of_day(hour, minute, second, half)
     years = [place for place, number in enumerate(numbers) if len(number) == 4]
     if clock is None or len(years) != 1 or len(words) > 1 or len(numbers) != 3 - len(words):
         return None
@@ -151,7 +152,7 @@ class PageTimes:
     """
 
     def __init__(self, texts: Iterable[str], zone: str | None = None) -> None:
-        self._zone = _zone_named(zone) if zone else None
+        self._zone = zone_named(zone) if zone else None
         days = {parsed[0] for text in texts if (parsed := parse(text))}
         self._months = months_of(day.word for day in days if day.word)
         open_days = [day for day in days if not day.word and not day.order]
@@ -204,7 +205,15 @@ class PageTimes:
             return UNKNOWN
 
 
-def _zone_named(name: str) -> ZoneInfo:
+def zone_named(name: str) -> ZoneInfo:
+    """The zone of a name.
+
+    Raises:
+        InputError: there is no such zone.
+
+    >>> zone_named("Europe/Vienna").key
+    'Europe/Vienna'
+    """
     try:
         return ZoneInfo(name)
     except (ValueError, OSError, KeyError) as error:

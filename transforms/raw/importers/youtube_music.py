@@ -20,7 +20,7 @@ from transforms.raw.files.text import recognize
 from transforms.raw.importers.format import USER, Format
 from transforms.raw.importers.service_exports import Played, Service, folder_of
 from transforms.raw.importers.service_tables import artist_id, part_refused, reasons_of, with_times
-from transforms.raw.importers.takeout_times import PageTimes
+from transforms.raw.importers.takeout_times import PageTimes, zone_named
 from transforms.raw.importers.youtube_page import PageEntry, is_page, page_entries
 from transforms.raw.importers.youtube_titles import plain_titles
 from transforms.raw.ingest import Batch
@@ -61,7 +61,12 @@ def read(
         home: the data folder.
         user: the listener's id; by default that of ``export_listeners``.
         zone: the zone of web pages, for times whose zone they do not show.
+
+    Raises:
+        InputError: there is no such zone, or no play of music.
     """
+    if zone:
+        zone_named(zone)
 
     def plays_of(member: Member) -> Iterator[Played]:
         return _plays_of_page(member, zone) if is_page(member) else _plays_of_json(member)
@@ -87,8 +92,7 @@ def _plays_of_json(member: Member) -> Iterator[Played]:
 
 def _plays_of_page(member: Member, zone: str | None) -> Iterator[Played]:
     text = recognize(member)
-    entries = (entry for entry, _ in page_entries(text) if isinstance(entry, PageEntry))
-    times = PageTimes((entry.time for entry in entries if entry.header == HEADER), zone)
+    times = PageTimes((entry.time for entry, _ in page_entries(text) if isinstance(entry, PageEntry)), zone)
     done = [0]
 
     def watched() -> Iterator[Watched | Malformed]:

@@ -100,7 +100,7 @@ def parse_entry(html: str) -> PageEntry:
     words: list[str] = []
     for token in _TOKEN.finditer(html):
         closing, tag, attributes, text = token.groups()
-        if text is not None:
+        if text is not None and region:
             words.append(text)
         if tag is None:
             continue
@@ -117,8 +117,10 @@ def parse_entry(html: str) -> PageEntry:
             link = not closing
             words = []
         else:
-            _end_line(entry, region, line, _plain(words))
-            words, line = [], line + 1
+            if words:
+                _end_line(entry, region, line, _plain(words))
+                words = []
+            line += 1
             if tag != "br":
                 match = None if closing else _CLASS.search(attributes)
                 region, line = _region(match[1]) if match else "", 0

@@ -137,12 +137,17 @@ def test_archives_too_deep_and_locked_ones_are_named(tmp_path: Path) -> None:
     inner = zipped({"c.zip": zipped({"d": b"1"})})
     locked = bytearray(zipped({"secret": b"1"}))
     locked[locked.index(b"PK\x01\x02") + 8] |= 1
-    (tmp_path / "export.zip").write_bytes(zipped({"b.zip": inner, "l.zip": bytes(locked), "n.zip": b"no zip"}))
+    other = bytearray(zipped({"large": b"1"}))
+    for place in (other.index(b"PK\x03\x04") + 8, other.index(b"PK\x01\x02") + 10):
+        other[place] = 9
+    files = {"b.zip": inner, "l.zip": bytes(locked), "n.zip": b"no zip", "o.zip": bytes(other)}
+    (tmp_path / "export.zip").write_bytes(zipped(files))
     damages = {member.name: member.damage for member in members(tmp_path / "export.zip")}
     assert damages == {
         "b.zip/c.zip": "an archive 3 archives deep",
         "l.zip/secret": "a password locks it",
         "n.zip": "no archive",
+        "o.zip/large": "it is packed by deflate64; unpack it with another program, and import the folder",
     }
     for member in members(tmp_path / "export.zip"):
         with pytest.raises(InputError), member.open():

@@ -212,6 +212,14 @@ def test_a_page_that_is_cut_short_gives_what_is_whole(home: Home, tmp_path: Path
     assert counts.reasons == {"cut short: the page has no end": 1}
 
 
+def test_other_videos_show_the_zone_of_a_page_too(home: Home, tmp_path: Path) -> None:
+    path = page(tmp_path / "x.html", [watched(1)], "%d %b %Y, %H:%M:%S IST", 5.5)
+    other = cell(watched(2, header="YouTube"), "5 Jan 2024, 14:45:23 IST")
+    path.write_text(path.read_text().replace("</div></body>", f"{other}</div></body>"))
+    load(home, "youtube-music", path)
+    assert plays(home)["event_timestamp"].to_list() == [moment(1)]
+
+
 def test_a_history_is_known_by_its_content(home: Home, tmp_path: Path) -> None:
     load(home, "youtube-music", page(tmp_path / "a" / "saved page", [watched(n) for n in range(3)]))
     load(home, "youtube-music", history(tmp_path / "b" / "history.txt", [watched(n) for n in range(5)]))
