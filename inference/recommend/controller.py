@@ -9,10 +9,11 @@ A level ends in one of three ways:
 - By a probe. Every ``PROBE_S`` seconds one answer is complete, and its work is timed alone (a circuit breaker that is
   half open: M. Nygard, Release It!, 2007). Where probes were slow, the online store is the cause; when two in a row are
   in time again, the level ends.
-- By calm. If p99 was below six tenths of the goal for three seconds, everything comes back; or one level, where slow
-  probes or a failed try say that not everything can. Each try that fails doubles the wait before the next, so that the
-  level settles under steady load.
-- By time. A level that nothing confirmed for ``HOLD_S`` seconds ends: too few answers came to judge, and no slow probe.
+- By time. A level ends that nothing confirmed for ``HOLD_S`` seconds: neither p99 above six tenths of the goal nor a
+  slow probe. So on a quiet server, where too few answers come to judge, a level does not stay.
+- Step by step. Where the end of a level was too much, or probes are slow, six tenths of the goal must be kept for
+  ``PATIENCE`` seconds before the next better level is tried. Each try that fails doubles the wait, so that the level
+  settles under steady load.
 
 The controller also chooses how many answers are computed at once. An answer is CPU work, so more of them than there are
 cores only slow each other down (in Python, by a third). If answers wait for a slow online store instead, more of them
@@ -176,11 +177,10 @@ class Controller:
         self._fast_probes += 1
         if self._probes_were_slow and self._fast_probes >= FAST_PROBES:
             self._end_level(now)
-            self._patience = PATIENCE
+            self._patience, self._last_try = PATIENCE, -1e9  # not a try: the cause is over
 
     def _end_level(self, now: float) -> None:
-        self._level, self._calm_s, self._changed_at = 0, 0, now
-        self._probes_were_slow, self._fast_probes = False, 0
+        self._level, self._calm_s, self._changed_at, self._last_try = 0, 0, now, now
 
     def _choose_level(self, now: float) -> None:
         self._choose_turns()
@@ -188,28 +188,30 @@ class Controller:
         if len(times_s) < MIN_ANSWERS:
             return
         self.p99 = float(np.percentile(times_s, 99))
-        if self.p99 > self.goal and not self._was_slow(now):
+        is_slow, is_calm = self.p99 > self.goal, self.p99 < CALM_SHARE * self.goal
+        if is_slow and not self._was_slow(now):
             return
-        self._held_until = now + HOLD_S
-        if self.p99 > self.goal:
-            if now - self._last_try < 2 * PATIENCE:  # the better level was too much, again
-                self._patience, self._last_try = min(2 * self._patience, MAX_PATIENCE), -1e9
-            if not self._level:
-                self._next_probe = now + PROBE_S
-            self._level = min(self._level + 1, len(LEVELS) - 1)
-            self._calm_s, self._changed_at = 0, now
-        elif self.p99 < CALM_SHARE * self.goal and self._level:
+        by_steps = self._patience > PATIENCE or self._probes_were_slow
+        if not is_calm or by_steps:
+            self._held_until = now + HOLD_S
+        if is_slow:
+            self._raise_level(now)
+        elif is_calm and by_steps and self._level:
             self._calm_s += 1
             if self._calm_s >= self._patience:
-                if self._patience == PATIENCE and not self._probes_were_slow:
-                    self._end_level(now)
-                else:
-                    self._level, self._calm_s, self._changed_at = self._level - 1, 0, now
-                self._last_try = now
+                self._level, self._calm_s, self._last_try, self._changed_at = self._level - 1, 0, now, now
         else:
             self._calm_s = 0
             if not self._level:
                 self._patience = PATIENCE
+
+    def _raise_level(self, now: float) -> None:
+        if now - self._last_try < 2 * PATIENCE:  # the better level was too much, again
+            self._patience, self._last_try = min(2 * self._patience, MAX_PATIENCE), -1e9
+        if not self._level:
+            self._next_probe, self._probes_were_slow, self._fast_probes = now + PROBE_S, False, 0
+        self._level = min(self._level + 1, len(LEVELS) - 1)
+        self._calm_s, self._changed_at = 0, now
 
     def _was_slow(self, now: float) -> bool:
         """Check that one of the newest answers was too slow."""

@@ -114,8 +114,8 @@ def _copy(source: Rights, target: Rights) -> None:
     if not pairs:
         return
     rows, places = np.array(pairs, np.int64).T
-    numbers = source.regions[rows].tolist()
-    regions = [None if number == EVERYWHERE else source.region_sets[number] for number in numbers]
+    numbers = source.regions[rows]
+    regions = {row: source.region_sets[numbers[row]] for row in np.flatnonzero(numbers != EVERYWHERE).tolist()}
     target.take_over(places, source.read_at[rows], source.available[rows], source.explicit[rows], regions)
 
 

@@ -8,7 +8,7 @@ nobody knows, so it is left out where explicit tracks are excluded.
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -145,7 +145,7 @@ class Rights:
         read_at: np.ndarray,
         available: np.ndarray,
         explicit: np.ndarray,
-        regions: Sequence[frozenset[str] | None],
+        regions: Mapping[int, frozenset[str]],
     ) -> None:
         """Take rights over that were read later than the known ones.
 
@@ -154,19 +154,20 @@ class Rights:
             read_at: (n,) when the rights were read, in seconds of the clock.
             available: (n,) bool, false where the track was taken down.
             explicit: (n,) ``NO``, ``YES`` or ``UNKNOWN``.
-            regions: countries of each track; None for all.
+            regions: row → countries, for the tracks that may not be played everywhere.
         """
         with self._lock:
-            rows = np.flatnonzero(read_at > self.read_at[places])
-            numbers = [self._region_number(regions[row]) for row in rows.tolist()]
-            places = places[rows]
-            self.regions[places] = numbers
-            self.available[places], self.explicit[places] = available[rows], explicit[rows]
-            self.read_at[places] = read_at[rows]
+            numbers = np.full(len(places), EVERYWHERE, np.int32)
+            for row, countries in regions.items():
+                numbers[row] = self._region_number(countries)
+            is_newer = read_at > self.read_at[places]
+            if not is_newer.all():
+                places, read_at, numbers = places[is_newer], read_at[is_newer], numbers[is_newer]
+                available, explicit = available[is_newer], explicit[is_newer]
+            self.regions[places], self.available[places], self.explicit[places] = numbers, available, explicit
+            self.read_at[places] = read_at  # last: another thread takes rights that were never read for unknown
 
-    def _region_number(self, countries: frozenset[str] | None) -> int:
-        if countries is None:
-            return EVERYWHERE
+    def _region_number(self, countries: frozenset[str]) -> int:
         number = self._region_numbers.get(countries)
         if number is None:
             number = self._region_numbers[countries] = len(self.region_sets)
@@ -180,11 +181,13 @@ class Rights:
             rows = self.features.get({"track_id": [self.track_ids[place] for place in places.tolist()]})
         except OnlineUnavailable:
             return False
-        found = np.flatnonzero(~np.isnan(rows.event_times[_VIEW]))
+        found = ~np.isnan(rows.event_times[_VIEW])
         values, missing = rows.columns, rows.missing
         available = missing[f"{_VIEW}__available"] | values[f"{_VIEW}__available"]
         explicit = np.where(missing[f"{_VIEW}__explicit"], UNKNOWN, values[f"{_VIEW}__explicit"])
-        listed = rows.values[f"{_VIEW}__regions"]
-        regions = [None if listed[row] is None else frozenset(listed[row]) for row in found.tolist()]
-        self.take_over(places[found], np.full(len(found), asked_at), available[found], explicit[found], regions)
+        countries = values[f"{_VIEW}__regions"][found]
+        listed = np.flatnonzero(~missing[f"{_VIEW}__regions"][found])
+        regions = {row: frozenset(countries[row]) for row in listed.tolist()}
+        places = places[found]
+        self.take_over(places, np.full(len(places), asked_at), available[found], explicit[found], regions)
         return True

@@ -91,6 +91,23 @@ def test_a_level_ends_within_five_seconds_of_its_cause(per_second: float, outage
     assert service.controller.level == 0
 
 
+@pytest.mark.parametrize("per_second", [2, 5, 8, 12, 30])
+@pytest.mark.parametrize("outage", [0.5, 1, 2, 3, 5])
+def test_a_hiccup_of_the_store_is_soon_forgotten(per_second: float, outage: float) -> None:
+    """Answers that waited come at its end, slow; no probe may have seen it."""
+    service = _Service([0.02] * 5)
+    while service.now < 20:
+        service.answer(1 / per_second)
+    service.now += outage
+    end = service.now
+    for _ in range(4):
+        service.controller.observe(outage)
+    while service.now + 1 / per_second < end + 5:
+        service.answer(1 / per_second)
+    for _ in range(50):
+        assert service.answer(1 / per_second) == 0
+
+
 def test_a_level_ends_by_time_though_nobody_asks() -> None:
     service = _Service([0.3] * 5)
     service.run(9)
@@ -107,9 +124,10 @@ def test_while_the_store_is_slow_one_answer_in_a_while_is_complete() -> None:
     assert service.controller.level
 
 
-def test_it_does_not_swing() -> None:
+@pytest.mark.parametrize("work", [None, 0.02], ids=["probes are slow", "load alone"])
+def test_it_does_not_swing(work: float | None) -> None:
     """Level 1 is fast enough to try level 0, which is too slow: the controller tries it less and less often."""
-    service = _Service([0.15, 0.04, 0.03, 0.02, 0.01])
+    service = _Service([0.15, 0.04, 0.03, 0.02, 0.01], work=work)
     levels = service.run(300)
     attempts = [place for place in range(1, 300) if (levels[place - 1], levels[place]) == (1, 0)]
     assert len(attempts) <= 8

@@ -50,17 +50,16 @@ class _Store:
             track: (row, self.now) for track, row in zip(keys["track_id"], rows, strict=True) if row is not None
         }
         values = {name: [getattr(row, name, None) for row in rows] for name in ("available", "explicit", "regions")}
+        columns = {name: np.array([bool(value) for value in values[name]]) for name in ("available", "explicit")}
+        columns["regions"] = np.empty(len(rows), object)
+        columns["regions"][:] = values["regions"]
         return SimpleNamespace(
             event_times={"track_catalogue": np.array([np.nan if row is None else 0.0 for row in rows])},
-            values={f"track_catalogue__{name}": column for name, column in values.items()},
             missing={
                 f"track_catalogue__{name}": np.array([value is None for value in column], bool)
                 for name, column in values.items()
             },
-            columns={
-                f"track_catalogue__{name}": np.array([bool(value) for value in column], bool)
-                for name, column in values.items()
-            },
+            columns={f"track_catalogue__{name}": column for name, column in columns.items()},
         )
 
 
@@ -183,12 +182,22 @@ def test_notes_say_what_is_not_known_and_how_old_the_rest_is() -> None:
     assert str(note).startswith("the online store does not answer: rights are those of up to 42 s ago; 1 candidates")
 
 
+def test_a_takedown_takes_effect_within_five_seconds() -> None:
+    store = _Store()
+    store.rows = dict.fromkeys(TRACKS, Row())
+    rights = loaded(store)
+    assert len(rights.allowed(candidates(6), country=None, explicit=False).pool) == 6
+    store.rows[TRACKS[2]] = Row(available=False)
+    store.now += MAX_AGE_S + 0.1
+    assert 2 not in rights.allowed(candidates(6), country=None, explicit=False).pool.places
+
+
 def test_a_late_answer_of_the_store_does_not_undo_a_newer_one() -> None:
     store = _Store()
     rights = loaded(store, ["t"])
     zero, taken_down, restored = np.zeros(1, np.int64), np.array([False]), np.array([True])
-    rights.take_over(zero, np.array([900.0]), taken_down, zero, [None])
-    rights.take_over(zero, np.array([899.0]), restored, zero, [None])
+    rights.take_over(zero, np.array([900.0]), taken_down, zero, {})
+    rights.take_over(zero, np.array([899.0]), restored, zero, {})
     assert not rights.available[0]
 
 
