@@ -274,6 +274,7 @@ class Guard:
             self._audit("refused", scope, request_id, key=error.key_id, reason=error.reason)
             self._refused.labels("key").inc()
             return _unauthorized(path)
+        scope.setdefault("state", {}).update(caller=caller, request_id=request_id)
         if not _may(caller, role):
             self._audit("refused", scope, request_id, key=caller.id, reason=f"without the role {role}")
             self._refused.labels("role").inc()
@@ -283,7 +284,6 @@ class Guard:
             self._refused.labels(verdict.reason).inc()
             detail = f"the {'daily quota' if verdict.reason == 'quota' else 'rate limit'} of this key is exceeded"
             return _retry_later(HTTPStatus.TOO_MANY_REQUESTS, detail, verdict.wait)
-        scope.setdefault("state", {}).update(caller=caller, request_id=request_id)
         if role == ADMINISTER:  # reads of features are written down by their route, with whose rows they are
             try:
                 self._audit("administer", scope, request_id, key=caller.id)

@@ -116,8 +116,9 @@ def create_app(
         for part in threads:
             part.start()
         yield
-        for part in (*threads, guard.limiter):
+        for part in threads:
             part.close()
+        guard.limiter.close()
         detection_service.close()
         for workers in (text_service.workers, sound_service.workers):
             workers.close()

@@ -44,7 +44,8 @@ def charge_in_thread(request: Request, units: int, what: str) -> None:
 
 async def charge_afterwards(request: Request, units: int) -> None:
     """Charge work that was done: it cost more than was to be seen before."""
-    caller = request.scope.get("state", {}).get("caller")
+    state = request.scope.get("state", {})
+    caller, state["cost"] = state.get("caller"), state.get("cost", 1) + max(units, 0)
     if caller is not None and units > 0:
         await request.app.state.access.limiter.add(caller, units)
 
