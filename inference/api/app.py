@@ -109,14 +109,14 @@ def create_app(
         *(one_log for one_log in (impression_log, lookup_log) if one_log is not None),
     )
 
-    threads = (champions.watcher, recommendation_service, running)
+    threads = (champions.watcher, recommendation_service, guard.limiter, running)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         for part in threads:
             part.start()
         yield
-        for part in (*threads, guard.limiter):
+        for part in threads:
             part.close()
         detection_service.close()
         for workers in (text_service.workers, sound_service.workers):
