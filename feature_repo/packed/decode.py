@@ -55,10 +55,10 @@ class Block:
         return self._nulls
 
     def _read_nulls(self) -> np.ndarray | None:
-        if self.rows <= _LOOP_LIMIT and all(
-            value[self.schema.nulls : self.schema.fixed_bytes] == self.schema.no_nulls for value in self._values
-        ):
-            return None
+        if self.rows <= _LOOP_LIMIT:
+            start, stop, no_nulls = self.schema.nulls, self.schema.fixed_bytes, self.schema.no_nulls
+            if all(value[start:stop] == no_nulls for value in self._values):
+                return None
         size = (len(self.schema.columns) + 7) // 8
         bits = np.ndarray((self.rows, size), np.uint8, self._fixed, self.schema.nulls, (self._stride, 1))
         if not bits.any():
@@ -69,17 +69,16 @@ class Block:
         """Returns the (rows,) null mask of a column."""
         return np.zeros(self.rows, bool) if self.nulls is None else self.nulls[:, self.schema.index[name]]
 
-    def region(self, region: str, offset: int, width: int) -> np.ndarray:
+    def region(self, dtype: np.dtype, offset: int, width: int) -> np.ndarray:
         """Returns the fixed columns of one type as a (rows, width) view of the bytes."""
-        dtype = np.dtype(region)
         return np.ndarray((self.rows, width), dtype, self._fixed, offset, (self._stride, dtype.itemsize))
 
     def numbers(self, name: str) -> np.ndarray:
         """Returns a view of a fixed column: (rows,) numbers or (rows, length) vectors; 0 where null."""
         place = self.schema.places[name]
         column = self.schema.columns[self.schema.index[name]]
-        offset = place.offset + place.start * np.dtype(place.region).itemsize
-        values = self.region(place.region, offset, place.width)
+        dtype = np.dtype(place.region)
+        values = self.region(dtype, place.offset + place.start * dtype.itemsize, place.width)
         values = values if column.kind == "vector" else values[:, 0]
         return values.view(bool) if column.dtype == "Bool" else values
 
@@ -143,8 +142,6 @@ def decode(
     values: Sequence[bytes | None],
     schema: Schema,
     older: Callable[[int], Schema | None],
-    *,
-    unchecked: Sequence[int] | None = None,
 ) -> "Block | Mixed":
     """Decodes packed values of a view.
 
@@ -152,16 +149,15 @@ def decode(
         values: packed values from Redis; None where there is none.
         schema: current schema of the view.
         older: function from a fingerprint to an earlier schema of the view; it returns None if unknown.
-        unchecked: indices of values whose checksums are verified, if the others were verified before; all if None.
 
     Raises:
         StoreError: a value is damaged, or has another format or an unknown schema.
     """
     try:
-        block = _block(values, schema, unchecked)  # type: ignore[arg-type]
+        block = _block(values, schema)  # type: ignore[arg-type]
     except TypeError:  # some values are None: this check is free in the usual case
         values = [schema.blank if value is None else value for value in values]
-        block = _block(values, schema, unchecked)  # type: ignore[arg-type]
+        block = _block(values, schema)  # type: ignore[arg-type]
     if block is not None:
         return block
     raw_values: Sequence[bytes] = values  # type: ignore[assignment]
@@ -186,32 +182,30 @@ def decode(
     return Mixed(schema, len(raw_values), parts)
 
 
-def _block(values: Sequence[bytes], schema: Schema, unchecked: Sequence[int] | None = None) -> Block | None:
+def _block(values: Sequence[bytes], schema: Schema) -> Block | None:
     """Returns a block if all values have this schema, consistent lengths and correct checksums; None otherwise."""
     if not values:
         return Block(schema, schema.blank, len(schema.blank), values)
-    to_verify = values if unchecked is None else [values[place] for place in unchecked]
-    return (_variable_length_block if schema.variable else _fixed_length_block)(values, schema, to_verify)
+    return (_variable_length_block if schema.variable else _fixed_length_block)(values, schema)
 
 
-def _fixed_length_block(values: Sequence[bytes], schema: Schema, to_verify: Sequence[bytes]) -> Block | None:
+def _fixed_length_block(values: Sequence[bytes], schema: Schema) -> Block | None:
     joined, stride = b"".join(values), schema.fixed_bytes + CHECKSUM_BYTES
     if len(joined) != stride * len(values) or (len(values) > 1 and len(set(map(len, values))) > 1):
         return None
     block = Block(schema, joined, stride, values)
     if not _has_schema(block, values, schema):
         return None
-    raw = joined if to_verify is values else b"".join(to_verify)
-    return block if not to_verify or checksum.are_sound(raw, len(to_verify)) else None
+    return block if checksum.are_sound(joined, len(values)) else None
 
 
-def _variable_length_block(values: Sequence[bytes], schema: Schema, to_verify: Sequence[bytes]) -> Block | None:
+def _variable_length_block(values: Sequence[bytes], schema: Schema) -> Block | None:
     fixed = schema.fixed_bytes
     heads = b"".join([value[:fixed] for value in values])
     if len(heads) != fixed * len(values):
         return None
     block = Block(schema, heads, fixed, values)
-    return block if _has_schema(block, values, schema) and _are_sound(to_verify, schema) else None
+    return block if _has_schema(block, values, schema) and _are_sound(values, schema) else None
 
 
 def _are_sound(values: Sequence[bytes], schema: Schema) -> bool:

@@ -10,7 +10,7 @@ from urllib.parse import quote, unquote
 
 from feature_repo.keys import part
 
-__all__ = ["entity", "journal", "part", "parts", "prefix", "schemas", "status", "view_of"]
+__all__ = ["entities", "entity", "journal", "part", "parts", "prefix", "schemas", "status", "view_of"]
 
 
 def prefix(project: str, view: str) -> bytes:
@@ -52,6 +52,23 @@ def entity(parts: Sequence[bytes]) -> bytes:
         return b"%d:%b%b" % (len(parts[0]), parts[0], parts[1])
     *first, last = parts or (b"",)
     return b"".join([*(b"%d:%b" % (len(raw), raw) for raw in first), last])
+
+
+def entities(before: Sequence[bytes], values: Sequence[bytes], after: Sequence[bytes], ending: bytes) -> list[bytes]:
+    """Joins the parts of many entities that differ in one key, each followed by an ending; equal to ``entity``.
+
+    >>> entities([b"artist"], [b"u1", b"u2"], [], b"}")
+    [b'6:artistu1}', b'6:artistu2}']
+    """
+    head, tail = b"".join([b"%d:%b" % (len(raw), raw) for raw in before]), ending
+    if not after:
+        return [head + value + tail for value in values]
+    tail = entity(after) + ending
+    heads = {size: head + b"%d:" % size for size in set(map(len, values))}
+    if len(heads) == 1:
+        (head,) = heads.values()
+        return [head + value + tail for value in values]
+    return [heads[len(value)] + value + tail for value in values]
 
 
 def parts(name: bytes, keys: int) -> list[bytes]:

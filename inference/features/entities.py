@@ -1,10 +1,15 @@
 """Finds the distinct entities among the join keys of a lookup, and the place of each row among them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 
+from feature_repo.keys import key_parts
 from feature_repo.packed import entity_key
+from inference.features.known_keys import KnownKeys, NumberedKeys
 
 
 @dataclass(frozen=True)
@@ -33,6 +38,21 @@ class KeyColumn:
             return cls(distinct, None)
         return cls(distinct, np.array([number[row] for row in rows], np.int64))
 
+    @classmethod
+    def from_numbers(cls, parts: Sequence[bytes], numbers: np.ndarray) -> "KeyColumn":
+        """Make a column from numbers of known keys; the distinct values are in the order of their numbers.
+
+        Args:
+            parts: the known keys as bytes.
+            numbers: (rows,) numbers among them, -1 for None.
+        """
+        distinct, places = np.unique(numbers, return_inverse=True)
+        if len(distinct) == len(numbers) and distinct[0] >= 0:
+            return cls([parts[number] for number in numbers.tolist()], None)
+        if distinct[0] < 0:
+            distinct, places = distinct[1:], places - 1
+        return cls([parts[number] for number in distinct.tolist()], places)
+
     def __len__(self) -> int:
         return len(self.distinct) if self.places is None else len(self.places)
 
@@ -42,6 +62,67 @@ class KeyColumn:
             return [*self.distinct] * (length if len(self.distinct) == 1 else 1)
         values = [None if place < 0 else self.distinct[place] for place in self.places.tolist()]
         return values * length if len(values) == 1 else values
+
+
+class KeyValues:
+    """The values of one join key of a lookup; the distinct ones are found when somebody asks for them.
+
+    Args:
+        values: the key's values as they were given.
+        dtype: Feast's name of the key's type.
+        key: name of the join key.
+
+    Raises:
+        InputError: a value does not fit the type.
+    """
+
+    def __init__(self, values: Sequence[Any], dtype: str, key: str) -> None:
+        self.numbered: NumberedKeys | None = None
+        if isinstance(values, NumberedKeys) and len(values) > 1:
+            self.numbered, self.parts = values, values.known.parts(dtype, key)
+        else:
+            self._rows = key_parts(values, dtype, key)
+
+    @cached_property
+    def column(self) -> KeyColumn:
+        """The distinct values."""
+        if self.numbered is None:
+            return KeyColumn.from_rows(self._rows)
+        return KeyColumn.from_numbers(self.parts, self.numbered.numbers)
+
+
+class GroupKeys:
+    """The keys of one group of views: those with the same join keys.
+
+    Args:
+        values: the values of each join key, sorted by its name.
+        length: number of rows.
+    """
+
+    def __init__(self, values: Sequence[KeyValues], length: int) -> None:
+        self._values, self._length = values, length
+
+    @property
+    def known(self) -> tuple[KnownKeys, list[bytes], np.ndarray] | None:
+        """Known keys, as bytes, and the (n,) numbers of the rows; None if the rows are not so given."""
+        only = self._values[0] if len(self._values) == 1 else None
+        if only is None or only.numbered is None:
+            return None
+        return only.numbered.known, only.parts, only.numbered.numbers
+
+    @cached_property
+    def _distinct(self) -> tuple[list[bytes], np.ndarray | None]:
+        return distinct_entities([values.column for values in self._values], self._length)
+
+    @property
+    def entities(self) -> list[bytes]:
+        """The distinct entities, with the closing brace of their Redis keys."""
+        return self._distinct[0]
+
+    @property
+    def places(self) -> np.ndarray | None:
+        """(n,) index of each row's entity, -1 for a missing key; None if the entities are the rows as they are."""
+        return self._distinct[1]
 
 
 def distinct_entities(columns: list[KeyColumn], length: int) -> tuple[list[bytes], np.ndarray | None]:
@@ -61,7 +142,7 @@ def distinct_entities(columns: list[KeyColumn], length: int) -> tuple[list[bytes
         if len(columns) == 1:
             return [value + b"}" for value in column.distinct], column.places
         before, after = [values[0] for values in constants[:place]], [values[0] for values in constants[place:]]
-        return [entity_key.entity([*before, value, *after]) + b"}" for value in column.distinct], column.places
+        return entity_key.entities(before, column.distinct, after, ending=b"}"), column.places
     key_rows = zip(*(column.rows(length) for column in columns), strict=True)
     entities = KeyColumn.from_rows([None if None in row else entity_key.entity(row) for row in key_rows])  # type: ignore[arg-type]
     return [entity + b"}" for entity in entities.distinct], entities.places

@@ -2,19 +2,21 @@
 
 import asyncio
 import time
-from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
+from feature_repo import clock
 from feature_repo.errors import OnlineUnavailable, RefrainError
 from feature_repo.home import Home
 from feature_repo.manifest import Service, load_address, load_service
-from feature_repo.packed.decode import decode
 from feature_repo.packed.server import READ_TIMEOUT, Server, get, open_server
+from inference.features.column_cache import ColumnCache
+from inference.features.entities import GroupKeys
+from inference.features.fetch import Fetch, ReusedRows, Rows, WholeFetch
 from inference.features.plan import Plan
 from inference.features.rows import OnlineRows
+from inference.features.view_rows import ViewRows
 from inference.monitoring.lookups import LookupLog
-from inference.row_cache import RowCache
 
 MANIFEST_SECONDS = 1.0
 """Minimum seconds between two checks for a changed manifest."""
@@ -47,7 +49,7 @@ class OnlineFeatures:
             defaults: ``view__feature`` → default for missing values when ``get`` is called with ``fill``. These take
                 precedence over the ``default`` tags of the definitions.
             log: log for a share of the lookups; the log set up by ``REFRAIN_LOG_LOOKUPS`` if None.
-            hold: view → seconds for which its rows may be cached in memory. Views that are not named are always looked
+            hold: view → seconds for which its rows may be held in memory. Views that are not named are always looked
                 up in Redis, and so is every lookup that is logged.
 
         Raises:
@@ -56,15 +58,15 @@ class OnlineFeatures:
         self._home = home or Home.from_env()
         self._name, self._given_defaults = service, dict(defaults or {})
         self._log = log or LookupLog.from_env(self._home)
-        self._row_cache = RowCache(hold or {})
+        self._hold = dict(hold or {})
         self._server: Server = open_server(self._home, load_address(self._home), timeout)
         self._checked_at, self._manifest_stamp = time.monotonic(), _manifest_stamp(self._home)
-        self._plan = Plan(load_service(self._home, service), self._given_defaults, self._server)
+        self._state = self._load_plan()
 
     @property
     def service(self) -> Service:
         """The service as defined in the current manifest."""
-        return self._plan.service
+        return self._state[0].service
 
     def get(
         self,
@@ -73,6 +75,7 @@ class OnlineFeatures:
         *,
         fill: bool = False,
         on_failure: Literal["raise", "defaults"] = "raise",
+        reuse: "OnlineRows | None" = None,
     ) -> "OnlineRows":
         """Look up rows.
 
@@ -85,6 +88,8 @@ class OnlineFeatures:
             fill: whether missing values are replaced by defaults; ``missing`` still marks them.
             on_failure: ``raise``, or ``defaults`` to return defaults for all values when Redis does not answer; the
                 result then has the reason in ``degraded``.
+            reuse: an earlier lookup of the same answer, of this or another service. Views that it looked up for the
+                same single entity are not looked up again.
 
         Raises:
             InputError: a join key of the service is not given or does not fit its type, or lengths differ.
@@ -92,36 +97,31 @@ class OnlineFeatures:
             StoreError: a packed value in Redis is damaged or has an unknown schema.
         """
         self._reload_manifest()
-        plan = self._plan
-        length, entities, places = plan.entities(keys)
-        degraded, is_logged = None, self._log is not None and self._log.wants()
+        plan, cache = self._state
+        length, groups = plan.keys(keys)
+        is_logged, degraded = self._log is not None and self._log.wants(), None
+        fetches = _fetches(plan, groups, None, None) if is_logged else _fetches(plan, groups, cache, reuse)
         try:
-            if is_logged or not self._row_cache:
-                packed_rows, fetched = get(self._server, plan.redis_keys(entities)), None
-            else:
-                packed_rows, fetched = self._row_cache.get(self._server, plan.lookups, entities)
+            packed = get(self._server, [key for fetch in fetches for key in fetch.redis_keys])
         except OnlineUnavailable as error:
             if on_failure == "raise":
                 raise
-            packed_rows, fetched = [None] * sum(len(entities[lookup.group]) for lookup in plan.lookups), None
+            fetches = _fetches(plan, groups, None, None)
+            packed = [None] * sum(len(fetch.redis_keys) for fetch in fetches)
             degraded, fill = str(error), True
-        blocks, start = [], 0
-        for number, lookup in enumerate(plan.lookups):
-            stop = start + len(entities[lookup.group])
-            unchecked = None  # cached rows were checked when they were fetched
-            if fetched is not None:
-                unchecked = [
-                    place - start for place in fetched[bisect_left(fetched, start) : bisect_left(fetched, stop)]
-                ]
-            blocks.append(
-                decode(packed_rows[start:stop], lookup.schema, plan.older_schemas[number], unchecked=unchecked)
-            )
+        blocks, start = list[Rows](), 0
+        for fetch in fetches:
+            stop = start + len(fetch.redis_keys)
+            blocks.append(fetch.rows(packed[start:stop]))
             start = stop
-        if fetched is not None:
-            self._row_cache.keep(plan.lookups, entities, packed_rows, fetched)
+        now = clock.seconds()
+        views = [
+            ViewRows(block, places, length, (now - lookup.view.ttl) * 1_000_000 if lookup.view.ttl else None)
+            for lookup, (block, places) in zip(plan.lookups, blocks, strict=True)
+        ]
         if self._log is not None and is_logged and degraded is None:
-            self._log.put(keys, request or {}, OnlineRows(plan, blocks, places, length, request or {}, False, None))
-        return OnlineRows(plan, blocks, places, length, request or {}, fill, degraded, keys)
+            self._log.put(keys, request or {}, OnlineRows(plan, views, groups, length, request or {}, False, None, now))
+        return OnlineRows(plan, views, groups, length, request or {}, fill, degraded, now, keys)
 
     async def aget(
         self,
@@ -161,11 +161,33 @@ class OnlineFeatures:
         stamp = _manifest_stamp(self._home)
         if stamp != self._manifest_stamp:
             try:
-                self._plan = Plan(load_service(self._home, self._name), self._given_defaults, self._server)
+                self._state = self._load_plan()
             except RefrainError:
                 return
             self._manifest_stamp = stamp
-            self._row_cache.clear()
+
+    def _load_plan(self) -> tuple[Plan, ColumnCache | None]:
+        """Return the plan by the manifest, and an empty cache for its views; None if nothing may be held."""
+        plan = Plan(load_service(self._home, self._name), self._given_defaults, self._server)
+        return plan, ColumnCache(self._hold) if self._hold else None
+
+
+def _fetches(
+    plan: Plan, groups: Sequence[GroupKeys], cache: ColumnCache | None, reuse: OnlineRows | None
+) -> list[Fetch]:
+    """Decide for each view what is fetched."""
+    held = {} if cache is None else cache.views(plan, groups)
+    fetches: list[Fetch] = []
+    for number, lookup in enumerate(plan.lookups):
+        keys = groups[lookup.group]
+        block = None if reuse is None else reuse.block_of(lookup, keys)
+        if block is not None:
+            fetches.append(ReusedRows(block, keys))
+        elif number in held:
+            fetches.append(held[number])
+        else:
+            fetches.append(WholeFetch(lookup, plan.older_schemas[number], keys))
+    return fetches
 
 
 def _manifest_stamp(home: Home) -> tuple[int, int, int] | None:

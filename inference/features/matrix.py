@@ -1,4 +1,4 @@
-"""Plans a feature matrix that is gathered from regions of packed values."""
+"""Plans matrices of numeric features that are gathered from held columns, or from regions of packed values."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,16 +14,16 @@ class Gather:
     """Numeric features in one region of a view's packed values, and their columns in a matrix.
 
     Attributes:
-        view: index of the view.
-        region: numpy type, offset in the packed value and width of the region.
+        dtype: numpy type of the region.
+        region: offset in the packed value and width of the region.
         source: positions of the features in the region.
         nulls: null bits of the features.
         target: columns of the matrix.
         is_time: whether the features are timestamps, which become seconds.
     """
 
-    view: int
-    region: tuple[str, int, int]
+    dtype: np.dtype
+    region: tuple[int, int]
     source: slice | np.ndarray
     nulls: slice | np.ndarray
     target: slice | np.ndarray
@@ -31,11 +31,46 @@ class Gather:
 
 
 @dataclass(frozen=True)
-class Matrix:
-    """The columns of a matrix: stored features, and on-demand features with their column numbers."""
+class ViewGather:
+    """Numeric features of one view, and their columns in a matrix.
 
-    stored: list[Gather]
-    computed: list[tuple[int, str]]
+    Attributes:
+        view: index of the view.
+        regions: the features by the region of the view's packed values in which they lie.
+        source: positions of the features in a matrix of held columns.
+        target: columns of the matrix.
+    """
+
+    view: int
+    regions: list[Gather]
+    source: slice | np.ndarray
+    target: slice | np.ndarray
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The numeric stored inputs of on-demand functions as columns of one matrix.
+
+    Attributes:
+        stored: the columns by view.
+        column: function and ``view__feature`` → column. Each function has columns of its own.
+    """
+
+    stored: list[ViewGather]
+    column: dict[tuple[str, str], int]
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """The columns of a matrix.
+
+    Attributes:
+        stored: stored features by view.
+        computed: function → its outputs and their columns.
+    """
+
+    stored: list[ViewGather]
+    computed: dict[str, list[tuple[str, int]]]
 
 
 def matrix_of(
@@ -43,6 +78,7 @@ def matrix_of(
     numeric: Sequence[str],
     stored: Mapping[str, tuple[int, str]],
     schemas: Sequence[Schema],
+    held: Sequence[Sequence[str]],
 ) -> Matrix:
     """Plan the matrix of some features.
 
@@ -51,6 +87,7 @@ def matrix_of(
         numeric: numeric features of the service.
         stored: stored feature → index of its view and its name there. Other features are computed on demand.
         schemas: schemas of the views.
+        held: numeric features of each view, in the order of held columns.
 
     Raises:
         InputError: a name is not a numeric feature of the service.
@@ -62,23 +99,52 @@ def matrix_of(
             found=f"{unknown}",
             next_command="refrain model list  (the model asks for another service: train it again)",
         )
-    computed = [(place, name) for place, name in enumerate(names) if name not in stored]
-    parts: dict[tuple, list[tuple[int, int, int]]] = {}
+    computed: dict[str, list[tuple[str, int]]] = {}
     for target, name in enumerate(names):
         if name not in stored:
-            continue
-        number, feature = stored[name]
-        schema = schemas[number]
+            function, _, output = name.partition("__")
+            computed.setdefault(function, []).append((output, target))
+    columns = [(*stored[name], target) for target, name in enumerate(names) if name in stored]
+    return Matrix(gathers_of(columns, schemas, held), computed)
+
+
+def gathers_of(
+    columns: Sequence[tuple[int, str, int]], schemas: Sequence[Schema], held: Sequence[Sequence[str]]
+) -> list[ViewGather]:
+    """Plan the columns of a matrix that are stored features.
+
+    Args:
+        columns: index of the view, feature and column of the matrix.
+        schemas: schemas of the views.
+        held: features of each view, in the order of a matrix of held columns.
+    """
+    by_view: dict[int, list[tuple[str, int]]] = {}
+    for number, feature, target in columns:
+        by_view.setdefault(number, []).append((feature, target))
+    gathers = []
+    for number, features in by_view.items():
+        places = sorted((held[number].index(feature), target) for feature, target in features)
+        source, targets = (list(column) for column in zip(*places, strict=True))
+        gathers.append(ViewGather(number, _regions(schemas[number], features), _compact(source), _compact(targets)))
+    return gathers
+
+
+def _regions(schema: Schema, features: Sequence[tuple[str, int]]) -> list[Gather]:
+    """Group features, given with their columns of the matrix, by their regions of packed values."""
+    parts: dict[tuple[str, int, bool], list[tuple[int, int, int]]] = {}
+    for feature, target in features:
         place = schema.places[feature]
         is_time = schema.columns[schema.index[feature]].dtype == "UnixTimestamp"
-        slot = (number, place.region, place.offset, is_time)
+        slot = (place.region, place.offset, is_time)
         parts.setdefault(slot, []).append((place.start, schema.index[feature], target))
     gathers = []
-    for (number, region, offset, is_time), columns in parts.items():
+    for (region, offset, is_time), columns in parts.items():
         source, nulls, targets = (list(column) for column in zip(*sorted(columns), strict=True))
-        region_of = (region, offset, max(source) + 1)
-        gathers.append(Gather(number, region_of, _compact(source), _compact(nulls), _compact(targets), is_time))
-    return Matrix(gathers, computed)
+        region_of = (offset, max(source) + 1)
+        gathers.append(
+            Gather(np.dtype(region), region_of, _compact(source), _compact(nulls), _compact(targets), is_time)
+        )
+    return gathers
 
 
 def _compact(places: list[int]) -> slice | np.ndarray:

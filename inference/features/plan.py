@@ -2,19 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
-import numpy as np
-
 from feature_repo.errors import InputError
-from feature_repo.keys import key_parts
 from feature_repo.manifest import Service, View
 from feature_repo.packed import entity_key
 from feature_repo.packed.schema import Schema
 from feature_repo.packed.schemas import KnownSchemas
 from feature_repo.packed.server import Server
-from inference.features.entities import KeyColumn, distinct_entities
-from inference.features.matrix import Matrix, matrix_of
+from inference.features.entities import GroupKeys, KeyValues
+from inference.features.matrix import Inputs, Matrix, gathers_of, matrix_of
 
 Keys = tuple[tuple[str, str], ...]
 """Join keys with Feast's names of their types, sorted by name."""
@@ -36,6 +34,21 @@ class Lookup:
     schema: Schema
     group: int
     prefix: bytes
+
+
+@dataclass(frozen=True)
+class HeldFeatures:
+    """The features of one view that a column cache holds.
+
+    Attributes:
+        features: all of them.
+        numeric: those that the matrix of a model may take.
+        inputs: numbers that on-demand functions take.
+    """
+
+    features: list[str]
+    numeric: list[str]
+    inputs: list[str]
 
 
 class Plan:
@@ -65,12 +78,13 @@ class Plan:
         self.defaults = declared | dict(defaults)
         self.numeric = tuple(name for name, dtype in service.features if dtype in _NUMERIC_TYPES)
         self.names = dict(service.features)
+        self._schemas = [lookup.schema for lookup in self.lookups]
         known_schemas = KnownSchemas(server, service.project)
         self.older_schemas = [known_schemas.of(view.name) for view in service.views]
         self._matrices: dict[tuple[str, ...], Matrix] = {}
 
-    def entities(self, keys: Mapping[str, Sequence[Any]]) -> tuple[int, list[list[bytes]], list[np.ndarray | None]]:
-        """Find the number of rows, and per group the distinct entities and each row's index among them.
+    def keys(self, keys: Mapping[str, Sequence[Any]]) -> tuple[int, list[GroupKeys]]:
+        """Find the number of rows, and the keys of each group of views.
 
         Raises:
             InputError: a join key is not given or does not fit its type, or lengths differ.
@@ -84,17 +98,31 @@ class Plan:
                 next_command=f"add {missing_keys[0]} to the keys" if missing_keys else "pass lists of one length",
             )
         length = lengths.pop() if lengths else 1
-        columns = {(key, dtype): KeyColumn.from_rows(key_parts(keys[key], dtype, key)) for key, dtype in self._keys}
-        entities, places = [], []
-        for group in self.groups:
-            distinct, row_places = distinct_entities([columns[key] for key in group], length)
-            entities.append(distinct)
-            places.append(row_places)
-        return length, entities, places
+        values = {(key, dtype): KeyValues(keys[key], dtype, key) for key, dtype in self._keys}
+        return length, [GroupKeys([values[key] for key in group], length) for group in self.groups]
 
-    def redis_keys(self, entities: Sequence[Sequence[bytes]]) -> list[bytes]:
-        """List the Redis keys of all views, one view after the other."""
-        return [lookup.prefix + entity for lookup in self.lookups for entity in entities[lookup.group]]
+    def held_features(self, number: int) -> HeldFeatures:
+        """List the features of a view that are held: those that the service or its functions read."""
+        inputs = {column for function in self.service.functions.values() for column in function.inputs.values()}
+        names = {name: feature for name, (view, feature) in self.stored.items() if view == number}
+        return HeldFeatures(
+            [feature for name, feature in names.items() if name in self.names or name in inputs],
+            [feature for name, feature in names.items() if name in self.numeric],
+            [feature for name, feature in names.items() if name in inputs and self._is_number(name)],
+        )
+
+    @cached_property
+    def inputs(self) -> Inputs:
+        """The numeric stored inputs of the on-demand functions."""
+        named = [
+            (name, column)
+            for name, function in self.service.functions.items()
+            for column in dict.fromkeys(function.inputs.values())
+            if column in self.stored and self._is_number(column)
+        ]
+        columns = [(*self.stored[column], target) for target, (_, column) in enumerate(named)]
+        held = [self.held_features(number).inputs for number in range(len(self.lookups))]
+        return Inputs(gathers_of(columns, self._schemas, held), {key: target for target, key in enumerate(named)})
 
     def matrix(self, names: tuple[str, ...]) -> "Matrix":
         """Plan the matrix of some features.
@@ -106,10 +134,14 @@ class Plan:
         if matrix is None:
             if len(self._matrices) > 100:
                 self._matrices.clear()
-            matrix = self._matrices[names] = matrix_of(
-                names, self.numeric, self.stored, [lookup.schema for lookup in self.lookups]
-            )
+            held = [self.held_features(number).numeric for number in range(len(self.lookups))]
+            matrix = self._matrices[names] = matrix_of(names, self.numeric, self.stored, self._schemas, held)
         return matrix
+
+    def _is_number(self, name: str) -> bool:
+        number, feature = self.stored[name]
+        schema = self._schemas[number]
+        return schema.columns[schema.index[feature]].kind == "number"
 
 
 def _keys(view: View) -> Keys:

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from feature_repo import clock
 from feature_repo.extras import explained
 from feature_repo.keys import key_values
 from feature_repo.manifest import Service
 from feature_repo.packed.decode import Block, Mixed
-from feature_repo.packed.schema import UNKNOWN_TIME
 from feature_repo.vectors import vector_column
-from inference.features.matrix import Gather
-from inference.features.plan import Plan
+from inference.features.columns import ColumnRows
+from inference.features.entities import GroupKeys
+from inference.features.plan import Lookup, Plan
+from inference.features.view_rows import ViewRows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -63,20 +63,22 @@ class OnlineRows:
     def __init__(
         self,
         plan: Plan,
-        blocks: Sequence[Block | Mixed],
-        places: Sequence[np.ndarray | None],
+        views: Sequence[ViewRows],
+        groups: Sequence[GroupKeys],
         length: int,
         request: Mapping[str, Any],
         fill: bool,
         degraded: str | None,
+        now: float,
         keys: Mapping[str, Sequence[Any]] | None = None,
     ) -> None:
         self.length, self.degraded = length, degraded
-        self._plan, self._blocks, self._places, self._request = plan, blocks, places, request
+        self._plan, self._views, self._groups, self._request = plan, views, groups, request
         self._defaults, self._keys = plan.defaults if fill else {}, keys or {}
-        self._now = clock.seconds()
+        self._now = now
         self._stored: dict[str, tuple[Any, np.ndarray]] = {}
-        self._computed: dict[str, np.ndarray] = {}
+        self._computed: dict[str, Mapping[str, np.ndarray]] = {}
+        self._inputs: np.ndarray | None = None
 
     # Mappings are made on access: stored here, they and this object would refer to each other, and every lookup
     # would leave a reference cycle to the garbage collector.
@@ -99,7 +101,7 @@ class OnlineRows:
     @property
     def event_times(self) -> Mapping[str, np.ndarray]:
         """View → (n,) seconds since 1970 UTC."""
-        return LazyMapping(self._plan.view_index, self._event_time)
+        return LazyMapping(self._plan.view_index, lambda view: self._views[self._plan.view_index[view]].event_times())
 
     def __len__(self) -> int:
         return self.length
@@ -176,57 +178,38 @@ class OnlineRows:
         plan = self._plan.matrix(feature_names)
         matrix = np.empty((self.length, len(feature_names)), np.float32)
         for gather in plan.stored:
-            self._gather(gather, matrix)
-        for column, name in plan.computed:
-            matrix[:, column] = self._on_demand(name)
+            self._views[gather.view].fill_matrix(gather, matrix)
+        for function, outputs in plan.computed.items():
+            values = self._on_demand(function)
+            for output, column in outputs:
+                matrix[:, column] = values[output]
         for column, name in enumerate(feature_names) if self._defaults else ():
             if name in self._defaults:
                 is_nan = np.isnan(matrix[:, column])
                 matrix[is_nan, column] = self._defaults[name]
         return matrix
 
-    def _gather(self, gather: Gather, matrix: np.ndarray) -> None:
-        block, places = self._blocks[gather.view], self._places[self._plan.lookups[gather.view].group]
-        if isinstance(block, Mixed):
-            columns = np.arange(matrix.shape[1])[gather.target]
-            null_bits = np.arange(len(block.schema.columns))[gather.nulls]
-            gathered = np.empty((len(block), len(columns)), np.float32)
-            for number, bit in enumerate(null_bits):
-                values = block.numbers(block.schema.columns[bit].name)
-                gathered[:, number] = values / 1e6 if gather.is_time else values
-        else:
-            gathered = block.region(*gather.region)[:, gather.source]
-            if gather.is_time:
-                gathered = gathered / 1e6
-        expired, nulls = self._expired(gather.view), block.nulls
-        if nulls is not None or expired is not None:
-            gathered = gathered.astype(np.float32)
-        if nulls is not None:
-            gathered[nulls[:, gather.nulls]] = np.nan
-        if expired is not None:
-            gathered[expired] = np.nan
-        if places is None:
-            matrix[:, gather.target] = gathered
-            return
-        if not len(block):
-            matrix[:, gather.target] = np.nan
-            return
-        matrix[:, gather.target] = gathered[places]
-        if places.min(initial=0) < 0:
-            rows = np.flatnonzero(places < 0)
-            matrix[rows[:, None], np.arange(matrix.shape[1])[gather.target]] = np.nan
-
-    def _expired(self, view: int) -> np.ndarray | None:
-        ttl = self._plan.lookups[view].view.ttl
-        return self._blocks[view].event < (self._now - ttl) * 1_000_000 if ttl else None
+    def block_of(self, lookup: Lookup, keys: GroupKeys) -> Block | Mixed | ColumnRows | None:
+        """Return the row of a view if it was looked up here for the same single entity; else None."""
+        number = self._plan.view_index.get(lookup.view.name)
+        if number is None:
+            return None
+        own, entities = self._plan.lookups[number], keys.entities if keys.known is None else []
+        is_same = (own.prefix, own.view.join_keys, own.schema) == (lookup.prefix, lookup.view.join_keys, lookup.schema)
+        is_found_here = len(entities) == 1 and self.degraded is None and self._groups[own.group].entities == entities
+        return self._views[number].block if is_same and is_found_here else None
 
     def _column(self, name: str) -> tuple[np.ndarray, np.ndarray]:
         """Return the values of a feature, with defaults if requested, and where they are missing."""
         if name not in self._stored:
             if name in self._plan.stored:
-                values, missing = self._raw_column(name)
+                number, feature = self._plan.stored[name]
+                values, missing = self._views[number].column(feature)
             else:
-                values = self._on_demand(name)
+                function, _, output = name.partition("__")
+                values = self._on_demand(function)[output]
+                if len(values) < self.length:
+                    values = np.repeat(values, self.length, axis=0)
                 missing = _is_missing(values)
             if name in self._defaults and missing.any():
                 values = values.copy()
@@ -234,35 +217,13 @@ class OnlineRows:
             self._stored[name] = (values, missing)
         return self._stored[name]
 
-    def _raw_column(self, name: str) -> tuple[np.ndarray, np.ndarray]:
-        """Return a stored feature for each row, without defaults, and where it is missing."""
-        number, feature = self._plan.stored[name]
-        block, places = self._blocks[number], self._places[self._plan.lookups[number].group]
-        column = block.schema.columns[block.schema.index[feature]]
-        is_missing = block.is_null(feature)
-        expired = self._expired(number)
-        if expired is not None:
-            is_missing = is_missing | expired
-        values: np.ndarray
-        if column.is_fixed:
-            values = block.numbers(feature)
-            if column.dtype == "UnixTimestamp":
-                values = values.astype("<M8[us]")
-        else:
-            values = np.empty(len(block), object)
-            values[:] = block.objects(feature)
-        if places is None:
-            values, missing = values.copy(), is_missing
-        elif len(block):
-            values, missing = values[places], is_missing[places] | (places < 0)
-        else:
-            values = np.zeros((self.length, *values.shape[1:]), values.dtype)
-            missing = np.ones(self.length, bool)
-        if missing.any():
-            values[missing] = _MISSING_VALUES[values.dtype.kind]
-        return values, missing
-
     def _python_values(self, name: str) -> list[Any]:
+        if name in self._plan.stored and name not in self._defaults:
+            number, feature = self._plan.stored[name]
+            objects = self._views[number].objects(feature)
+            if objects is not None:
+                convert = self._conversion(name)
+                return objects if convert is None else [None if raw is None else convert(raw) for raw in objects]
         values, missing = self._column(name)
         is_missing = missing & (name not in self._defaults)
         if values.dtype.kind == "M":
@@ -298,86 +259,59 @@ class OnlineRows:
             return unpacked
         return _to_datetimes if column.element == "UnixTimestamp" else None
 
-    def _event_time(self, view: str) -> np.ndarray:
-        number = self._plan.view_index[view]
-        event, places = self._blocks[number].event, self._places[self._plan.lookups[number].group]
-        times = np.where(event == UNKNOWN_TIME, np.nan, event / 1e6)
-        if places is None:
-            return times
-        return np.where(places < 0, np.nan, times[places]) if len(times) else np.full(self.length, np.nan)
-
-    def _on_demand(self, name: str) -> np.ndarray:
-        """Compute an on-demand feature from other features and the request."""
-        if name not in self._computed:
-            function, functions = name.partition("__")[0], self.service.functions
-            columns = {column: self._on_demand_input(column) for column in functions[function].inputs.values()}
-            is_constant = self.length > 1 and all(map(self._is_constant, columns))
-            if is_constant:
-                columns = {column: values[:1] for column, values in columns.items()}
-            for output, values in functions[function].compute(columns).items():
-                self._computed[f"{function}__{output}"] = (
-                    np.repeat(values, self.length, axis=0) if is_constant else values
-                )
-        return self._computed[name]
+    def _on_demand(self, function: str) -> Mapping[str, np.ndarray]:
+        """Compute the outputs of a function, (n,) or, if all rows have the same, (1,)."""
+        if function not in self._computed:
+            declared = self.service.functions[function]
+            inputs = declared.inputs.values()
+            is_constant = self.length > 1 and all(map(self._is_constant, inputs))
+            length = 1 if is_constant else self.length
+            columns = {column: self._on_demand_input(function, column, length) for column in inputs}
+            self._computed[function] = declared.compute(columns)
+        return self._computed[function]
 
     def _is_constant(self, column: str) -> bool:
         """Check whether all rows have the same value: one of the request, or of a single entity."""
         if "__" not in column:
-            return not isinstance(self._request.get(column), np.ndarray | Sequence) or isinstance(
-                self._request.get(column), str
-            )
-        number, _ = self._plan.stored[column]
-        places = self._places[self._plan.lookups[number].group]
-        return len(self._blocks[number]) == 1 and places is not None and bool(places.min() == places.max())
+            value = self._request.get(column)
+            return isinstance(value, str) or not isinstance(value, np.ndarray | Sequence)
+        return self._views[self._plan.stored[column][0]].is_single
 
-    def _on_demand_input(self, column: str) -> np.ndarray:
-        """Return an input column in the form that ``feature_repo.on_demand`` takes."""
+    def _on_demand_input(self, function: str, column: str, length: int) -> np.ndarray:
+        """Return the first ``length`` rows of an input column, in the form that ``feature_repo.on_demand`` takes."""
+        place = self._plan.inputs.column.get((function, column))
+        if place is not None:
+            return self._numeric_inputs()[:length, place]
         if "__" not in column:
             value = self._request.get(column, self._now if column == "request_timestamp" else None)
             dtype = self.service.request_fields[column]
             if dtype == "String":
-                return np.full(self.length, value, object)
-            numbers = np.full(self.length, np.nan if value is None else value, float)
+                return np.full(length, value, object)
+            numbers = np.full(length, np.nan if value is None else value, float)
             # whole seconds, as in Feast and in training sets
             return np.floor(numbers) if dtype == "UnixTimestamp" else numbers
-        vectors = self._vectors(column)
-        return self._stored_input(column) if vectors is None else vectors
-
-    def _stored_input(self, column: str) -> np.ndarray:
-        """Return a stored column as an on-demand input, with NaN or None where values are missing."""
-        values, missing = self._raw_column(column)
-        if values.dtype.kind == "M":
-            return np.where(missing, np.nan, values.astype(np.int64) / 1e6)
-        if values.dtype.kind in "iub":
-            return np.where(missing, np.nan, values.astype(np.float64))
-        if values.dtype.kind == "f":
-            return values if values.ndim > 1 else values.astype(np.float64)
         number, feature = self._plan.stored[column]
-        schema = self._plan.lookups[number].schema
-        return vector_column(values) if schema.columns[schema.index[feature]].kind == "numbers" else values
+        view = self._views[number]
+        vectors = view.vectors(feature)
+        if vectors is not None:
+            return vectors[:length]
+        values, _ = view.column(feature)
+        is_list = view.block.schema.columns[view.block.schema.index[feature]].kind == "numbers"
+        return (vector_column(values) if is_list else values)[:length]
 
-    def _vectors(self, name: str) -> np.ndarray | None:
-        """Return a list feature as (n, d) numbers, NaN where missing; None if lengths differ or the view has a ttl."""
-        number, feature = self._plan.stored[name]
-        block, places = self._blocks[number], self._places[self._plan.lookups[number].group]
-        column = block.schema.columns[block.schema.index[feature]]
-        if column.kind != "numbers" or isinstance(block, Mixed) or self._expired(number) is not None:
-            return None
-        vectors = block.vectors(feature)
-        if vectors is None or places is None:
-            return vectors
-        row_vectors = vectors[places]
-        if places.min(initial=0) < 0:
-            row_vectors[places < 0] = np.nan
-        return row_vectors
+    def _numeric_inputs(self) -> np.ndarray:
+        """Return the (n, columns) numeric inputs of all functions, each column of one piece."""
+        if self._inputs is None:
+            plan = self._plan.inputs
+            self._inputs = np.empty((len(plan.column), self.length)).T
+            for gather in plan.stored:
+                self._views[gather.view].fill_matrix(gather, self._inputs)
+        return self._inputs
 
 
 def _to_datetimes(times_us: np.ndarray) -> list[datetime]:
     """Convert microseconds since 1970 to datetimes in UTC."""
     return [_EPOCH + timedelta(microseconds=time_us) for time_us in times_us.tolist()]
-
-
-_MISSING_VALUES: dict[str, Any] = {"f": np.nan, "i": 0, "u": 0, "b": False, "M": np.datetime64("NaT"), "O": None}
 
 
 def _is_missing(values: np.ndarray) -> np.ndarray:

@@ -3,10 +3,12 @@
 import io
 import json
 from collections.abc import Iterable, Sequence
+from itertools import repeat
 
 import numpy as np
 
 from feature_repo.bundle import Bundle
+from inference.features.known_keys import KnownKeys
 from transforms.pure import npz
 from transforms.pure.candidates.cold import SegmentPopularity
 from transforms.pure.candidates.neighbours import Neighbours
@@ -49,6 +51,7 @@ class Catalogue:
             ],
             np.int64,
         )
+        self.track_keys, self.artist_keys = KnownKeys(self.track_ids), KnownKeys(list(artist_numbers))
         self.popular = np.array(tracks["popular"], np.int64)
         self.fresh = np.array(tracks["fresh"], np.int64)
         self.similar = Neighbours.from_bytes(bundle.read("similar.npz"))
@@ -78,7 +81,8 @@ class Catalogue:
 
     def places(self, tracks: Iterable[str]) -> np.ndarray:
         """List the places of the given tracks in their order; tracks that the catalogue lacks are left out."""
-        return np.array([self.place[track] for track in tracks if track in self.place], np.int64)
+        places = np.fromiter(map(self.place.get, tracks, repeat(-1)), np.int64)
+        return places if places.min(initial=0) >= 0 else places[places >= 0]
 
     def of_artists(self, artists: Iterable[str]) -> np.ndarray:
         """List the places of all tracks by the given artists."""
@@ -114,10 +118,10 @@ class Catalogue:
 
     def shared_listeners(self, seed: int, place: int) -> int:
         """Return how many listeners played both a track and its neighbour in ``similar``, 255 at most; 0 if unknown."""
-        column = np.flatnonzero(self.similar.places[seed] == place)
-        if self._shared_listeners is None or not len(column):
+        if self._shared_listeners is None:
             return 0
-        return int(self._shared_listeners[seed, column[0]])
+        neighbours = self.similar.places[seed].tolist()
+        return int(self._shared_listeners[seed, neighbours.index(place)]) if place in neighbours else 0
 
     def days_since_release(self, place: int, now: float) -> float | None:
         """Return the days from the release of a track of ``fresh`` to a moment (seconds since 1970); else None."""

@@ -36,7 +36,7 @@ from inference.recommend.rights import MAX_AGE_S, Rights
 from transforms.pure.candidates.blend import blended
 from transforms.pure.candidates.cold import evidence
 from transforms.pure.candidates.neighbours import MOST_ASKED
-from transforms.pure.candidates.pool import SOURCES, Pool
+from transforms.pure.candidates.pool import SOURCES, Pool, is_among
 
 MAX_COUNT = 1_000
 NO_RANKER = "no ranker was trained: too few listeners or plays"
@@ -272,11 +272,13 @@ class RecommendationEngine:
             )
             permitted = self._rights.allowed(pool, country=listener.country, explicit=options.explicit, ask=ask)
             allowed, ask = permitted.pool, ask and permitted.answered
-            unchecked = np.setdiff1d(allowed.places, checked)
+            unchecked = allowed.places[~is_among(allowed.places, checked)]
             heard, heard_note = self._heard_among(listener, unchecked)
             notes = [note for note in (permitted.note, heard_note) if note]
-            checked, excluded = np.union1d(checked, unchecked), np.union1d(excluded, heard)
-            allowed = allowed.keep(~np.isin(allowed.places, heard))
+            checked = np.sort(np.concatenate([checked, unchecked]))
+            if len(heard):
+                excluded = np.union1d(excluded, heard)
+                allowed = allowed.keep(~is_among(allowed.places, heard))
             if heard_note or len(allowed) >= count or at_least >= len(self.catalogue):
                 break
             if len(checked) >= MAX_LOOKUPS:
@@ -334,12 +336,12 @@ class RecommendationEngine:
         if self._lost_to_popularity:
             return Ranking(None, _best_first(self.catalogue.segments.of_all[pool.places]), None, LOST_TO_POPULARITY)
         try:
-            scores, rows = ranker.rank(listener.user_id, pool, self.catalogue, self._platform, request)
+            scores, rows = ranker.rank(listener, pool, self.catalogue, self._platform, request)
         except OnlineUnavailable:
             note = "the online store does not answer: ordered without features"
             return self._blend(listener, pool, picks, note)
         service = ranker.features.service
-        plays = rows.values["user_artist_affinity__plays_28d"]
+        plays = rows.columns["user_artist_affinity__plays_28d"]
         return Ranking(scores, _best_first(scores), plays, None, {service.name: service.fingerprint})
 
     def _blend(self, listener: Listener, pool: Pool, picks: np.ndarray, note: str | None) -> Ranking:

@@ -1,9 +1,7 @@
 """Makes the items of an answer: titles, artists, and reasons from facts about each track and its listener."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 import numpy as np
 
@@ -29,14 +27,15 @@ class Ranking:
     Attributes:
         scores: (n,) scores of the candidates; None if they are ordered by popularity alone.
         order: (n,) row numbers of the candidates, best first.
-        artist_plays: (n,) plays of the candidate's artist by the listener in 28 days; None if not looked up.
+        artist_plays: (n,) plays of the candidate's artist by the listener in 28 days, 0 if unknown; None if not looked
+            up.
         note: message about a failed lookup; None if there was none.
         services: feature service → fingerprint, for the services that were read.
     """
 
     scores: np.ndarray | None
     order: np.ndarray
-    artist_plays: Sequence[Any] | None = None
+    artist_plays: np.ndarray | None = None
     note: str | None = None
     services: dict[str, str] | None = None
 
@@ -108,7 +107,7 @@ class Explainer:
         items = []
         for slot, (row, place) in enumerate(zip(slots.rows.tolist(), shown.places.tolist(), strict=True)):
             source, similar_row = SOURCES[int(shown.source[slot])], similar_rows[slot]
-            artist_plays = None if ranking.artist_plays is None else ranking.artist_plays[row]
+            artist_plays = None if ranking.artist_plays is None else ranking.artist_plays[row].item()
             facts = Facts(
                 source=source,
                 explored=bool(slots.explored[slot]),

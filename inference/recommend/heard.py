@@ -5,7 +5,7 @@ every play. So a lookup is exact for a lifetime of any length, whereas ``user_hi
 those up to midnight.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from inference.features import OnlineFeatures
 from inference.recommend.catalogue import Catalogue
 
 SERVICE = "heard_v1"
+PLAYS = "user_track_history__plays"
 MAX_LOOKUPS = 10_000
 """Number of tracks looked up for one answer after which no further candidates are retrieved."""
 NOT_ONLINE = (
@@ -47,8 +48,14 @@ class Heard:
         Raises:
             OnlineUnavailable: the online store does not answer.
         """
-        tracks = [self._catalogue.track_ids[place] for place in places.tolist()]
-        plays = self.plays(user_id, [*tracks, *([witness] if witness else [])])[0]
+        tracks: Sequence[str] = self._catalogue.track_keys.at(places)
+        if witness in self._catalogue.place:
+            tracks = self._catalogue.track_keys.at(np.append(places, self._catalogue.place[witness]))
+        elif witness:
+            tracks = [*tracks, witness]
+        if not tracks:
+            return places
+        plays = self._look_up(user_id, tracks)[PLAYS]
         if witness and not plays[-1]:
             return None
         return np.asarray(places[plays[: len(places)] > 0])
@@ -61,5 +68,8 @@ class Heard:
         """
         if not len(tracks):
             return np.empty(0, np.int64), np.empty(0)
-        columns = self._features.get({"user_id": [user_id], "track_id": list(tracks)}).columns
-        return columns["user_track_history__plays"], columns["user_track_history__idle_seconds_at"] / 1e6
+        columns = self._look_up(user_id, tracks)
+        return columns[PLAYS], columns["user_track_history__idle_seconds_at"] / 1e6
+
+    def _look_up(self, user_id: str, tracks: Sequence[str]) -> Mapping[str, np.ndarray]:
+        return self._features.get({"user_id": [user_id], "track_id": tracks}).columns

@@ -1,13 +1,13 @@
 """The listener of a request: their online features, and the tastes they state themselves."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from feature_repo.errors import StoreError
-from inference.features import OnlineFeatures
+from inference.features import OnlineFeatures, OnlineRows
 from inference.recommend.catalogue import Catalogue
 from transforms.pure.candidates.cold import segments
 
@@ -33,6 +33,7 @@ class Listener:
         fresh_at: event time of the listener's newest feature, in seconds since 1970 UTC; NaN if there is none.
         reachable: whether the online store answered. If not, this request does not ask it again.
         witness: a track that the listener has surely heard, by ``user_history``; None if there is none.
+        rows: the features that were looked up; None if there are none.
     """
 
     user_id: str
@@ -46,6 +47,7 @@ class Listener:
     fresh_at: float
     reachable: bool = True
     witness: str | None = None
+    rows: OnlineRows | None = field(default=None, repr=False, compare=False)
 
     @property
     def known(self) -> bool:
@@ -99,6 +101,7 @@ def look_up_listener(
         tuple(notes),
         max(event_times, default=float("nan")),
         witness=history_tracks[0] if history_tracks else None,
+        rows=rows,
     )
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from inference.features import OnlineFeatures, OnlineRows
 from inference.models import OnnxModel
 from inference.recommend.catalogue import Catalogue
+from inference.recommend.listener import Listener
 from transforms.pure.candidates.pool import Pool
 
 
@@ -20,22 +21,22 @@ class Ranker:
         self.features = features
 
     def rank(
-        self, user_id: str, pool: Pool, catalogue: Catalogue, platform: str, request: Mapping[str, Any]
+        self, listener: Listener, pool: Pool, catalogue: Catalogue, platform: str, request: Mapping[str, Any]
     ) -> tuple[np.ndarray, OnlineRows]:
         """Return the (n,) scores of the candidates and the features behind them.
 
         Raises:
             OnlineUnavailable: the online store does not answer.
         """
-        places = pool.places.tolist()
         rows = self.features.get(
             {
-                "user_id": [user_id],
-                "track_id": [catalogue.track_ids[place] for place in places],
-                "artist_id": [catalogue.artist_ids[place] for place in places],
+                "user_id": [listener.user_id],
+                "track_id": catalogue.track_keys.at(pool.places),
+                "artist_id": catalogue.artist_keys.at(catalogue.artists[pool.places]),
                 "platform_id": [platform],
             },
             {**request, "similar_score": pool.similar, "follows_score": pool.follows},
+            reuse=listener.rows,
         )
         return self.score(rows.matrix(self._inputs)), rows
 

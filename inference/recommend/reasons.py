@@ -11,6 +11,8 @@ ARTIST_PLAYS = 2
 """Number of plays of an artist from which it is a reason."""
 FRESH_DAYS = 28.0
 """Days for which a track is new. ``popular`` counts as many days."""
+AT_ONCE = 16
+"""Number of candidates that are compared with all neighbours at once."""
 LITTLE_KNOWN = 0.5
 """Share of the listeners below which a track is new to most."""
 
@@ -118,10 +120,11 @@ def strongest_neighbours(table: Neighbours, seeds: np.ndarray, candidates: np.nd
         return [None] * len(candidates)
     neighbours, weights = table.places[seeds], table.weights[seeds]
     result: list[int | None] = []
-    for place in candidates.tolist():
-        strength = np.where(neighbours == place, weights, 0).max(axis=1)
-        best = int(strength.argmax())
-        result.append(best if strength[best] > 0 else None)
+    for start in range(0, len(candidates), AT_ONCE):
+        places = candidates[start : start + AT_ONCE].astype(neighbours.dtype)
+        strength = np.where(neighbours == places[:, None, None], weights, 0).max(axis=2)
+        best, largest = strength.argmax(axis=1).tolist(), strength.max(axis=1).tolist()
+        result += [row if value > 0 else None for row, value in zip(best, largest, strict=True)]
     return result
 
 

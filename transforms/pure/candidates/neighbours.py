@@ -11,6 +11,8 @@ HISTORY_FADES, SESSION_FADES = 0.98, 0.85
 """Decay per track of the weights of earlier tracks, in a history and in a session."""
 MOST_ASKED = 200
 """Most tracks of a history that are used."""
+DENSE = 16
+"""Number of tracks for each neighbour up to which summing over all tracks is faster than sorting the neighbours."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +36,13 @@ class Neighbours:
         """
         neighbours, weights = self.places[history].ravel(), (self.weights[history] * amounts[:, None]).ravel()
         is_neighbour = neighbours >= 0
-        tracks, inverse = np.unique(neighbours[is_neighbour], return_inverse=True)
-        return tracks.astype(np.int64), np.bincount(inverse, weights[is_neighbour], minlength=len(tracks))
+        if not is_neighbour.all():
+            neighbours, weights = neighbours[is_neighbour], weights[is_neighbour]
+        if len(self.places) <= DENSE * len(neighbours):
+            tracks = np.flatnonzero(np.bincount(neighbours))
+            return tracks, np.bincount(neighbours, weights)[tracks]
+        tracks, inverse = np.unique(neighbours, return_inverse=True)
+        return tracks.astype(np.int64), np.bincount(inverse, weights, minlength=len(tracks))
 
     def to_bytes(self) -> bytes:
         """Serialize for a bundle."""

@@ -57,27 +57,41 @@ def pool(
         at_least: number of tracks that every source may contribute, even above its limit.
         share: factor of the limits.
     """
-    ordered = dict(ranked)
-    for name, scored in (("similar", similar), ("follows", follows)):
-        if scored is not None and len(scored[0]):
-            ordered[name] = scored[0][np.argsort(-scored[1], kind="stable")]
+    scored = {name: pair for name, pair in (("similar", similar), ("follows", follows)) if pair and len(pair[0])}
     excluded_sorted = np.unique(excluded)
     chosen, source = [np.empty(0, np.int64)], [np.empty(0, np.int8)]
     for number, name in enumerate(SOURCES):
-        if name in ordered:
-            rows = ordered[name]
-            rows = rows[~_is_among(rows, excluded_sorted)][: max(round(share * LIMITS[name]), at_least)]
-            chosen.append(rows)
-            source.append(np.full(len(rows), number, np.int8))
+        limit = max(round(share * LIMITS[name]), at_least)
+        if name in scored:
+            tracks, scores = scored[name]
+            allowed = ~is_among(tracks, excluded_sorted)
+            rows = _best(tracks[allowed], scores[allowed], limit)
+        elif name in ranked:
+            rows = ranked[name]
+            rows = rows[~is_among(rows, excluded_sorted)][:limit]
+        else:
+            continue
+        chosen.append(rows)
+        source.append(np.full(len(rows), number, np.int8))
     places, first = np.unique(np.concatenate(chosen), return_index=True)
     return Pool(places, np.concatenate(source)[first], _scores(places, similar), _scores(places, follows))
 
 
-def _is_among(rows: np.ndarray, ascending: np.ndarray) -> np.ndarray:
+def is_among(rows: np.ndarray, ascending: np.ndarray) -> np.ndarray:
+    """(n,) whether each number is one of some numbers in ascending order."""
     if not len(ascending):
         return np.zeros(len(rows), bool)
     nearest = np.minimum(np.searchsorted(ascending, rows), len(ascending) - 1)
     return np.asarray(ascending[nearest] == rows)
+
+
+def _best(tracks: np.ndarray, scores: np.ndarray, limit: int) -> np.ndarray:
+    """The first tracks by score, best first; of equal scores the lower place in ``tracks`` first."""
+    negated = -scores
+    if len(tracks) > 2 * limit > 0:  # sorting all of them would cost more
+        is_best = ~(negated > np.partition(negated, limit - 1)[limit - 1])
+        tracks, negated = tracks[is_best], negated[is_best]
+    return tracks[np.argsort(negated, kind="stable")][:limit]
 
 
 def _scores(places: np.ndarray, scored: tuple[np.ndarray, np.ndarray] | None) -> np.ndarray:
