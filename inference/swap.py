@@ -75,7 +75,7 @@ class Live(Generic[T]):
     @property
     def is_promoted(self) -> bool:
         """Whether one of its models has been promoted."""
-        return any(aliases and CHAMPION.encode() in aliases for aliases in self._read_aliases())
+        return any(CHAMPION.encode() in (aliases or b"") for aliases in self._read_aliases())
 
     def get(self) -> T:
         """Return the serving object; the first call loads it.

@@ -16,7 +16,7 @@ from typing import TypeVar
 from anyio import CapacityLimiter, to_thread
 
 from feature_repo.child_process import end_with_parent, limit_threads
-from feature_repo.errors import StoreError
+from feature_repo.errors import RefrainError
 
 R = TypeVar("R")
 PROCESSES = "REFRAIN_WORK_PROCESSES"
@@ -27,7 +27,7 @@ LONGEST_S = 120.0
 """Seconds after which work in a process is given up, and the process ended."""
 
 
-class WorkFailed(StoreError):
+class WorkFailed(RefrainError):
     """A worker process crashed, or took too long."""
 
 

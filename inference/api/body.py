@@ -26,8 +26,8 @@ MAX_BYTES_BY_PATH = {
 """Exceptions by start of the path; the first that matches counts."""
 ON_DISK = ("/v1/audio", "/console/sound", "/console/anomalies")
 """Starts of the paths whose bodies go to a temporary file."""
-MAX_BYTES_AT_ONCE = 64_000_000
-"""Maximum bytes of the bodies that one process holds in memory; further requests get status 503."""
+MAX_BYTES_AT_ONCE, MAX_BYTES_ON_DISK = 64_000_000, 256_000_000
+"""Maximum bytes of the bodies that one process holds in memory, and on disk; further requests get status 503."""
 RETRY = {"retry-after": "1"}
 TIMEOUT_S = 10.0
 """Seconds within which a body must arrive; each megabyte received adds one second."""
@@ -39,10 +39,15 @@ def max_bytes(path: str) -> int:
 
 
 class Bodies:
-    """The bodies that one process receives and holds in memory."""
+    """The bytes of all bodies that one process holds, in memory and on disk."""
 
     def __init__(self) -> None:
-        self.held = 0
+        self._held = [0, 0]
+
+    def hold(self, size: int, *, on_disk: bool) -> bool:
+        """Add bytes, or take them away; False if there are more than are allowed."""
+        self._held[on_disk] += size
+        return self._held[on_disk] <= (MAX_BYTES_AT_ONCE, MAX_BYTES_ON_DISK)[on_disk]
 
 
 class Body:
@@ -58,7 +63,7 @@ class Body:
     def __init__(self, path: str, receive: Receive, bodies: Bodies, place: Place) -> None:
         self._receive, self._bodies, self._place = receive, bodies, place
         self._most, self._is_on_disk = max_bytes(path), path.startswith(ON_DISK)
-        self._length, self._held, self._ended = 0, 0, False
+        self._length, self._ended = 0, False
         self._deadline = asyncio.get_running_loop().time() + TIMEOUT_S
 
     async def receive(self) -> Message:
@@ -79,21 +84,19 @@ class Body:
         size = len(message.get("body", b""))
         self._length += size
         self._ended = not message.get("more_body", False)
+        has_room = self._bodies.hold(size, on_disk=self._is_on_disk)
         if self._length > self._most:
             raise HTTPException(413, f"the body is longer than {self._most:,} bytes")
-        if not self._is_on_disk:
-            self._held += size
-            self._bodies.held += size
-            if self._bodies.held > MAX_BYTES_AT_ONCE:
-                raise HTTPException(503, "too many long bodies are being received", RETRY)
+        if not has_room:
+            raise HTTPException(503, "too many long bodies are being received", RETRY)
         if self._ended and not self._place.take():
             raise HTTPException(503, "too many requests of this kind are being answered", RETRY)
         return message
 
     def release(self) -> None:
         """Note that the request is answered."""
-        self._bodies.held -= self._held
-        self._held = 0
+        self._bodies.hold(-self._length, on_disk=self._is_on_disk)
+        self._length = 0
 
 
 async def read_body(request: Request) -> bytes:

@@ -159,6 +159,10 @@ class Limiter:
         self._alone_until = -1e300
         self.shared = True
 
+    def start(self) -> None:
+        """Start the thread, which connects to Redis before the first request."""
+        self._start()
+
     async def take(self, caller: Caller, cost: int = 1, *, least: float | None = None) -> Verdict:
         """Decide whether a request is allowed; takes its cost from the caller's bucket if so.
 
@@ -264,6 +268,8 @@ class Limiter:
                     self._thread.start()
 
     def _run(self) -> None:
+        with suppress(OnlineUnavailable):  # connected before the first request
+            retry(self._server, lambda: self._server.send([("TIME",)], [b""]), tries=1)
         while not self._closed:
             has_work = self._wake.wait(PAUSE_S)
             self._wake.clear()

@@ -98,8 +98,11 @@ def test_callers_do_not_share(home: Home, clock: list[float]) -> None:
     assert _count_allowed(limiter, other, 20) == 5
 
 
-def test_processes_share_one_bucket_and_one_quota_exactly(home: Home, clock: list[float]) -> None:
+def test_processes_share_one_bucket_and_one_quota_exactly(
+    home: Home, clock: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Three processes take at the same time, each from several requests."""
+    monkeypatch.setattr(limits, "WAIT_S", 30.0)
     limiters = [_limiter(home, clock) for _ in range(3)]
     for caller in (_caller(0.001, 200), Caller("quota", "x", "default", frozenset(), Limits(1e6, 1_000_000, 200))):
         counts: list[int] = []
@@ -155,6 +158,8 @@ def test_without_redis_each_process_keeps_the_limits_alone(
 
 def test_a_slow_redis_is_waited_for_once_a_second(home: Home, clock: list[float]) -> None:
     limiter, caller, calls = _limiter(home, clock), _caller(1.0, 50), []
+    limiter.start()
+    limiter.take_all([Take(caller, 0)])  # connected
     send = limiter._server.send
 
     def send_slowly(*arguments: Any) -> Any:
