@@ -1,6 +1,5 @@
 """Decodes packed values to numpy, whole columns at a time. Imports only numpy."""
 
-import struct
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from itertools import pairwise
@@ -30,17 +29,20 @@ class Block:
     Attributes:
         schema: schema with which the values were written.
         rows: number of values.
-        header: (rows,) headers, of dtype ``HEADER``.
     """
 
     def __init__(self, schema: Schema, fixed: bytes, stride: int, values: Sequence[bytes]) -> None:
         self.schema, self.rows = schema, len(values)
         self._fixed, self._stride, self._values = fixed, stride, values
-        self.header = np.ndarray(self.rows, HEADER, fixed, 0, (stride,))
         self._nulls: Any = _UNREAD
 
     def __len__(self) -> int:
         return self.rows
+
+    @property
+    def header(self) -> np.ndarray:
+        """(rows,) headers, of dtype ``HEADER``."""
+        return np.ndarray(self.rows, HEADER, self._fixed, 0, (self._stride,))
 
     @property
     def event(self) -> np.ndarray:
@@ -186,7 +188,24 @@ def _block(values: Sequence[bytes], schema: Schema) -> Block | None:
     """Returns a block if all values have this schema, consistent lengths and correct checksums; None otherwise."""
     if not values:
         return Block(schema, schema.blank, len(schema.blank), values)
+    if len(values) == 1 and values[0] is not None:
+        return _one_row_block(values[0], schema)
     return (_variable_length_block if schema.variable else _fixed_length_block)(values, schema)
+
+
+def _one_row_block(value: bytes, schema: Schema) -> Block | None:
+    """See ``_block``: the usual lookup of one entity, without joining and comparing columns."""
+    size = schema.fixed_bytes + CHECKSUM_BYTES
+    if schema.variable:
+        if len(value) < size:
+            return None
+        stops = schema.read_ends(value, schema.ends)
+        size += _padded(stops[-1])
+        if sorted(stops) != list(stops):
+            return None
+    if len(value) != size or value[:8] != schema.head or not checksum.are_sound(value, 1):
+        return None
+    return Block(schema, value, size, [value])
 
 
 def _fixed_length_block(values: Sequence[bytes], schema: Schema) -> Block | None:
@@ -212,9 +231,8 @@ def _are_sound(values: Sequence[bytes], schema: Schema) -> bool:
     """Whether values with variable-length columns have consistent lengths and correct checksums."""
     fixed, columns = schema.fixed_bytes, len(schema.variable)
     if len(values) <= _LOOP_LIMIT:
-        ends_of = struct.Struct(f"<{columns}I").unpack_from
         for value in values:
-            stops = list(ends_of(value, schema.ends))
+            stops = list(schema.read_ends(value, schema.ends))
             if len(value) != fixed + _padded(stops[-1]) + CHECKSUM_BYTES or sorted(stops) != stops:
                 return False
         return all(checksum.are_sound(value, 1) for value in values)

@@ -6,7 +6,8 @@ docs/packed_format.md specifies it byte by byte, with test vectors for other rea
 
 import hashlib
 import json
-from collections.abc import Sequence
+import struct
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 
@@ -223,17 +224,22 @@ class Schema:
     def _groups(self) -> dict[tuple[str, ...], Group | None]:
         return {}
 
-    @property
+    @cached_property
     def ends(self) -> int:
         """Offset of the ends: one unsigned 32-bit end offset in the variable part per variable-length column."""
         return self._layout[1]
 
-    @property
+    @cached_property
+    def read_ends(self) -> Callable[[bytes, int], tuple[int, ...]]:
+        """Function that reads the ends of a value at an offset."""
+        return struct.Struct(f"<{len(self.variable)}I").unpack_from
+
+    @cached_property
     def nulls(self) -> int:
         """Offset of the null bits; the first column has the lowest bit of the first byte."""
         return self._layout[2]
 
-    @property
+    @cached_property
     def fixed_bytes(self) -> int:
         """Size in bytes of header, fixed columns, ends and null bits, padded to a multiple of four."""
         return self._layout[3]

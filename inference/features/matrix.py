@@ -48,16 +48,33 @@ class ViewGather:
 
 
 @dataclass(frozen=True)
+class FunctionInputs:
+    """The inputs of one on-demand function.
+
+    Attributes:
+        numbers: ``view__feature`` → column of the matrix of numeric inputs. Each function has columns of its own.
+        others: the other inputs: stored vectors and texts, and fields of the request.
+        views: indices of the views that the inputs are stored in.
+    """
+
+    numbers: dict[str, int]
+    others: list[str]
+    views: list[int]
+
+
+@dataclass(frozen=True)
 class Inputs:
-    """The numeric stored inputs of on-demand functions as columns of one matrix.
+    """The inputs of all on-demand functions; those that are stored numbers are columns of one matrix.
 
     Attributes:
         stored: the columns by view.
-        column: function and ``view__feature`` → column. Each function has columns of its own.
+        width: number of columns.
+        by_function: function → its inputs.
     """
 
     stored: list[ViewGather]
-    column: dict[tuple[str, str], int]
+    width: int
+    by_function: dict[str, FunctionInputs]
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from feature_repo.packed.schema import Schema
 from feature_repo.packed.schemas import KnownSchemas
 from feature_repo.packed.server import Server
 from inference.features.entities import GroupKeys, KeyValues
-from inference.features.matrix import Inputs, Matrix, gathers_of, matrix_of
+from inference.features.matrix import FunctionInputs, Inputs, Matrix, gathers_of, matrix_of
 
 Keys = tuple[tuple[str, str], ...]
 """Join keys with Feast's names of their types, sorted by name."""
@@ -113,16 +113,22 @@ class Plan:
 
     @cached_property
     def inputs(self) -> Inputs:
-        """The numeric stored inputs of the on-demand functions."""
-        named = [
-            (name, column)
-            for name, function in self.service.functions.items()
-            for column in dict.fromkeys(function.inputs.values())
-            if column in self.stored and self._is_number(column)
-        ]
-        columns = [(*self.stored[column], target) for target, (_, column) in enumerate(named)]
+        """The inputs of the on-demand functions."""
+        columns: list[tuple[int, str, int]] = []
+        by_function = {}
+        for name, function in self.service.functions.items():
+            inputs = FunctionInputs({}, [], [])
+            for column in dict.fromkeys(function.inputs.values()):
+                if column in self.stored:
+                    inputs.views.append(self.stored[column][0])
+                if column in self.stored and self._is_number(column):
+                    inputs.numbers[column] = len(columns)
+                    columns.append((*self.stored[column], len(columns)))
+                else:
+                    inputs.others.append(column)
+            by_function[name] = inputs
         held = [self.held_features(number).inputs for number in range(len(self.lookups))]
-        return Inputs(gathers_of(columns, self._schemas, held), {key: target for target, key in enumerate(named)})
+        return Inputs(gathers_of(columns, self._schemas, held), len(columns), by_function)
 
     def matrix(self, names: tuple[str, ...]) -> "Matrix":
         """Plan the matrix of some features.

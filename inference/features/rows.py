@@ -13,6 +13,7 @@ from feature_repo.packed.decode import Block, Mixed
 from feature_repo.vectors import vector_column
 from inference.features.columns import ColumnRows
 from inference.features.entities import GroupKeys
+from inference.features.matrix import FunctionInputs
 from inference.features.plan import Lookup, Plan
 from inference.features.view_rows import ViewRows
 
@@ -262,27 +263,25 @@ class OnlineRows:
     def _on_demand(self, function: str) -> Mapping[str, np.ndarray]:
         """Compute the outputs of a function, (n,) or, if all rows have the same, (1,)."""
         if function not in self._computed:
-            declared = self.service.functions[function]
-            inputs = declared.inputs.values()
-            is_constant = self.length > 1 and all(map(self._is_constant, inputs))
-            length = 1 if is_constant else self.length
-            columns = {column: self._on_demand_input(function, column, length) for column in inputs}
-            self._computed[function] = declared.compute(columns)
+            inputs = self._plan.inputs.by_function[function]
+            length = 1 if self.length > 1 and self._is_constant(inputs) else self.length
+            numbers = self._numeric_inputs()
+            columns = {column: numbers[:length, place] for column, place in inputs.numbers.items()}
+            for column in inputs.others:
+                columns[column] = self._other_input(column, length)
+            self._computed[function] = self.service.functions[function].compute(columns)
         return self._computed[function]
 
-    def _is_constant(self, column: str) -> bool:
-        """Check whether all rows have the same value: one of the request, or of a single entity."""
-        if "__" not in column:
-            value = self._request.get(column)
-            return isinstance(value, str) or not isinstance(value, np.ndarray | Sequence)
-        return self._views[self._plan.stored[column][0]].is_single
+    def _is_constant(self, inputs: FunctionInputs) -> bool:
+        """Check whether all rows have the same inputs: those of the request, or of single entities."""
+        if not all([self._views[number].is_single for number in inputs.views]):  # noqa: C419 (faster as a list)
+            return False
+        values = [self._request.get(column) for column in inputs.others if column not in self._plan.stored]
+        return not any(isinstance(value, np.ndarray | Sequence) and not isinstance(value, str) for value in values)
 
-    def _on_demand_input(self, function: str, column: str, length: int) -> np.ndarray:
-        """Return the first ``length`` rows of an input column, in the form that ``feature_repo.on_demand`` takes."""
-        place = self._plan.inputs.column.get((function, column))
-        if place is not None:
-            return self._numeric_inputs()[:length, place]
-        if "__" not in column:
+    def _other_input(self, column: str, length: int) -> np.ndarray:
+        """Return the first ``length`` rows of an input that is no stored number, as ``feature_repo.on_demand`` says."""
+        if column not in self._plan.stored:
             value = self._request.get(column, self._now if column == "request_timestamp" else None)
             dtype = self.service.request_fields[column]
             if dtype == "String":
@@ -302,9 +301,8 @@ class OnlineRows:
     def _numeric_inputs(self) -> np.ndarray:
         """Return the (n, columns) numeric inputs of all functions, each column of one piece."""
         if self._inputs is None:
-            plan = self._plan.inputs
-            self._inputs = np.empty((len(plan.column), self.length)).T
-            for gather in plan.stored:
+            self._inputs = np.empty((self._plan.inputs.width, self.length)).T
+            for gather in self._plan.inputs.stored:
                 self._views[gather.view].fill_matrix(gather, self._inputs)
         return self._inputs
 

@@ -24,7 +24,6 @@ from feature_repo.packed.schema import Schema
 from feature_repo.packed.server import Server, get, open_server
 from feature_repo.packed.write import Writer
 from feature_repo.stores import redis_server
-from inference import row_cache
 from inference.features import OnlineFeatures
 from inference.features import lookup as lookups
 from tests.servers import RedisServer
@@ -304,7 +303,7 @@ def test_held_rows_are_those_that_are_looked_up(in_world: Home, monkeypatch: pyt
         request_sizes.append(len(names))
         return get(server, names)
 
-    monkeypatch.setattr(row_cache, "get", counting_get)
+    monkeypatch.setattr(lookups, "get", counting_get)
     for _ in range(3):
         rows = lookup.get(keys, request)
         np.testing.assert_array_equal(rows.matrix(), uncached.matrix())
@@ -323,13 +322,13 @@ def test_damaged_rows_are_not_held(in_world: Home, monkeypatch: pytest.MonkeyPat
         return [value and value[:-1] + bytes([value[-1] ^ 1]) for value in get(server, names)]
 
     with monkeypatch.context() as patch:
-        patch.setattr(row_cache, "get", damaging_get)
+        patch.setattr(lookups, "get", damaging_get)
         for _ in range(2):
             with pytest.raises(StoreError, match="checksum"):
                 lookup.get({"track_id": ["t000001"]})
     assert lookup.get({"track_id": ["t000001"]}).values["track_catalogue__title"][0]
     with monkeypatch.context() as patch:  # a row that is not cached is still checked
-        patch.setattr(row_cache, "get", damaging_get)
+        patch.setattr(lookups, "get", damaging_get)
         assert lookup.get({"track_id": ["t000001"]}).values["track_catalogue__title"][0]
         with pytest.raises(StoreError, match="checksum"):
             lookup.get({"track_id": ["t000001", "t000002"]})
