@@ -23,7 +23,7 @@ from transforms.raw.read import plays
 
 
 def rows(home):
-    chosen = plays(home).filter(pl.col("artist_id").is_not_null()).head(6_000)
+    chosen = plays(home).filter(pl.col("artist_id").is_not_null()).head(12_000)
     keys = ("user_id", "track_id", "artist_id", "event_timestamp", "device", "context")
     return chosen.select(*keys, label=pl.col("skipped").cast(pl.Int8)).collect()
 
