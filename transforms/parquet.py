@@ -4,9 +4,10 @@ import hashlib
 import json
 import os
 import shlex
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import groupby
 from pathlib import Path
 from types import UnionType
 from typing import Any
@@ -15,8 +16,10 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from feature_repo import whole_files
 from feature_repo.days import days_in
 from feature_repo.errors import StoreError
+from transforms import small_parquet
 
 Kinds = tuple[type | UnionType, ...]
 
@@ -27,40 +30,65 @@ PART = "part-0.parquet"
 PARTIAL = ".partial-"
 
 FILES_AT_ONCE = 64
-"""Files that ``write_all`` writes by one query of polars."""
+"""Files that ``write_all`` encodes at once."""
+
+Items = Sequence[tuple[Path, pl.DataFrame]]
+"""Files and their rows."""
 
 _FORMAT: Any = {"compression": "zstd", "compression_level": 1, "mkdir": False, "credential_provider": None}
 
 
-def write_whole(rows: pl.DataFrame, path: Path, *, metadata: dict[str, str] | None = None) -> None:
+def write_whole(rows: pl.DataFrame, path: Path, *, metadata: Mapping[str, str] | None = None) -> None:
     """Write a file that appears under its name only when it is complete. Equal rows give equal bytes."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = _partial(path)
+    write_all({path: rows}, {path: metadata or {}})
+
+
+def write_all(
+    rows_by_path: Mapping[Path, pl.DataFrame], metadata: Mapping[Path, Mapping[str, str]] | None = None
+) -> None:
+    """Write many files as ``write_whole`` does, in their order, and in a fraction of the time if they are small.
+
+    Args:
+        rows_by_path: file → its rows.
+        metadata: file → its key-value metadata.
+    """
+    for schema, group in groupby(rows_by_path.items(), lambda item: _schema_of_small(item[1])):
+        files = list(group)
+        for start in range(0, len(files), FILES_AT_ONCE):
+            items = files[start : start + FILES_AT_ONCE]
+            contents = [(metadata or {}).get(path, {}) for path, _ in items]
+            (_write_large if schema is None else _write_small)(items, contents)
+
+
+def _schema_of_small(rows: pl.DataFrame) -> list[tuple[str, pl.DataType]] | None:
+    """The columns of a small file; None if the rows are for polars."""
+    return list(rows.schema.items()) if small_parquet.is_small(rows) else None
+
+
+def _write_small(items: Items, metadata: Sequence[Mapping[str, str]]) -> None:
+    rows = pl.concat([rows for _, rows in items])
+    contents = small_parquet.encode(rows, [rows.height for _, rows in items], metadata)
+    for (path, _), content in zip(items, contents, strict=True):
+        whole_files.write_whole(path, content)
+
+
+def _write_large(items: Items, metadata: Sequence[Mapping[str, str]]) -> None:
+    partials = {path: _partial(path) for path, _ in items}
     try:
-        rows.write_parquet(partial, metadata=metadata, **_FORMAT)
-        partial.replace(path)
+        for path in partials:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        sinks = [
+            rows.lazy().sink_parquet(partials[path], lazy=True, metadata=dict(about), **_FORMAT)
+            for (path, rows), about in zip(items, metadata, strict=True)
+        ]
+        pl.collect_all(sinks, optimizations=pl.QueryOptFlags.none())
+        while partials:
+            path, partial = next(iter(partials.items()))
+            partial.replace(path)
+            del partials[path]
     finally:
-        partial.unlink(missing_ok=True)
-
-
-def write_all(rows_by_path: Mapping[Path, pl.DataFrame]) -> None:
-    """Write many files as ``write_whole`` does, in less than half the time if they are small."""
-    files = list(rows_by_path.items())
-    for start in range(0, len(files), FILES_AT_ONCE):
-        items = files[start : start + FILES_AT_ONCE]
-        partials = {path: _partial(path) for path, _ in items}
-        try:
-            for path in partials:
-                path.parent.mkdir(parents=True, exist_ok=True)
-            sinks = [rows.lazy().sink_parquet(partials[path], lazy=True, **_FORMAT) for path, rows in items]
-            pl.collect_all(sinks, optimizations=pl.QueryOptFlags.none())
-            while partials:
-                path, partial = next(iter(partials.items()))
-                partial.replace(path)
-                del partials[path]
-        finally:
-            for partial in partials.values():
-                partial.unlink(missing_ok=True)
+        for partial in partials.values():
+            partial.unlink(missing_ok=True)
 
 
 @contextmanager
