@@ -145,6 +145,8 @@ def removal(path: Path) -> str:
 
 def metadata(path: Path) -> dict[str, str]:
     """The key-value metadata of a file; empty if the file has none, is damaged or does not exist."""
+    if not os.path.isfile(path):  # noqa: PTH113 - of a first build's thousands of files none exists
+        return {}
     try:
         entries = pq.read_metadata(path).metadata or {}
     except (pa.ArrowException, OSError):
