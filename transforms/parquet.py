@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from feature_repo import whole_files
 from feature_repo.days import days_in
 from feature_repo.errors import StoreError
-from transforms import small_parquet
+from transforms.small_parquet.encode import encode, is_small
 
 Kinds = tuple[type | UnionType, ...]
 
@@ -62,12 +62,12 @@ def write_all(
 
 def _schema_of_small(rows: pl.DataFrame) -> list[tuple[str, pl.DataType]] | None:
     """The columns of a small file; None if the rows are for polars."""
-    return list(rows.schema.items()) if small_parquet.is_small(rows) else None
+    return list(rows.schema.items()) if is_small(rows) else None
 
 
 def _write_small(items: Items, metadata: Sequence[Mapping[str, str]]) -> None:
     rows = pl.concat([rows for _, rows in items])
-    contents = small_parquet.encode(rows, [rows.height for _, rows in items], metadata)
+    contents = encode(rows, [rows.height for _, rows in items], metadata)
     for (path, _), content in zip(items, contents, strict=True):
         whole_files.write_whole(path, content)
 
