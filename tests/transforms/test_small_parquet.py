@@ -14,7 +14,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from transforms import parquet
-from transforms.small_parquet.encode import MOST_ELEMENTS, MOST_ROWS, encode, is_small
+from transforms.small_parquet.encode import MOST_ELEMENTS, MOST_ROWS, encode
 
 TYPES = {
     "text": pl.String(),
@@ -94,13 +94,9 @@ def test_frames_that_are_long_or_of_other_types_are_left_to_polars(tmp_path: Pat
     small, long = pl.DataFrame({"n": range(MOST_ROWS)}), pl.DataFrame({"n": range(MOST_ROWS + 1)})
     listed = pl.DataFrame({"words": [["a", "b"] * MOST_ELEMENTS, None, []]})
     of_days = pl.DataFrame({"day": [date(2026, 3, 1)]})
-    assert is_small(small)
-    assert not is_small(long)
-    assert not is_small(listed)
-    assert not is_small(of_days)
-    files = {
-        tmp_path / f"{number}" / "a.parquet": rows for number, rows in enumerate([small, long, small, listed, of_days])
-    }
+    frames = [small, long, small, listed, of_days]
+    assert [small_files(rows, [rows.height])[0] for rows in frames] == [True, False, True, False, False]
+    files = {tmp_path / f"{number}" / "a.parquet": rows for number, rows in enumerate(frames)}
     parquet.write_all(files, {path: {"number": path.parent.name} for path in files})
     for path, rows in files.items():
         assert pl.read_parquet(path, hive_partitioning=False).equals(rows)

@@ -85,7 +85,7 @@ def write(
 
 def write_days(
     home: Home, view: "FeatureView", rows: Mapping[str, pl.DataFrame], origins: Mapping[str, Origin]
-) -> None:
+) -> dict[str, int]:
     """Writes the rows of many days as ``write`` does.
 
     Args:
@@ -93,7 +93,11 @@ def write_days(
         view: view of the table.
         rows: date → rows that conform to the view; a date without rows may be absent.
         origins: date → inputs, code and moment of its rows; the moment is the same for all.
+
+    Returns:
+        Date → number of rows in its file, all versions.
     """
+    heights: dict[str, int] = {}
     no_rows, dates = pl.DataFrame(schema=feature_tables.schema(view)), list(origins)
     now = feature_tables.created_time(home, origins[dates[0]].now)
     for start in range(0, len(dates), parquet.FILES_AT_ONCE):
@@ -104,6 +108,8 @@ def write_days(
             )
             metadata[date] = {feature_tables.INPUTS: origins[date].inputs, **_about(origins[date], now)}
         feature_tables.write_days(home, view, versions, metadata)
+        heights |= {date: part.height for date, part in versions.items()}
+    return heights
 
 
 def _about(origin: Origin, now: datetime) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate
 
+import numpy as np
 import polars as pl
 
 from transforms.small_parquet.column import Column
@@ -18,12 +19,22 @@ MOST_ELEMENTS = 5_000
 _MAGIC, _CREATED_BY = b"PAR1", b"Refrain"
 
 
-def is_small(rows: pl.DataFrame) -> bool:
-    """Whether ``encode`` is meant for a frame: few rows, and columns of types that it knows."""
-    if rows.height > MOST_ROWS or any(kind_of(dtype) is None for dtype in rows.dtypes):
-        return False
-    lists = [series for series in rows.get_columns() if isinstance(series.dtype, pl.List)]
-    return all(series.list.len().sum() <= MOST_ELEMENTS for series in lists)
+def small_files(rows: pl.DataFrame, heights: Sequence[int]) -> list[bool]:
+    """(files,) whether ``encode`` is meant for a file: few rows and elements, and columns of types that it knows.
+
+    Args:
+        rows: the rows of all files, one file after another.
+        heights: (files,) number of rows of each file.
+    """
+    if any(kind_of(dtype) is None for dtype in rows.dtypes):
+        return [False] * len(heights)
+    is_small = np.asarray(heights) <= MOST_ROWS
+    edges = [*accumulate(heights, initial=0)]
+    for series in rows.get_columns():
+        if isinstance(series.dtype, pl.List):
+            elements = np.concatenate([[0], np.cumsum(series.list.len().fill_null(0).to_numpy(), dtype=np.int64)])
+            is_small &= np.diff(elements[edges]) <= MOST_ELEMENTS
+    return [bool(value) for value in is_small]
 
 
 def encode(
@@ -32,7 +43,7 @@ def encode(
     """Yields the content of one file for each slice. Equal rows give equal bytes, whatever the other slices are.
 
     Args:
-        rows: the rows of all files, one file after another, with columns of the types that ``is_small`` permits.
+        rows: the rows of all files, one file after another, with columns of the types that ``small_files`` permits.
         heights: (files,) number of rows of each file.
         metadata: (files,) key-value metadata of each file.
 

@@ -25,7 +25,7 @@ from transforms.batch import closings, versions
 from transforms.batch.report import ViewReport
 from transforms.batch.windows import calendar, rows, tiles
 from transforms.batch.windows.calendar import ONE_DAY, by_day, chunks, date_of, micros
-from transforms.batch.windows.file_index import KnownFile, known_files
+from transforms.batch.windows.file_index import KnownFile, known_files, note_files
 from transforms.batch.windows.tile_store import TileStore, digest
 from transforms.raw.days import RawDays
 
@@ -149,7 +149,9 @@ class _Run:
 
     def _write(self, inputs: dict[date, str], parts: dict[date, pl.DataFrame]) -> None:
         origins = {str(day): versions.Origin(value, self.tiles.code, self.now) for day, value in inputs.items()}
-        versions.write_days(self.home, self.view, {str(day): rows for day, rows in parts.items()}, origins)
+        heights = versions.write_days(self.home, self.view, {str(day): rows for day, rows in parts.items()}, origins)
+        written = {day: KnownFile(origins[day].inputs, height) for day, height in heights.items()}
+        note_files(self.home.features(self.table.name), parquet.PART, written)
 
     def _rows(self, chunk: list[date]) -> pl.DataFrame:
         """Computes the rows of a chunk of days in the view's schema."""

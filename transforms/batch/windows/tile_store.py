@@ -36,7 +36,7 @@ from transforms.batch.windows import (
 )
 from transforms.batch.windows.calendar import chunks, date_of, micros
 from transforms.batch.windows.enriched import Dimensions
-from transforms.batch.windows.file_index import KnownFile, known_files
+from transforms.batch.windows.file_index import KnownFile, known_files, note_files
 from transforms.batch.windows.items import runs, sort_order
 from transforms.batch.windows.lost_events import LostEvents
 from transforms.raw.days import RawDays
@@ -181,15 +181,19 @@ class TileStore:
     def _write(self, chunk: list[date], parts: dict[str, dict[date, pl.DataFrame]], now: datetime) -> None:
         for day in chunk:
             self._lost_events.note_day(day, self._file(day), parts["sums"].get(day, self._empty_tiles["sums"]), now)
+        metadata = {day: {feature_tables.INPUTS: self.fingerprints[day], CODE: self.code} for day in chunk}
         for name in reversed(parts):  # sums are written last: they mark the day as done
-            rows = {self._file(day, name): parts[name].get(day, self._empty_tiles[name]) for day in chunk}
-            about = {
-                self._file(day, name): {feature_tables.INPUTS: self.fingerprints[day], CODE: self.code} for day in chunk
-            }
-            parquet.write_all(rows, about)
+            paths = {day: self._file(day, name) for day in chunk}
+            parquet.write_all(
+                {path: parts[name].get(day, self._empty_tiles[name]) for day, path in paths.items()},
+                {path: metadata[day] for day, path in paths.items()},
+            )
+        heights = {day: rows.height for day, rows in parts["sums"].items()}
+        written = {str(day): KnownFile(self.fingerprints[day], heights.get(day, 0)) for day in chunk}
+        note_files(self.folder, "sums.parquet", written)
 
     def _file(self, day: date, name: str = "sums") -> Path:
-        return self.folder / f"date={day}" / f"{name}.parquet"
+        return Path(f"{self.folder}/date={day}/{name}.parquet")
 
     @property
     def _code_file(self) -> Path:
