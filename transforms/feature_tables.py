@@ -139,7 +139,8 @@ def file_of(home: Home, view: "FeatureView", date: str | None, part: str = parqu
 
 def write_empty(home: Home, view: "FeatureView") -> None:
     """Write a file without rows for a table that has no file, so that every engine finds its columns."""
-    if not files_in(home.features(view.name)):
+    folder = home.features(view.name)
+    if not parquet.has_dates(folder) and not files_in(folder):
         no_rows = pl.DataFrame(schema=schema(view))
         write_partition(home, view, no_rows, date=EMPTY_DATE, inputs="")
 

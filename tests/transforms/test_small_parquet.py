@@ -14,7 +14,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from transforms import parquet
-from transforms.small_parquet.encode import MOST_ELEMENTS, MOST_ROWS, encode
+from transforms.small_parquet.encode import MOST_ELEMENTS, MOST_ROWS, encode, small_files
 
 TYPES = {
     "text": pl.String(),

@@ -35,29 +35,30 @@ class Column:
     def __init__(self, series: pl.Series, edges: Sequence[int]) -> None:
         kind = kind_of(series.dtype)
         assert kind is not None, series.dtype
+        values = series.to_arrow(compat_level=pl.CompatLevel.oldest())
         self._repetition: np.ndarray | None = None
         self._definition: np.ndarray | None = None
         self._defined = 1
-        path = path_of(series.name, series.dtype)
         if isinstance(series.dtype, pl.List):
-            series, edges = self._flat(series, edges)
-        elif series.null_count():
-            self._definition = series.is_not_null().to_numpy().astype(np.uint8)
+            values, edges = self._elements(values, edges)
+        elif values.null_count:
+            self._definition = values.is_valid().to_numpy(zero_copy_only=False).astype(np.uint8)
         self._edges = value_edges = edges
         if self._definition is not None:
             is_present = self._definition == self._defined
             value_edges = np.concatenate([[0], np.cumsum(is_present)])[edges].tolist()
-            series = series.drop_nulls()
+            values = values.drop_null()
         self._bits: np.ndarray | None = None
         self._content, self._starts = b"", value_edges
         if kind.physical == BYTE_ARRAY:
-            self._content, starts = _plain_texts(series)
+            self._content, starts = _plain_texts(values)
             self._starts = starts[value_edges].tolist()
         elif kind.physical == BOOLEAN:
-            self._bits = series.to_numpy()
+            self._bits = values.to_numpy(zero_copy_only=False)
         else:
-            self._content = series.to_physical().to_numpy().tobytes()
+            self._content = values.to_numpy().tobytes()
             self._starts = [edge * kind.width for edge in value_edges]
+        path = path_of(series.name, series.dtype)
         encodings = [integer(_PLAIN), integer(_RLE)]
         self._heads = {
             codec: fields_of(
@@ -69,17 +70,19 @@ class Column:
             for codec in (_NO_CODEC, _SNAPPY_CODEC)
         }
 
-    def _flat(self, lists: pl.Series, edges: Sequence[int]) -> tuple[pl.Series, Sequence[int]]:
-        """The elements of lists, null for a list that is missing or empty, and edges among them; sets the levels."""
-        lengths = lists.list.len().fill_null(0).to_numpy().astype(np.int64)
+    def _elements(self, lists: pa.Array, edges: Sequence[int]) -> tuple[pa.Array, Sequence[int]]:
+        """The elements of lists, and edges among their levels, which it sets; a list without elements has one level."""
+        lengths = pc.list_value_length(lists).fill_null(0).to_numpy().astype(np.int64)
         starts = np.concatenate([[0], np.cumsum(np.maximum(lengths, 1))])
-        elements = lists.explode(empty_as_null=True, keep_nulls=True)
+        elements = pc.list_flatten(lists)
+        is_element = np.ones(starts[-1], bool)
+        is_element[starts[:-1][lengths == 0]] = False
         self._defined = 3
-        self._repetition = np.ones(len(elements), np.uint8)
+        self._definition = np.ones(starts[-1], np.uint8)
+        self._definition[starts[:-1][~lists.is_valid().to_numpy(zero_copy_only=False)]] = 0
+        self._definition[is_element] = np.where(elements.is_valid().to_numpy(zero_copy_only=False), 3, 2)
+        self._repetition = np.ones(starts[-1], np.uint8)
         self._repetition[starts[:-1]] = 0
-        self._definition = np.where(elements.is_not_null().to_numpy(), 3, 2).astype(np.uint8)
-        self._definition[starts[:-1][lengths == 0]] = 1
-        self._definition[starts[:-1][lists.is_null().to_numpy()]] = 0
         return elements, starts[edges].tolist()
 
     def page(self, number: int) -> tuple[bytes, bytes, int]:
@@ -113,9 +116,9 @@ class Column:
         return b"".join((b"\x26", place, b"\x1c", self._heads[codec], *sizes, b"\x26", place, b"\x00\x00"))
 
 
-def _plain_texts(texts: pl.Series) -> tuple[bytes, np.ndarray]:
+def _plain_texts(texts: pa.Array) -> tuple[bytes, np.ndarray]:
     """Texts without nulls, each after its length in four bytes; and the (texts + 1,) byte at which each begins."""
-    values = texts.to_arrow(compat_level=pl.CompatLevel.oldest()).cast(pa.large_binary())
+    values = texts.cast(pa.large_binary())
     lengths = pc.binary_length(values).to_numpy(zero_copy_only=False).astype("<u4")
     heads = pa.FixedSizeBinaryArray.from_buffers(pa.binary(4), len(lengths), [None, pa.py_buffer(lengths)])
     joined = pc.binary_join_element_wise(heads.cast(pa.large_binary()), values, pa.scalar(b"", pa.large_binary()))
