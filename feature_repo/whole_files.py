@@ -13,15 +13,26 @@ def write_whole(path: Path, content: str | bytes, *, is_secret: bool = False) ->
         content: text, written as UTF-8, or bytes.
         is_secret: whether only the owner may read it; its content is on the disk when this returns.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".partial-{os.getpid()}-{threading.get_ident()}-{path.name}")
+    folder, name = os.path.split(path)
+    folder = folder or "."
+    partial = f"{folder}/.partial-{os.getpid()}-{threading.get_ident()}-{name}"
+    data = content.encode() if isinstance(content, str) else content
     try:
-        handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600 if is_secret else 0o666)
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content.encode() if isinstance(content, str) else content)
-            if is_secret:
-                stream.flush()
-                os.fsync(stream.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+        try:
+            _write(partial, data, is_secret)
+        except FileNotFoundError:
+            os.makedirs(folder, exist_ok=True)  # noqa: PTH103
+            _write(partial, data, is_secret)
+        os.replace(partial, path)  # noqa: PTH105 - a Path for each of thousands of files takes longer than the call
+    except BaseException:
+        Path(partial).unlink(missing_ok=True)
+        raise
+
+
+def _write(path: str, data: bytes, is_secret: bool) -> None:
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600 if is_secret else 0o666)
+    with os.fdopen(handle, "wb") as stream:
+        stream.write(data)
+        if is_secret:
+            stream.flush()
+            os.fsync(stream.fileno())

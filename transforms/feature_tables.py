@@ -114,6 +114,23 @@ def write_partition(
     return path
 
 
+def write_days(
+    home: Home, view: "FeatureView", rows: Mapping[str, pl.DataFrame], metadata: Mapping[str, Mapping[str, str]]
+) -> None:
+    """Write the files of many days of a table, each whole or not at all.
+
+    Args:
+        home: the data folder.
+        view: the feature view of the table.
+        rows: date → rows that have passed ``conform``.
+        metadata: date → metadata of its file, with ``INPUTS``.
+    """
+    paths = {date: file_of(home, view, date) for date in rows}
+    parquet.write_all(
+        {paths[date]: day for date, day in rows.items()}, {paths[date]: about for date, about in metadata.items()}
+    )
+
+
 def file_of(home: Home, view: "FeatureView", date: str | None, part: str = parquet.PART) -> Path:
     """The path of the file of one date, or of the whole table if it has no dates."""
     folder = home.features(view.name)
@@ -122,7 +139,8 @@ def file_of(home: Home, view: "FeatureView", date: str | None, part: str = parqu
 
 def write_empty(home: Home, view: "FeatureView") -> None:
     """Write a file without rows for a table that has no file, so that every engine finds its columns."""
-    if not files_in(home.features(view.name)):
+    folder = home.features(view.name)
+    if not parquet.has_dates(folder) and not files_in(folder):
         no_rows = pl.DataFrame(schema=schema(view))
         write_partition(home, view, no_rows, date=EMPTY_DATE, inputs="")
 

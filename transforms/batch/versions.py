@@ -10,6 +10,7 @@ A run examines the rows that are due by its clock. Later rows, written by a run 
 neither as gone nor as changed: they stay until they are due. No created time is a moment of an earlier run.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -75,11 +76,63 @@ def write(
         has_versions: whether the rows have created times of their own, and may have several versions of a key and event
             time. They are then complete, including rows of later moments.
     """
+    now = feature_tables.created_time(home, origin.now)
+    versions = _versions(home, view, rows, origin, date, part, now=now, has_versions=has_versions)
+    feature_tables.write_partition(
+        home, view, versions, date=date, inputs=origin.inputs, part=part, more=_about(origin, now), conformed=True
+    )
+
+
+def write_days(
+    home: Home, view: "FeatureView", rows: Mapping[str, pl.DataFrame], origins: Mapping[str, Origin]
+) -> dict[str, int]:
+    """Writes the rows of many days as ``write`` does.
+
+    Args:
+        home: the data folder.
+        view: view of the table.
+        rows: date → rows that conform to the view; a date without rows may be absent.
+        origins: date → inputs, code and moment of its rows; the moment is the same for all.
+
+    Returns:
+        Date → number of rows in its file, all versions.
+    """
+    heights: dict[str, int] = {}
+    no_rows, dates = pl.DataFrame(schema=feature_tables.schema(view)), list(origins)
+    now = feature_tables.created_time(home, origins[dates[0]].now)
+    for start in range(0, len(dates), parquet.FILES_AT_ONCE):
+        versions, metadata = {}, {}
+        for date in dates[start : start + parquet.FILES_AT_ONCE]:
+            versions[date] = _versions(
+                home, view, rows.get(date, no_rows), origins[date], date, parquet.PART, now=now, has_versions=False
+            )
+            metadata[date] = {feature_tables.INPUTS: origins[date].inputs, **_about(origins[date], now)}
+        feature_tables.write_days(home, view, versions, metadata)
+        heights |= {date: part.height for date, part in versions.items()}
+    return heights
+
+
+def _about(origin: Origin, now: datetime) -> dict[str, str]:
+    """Metadata of a file, besides its inputs."""
+    return {CODE: origin.code, UNTIL: str(microseconds(now))}
+
+
+def _versions(
+    home: Home,
+    view: "FeatureView",
+    rows: pl.DataFrame,
+    origin: Origin,
+    date: str | None,
+    part: str,
+    *,
+    now: datetime,
+    has_versions: bool,
+) -> pl.DataFrame:
+    """The rows of a file with their earlier versions; notes those that are gone."""
     path = feature_tables.file_of(home, view, date, part)
     metadata = parquet.metadata(path)
     before = _rows_before(path, view) if metadata else None
-    gone = None
-    now, end = feature_tables.created_time(home, origin.now), None if has_versions else origin.now
+    gone, end = None, None if has_versions else origin.now
     identity = [*view.join_keys, "event_timestamp"]
     if before is not None and before.equals(rows):  # the most frequent case: no event that they count arrived
         gone = before.select(identity).clear()
@@ -94,10 +147,7 @@ def write(
             rows = corrected(before, rows, view.join_keys, now=now, until=int(metadata.get(UNTIL, 0)))
         rows = feature_tables.conform(view, rows)
     GoneRows.of(home, view).note(gone, date, part, end=end)
-    more = {CODE: origin.code, UNTIL: str(microseconds(now))}
-    feature_tables.write_partition(
-        home, view, rows, date=date, inputs=origin.inputs, part=part, more=more, conformed=True
-    )
+    return rows
 
 
 def corrected(

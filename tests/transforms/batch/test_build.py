@@ -9,12 +9,12 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from feature_repo import clock
+from feature_repo import clock, whole_files
 from feature_repo.doctor import folder as folder_of_doctor
 from feature_repo.errors import StoreError
 from feature_repo.home import Home
 from tests.music import FEATURE_TABLES
-from transforms import feature_tables, parquet
+from transforms import feature_tables
 from transforms.batch.build import build
 from transforms.batch.windows import calendar, tile_store
 from transforms.raw.ingest import Batch, ingest
@@ -245,18 +245,18 @@ def test_a_killed_run_repeated_ends_the_same(
 ) -> None:
     home = Home(tmp_path / "home")
     shutil.copytree(simulated.root / "raw", home.root / "raw")
-    write, calls = parquet.write_whole, []
+    write, calls = whole_files.write_whole, []
 
-    def write_or_interrupt(rows: pl.DataFrame, path: Path, **options: dict[str, str]) -> None:
+    def write_or_interrupt(path: Path, content: bytes) -> None:
         calls.append(1)
         if len(calls) > killed_after:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.with_name(f".partial-9-{path.name}").write_bytes(b"half")
             raise KeyboardInterrupt
-        write(rows, path, **options)  # type: ignore[arg-type]
+        write(path, content)
 
     with monkeypatch.context() as patch:
-        patch.setattr(parquet, "write_whole", write_or_interrupt)
+        patch.setattr(whole_files, "write_whole", write_or_interrupt)
         with pytest.raises(KeyboardInterrupt):
             build(home, END)
     build(home, END)

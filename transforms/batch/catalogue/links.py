@@ -44,29 +44,47 @@ class Catalogue:
     def __init__(self, tracks: Sequence[Track]) -> None:
         self.tracks = list(tracks)
         self.spellings = [spelled(track.title, track.performer) for track in self.tracks]
+        self.keys = [spelling.key for spelling in self.spellings]
         self._by_key: dict[tuple[str, str], list[int]] = defaultdict(list)
         self._by_word: dict[str, list[int]] = defaultdict(list)
         self._by_name: dict[str, list[int]] = defaultdict(list)
-        for place, spelling in enumerate(self.spellings):
-            self._by_key[spelling.key].append(place)
-            for word in _title_words(spelling):
+        self._title_words = [_title_words(spelling) for spelling in self.spellings]
+        self._name_words = [_name_words(spelling) for spelling in self.spellings]
+        for place, key in enumerate(self.keys):
+            self._by_key[key].append(place)
+            for word in self._title_words[place]:
                 self._by_word[word].append(place)
-            for word in _name_words(spelling):
+            for word in self._name_words[place]:
                 self._by_name[word].append(place)
 
     def candidates(self, spelling: Spelling) -> list[int]:
         """Positions of the tracks that a spelling should be compared with."""
         positions = dict.fromkeys(self._by_key.get(spelling.key, ()))
-        titles = sorted((self._by_word[word] for word in _title_words(spelling) if word in self._by_word), key=len)
-        names = sorted((self._by_name[word] for word in _name_words(spelling) if word in self._by_name), key=len)
-        for with_title_word in titles[:4]:
-            title_positions = set(with_title_word)
-            for with_name in names[:4]:
-                positions.update(dict.fromkeys(place for place in with_name if place in title_positions))
-        for with_name in names[:2]:  # all tracks of a performer, because the title may be spelled differently
-            if len(with_name) <= MOST_CANDIDATES:
-                positions.update(dict.fromkeys(with_name))
+        titles = sorted((word for word in _title_words(spelling) if word in self._by_word), key=self._titles_with)
+        names = sorted((word for word in _name_words(spelling) if word in self._by_name), key=self._names_with)
+        for title_word in titles[:4]:
+            for name_word in names[:4]:
+                positions.update(dict.fromkeys(self._with_both(title_word, name_word)))
+        for name_word in names[:2]:  # all tracks of a performer, because the title may be spelled differently
+            if self._names_with(name_word) <= MOST_CANDIDATES:
+                positions.update(dict.fromkeys(self._by_name[name_word]))
         return list(positions)
+
+    def same_key(self, spelling: Spelling) -> list[int]:
+        """Positions of the tracks with the same key; within one source, no others are the same song."""
+        return self._by_key.get(spelling.key, [])
+
+    def _titles_with(self, word: str) -> int:
+        return len(self._by_word[word])
+
+    def _names_with(self, word: str) -> int:
+        return len(self._by_name[word])
+
+    def _with_both(self, title_word: str, name_word: str) -> list[int]:
+        """Positions of the tracks with a word of the title and one of a performer, ascending."""
+        if self._names_with(name_word) <= self._titles_with(title_word):
+            return [place for place in self._by_name[name_word] if title_word in self._title_words[place]]
+        return [place for place in self._by_word[title_word] if name_word in self._name_words[place]]
 
     def best(self, title: str, performer: str) -> tuple[int, float] | None:
         """Position and score of the best match, the first among equals; None without candidates."""
@@ -111,15 +129,17 @@ def identities(tracks: Sequence[Track], threshold: float = THRESHOLD) -> list[Id
     """
     catalogue = Catalogue(tracks)
     sources = [track.source for track in catalogue.tracks]
+    candidates = catalogue.same_key if len(set(sources)) == 1 else catalogue.candidates
     result: list[Identity] = []
     for place, spelling in enumerate(catalogue.spellings):
         same_recording, same_song = (0.0, 0), (0.0, 0)
-        for candidate in catalogue.candidates(spelling) if spelling.title else ():
+        for candidate in candidates(spelling) if spelling.title else ():
             if candidate >= place:
                 continue
             other_spelling = catalogue.spellings[candidate]
             if sources[candidate] == sources[place]:  # within a source, merely similar titles are other songs
-                value = float(other_spelling.key == spelling.key and other_spelling.numbers == spelling.numbers)
+                is_same = catalogue.keys[candidate] == catalogue.keys[place]
+                value = float(is_same and other_spelling.numbers == spelling.numbers)
             else:
                 value = song_score(spelling, other_spelling)
             if value >= threshold:

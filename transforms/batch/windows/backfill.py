@@ -25,7 +25,7 @@ from transforms.batch import closings, versions
 from transforms.batch.report import ViewReport
 from transforms.batch.windows import calendar, rows, tiles
 from transforms.batch.windows.calendar import ONE_DAY, by_day, chunks, date_of, micros
-from transforms.batch.windows.file_index import KnownFile, known_files
+from transforms.batch.windows.file_index import KnownFile, known_files, note_files
 from transforms.batch.windows.tile_store import TileStore, digest
 from transforms.raw.days import RawDays
 
@@ -148,10 +148,10 @@ class _Run:
         return stale, len(orphans)
 
     def _write(self, inputs: dict[date, str], parts: dict[date, pl.DataFrame]) -> None:
-        no_rows = pl.DataFrame(schema=feature_tables.schema(self.view))
-        for day, fingerprint in inputs.items():
-            origin = versions.Origin(fingerprint, self.tiles.code, self.now)
-            versions.write(self.home, self.view, parts.get(day, no_rows), origin, date=str(day))
+        origins = {str(day): versions.Origin(value, self.tiles.code, self.now) for day, value in inputs.items()}
+        heights = versions.write_days(self.home, self.view, {str(day): rows for day, rows in parts.items()}, origins)
+        written = {day: KnownFile(origins[day].inputs, height) for day, height in heights.items()}
+        note_files(self.home.features(self.table.name), parquet.PART, written)
 
     def _rows(self, chunk: list[date]) -> pl.DataFrame:
         """Computes the rows of a chunk of days in the view's schema."""
@@ -161,14 +161,15 @@ class _Run:
             sorted({day for row_day in chunk for day in self.inputs[row_day].tiles}),
             sorted({day for row_day in chunk for day in self.inputs[row_day].events}),
         )
-        inputs.tiles = [day for day in inputs.tiles if day not in set(inputs.events)]
+        of_events = set(inputs.events)
+        inputs.tiles = [day for day in inputs.tiles if day not in of_events]
         tile_sets, since = [], None
         if self.table.remembers:
             month = date_of(first - self.table.reach - 2 * DAY).replace(day=1)
             since = micros(month)
             tile_sets.append(self.tiles.past(month))
             last = min(inputs.events) if inputs.events else chunk[-1] + ONE_DAY
-            inputs.tiles = [day for day in self.days.between(month, last) if day not in set(inputs.events)]
+            inputs.tiles = [day for day in self.days.between(month, last) if day not in of_events]
         tile_sets.append(self.tiles.read(inputs.tiles))
         if inputs.events:
             tile_sets.append(tiles.tiles(self.table, self.tiles.events(inputs.events), self.table.unit))

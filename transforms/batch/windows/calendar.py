@@ -28,18 +28,22 @@ def chunks(needs: list[tuple[date, set[date]]], days: RawDays, limit: int | None
     """
     chunk: list[date] = []
     loaded: set[date] = set()
+    own_events = total_events = 0
     limit = limit or CHUNK_EVENTS
     for day, used in needs:
-        needed = loaded | used
         is_far = bool(chunk) and (day - chunk[-1]).days > CHUNK_DAYS
-        own_events = sum(days.rows.get(own_day, 0) for own_day in (*chunk, day))
-        total_events = sum(days.rows[used_day] for used_day in needed)
-        is_too_large = own_events > limit or (total_events > CHUNK_EVENTS and 2 * own_events > total_events)
+        added = used - loaded
+        own_after = own_events + days.rows.get(day, 0)
+        total_after = total_events + sum(days.rows[used_day] for used_day in added)
+        is_too_large = own_after > limit or (total_after > CHUNK_EVENTS and 2 * own_after > total_after)
         is_full = len(chunk) >= CHUNK_DAYS or is_too_large
         if chunk and (is_far or is_full):
             yield chunk
-            chunk, needed = [], set(used)
-        chunk, loaded = [*chunk, day], needed
+            chunk, loaded, added = [], set(), used
+            own_after, total_after = days.rows.get(day, 0), sum(days.rows[used_day] for used_day in used)
+        chunk.append(day)
+        loaded |= added
+        own_events, total_events = own_after, total_after
     if chunk:
         yield chunk
 

@@ -1,5 +1,6 @@
 """An index of a table's files: input fingerprint and number of rows of each, without opening known files again."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import NoneType
@@ -29,6 +30,11 @@ _KINDS = (str | NoneType, int)
 def known_files(folder: Path, name: str) -> dict[str, KnownFile]:
     """Date → the file of a given name in each ``date=…`` folder of a table, oldest first; opens only new files."""
     return {day: KnownFile(*entry) for day, entry in parquet.file_facts(folder, _read_footer, _KINDS, name).items()}
+
+
+def note_files(folder: Path, name: str, files: Mapping[str, KnownFile]) -> None:
+    """Notes files that were just written: date → what ``known_files`` would find."""
+    parquet.note_facts(folder, {day: (file.inputs, file.rows) for day, file in files.items()}, _KINDS, name)
 
 
 def _read_footer(path: Path) -> tuple[str | None, int]:

@@ -4,6 +4,7 @@ import hashlib
 import inspect
 import shlex
 import shutil
+from bisect import bisect_left
 from datetime import date, datetime
 from functools import cache, partial
 from pathlib import Path
@@ -35,7 +36,7 @@ from transforms.batch.windows import (
 )
 from transforms.batch.windows.calendar import chunks, date_of, micros
 from transforms.batch.windows.enriched import Dimensions
-from transforms.batch.windows.file_index import KnownFile, known_files
+from transforms.batch.windows.file_index import KnownFile, known_files, note_files
 from transforms.batch.windows.items import runs, sort_order
 from transforms.batch.windows.lost_events import LostEvents
 from transforms.raw.days import RawDays
@@ -131,6 +132,7 @@ class TileStore:
         self._lost_events = LostEvents(home, table, days, self.dimensions, self.code)
         self._empty_tiles = tiles.empty(table)
         self._chain = self._chain_fingerprints()
+        self._chained_days = list(self._chain)
 
     def _fingerprint(self, day: date) -> str:
         taken = [self.dimensions.fingerprint(day)] if self.table.enrich else []
@@ -179,14 +181,19 @@ class TileStore:
     def _write(self, chunk: list[date], parts: dict[str, dict[date, pl.DataFrame]], now: datetime) -> None:
         for day in chunk:
             self._lost_events.note_day(day, self._file(day), parts["sums"].get(day, self._empty_tiles["sums"]), now)
-            for name in reversed(parts):  # sums are written last: they mark the day as done
-                rows_of_day = parts[name].get(day, self._empty_tiles[name])
-                path = self.folder / f"date={day}" / f"{name}.parquet"
-                metadata = {feature_tables.INPUTS: self.fingerprints[day], CODE: self.code}
-                parquet.write_whole(rows_of_day, path, metadata=metadata)
+        metadata = {day: {feature_tables.INPUTS: self.fingerprints[day], CODE: self.code} for day in chunk}
+        for name in reversed(parts):  # sums are written last: they mark the day as done
+            paths = {day: self._file(day, name) for day in chunk}
+            parquet.write_all(
+                {path: parts[name].get(day, self._empty_tiles[name]) for day, path in paths.items()},
+                {path: metadata[day] for day, path in paths.items()},
+            )
+        heights = {day: rows.height for day, rows in parts["sums"].items()}
+        written = {str(day): KnownFile(self.fingerprints[day], heights.get(day, 0)) for day in chunk}
+        note_files(self.folder, "sums.parquet", written)
 
-    def _file(self, day: date) -> Path:
-        return self.folder / f"date={day}" / "sums.parquet"
+    def _file(self, day: date, name: str = "sums") -> Path:
+        return Path(f"{self.folder}/date={day}/{name}.parquet")
 
     @property
     def _code_file(self) -> Path:
@@ -219,7 +226,7 @@ class TileStore:
         """Reads the tiles of some days as one tile set."""
         tile_set = {}
         for name, empty in self._empty_tiles.items():
-            paths = [self.folder / f"date={day}" / f"{name}.parquet" for day in days]
+            paths = [self._file(day, name) for day in days]
             tile_set[name] = _read(paths).select(empty.columns) if paths else empty
         return tile_set
 
@@ -248,4 +255,5 @@ class TileStore:
 
     def chain_before(self, day: date) -> str:
         """Fingerprint of all events before a day."""
-        return self._chain.get(max((earlier for earlier in self._chain if earlier < day), default=date.min), self.code)
+        place = bisect_left(self._chained_days, day)
+        return self._chain[self._chained_days[place - 1]] if place else self.code

@@ -1,7 +1,8 @@
 """The most frequent values of a window, most frequent first; values of equal count in alphabetical order.
 
-The counts of a block of rows form a matrix with as many columns as the key with most values has values. If that matrix
-would be far larger than the tiles in the windows, values are counted by sorting instead.
+Windows of consecutive rows overlap: where they share most of their tiles, as after each event of one listener, counts
+are differences of prefix sums. Else the counts of a block of rows form a matrix with as many columns as the key with
+most values has values. If that matrix would be far larger than the tiles in the windows, values are counted by sorting.
 """
 
 import numpy as np
@@ -14,7 +15,10 @@ BLOCK = 4_000_000
 """Tiles that are processed together, which bounds memory."""
 
 SPARSE = 4
-"""Most cells per tile for which the matrix is used."""
+"""Most cells per tile for which a matrix is used."""
+
+OVERLAPPING = 100_000
+"""Tiles that are processed together where windows overlap, so that few values occur among them."""
 
 
 def top_k(items: Items, rows: Rows, window: Window, k: int) -> Lists:
@@ -23,6 +27,9 @@ def top_k(items: Items, rows: Rows, window: Window, k: int) -> Lists:
     number, start, words = _numbered(items)
     pieces = []
     for block in blocks(first, stop, BLOCK):
+        if (overlapping := _by_prefix_sums(items, first[block], stop[block], k)) is not None:
+            pieces.append(overlapping)
+            continue
         place, owner = expand_ranges(first[block], stop[block])
         count, width = len(first[block]), int(number[place].max(initial=0)) + 1
         n = items.columns["n"][place]
@@ -52,10 +59,34 @@ def _numbered(items: Items) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return number, start, value[is_new]
 
 
+def _by_prefix_sums(items: Items, first: np.ndarray, stop: np.ndarray, k: int) -> Lists | None:
+    """Counts values by prefix sums over the tiles of some rows; None where that takes more cells than tiles permit."""
+    pieces = []
+    for block in blocks(first, stop, OVERLAPPING):
+        low, high = int(first[block].min()), int(stop[block].max())
+        values, number = np.unique(items.columns["value"][low:high], return_inverse=True)
+        cells = (high - low + 1 + len(first[block])) * len(values)
+        if cells > SPARSE * int((stop[block] - first[block]).sum()):
+            return None
+        sums = np.zeros((high - low + 1, len(values)), np.int64)
+        sums[np.arange(1, high - low + 1), number] = items.columns["n"][low:high]
+        np.cumsum(sums, axis=0, out=sums)
+        lists = _largest(sums[stop[block] - low] - sums[first[block] - low], k)
+        lists.values = values[lists.values]
+        pieces.append(lists)
+    return Lists.concat(pieces)
+
+
 def _by_matrix(owner: np.ndarray, number: np.ndarray, n: np.ndarray, shape: tuple[int, int], k: int) -> Lists:
     count, width = shape
     cells = np.bincount(owner * width + number, weights=n, minlength=count * width).astype(np.int64)
-    ranked = (cells.reshape(shape) * width) + np.arange(width)[::-1]  # of equal counts, the first text is larger
+    return _largest(cells.reshape(shape), k)
+
+
+def _largest(cells: np.ndarray, k: int) -> Lists:
+    """The k largest positive cells of each row, with the numbers of their columns; of equal ones, the first."""
+    width = cells.shape[1]
+    ranked = cells * width + np.arange(width)[::-1]
     length = min(k, width)
     if length < width:
         ranked = -np.partition(-ranked, length - 1, axis=1)[:, :length]

@@ -151,20 +151,18 @@ def _has_place(data: bytes, places: tuple[str, ...]) -> bool:
     return any(f'"{place.split(".")[0]}"'.encode() in data for place in places)
 
 
-def _read(member: Member) -> tuple[bytes | None, InputError | None]:
+def _read(member: Member) -> tuple[bytearray | None, InputError | None]:
     """Reads a member as UTF-8: None if it is too large; what could be read, and the error, if it breaks off."""
-    blocks: list[bytes] = []
-    size = 0
+    data = bytearray()
     try:
         with utf8_bytes(member) as (handle, _):
             for block in iter(partial(handle.read1, BLOCK), b""):
-                blocks.append(block)
-                size += len(block)
-                if size > WHOLE_BYTES:
+                data += block
+                if len(data) > WHOLE_BYTES:
                     return None, None
     except InputError as error:
-        return b"".join(blocks), error
-    return b"".join(blocks), None
+        return data, error
+    return data, None
 
 
 def _undamaged(data: bytes, shape: Any) -> list[Any] | None:

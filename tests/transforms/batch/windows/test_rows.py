@@ -6,13 +6,14 @@ from datetime import timedelta
 from typing import Any
 
 import hypothesis.strategies as st
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given, settings
 from polars.testing import assert_frame_equal
 
 from feature_repo.definitions.events.plays import plays
-from feature_repo.windows import Distinct, TopK, WindowedTable
+from feature_repo.windows import Distinct, LastN, TopK, WindowedTable
 from tests.oracles import windows as oracle
 from tests.windowed import DAY, DAYS, START, TABLES_TESTED, frame, moments, play_lists, same
 from transforms.batch.windows.rows import rows as compute
@@ -148,7 +149,7 @@ def test_many_keys_are_done_in_groups(monkeypatch: pytest.MonkeyPatch) -> None:
         )
 
 
-def test_the_two_ways_to_the_most_frequent_agree(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_ways_to_the_most_frequent_agree(monkeypatch: pytest.MonkeyPatch) -> None:
     from transforms.batch.windows import top_k as module
 
     times = [START + timedelta(hours=7 * number) for number in range(150)]
@@ -163,15 +164,43 @@ def test_the_two_ways_to_the_most_frequent_agree(monkeypatch: pytest.MonkeyPatch
         for number, time in enumerate(times)
     ]
     table = WindowedTable("tops", "", plays, ("user_id",), ("1d", "7d"), {"top": TopK("artist_id", k=3)}, every="event")
-    results = []
-    for sparse in (0, 1_000):
+    by_prefix_sums, results = module._by_prefix_sums, []
+    for sparse, prefix_sums in ((1_000, by_prefix_sums), (1_000, lambda *_: None), (0, by_prefix_sums)):
         monkeypatch.setattr(module, "SPARSE", sparse)
+        monkeypatch.setattr(module, "_by_prefix_sums", prefix_sums)
         results.append(all_rows(table, events))
     assert results[0].equals(results[1])
+    assert results[0].equals(results[2])
     for row in results[0].to_dicts():
         time = oracle.micros(row["event_timestamp"])
         expected = oracle.values(table, events, {"user_id": row["user_id"]}, time)
         assert {name: row[name] for name in expected} == expected
+
+
+def test_the_newest_distinct_values_are_those_of_the_whole_window(monkeypatch: pytest.MonkeyPatch) -> None:
+    from transforms.batch.windows import last_n as module
+
+    rng = np.random.default_rng(3)
+    times = [START + timedelta(minutes=int(minutes)) for minutes in np.sort(rng.integers(0, 60 * 24 * 40, 400))]
+    events = [
+        {
+            "user_id": f"u{number % 3}",
+            "track_id": f"t{int(rng.pareto(0.7)) % 40}",
+            "artist_id": None,
+            "event_timestamp": time,
+            "created_timestamp": time,
+        }
+        for number, time in enumerate(times)
+    ]
+    features = {"newest": LastN("track_id", n=4, distinct=True)}
+    for every in ("event", "1d"):
+        table = WindowedTable("newest", "", plays, ("user_id",), ("7d", "lifetime"), features, every=every)
+        results = []
+        for look_back in (1, 2, 1_000):
+            monkeypatch.setattr(module, "LOOK_BACK", look_back)
+            results.append(all_rows(table, events))
+        assert results[0].equals(results[2])
+        assert results[1].equals(results[2])
 
 
 @pytest.mark.parametrize("name", ["daily", "hourly", "live", "daily_lifetime"])
