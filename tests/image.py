@@ -151,9 +151,15 @@ class Image:
                 shutil.copy(path, self._inside(target))
 
     def _install(self, words: list[str]) -> None:
-        command = [UV, "pip", *words[:1], "--quiet", "--python", self.python, *words[1:]]
-        done = subprocess.run(command, cwd=self._inside("."), capture_output=True, text=True, check=False)
+        folder = self._inside(".")
+        files = [str(path) for word in words if "*" in word for path in folder.glob(word)]
+        words = [*[word for word in words if "*" not in word], *files]
+        command = [UV, "pip", words[0], "--quiet", "--python", self.python, *words[1:]]
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
+        for script in (self.root / "base" / "bin").iterdir():  # as an installation inside would write them
+            if script.is_file() and script.read_bytes().startswith(b"#!" + bytes(self.root)):
+                script.write_bytes(script.read_bytes().replace(bytes(self.root / "base"), b"/usr/local", 1))
 
     def _call(self, command: Sequence[str], user: str, mounts: Mapping[str, Path], *new: str) -> list[str]:
         """Returns the command that runs another one in the image, with its volumes and what the caller mounts."""

@@ -109,7 +109,7 @@ def test_it_serves_read_only_as_its_own_user(built: Built) -> None:
     refused = image.run(*image.command, code=1, mounts=no_keys, REFRAIN_NOW=NOW, REFRAIN_REDIS=REDIS)
     assert "refrain keys create" in refused.stderr  # no key, and it listens beyond this machine
     with (
-        image.started(_answers, mounts=mounts, REFRAIN_NOW=NOW, REFRAIN_REDIS=REDIS, **LOGS) as process,
+        image.started(answers, mounts=mounts, REFRAIN_NOW=NOW, REFRAIN_REDIS=REDIS, **LOGS) as process,
         httpx.Client(base_url=ADDRESS, timeout=60, headers={"x-api-key": built.key}) as client,
     ):
         status = Path(f"/proc/{process.pid}/status").read_text()
@@ -140,7 +140,8 @@ def test_it_needs_no_library_that_the_base_image_lacks(built: Built) -> None:
     assert not missing, missing
 
 
-def _answers() -> None:
+def answers() -> None:
+    """Raises OSError while the server does not answer."""
     try:
         httpx.get(f"{ADDRESS}/live", timeout=5).raise_for_status()
     except httpx.TransportError as error:
