@@ -30,7 +30,7 @@ SLIM = re.compile(
 FIELDS = {"VOLUME": "volumes", "ENTRYPOINT": "entrypoint", "CMD": "command", "HEALTHCHECK": "health"}
 """Instruction → field of ``Image``, where a list is given."""
 NOTHING: Mapping[str, Path] = MappingProxyType({})
-SECONDS = 60
+SECONDS = 150
 """Most seconds until a server answers."""
 ENTER = f"""\
 set -eu

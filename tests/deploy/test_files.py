@@ -109,6 +109,8 @@ def test_what_the_compose_file_names_exists() -> None:
     assert content["services"]["serve"]["ports"] == [f"127.0.0.1:{PORT}:{PORT}"]
     (job,) = yaml.safe_load((DEPLOY / "compose" / "prometheus.yaml").read_text())["scrape_configs"]
     assert job["static_configs"] == [{"targets": [f"serve:{PORT}"]}]
+    command = content["services"]["serve"]["command"]
+    assert command[command.index("--host-name") + 1] == "serve"  # by which Prometheus asks it
     secret = job["authorization"]["credentials_file"].removeprefix("/run/secrets/")
     assert secret in content["services"]["prometheus"]["secrets"]
     source = yaml.safe_load((DEPLOY / "compose" / "datasource.yaml").read_text())["datasources"][0]["url"]
@@ -183,6 +185,8 @@ def test_probes_and_ports_are_those_of_the_server() -> None:
         assert probe["port"] == port["name"]
     by_kind: dict[str, Any] = {manifest["kind"]: manifest for _, manifest in manifests()}
     labels = deployment["spec"]["template"]["metadata"]["labels"]
+    service = by_kind["Service"]["metadata"]["name"]
+    assert {service, f"{service}.refrain.svc"} <= set(by_kind["ConfigMap"]["data"]["REFRAIN_HOST_NAMES"].split())
     assert by_kind["Service"]["spec"]["selector"] == labels == deployment["spec"]["selector"]["matchLabels"]
     assert by_kind["PodDisruptionBudget"]["spec"]["selector"]["matchLabels"] == labels
     assert by_kind["HorizontalPodAutoscaler"]["spec"]["scaleTargetRef"]["name"] == deployment["metadata"]["name"]

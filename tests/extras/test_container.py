@@ -29,7 +29,7 @@ champions = {"recommendation": Path(sys.argv[1]).read_text()}
 home = Home.from_env()
 print(target(f"container:{sys.argv[2]}", home, "registry.example.org/music").deploy(home, champions))
 """
-ROLES = ("--role", "predict", "--role", "send_events", "--role", "read_features")
+ROLES = ("--role", "predict", "--role", "send_events", "--role", "read_features", "--role", "metrics")
 ADDRESS = "http://127.0.0.1:8000"
 LOGGED = {"audit_log", "impressions", "lookups", "predictions"}
 LOGS = dict.fromkeys(("REFRAIN_LOG_PREDICTIONS", "REFRAIN_LOG_LOOKUPS", "REFRAIN_LOG_IMPRESSIONS"), "1")
@@ -116,16 +116,19 @@ def test_it_serves_read_only_as_its_own_user(built: Built) -> None:
         assert "Uid:\t10001\t10001\t10001\t10001" in status
         assert "CapEff:\t0000000000000000" in status
         image.run(*image.health)
-        assert client.get("/ready").json()["models"] == {"recommendation": "recommendation:1"}
+        ready = client.get("/ready")
+        assert (ready.status_code, ready.json().get("models")) == (200, {"recommendation": "recommendation:1"}), (
+            ready.text
+        )
         statuses = _ask_everything(client)
         answered = {path for path, code in statuses.items() if code < 300}
         assert {"/v1/recommendations", "/v1/text/analyze", "/v1/audio/analyze", "/v1/features/listener_v1"} <= answered
         assert httpx.post(f"{ADDRESS}/v1/recommendations", json={"user_id": "u000001"}).status_code == 401
         left_out = re.findall(r'refrain_log_left_out_total\{log="(\w+)"\} (\S+)', client.get("/metrics").text)
-        assert len(left_out) == 5, left_out
+        assert len(left_out) >= 5, left_out
         assert {count for _, count in left_out} == {"0.0"}, left_out  # every log has a folder that can be written
         started = time.monotonic()
-    assert process.returncode in (0, -signal.SIGTERM)
+    assert process.returncode in (0, -signal.SIGTERM), process.returncode
     assert time.monotonic() - started < DRAIN_SECONDS
     written = image.root / "written" / "srv" / "refrain"
     assert {path.relative_to(written).parts[0] for path in written.rglob("*.jsonl")} >= LOGGED
@@ -155,8 +158,7 @@ def _ask_everything(client: httpx.Client) -> dict[str, int]:
         response = client.request(method, path, **options)
         statuses[path] = response.status_code
         assert response.status_code < 500 or response.status_code == 503, (path, response.text)
-        assert "not installed" not in response.text, (path, response.text)
-        assert response.status_code != 503 or "promote" in response.text, (path, response.text)
+        assert response.status_code != 503 or "promote" in response.json()["next"], (path, response.text)
     assert len(statuses) > 15
     return statuses
 

@@ -28,7 +28,7 @@ LOCK = Path(__file__).with_name("serving.lock")
 """Every package of the image in one version, with the hashes of its files; ``make lock`` writes it."""
 USER = 10001
 """Number of the user that the image runs as, and of its group."""
-WRITTEN = ("anomaly", "audit_log", "exposures", "impressions", "lookups", "predictions")
+WRITTEN = ("anomaly", "audit_log", "exposures", "impressions", "lookups", "predictions", "rights")
 """Folders of the data folder that a server writes to; all else in the image stays as it is."""
 HOME = "/srv/refrain"
 """The data folder in the image."""

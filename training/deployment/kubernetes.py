@@ -8,6 +8,8 @@ from typing import Any
 from feature_repo.home import Home
 from training.deployment.container import HOME, PORT, USER, WRITTEN, build_command, build_context, image_name
 
+DOMAINS = ("$(NAMESPACE)", "$(NAMESPACE).svc", "$(NAMESPACE).svc.cluster.local")
+"""What a cluster appends to the name of a service; Kubernetes fills the variable in."""
 BEFORE_STOP, DRAIN, MARGIN = 5, 30, 10
 """Seconds: the pod leaves the endpoints, then its requests are answered, then there is some time to end."""
 
@@ -61,6 +63,9 @@ def manifests(tenant: str, image: str, replicas: int = 2) -> list[dict[str, Any]
         "ports": [{"name": "http", "containerPort": PORT}],
         "env": [
             {"name": "REFRAIN_TENANT", "value": tenant},
+            {"name": "NAMESPACE", "valueFrom": {"fieldRef": {"fieldPath": "metadata.namespace"}}},
+            # the names under which the service is reached inside the cluster
+            {"name": "REFRAIN_HOST_NAMES", "value": " ".join([name, *(f"{name}.{domain}" for domain in DOMAINS)])},
             {"name": "REFRAIN_REDIS", "valueFrom": {"secretKeyRef": {"name": name, "key": "redis"}}},
         ],
         "volumeMounts": [
@@ -100,7 +105,7 @@ def manifests(tenant: str, image: str, replicas: int = 2) -> list[dict[str, Any]
                         "containers": [container],
                         "volumes": [
                             {"name": "keys", "secret": {"secretName": f"{name}-keys"}},
-                            {"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}},
+                            {"name": "tmp", "emptyDir": {"sizeLimit": "320Mi"}},
                             {"name": "written", "emptyDir": {}},
                         ],
                         "automountServiceAccountToken": False,
