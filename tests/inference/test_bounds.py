@@ -60,6 +60,21 @@ def test_a_good_client_is_answered_whatever_others_do(own_world: Home) -> None:
     assert _p99(attacked_s) < 10 * _p99(quiet_s), figures
 
 
+@pytest.mark.soak
+def test_a_small_file_of_many_samples_takes_little_memory(tmp_path: Path) -> None:
+    """113 kB of FLAC: 290 seconds of silence in eight channels."""
+    file = tmp_path / "silence.flac"
+    file.write_bytes(silence(290, 8))
+    script = (
+        "import resource, sys; from pathlib import Path; from inference import AudioAnalysisModel; "
+        "assert 'silent' in AudioAnalysisModel().analyze(Path(sys.argv[1])).marks; "
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)"
+    )
+    command = [sys.executable, "-W", "ignore", "-c", script, str(file)]
+    completed = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    assert int(completed.stdout) < 200
+
+
 def _ask_for_everything(client: httpx.Client) -> None:
     """Have all kinds of models and processes loaded."""
     for _ in range(3):

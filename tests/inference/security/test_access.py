@@ -19,7 +19,7 @@ from feature_repo.errors import BundleError, InputError
 from feature_repo.home import Home
 from inference.__main__ import app as command
 from inference.api import body as bodies
-from inference.api import places
+from inference.api import features, places
 from inference.api.access import ANYBODY, OPEN, RULES, role_of
 from inference.api.acts import request_fields
 from inference.api.app import create_app
@@ -165,6 +165,32 @@ def test_a_rate_and_a_quota(client: TestClient, own_world: Home) -> None:
     metrics = client.get("/metrics", headers=_key_headers(own_world, "metrics")).text
     assert 'refrain_refusals_total{reason="rate"} 2.0' in metrics
     assert 'refrain_refusals_total{reason="quota"} 1.0' in metrics
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/recommendations/batch", {"requests": [REQUEST] * 30}),
+        ("/v1/text/analyze", {"texts": ["a gem of a record " * 300] * 6}),
+        ("/v1/features/listener_v1", {"keys": {"user_id": [f"u{number:06}" for number in range(1_000)]}}),
+    ],
+    ids=["batch", "texts", "features"],
+)
+def test_a_request_counts_as_what_it_costs(
+    client: TestClient, own_world: Home, monkeypatch: pytest.MonkeyPatch, path: str, body: dict
+) -> None:
+    """More than the burst passes when the bucket is full; then the next one waits for the debt to be paid back."""
+    monkeypatch.setattr(features, "VALUES", 100)
+    headers = _key_headers(own_world, "predict", "read_features", limits=Limits(0.01, 5))
+    assert client.post(path, json=body, headers=headers).status_code == 200
+    response = client.post("/v1/recommendations", json=REQUEST, headers=headers)
+    assert response.status_code == 429
+    assert int(response.headers["retry-after"]) > 300
+    partly_used = _key_headers(own_world, "predict", "read_features", limits=Limits(0.01, 5))
+    assert client.post("/v1/recommendations", json=REQUEST, headers=partly_used).status_code == 200
+    response = client.post(path, json=body, headers=partly_used)
+    assert response.status_code == 429
+    assert "cost as much as" in response.json()["detail"]
 
 
 def test_reads_of_features_and_acts_of_administrators_are_written_down(client: TestClient, own_world: Home) -> None:

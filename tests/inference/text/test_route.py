@@ -112,6 +112,8 @@ def test_too_long_a_body_is_not_read_to_its_end(client: TestClient) -> None:
     response = post_json(client, {"texts": ["a" * 900_000] * 5})
     assert response.status_code == 413
     assert post_json(client, {"text": "a" * 1_000_001}).status_code == 422
+    response = post_json(client, {"texts": ["a" * 20_001] * 16})
+    assert (response.status_code, "found 320,000" in response.json()["detail"]) == (422, True)
 
 
 def test_without_models_there_is_a_note(home: Home) -> None:
