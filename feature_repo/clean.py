@@ -17,14 +17,14 @@ _MARKERS = ("registry.db", "feature_store-*.yaml", "raw/*/tenant=*", "features/*
 _TABLES = ("raw", "features", "tiles", "quarantine", "cursors")
 _TENANT_FOLDERS = (
     *("models", "lookups", "impressions", "audit_log", "predictions", "exposures", "reports", "audits"),
-    *("pipeline", "training_sets"),
+    *("pipeline", "training_sets", "sessions"),
 )
 _WRITTEN = (
     *(f"{name}/*/tenant=*" for name in _TABLES),
     *(f"{name}/.*" for name in _TABLES),
     *(f"{name}/tenant=*" for name in _TENANT_FOLDERS),
     *("registry.db*", "manifest-*.json*", "feature_store-*.yaml", "experiments-*.json"),
-    *("security/keys-*.json", "security/sessions-*"),
+    "security/keys-*.json",
     *("redis", "mlflow", "simulated", "anomaly", "rights", "tiles/text_scores", layout.FILE, ".*.lock"),
 )
 

@@ -209,7 +209,7 @@ class Home:
     @property
     def sessions(self) -> Path:
         """Folder of the console's sessions, one file each."""
-        return self.root / "security" / f"sessions-{self.tenant}"
+        return self.root / "sessions" / f"tenant={self.tenant}"
 
     @property
     def audit_log(self) -> Path:

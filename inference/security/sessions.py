@@ -1,6 +1,6 @@
 """Sessions of browsers: a random token in the place of the key, which expires and can be revoked.
 
-The token is 256 random bits. Its SHA-256 is the name of a file in ``data/security/sessions-<tenant>/``, which every
+The token is 256 random bits. Its SHA-256 is the name of a file in ``data/sessions/tenant=…/``, which every
 process reads at each request, so that a session ends everywhere at once. A session of an API key ends with its key, and
 has the roles and limits that the key has now; one of a token of an identity provider ends when that expires.
 """

@@ -46,7 +46,7 @@ def test_a_session_stands_for_its_key_and_is_not_the_key(tmp_path: Path, ring: K
     assert token != other
     assert key.id not in token
     assert len(token) >= 43
-    (folder,) = (tmp_path / "security").glob("sessions-*")
+    folder = Home(tmp_path).sessions
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     for file in folder.iterdir():
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
@@ -85,7 +85,7 @@ def test_other_tenants_and_forged_tokens_are_refused(tmp_path: Path, ring: KeyRi
     token = begun.create(Caller("oidc:eve", "eve", "other", frozenset({"predict"})))
     with pytest.raises(Refused, match="tenant"):
         begun.caller(token)
-    (file,) = (tmp_path / "security").glob("sessions-*/*.json")
+    (file,) = Home(tmp_path).sessions.iterdir()
     for forged in ("", "x", "../../keys-default", token[:-1], file.stem):
         with pytest.raises(Refused, match="no session"):
             begun.caller(forged)
@@ -102,14 +102,14 @@ def test_their_number_is_bounded(
     tokens = []
     for age in (50, 40, 30, 20):
         tokens.append(begun.create(replace(caller, name=str(age))))
-        newest = max((tmp_path / "security" / "sessions-default").iterdir(), key=lambda file: file.stat().st_ctime_ns)
+        newest = max(Home(tmp_path).sessions.iterdir(), key=lambda file: file.stat().st_ctime_ns)
         os.utime(newest, (clock.now - age, clock.now - age))
     with pytest.raises(Refused):
         begun.caller(tokens[0])
     assert [begun.caller(token).name for token in tokens[1:]] == ["40", "30", "20"]
     clock.now += SECONDS  # the next one removes those that ended
     begun.create(caller)
-    assert len(list((tmp_path / "security" / "sessions-default").iterdir())) == 1
+    assert len(list(Home(tmp_path).sessions.iterdir())) == 1
 
 
 def test_only_the_console_s_own_cookie_counts() -> None:
