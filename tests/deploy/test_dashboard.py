@@ -103,4 +103,4 @@ def test_every_panel_has_series_and_ended_workers_none(own_world: Home, tmp_path
             now = {one["metric"]["pid"] for one in _series(prometheus, memory)}
             return str(killed.pid) not in now and len(now) == 2
 
-        wait_until(is_replaced)
+        wait_until(is_replaced, 120)
