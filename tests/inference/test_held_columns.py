@@ -82,11 +82,11 @@ class Store:
 
     def __init__(self) -> None:
         self.rows: dict[bytes, bytes] = {}
-        self.asked: list[bytes] = []
+        self.fetched: list[bytes] = []
         self.held_s, self.now = 0.0, NOW.timestamp()
 
     def get(self, server: object, names: Sequence[bytes]) -> list[bytes | None]:
-        self.asked += names
+        self.fetched += names
         return [self.rows.get(name) for name in names]
 
     def write(self, name: str, keys: Sequence[str], values: dict[str, Any], age_s: float, columns: Any = None) -> None:
@@ -215,9 +215,9 @@ def test_rows_expire_and_new_rows_are_found_at_once(store: Store, tmp_path: Any)
     assert held.get(keys).values["track__plays"] == [1, None]
     store.write("track", ["t0"], {"plays": 2}, 0.0)
     store.write("track", ["t1"], {"plays": 7}, 0.0)
-    store.asked.clear()
+    store.fetched.clear()
     assert held.get(keys).values["track__plays"] == [1, 7]  # the changed row is held, the new one was not
-    assert b"p:track:{t0}" not in store.asked
+    assert b"p:track:{t0}" not in store.fetched
     store.held_s += SECONDS + 0.1
     assert held.get(keys).values["track__plays"] == [2, 7]
 
