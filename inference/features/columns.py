@@ -42,7 +42,7 @@ class Columns:
         self.values = {
             name: _empty(column, capacity) for name, column in self._columns.items() if name not in self.lists
         }
-        self.matrices = {
+        self.matrices: dict[np.dtype, np.ndarray] = {
             np.dtype(np.float32): np.zeros((capacity, len(held.numeric)), np.float32),
             np.dtype(np.float64): np.zeros((capacity, len(held.inputs)), np.float64),
         }

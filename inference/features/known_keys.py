@@ -30,10 +30,9 @@ class KnownKeys:
         Raises:
             InputError: a value does not fit the type.
         """
-        parts = self._parts.get((dtype, key))
-        if parts is None:
-            parts = self._parts[dtype, key] = key_parts(self.values, dtype, key)  # type: ignore[assignment]
-        return parts
+        if (dtype, key) not in self._parts:
+            self._parts[dtype, key] = key_parts(self.values, dtype, key)  # type: ignore[assignment]
+        return self._parts[dtype, key]
 
 
 class NumberedKeys(Sequence[Any]):
