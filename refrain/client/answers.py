@@ -369,10 +369,10 @@ class ServedModel(msgspec.Struct, frozen=True):
 
     Attributes:
         serves: kind of the requests.
-        loaded: false before the first request.
-        versions: model → name and version.
-        swapped_at: when the last promotion was taken over.
-        refused: why the newest promotion was not taken over; None if it was.
+        loaded: whether the process that answered has loaded it; each does at its first request.
+        versions: model → name and version, as that process has it.
+        swapped_at: when that process took the last promotion over.
+        refused: why it did not take the newest promotion over; None if it did.
     """
 
     serves: str
