@@ -147,7 +147,7 @@ def _is_whole(data: bytes) -> bool:
     return True
 
 
-def _has_place(data: bytes, places: tuple[str, ...]) -> bool:
+def _has_place(data: bytes | bytearray, places: tuple[str, ...]) -> bool:
     return any(f'"{place.split(".")[0]}"'.encode() in data for place in places)
 
 
