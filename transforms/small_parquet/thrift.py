@@ -27,7 +27,7 @@ def fields_of(*fields: Field, after: int = 0) -> bytes:
         fields: the fields.
         after: number of the field before them; 0 at the beginning of the structure.
     """
-    parts = []
+    parts: list[bytes] = []
     for number, kind, value in fields:
         parts += bytes([(number - after) << 4 | kind]), value
         after = number

@@ -147,7 +147,7 @@ def _is_whole(data: bytes) -> bool:
     return True
 
 
-def _has_place(data: bytes, places: tuple[str, ...]) -> bool:
+def _has_place(data: bytes | bytearray, places: tuple[str, ...]) -> bool:
     return any(f'"{place.split(".")[0]}"'.encode() in data for place in places)
 
 
@@ -165,7 +165,7 @@ def _read(member: Member) -> tuple[bytearray | None, InputError | None]:
     return data, None
 
 
-def _undamaged(data: bytes, shape: Any) -> list[Any] | None:
+def _undamaged(data: bytes | bytearray, shape: Any) -> list[Any] | None:
     """All records of an array, decoded at once; None if one of them, or the array, is damaged."""
     if not _is_utf8(data):
         return None
@@ -176,7 +176,7 @@ def _undamaged(data: bytes, shape: Any) -> list[Any] | None:
         return None
 
 
-def _whole_elements(member: Member, data: bytes, form: str, places: tuple[str, ...]) -> Iterator[Element]:
+def _whole_elements(member: Member, data: bytes | bytearray, form: str, places: tuple[str, ...]) -> Iterator[Element]:
     if not _is_utf8(data) and texts.recognize(member).encoding == "cp1252":
         data = data.decode("cp1252", "replace").encode()
     try:
@@ -337,7 +337,7 @@ def _first(raw: Any) -> bytes:
     return bytes(memoryview(raw)[:_SAMPLE]).lstrip()[:1]
 
 
-def _is_utf8(data: bytes) -> bool:
+def _is_utf8(data: bytes | bytearray) -> bool:
     try:
         data.isascii() or data.decode()
     except UnicodeDecodeError:
