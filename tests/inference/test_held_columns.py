@@ -182,7 +182,7 @@ def write_some(draw: st.DataObject, store: Store) -> None:
             store.write(kind, keys, draw.draw(pair_values), age_s)
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
 @given(draw=st.data())
 def test_what_is_held_is_what_is_looked_up(draw: st.DataObject) -> None:
     with pytest.MonkeyPatch.context() as patch:
@@ -272,7 +272,7 @@ def test_columns_grow_while_others_read(store: Store, tmp_path: Any, monkeypatch
 
     def read(seed: int) -> None:
         rng = np.random.default_rng(seed)
-        for _ in range(25):
+        for _ in range(8):
             chosen = rng.integers(400, size=20).tolist()
             rows = held.get({"track_id": [f"t{number}" for number in chosen], "artist_id": "a", "user_id": "u"})
             store.held_s += 0.5
