@@ -191,7 +191,11 @@ class OnlineRows:
         return matrix
 
     def block_of(self, lookup: Lookup, keys: GroupKeys) -> Block | Mixed | ColumnRows | None:
-        """Return the row of a view if it was looked up here for the same single entity; else None."""
+        """Return the row of a view if it was looked up here for the same single entity; else None.
+
+        >>> listener_rows.block_of(lookup, keys) is None  # doctest: +SKIP
+        False
+        """
         number = self._plan.view_index.get(lookup.view.name)
         if number is None:
             return None
