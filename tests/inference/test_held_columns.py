@@ -193,7 +193,8 @@ def test_what_is_held_is_what_is_looked_up(draw: st.DataObject) -> None:
                 store.held_s += SECONDS + 1  # what was held has expired
                 for _ in range(2):  # the second time from memory, and later: a ttl counts at the time of the answer
                     tracks = draw.draw(track_ids)
-                    artists = draw.draw(st.sampled_from([["a"], [*ARTISTS, None] * len(tracks)]))[: len(tracks)]
+                    choices: list[list[str | None]] = [["a"], [*ARTISTS, None] * len(tracks)]
+                    artists = draw.draw(st.sampled_from(choices))[: len(tracks)]
                     keys = {"track_id": tracks, "artist_id": artists, "user_id": ["u"]}
                     assert_same_bits(held.get(keys), plain.get(keys))
                     store.now += draw.draw(st.sampled_from([0.0, 2.0]))
