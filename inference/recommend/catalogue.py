@@ -22,6 +22,7 @@ class Catalogue:
         artist_ids: artist of the track at each place; None if unknown.
         artists: (tracks,) number of each track's artist, -1 if unknown.
         genres: genres of the track at each place.
+        not_in_catalogue: places of the tracks that the catalogue did not have when the model was trained.
         place: track identifier → place.
         popular: places of the tracks, most played first.
         fresh: places of recently released tracks, newest first.
@@ -42,6 +43,7 @@ class Catalogue:
         self.track_ids: list[str] = tracks["track_ids"]
         self.artist_ids: list[str | None] = tracks["artist_ids"]
         self.genres: list[list[str]] = tracks["genres"]
+        self.not_in_catalogue = np.array(tracks.get("not_in_catalogue", ()), np.int64)
         self.place: dict[str, int] = {track: place for place, track in enumerate(self.track_ids)}
         artist_numbers: dict[str, int] = {}
         self.artists = np.array(

@@ -106,7 +106,10 @@ class RecommendationEngine:
         )
         self._heard = Heard(OnlineFeatures(SERVICE, home), self.catalogue)
         self._rights = Rights(
-            OnlineFeatures("track_rights_v1", home), self.catalogue.track_ids, max_staleness_s=max_staleness_s()
+            OnlineFeatures("track_rights_v1", home),
+            self.catalogue.track_ids,
+            unlisted=self.catalogue.not_in_catalogue,
+            max_staleness_s=max_staleness_s(),
         )
         KnownRights.of(home).add(self._rights)
         self._again = HearAgain(

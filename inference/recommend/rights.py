@@ -3,7 +3,8 @@
 Rights fail closed. A track is recommended only if its rights were read at most ``max_staleness_s`` ago; while the
 online store does not answer, those that were read last count. What is missing in a track's row means what the catalogue
 says: without ``available`` it was not taken down, without ``regions`` it may be played everywhere. Without ``explicit``
-nobody knows, so it is left out where explicit tracks are excluded.
+nobody knows, so it is left out where explicit tracks are excluded. A track that the catalogue had when the model was
+trained, and that has no row online, is not recommended; one that the catalogue never had may be played.
 """
 
 import threading
@@ -65,6 +66,7 @@ class Rights:
     Args:
         features: lookup of the feature service ``track_rights_v1``.
         track_ids: identifiers of the tracks; a track's number is its place.
+        unlisted: places of the tracks that the catalogue did not have when the model was trained.
         max_staleness_s: seconds for which rights count while the online store does not answer, at least ``MAX_AGE_S``.
         clock: monotonic clock in seconds.
 
@@ -82,11 +84,14 @@ class Rights:
         features: OnlineFeatures,
         track_ids: Sequence[str],
         *,
+        unlisted: Sequence[int] | np.ndarray = (),
         max_staleness_s: float = MAX_STALENESS_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.features, self.track_ids, self.clock = features, track_ids, clock
         self._max_staleness_s = max(max_staleness_s, MAX_AGE_S)
+        self._is_unlisted = np.zeros(len(track_ids), bool)
+        self._is_unlisted[np.asarray(unlisted, np.int64)] = True
         self.read_at = np.full(len(track_ids), -np.inf)
         self.available = np.zeros(len(track_ids), bool)
         self.explicit = np.full(len(track_ids), UNKNOWN, np.int8)
@@ -175,13 +180,13 @@ class Rights:
         return number
 
     def _look_up(self, places: np.ndarray) -> bool:
-        """Look rights up; return whether the online store answered. A track without a row keeps what was known."""
+        """Look rights up; return whether the online store answered. A listed track without a row is unchanged."""
         asked_at = self.clock()  # a takedown after this moment may have been missed
         try:
             rows = self.features.get({"track_id": [self.track_ids[place] for place in places.tolist()]})
         except OnlineUnavailable:
             return False
-        found = ~np.isnan(rows.event_times[_VIEW])
+        found = ~np.isnan(rows.event_times[_VIEW]) | self._is_unlisted[places]
         values, missing = rows.columns, rows.missing
         available = missing[f"{_VIEW}__available"] | values[f"{_VIEW}__available"]
         explicit = np.where(missing[f"{_VIEW}__explicit"], UNKNOWN, values[f"{_VIEW}__explicit"])

@@ -249,3 +249,17 @@ def test_how_old_rights_may_be_is_a_setting(monkeypatch: pytest.MonkeyPatch) -> 
         monkeypatch.setenv(STALENESS, text)
         with pytest.raises(InputError, match="REFRAIN_RIGHTS_MAX_AGE as seconds"):
             max_staleness_s()
+
+
+def test_a_track_that_the_catalogue_never_had_may_be_played_unless_explicit_ones_are_excluded() -> None:
+    store = _Store()
+    store.rows = {TRACKS[0]: Row(), TRACKS[1]: Row(available=False)}
+    rights = Rights(store, TRACKS[:4], unlisted=[1, 3], clock=store.clock)  # type: ignore[arg-type]
+
+    def permitted(**wishes: bool) -> list[int]:
+        return rights.allowed(candidates(4), country=None, **wishes).pool.places.tolist()
+
+    assert permitted(explicit=True) == [0, 3]  # the second was listed since, and taken down; the third has no row
+    assert permitted(explicit=False) == [0]
+    store.is_up = False
+    assert permitted(explicit=True) == [0, 3]

@@ -57,6 +57,7 @@ def known(plays: Interactions) -> Knowledge:
         np.full(130, np.nan),
         np.arange(130) < 129,
         [["pop"]] * 130,
+        np.full(130, True),
     )
 
 

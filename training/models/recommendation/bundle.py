@@ -196,6 +196,7 @@ def _catalogue(trained: RetrievalParts, kept_tracks: np.ndarray) -> dict[str, An
         "track_ids": [plays.track_ids[track] for track in kept_tracks.tolist()],
         "artist_ids": [plays.artist_ids[track] for track in kept_tracks.tolist()],
         "genres": [knowledge.genres[track] for track in kept_tracks.tolist()],
+        "not_in_catalogue": np.flatnonzero(~knowledge.in_catalogue[kept_tracks]).tolist(),
         "popular": np.argsort(-recent_plays, kind="stable")[: int((recent_plays > 0).sum())].tolist(),
         "fresh": [new_number[track] for track in fresh],
         "released": [int(knowledge.released[track]) for track in fresh],

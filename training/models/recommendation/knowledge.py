@@ -51,12 +51,14 @@ class TrackDescriptions:
         rows: (tracks, b) tf-idf of the attributes, text vectors and sound vectors; zeros for tracks unknown by then.
         released: (tracks,) release time in µs since 1970 UTC; NaN where unknown.
         genres: genres of each track.
+        in_catalogue: (tracks,) True where the catalogue had the track by then.
     """
 
     attributes: Attributes
     rows: sparse.csr_array
     released: np.ndarray
     genres: list[list[str]]
+    in_catalogue: np.ndarray
 
     @property
     def has_description(self) -> np.ndarray:
@@ -81,6 +83,7 @@ class Knowledge:
         released: (tracks,) release time in µs since 1970 UTC; NaN where unknown.
         recommendable: (tracks,) True where a track was played or has a description, and may be recommended.
         genres: genres of each track.
+        in_catalogue: (tracks,) True where the catalogue had the track.
     """
 
     cutoff: int
@@ -95,6 +98,7 @@ class Knowledge:
     released: np.ndarray
     recommendable: np.ndarray
     genres: list[list[str]]
+    in_catalogue: np.ndarray
 
 
 def describe(home: Home, interactions: Interactions, cutoff: int) -> TrackDescriptions:
@@ -121,7 +125,10 @@ def describe(home: Home, interactions: Interactions, cutoff: int) -> TrackDescri
     rows = sparse.csr_array(sparse.hstack([tf_idf(tracks), _text_vectors(catalogue), _sounds(catalogue)]))
     rows.eliminate_zeros()
     genres = [list(track_genres or ()) for track_genres in catalogue["track_catalogue__genres"].to_list()]
-    return TrackDescriptions(Attributes(_friends(home, interactions, moment), tracks), rows, released, genres)
+    listed = scan(home, "tracks").filter(pl.col("created_timestamp") < moment).select("track_id").unique().collect()
+    in_catalogue = ids.is_in(listed["track_id"].implode()).to_numpy()
+    attributes = Attributes(_friends(home, interactions, moment), tracks)
+    return TrackDescriptions(attributes, rows, released, genres, in_catalogue)
 
 
 def learn(
@@ -159,6 +166,7 @@ def learn(
         released=descriptions.released,
         recommendable=(listeners > 0) | descriptions.has_description,
         genres=descriptions.genres,
+        in_catalogue=descriptions.in_catalogue,
     )
     write(home, interactions, knowledge, listeners)
     return knowledge

@@ -158,6 +158,7 @@ def own_knowledge(home: Home, interactions: Interactions, cutoff: int) -> Knowle
         released=descriptions.released,
         recommendable=(np.bincount(past.track, minlength=tracks) > 0) | descriptions.has_description,
         genres=descriptions.genres,
+        in_catalogue=descriptions.in_catalogue,
     )
 
 
