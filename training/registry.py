@@ -339,7 +339,7 @@ def demote(home: Home, name: str, *, reason: str = "by hand") -> int:
         raise BundleError(
             expected=f"a champion of {name!r}", found="none", next_command=f"refrain model promote {name} VERSION"
         )
-    (home.bundles(name) / ALIASES).unlink()
+    write_whole(home.bundles(name) / ALIASES, "{}\n")
     mlflow = client(home)
     if CHAMPION in mlflow.get_registered_model(name).aliases:
         mlflow.delete_registered_model_alias(name, CHAMPION)

@@ -321,7 +321,10 @@ def _rewrite(path: Path, renewed: Mapping[tuple[str, str], str]) -> None:
 def _models_to_train(tenant: Home, applied: Home, renewed: Mapping[tuple[str, str], str]) -> Iterator[str]:
     """Yields a line with the commands for each champion that serving refuses after the upgrade."""
     for aliases in sorted(tenant.bundles("x").parent.glob(f"*/{ALIASES}")):
-        manifest = _read(aliases.parent / str(_read(aliases).get(CHAMPION)) / MANIFEST)
+        version = _read(aliases).get(CHAMPION)
+        if version is None:  # it was demoted
+            continue
+        manifest = _read(aliases.parent / str(version) / MANIFEST)
         refused = [
             service
             for service, fingerprint in dict.fromkeys(_recorded(manifest))

@@ -123,7 +123,7 @@ def _degradation_level(client: httpx.Client) -> float:
 @pytest.mark.parametrize("days", [-400, -1, 1, 400])
 def test_a_clock_that_jumps(own_world: Home, monkeypatch: pytest.MonkeyPatch, days: int) -> None:
     """Answers, limits, experiments and promotions go on; only expiry dates, as those of keys, follow the clock."""
-    key_text, _ = KeyRing(own_world).create("x", ["predict"])
+    key_text, _ = KeyRing(own_world).create("x", ["predict", "metrics"])
     headers = {"authorization": f"Bearer {key_text}"}
     with TestClient(create_app(home=own_world)) as client:
         assert client.post("/v1/recommendations", json=REQUEST, headers=headers).status_code == 200

@@ -9,7 +9,7 @@ from fastapi.testclient import TestClient
 from prometheus_client import CollectorRegistry
 
 from feature_repo.home import Home
-from inference.api import access
+from inference.api import places
 from inference.api.app import create_app
 from inference.api.models import Champions
 from inference.api.predictions import PredictionService
@@ -69,8 +69,8 @@ def test_an_extra_that_is_not_installed_does_not_count(in_world: Home) -> None:
     assert ReadinessCheck(in_world, champions, PredictionService(in_world, champions)).run() == {}
 
 
-def test_live_answers_while_no_further_request_is_let_in(in_world: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_probes_answer_while_no_further_request_is_let_in(in_world: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     client = TestClient(create_app(home=in_world))
-    monkeypatch.setattr(access, "MAX_CONCURRENT", 0)
-    assert client.get("/health").status_code == client.get("/ready").status_code == 503
-    assert client.get("/live").status_code == 200
+    monkeypatch.setattr(places, "MOST", 0)
+    assert client.post("/v1/recommendations", json={"user_id": "u000007"}).status_code == 503
+    assert [client.get(path).status_code for path in ("/health", "/ready", "/live")] == [200] * 3

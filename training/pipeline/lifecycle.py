@@ -304,7 +304,9 @@ def _log(mlflow: Any, artifacts: str | None, experiment: str, pipeline: MLPipeli
 
 def _champions(home: Home) -> dict[str, str]:
     """Returns the content of each champion's alias file: model → text."""
-    return {path.parent.name: path.read_text() for path in sorted(home.bundles("any").parent.glob(f"*/{ALIASES}"))}
+    files = sorted(home.bundles("any").parent.glob(f"*/{ALIASES}"))
+    promoted = [path for path in files if registry.champion_of(home, path.parent.name) is not None]
+    return {path.parent.name: path.read_text() for path in promoted}
 
 
 def _add_statuses(statuses: list[triggers.ChampionStatus], watched: Sequence[triggers.ChampionStatus]) -> str:

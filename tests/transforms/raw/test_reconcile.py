@@ -244,7 +244,7 @@ def _killed(*_: Any, **__: Any) -> None:
     raise KeyboardInterrupt
 
 
-def _killed_late(rows_by_path: dict[Path, pl.DataFrame]) -> None:
+def _killed_late(rows_by_path: dict[Path, pl.DataFrame], *_: Any) -> None:
     """Writes the first file alone."""
     path, rows = next(iter(rows_by_path.items()))
     parquet.write_whole(rows, path)
