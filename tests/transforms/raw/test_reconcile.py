@@ -247,7 +247,8 @@ def _killed(*_: Any, **__: Any) -> None:
 def _killed_late(rows_by_path: dict[Path, pl.DataFrame], *_: Any) -> None:
     """Writes the first file alone."""
     path, rows = next(iter(rows_by_path.items()))
-    parquet.write_whole(rows, path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rows.write_parquet(path)
     raise KeyboardInterrupt
 
 
