@@ -11,6 +11,7 @@ from fastapi.testclient import TestClient
 
 from feature_repo.home import Home
 from inference.api.app import create_app
+from inference.recommend.known_rights import KnownRights
 from tests.servers import RedisServer
 from tests.serving import serving
 
@@ -109,6 +110,9 @@ def test_openapi_has_examples_and_typed_errors(server: httpx.Client) -> None:
 def test_an_online_store_that_is_gone_is_503_and_then_well_again(
     in_world: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    before = TestClient(create_app(home=in_world))
+    assert before.post("/v1/recommendations", json={"user_id": "u000007", "count": 5}).status_code == 200
+    assert KnownRights.of(in_world).refresh(pause=lambda seconds: None)
     server = RedisServer(tmp_path / "redis")
     monkeypatch.setenv("REFRAIN_REDIS", server.address)
     client = TestClient(create_app(home=in_world))

@@ -60,10 +60,14 @@ def _joint_leak(name: str, sample: Sample, gates: Gates) -> Check:
 
 
 def _leak_of_time(name: str, sample: Sample) -> Check | None:
-    """Checks that features are as of a time before the label, and that labels are known within the horizon."""
-    if not len(sample.times) or (not len(sample.label_times) and sample.horizon is None):
+    """Checks that features are as of a time before the label, and that labels are known within the horizon.
+
+    Without times of labels there is nothing to check: a horizon of 0 is a label of the row's own event, which features
+    as of its time do not count.
+    """
+    if not len(sample.times) or not len(sample.label_times):
         return None
-    label_times = sample.label_times if len(sample.label_times) else sample.times + (sample.horizon or 0)
+    label_times = sample.label_times
     late = int((sample.times >= label_times).sum())
     if late:
         message = f"the features of {late:,} of {len(sample.times):,} rows are as of the label's time or later"
