@@ -118,7 +118,6 @@ def create_app(
         yield
         for part in threads:
             part.close()
-        guard.limiter.close()
         detection_service.close()
         for workers in (text_service.workers, sound_service.workers):
             workers.close()
