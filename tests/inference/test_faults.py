@@ -21,7 +21,7 @@ from tests.proxy import SlowProxy
 from tests.serving import serving, wait_until, worker_pids
 
 REQUEST = {"user_id": "u000007", "count": 5}
-POST_HEAD = b"POST /v1/recommendations HTTP/1.1\r\nHost: x\r\n"
+POST_HEAD = b"POST /v1/recommendations HTTP/1.1\r\nHost: localhost\r\n"
 
 
 class _BackgroundLoad:
@@ -257,9 +257,9 @@ def test_a_thousand_bad_requests_a_second_do_not_stop_the_good_ones(own_world: H
         POST_HEAD + b"Content-Length: -1\r\n\r\n",
         POST_HEAD + b"Transfer-Encoding: chunked\r\n\r\nZZ\r\n",
         POST_HEAD + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-        b"GET /health HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 200_000 + b"\r\n\r\n",
+        b"GET /health HTTP/1.1\r\nHost: localhost\r\nX: " + b"a" * 200_000 + b"\r\n\r\n",
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
-        b"GET " + b"/" * 100_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET " + b"/" * 100_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n",
         b"\x00" * 1_000,
     ],
     ids=["length", "negative", "chunk", "both", "header", "tls", "path", "zeros"],
