@@ -22,7 +22,7 @@ from feature_repo.stores import redis_server
 from tests import order, worlds
 
 # A worker holds millions of objects (Feast, torch, MLflow). Searching them for garbage as often as by default takes a
-# fifth of its time.
+# fifth of its time; what a file has left is not searched again.
 gc.set_threshold(100_000, 20, 20)
 
 # No test reaches further than loopback, and none reports home.
@@ -36,6 +36,14 @@ def crowded_heap() -> Iterator[None]:
         idle = SimpleNamespace(collect=lambda generation=2: 0, freeze=lambda: None, unfreeze=lambda: None)
         patch.setattr("transforms.stream.reader.gc", idle)
         yield
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small_heap() -> Iterator[None]:
+    """A library that collects garbage itself (statsmodels) takes milliseconds for it, not seconds."""
+    gc.collect()
+    gc.freeze()
+    yield
 
 
 @pytest.fixture(autouse=True)

@@ -5,6 +5,7 @@ from datetime import timedelta
 import numpy as np
 import polars as pl
 import pyarrow as pa
+import pytest
 
 from feature_repo import clock, retractions
 from feature_repo.doctor import Examination, examine, lines
@@ -43,6 +44,7 @@ def put_row(home: Home, view: str, entity: bytes, days: float, plays: int) -> No
     server.send([("SET", redis_key, encode(schema, columns, times, times)[0])], [redis_key])
 
 
+@pytest.mark.journeys
 def test_a_folder_is_found_clean_and_what_is_wrong_is_found(own_world: Home) -> None:
     apply(own_world)
     build(own_world)

@@ -49,6 +49,7 @@ def test_a_relative_folder_is_meant_from_where_the_process_began(
     assert Home(Path("rel")).root == tmp_path / "elsewhere" / "rel"
 
 
+@pytest.mark.journeys
 def test_apply_in_a_relative_folder_writes_nothing_into_the_source(tmp_path: Path) -> None:
     environment = {**os.environ, "REFRAIN_HOME": "rel", "PYTHONPATH": str(REPOSITORY)}
     process = run_python("-m", "feature_repo", "apply", environment=environment, folder=tmp_path)

@@ -35,6 +35,7 @@ def wav() -> bytes:
     return file.getvalue()
 
 
+@pytest.mark.journeys
 @pytest.mark.parametrize("module", ["soundfile", "scipy", "pyloudnorm"])
 def test_sound_without_its_extra(client: TestClient, module: str, monkeypatch: pytest.MonkeyPatch, wav: bytes) -> None:
     monkeypatch.setitem(sys.modules, module, None)

@@ -45,6 +45,7 @@ def plays_of(home: Home, user: str) -> tuple[Any, Any]:
     return offline[FEATURE].to_pylist()[0], online[FEATURE][0]
 
 
+@pytest.mark.journeys
 def test_a_folder_of_any_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     home, copy = Home(tmp_path / SPECIAL_CHARACTERS / "data"), Home(tmp_path / SPECIAL_CHARACTERS / "copy")
     monkeypatch.setenv("REFRAIN_HOME", str(home.root))

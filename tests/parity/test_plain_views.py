@@ -303,6 +303,7 @@ def train(home: Home) -> Any:
         return run_model(home, models(home)["return_model"])
 
 
+@pytest.mark.journeys
 def test_a_model_is_trained_again_when_the_files_of_a_plain_view_change(shop: Home) -> None:
     from inference.rows import RowModel
     from training import registry
@@ -330,6 +331,7 @@ def test_a_model_is_trained_again_when_the_files_of_a_plain_view_change(shop: Ho
     assert all(cost.row_bytes for cost in costs.values())
 
 
+@pytest.mark.journeys
 def test_deploying_depends_on_the_files_of_plain_views(shop: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its commands run on the project of the data folder, whatever the environment names."""
     from training.pipeline.lifecycle import MLPipeline

@@ -60,6 +60,7 @@ def batch(movielens: Path, tmp_path_factory: pytest.TempPathFactory) -> Home:
     return home
 
 
+@pytest.mark.journeys
 def test_movielens_day_by_day(batch: Home, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     plays = scan(batch, "plays").collect()
     source = Days(plays)

@@ -281,6 +281,7 @@ def expected_row(table: WindowedTable, events: list[Event], key: dict[str, str],
     return oracle.values(table, events, key, at) if earlier_events else None
 
 
+@pytest.mark.journeys
 def test_a_folder_that_lives(applied: Home, tmp_path: Path) -> None:
     proof = proving.Proof("data folders")
     for number, rng in proof.worlds():

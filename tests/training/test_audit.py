@@ -82,6 +82,7 @@ def test_a_wrong_value_online_is_found_and_sized(own_world: Home, monkeypatch: p
     assert not features["user_listening__skip_rate_28d"].different
 
 
+@pytest.mark.journeys
 def test_an_online_store_that_lags_behind_is_told_from_a_wrong_one(own_world: Home, running_clock: None) -> None:
     look_up(own_world)
     later = datetime.now(UTC) - timedelta(hours=1)
@@ -114,6 +115,7 @@ def _audit_in_process(home: Home) -> Any:
     return pickle.loads(bytes.fromhex(completed.stdout))
 
 
+@pytest.mark.journeys
 def test_the_command_reports_and_fails_above_a_threshold(own_world: Home, tmp_path: Path) -> None:
     look_up(own_world)
     page = tmp_path / "audit.html"

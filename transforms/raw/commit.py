@@ -150,7 +150,7 @@ def _merge_days(table: RawTable, additions: pl.DataFrame, stored: pl.DataFrame, 
         merged = pl.concat([merged.filter(~is_known), known]).sort(DAY, maintain_order=True)
         left_over = pl.concat([left_over.filter(~is_known), known_left_over])
     is_final = not known_days
-    if table.reconciliation and (absent.height or has_forms(table.reconciliation, merged)):
+    if table.reconciliation and (left_over.height or absent.height or has_forms(table.reconciliation, merged)):
         result = reconcile(table, _marked(table, merged, absent), left_over, {*additions[DAY].unique()})
         merged, beyond = result.rows, result.beyond
         left_over = pl.concat([left_over, result.redundant])

@@ -62,17 +62,25 @@ def reconcile(table: RawTable, rows: pl.DataFrame, versions: pl.DataFrame, new_d
     Args:
         table: a raw table with a ``reconciliation``.
         rows: (n rows) each key once, with columns of the table, ``DAY`` and ``ABSENT``.
-        versions: other reports with a key of the rows; they are of the same event, and belong to its forms.
+        versions: other reports with a key of the rows; they are of the same event, and belong to its forms. What was
+            left out because of such a version counts again if the newest one meets no other form.
         new_days: days with new reports.
     """
     rule = table.reconciliation
-    absent = rows[ABSENT]
+    marked, absent = rows, rows[ABSENT]
     rows = rows.drop(ABSENT)
-    if rule is None or not has_forms(rule, rows):
-        return Reconciled(rows.filter(~absent) if absent.any() else rows, rows.clear(), set())
-    clustered = _clusters(rule, rows.with_columns(absent))
+    is_there = rows.filter(~absent) if absent.any() else rows
+    if rule is None or not (versions.height or has_forms(rule, rows)):
+        return Reconciled(is_there, rows.clear(), set())
+    known_days = {*rows[DAY].unique(), *new_days}
+    older = _older_forms(table, rule, marked, versions)
+    beyond = days_beside(rule, near_midnight(rule, older)) - known_days
+    if not has_forms(rule, rows, older):
+        return Reconciled(is_there, rows.clear(), beyond)
+    clustered = _clusters(rule, pl.concat([marked, older]))
     reaching = clustered.filter(pl.col(DAY).is_in(list(new_days)).any().over("_cluster"))
-    beyond = days_beside(rule, near_midnight(rule, reaching)) - {*rows[DAY].unique(), *new_days}
+    beyond |= days_beside(rule, near_midnight(rule, reaching)) - known_days
+    clustered = clustered.filter(pl.col("_row") < rows.height)
     is_redundant = np.zeros(rows.height, bool)
     is_redundant[_redundant(rule, _with_forms(table, rule, clustered, versions))] = True
     is_gone = absent.to_numpy().copy()
@@ -82,9 +90,9 @@ def reconcile(table: RawTable, rows: pl.DataFrame, versions: pl.DataFrame, new_d
     )
 
 
-def has_forms(rule: Reconciliation, rows: pl.DataFrame) -> bool:
-    """Whether rows are of several forms of export."""
-    forms = rows[rule.form]
+def has_forms(rule: Reconciliation, *frames: pl.DataFrame) -> bool:
+    """Whether the rows of frames are of several forms of export."""
+    forms = pl.concat([rows[rule.form] for rows in frames])
     return forms.null_count() < len(forms) and forms.drop_nulls().n_unique() > 1
 
 
@@ -134,6 +142,14 @@ def _clusters(rule: Reconciliation, rows: pl.DataFrame) -> pl.DataFrame:
     latest = (time + _reach(rule)).cum_max().shift().over(same)
     frame = frame.with_columns(_cluster=(latest.is_null() | (time > latest)).cum_sum())
     return frame.filter((forms.over("_cluster") > 1) & (~pl.col(ABSENT)).any().over("_cluster"))
+
+
+def _older_forms(table: RawTable, rule: Reconciliation, rows: pl.DataFrame, versions: pl.DataFrame) -> pl.DataFrame:
+    """The versions of another form than the row of their key, with the columns of the rows; absent if that row is."""
+    key = key_of(table, rows)
+    newest = rows.select(*key, ABSENT, _form=pl.col(rule.form))
+    older = versions.drop_nulls(rule.form).join(newest, on=key)
+    return older.filter(pl.col(rule.form).ne_missing(pl.col("_form"))).select(rows.columns)
 
 
 def _with_forms(table: RawTable, rule: Reconciliation, rows: pl.DataFrame, versions: pl.DataFrame) -> pl.DataFrame:

@@ -197,6 +197,7 @@ def contents(home: Home) -> dict[Path, bytes]:
     return {path: path.read_bytes() for path in home.root.rglob("*") if path.is_file()}
 
 
+@pytest.mark.journeys
 def test_a_folder_of_layout_1_serves_after_the_upgrade(old: Home) -> None:
     with pytest.raises(HomeError, match="refrain upgrade"):
         load_bundle("recommendation", old)
@@ -321,6 +322,7 @@ def revision_1(home: Home) -> Home:
     return home
 
 
+@pytest.mark.journeys
 def test_a_folder_of_revision_1_serves_after_the_upgrade(revision_1: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(2):
         with pytest.raises(HomeError, match=r"layout 2, revision 2.*layout 2, revision 1.*next: refrain upgrade"):

@@ -33,6 +33,7 @@ def _patches_and_tasks(count: int = 64) -> tuple[np.ndarray, list[Task]]:
     ]
 
 
+@pytest.mark.journeys
 def test_it_learns_what_is_there_to_be_seen() -> None:
     import onnxruntime
 
@@ -53,6 +54,7 @@ def test_it_learns_what_is_there_to_be_seen() -> None:
     assert first.farthest == pytest.approx(second.farthest, rel=1e-3)
 
 
+@pytest.mark.journeys
 def test_it_is_registered_and_served_by_the_same_class(in_sounding: Home) -> None:
     (folder,) = (in_sounding.root / "simulated" / "sound").iterdir()  # what was imported: tracks are paths in it
     result = train_cnn(in_sounding, folder, CnnRecipe(epochs=1))

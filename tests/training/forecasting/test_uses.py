@@ -46,6 +46,7 @@ from transforms import feature_tables
 from transforms.raw.ingest import Batch, ingest
 from transforms.raw.read import scan
 
+pytestmark = pytest.mark.journeys
 TRENDS = trends.Settings(rolling=2, trees=30, most_statistical=0)
 NAMES = ("trend_forecaster", "chart_forecaster", "user_behavior_forecaster", "capacity_forecaster")
 

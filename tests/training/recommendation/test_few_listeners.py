@@ -38,6 +38,7 @@ def applied(alone: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
     redis_server.stop(folder)
 
 
+@pytest.mark.journeys
 @pytest.mark.parametrize("shape", SHAPES)
 def test_plays_of_any_shape_train(applied: Home, monkeypatch: pytest.MonkeyPatch, shape: str) -> None:
     from inference import RecommendationEngine

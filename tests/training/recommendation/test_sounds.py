@@ -27,6 +27,7 @@ def _mean_similarity(rows: np.ndarray, left: tuple[int, ...], right: tuple[int, 
     return float(np.mean([rows[a] @ rows[b] for a in left for b in right if a != b]))
 
 
+@pytest.mark.journeys
 def test_tracks_that_sound_alike_are_alike(home: Home, tmp_path: Path) -> None:
     simulate(home, Size(users=20, tracks=100, days=5, plays=500), seed=1)
     for genre, tracks in (("metal", WILD), ("ambient", CALM)):

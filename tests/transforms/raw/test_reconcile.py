@@ -212,6 +212,16 @@ def test_a_third_form_may_bring_a_report_back(home: Home, order: tuple[int, ...]
     assert stored(home) == stored_plays(reports)
 
 
+@pytest.mark.parametrize("start", [600, 0], ids=["within a day", "around midnight"])
+def test_what_was_left_out_comes_back_when_the_newest_version_meets_no_form(home: Home, start: int) -> None:
+    """A play that was pushed has the key of a report, and no form: the coarse report is of another play then."""
+    precise = report(LISTENBRAINZ, start + 5, track_id="t")
+    import_reports(home, report(SHORT, start - 60), precise)
+    assert forms(home) == [(start + 5, LISTENBRAINZ)]
+    import_reports(home, report(None, start + 5, track_id="t"))
+    assert forms(home) == [(start - 60, SHORT), (start + 5, None)]
+
+
 def test_what_a_person_removed_stays_removed(home: Home) -> None:
     import_reports(home, report(EXTENDED, 600), report(SHORT, 600), report(LISTENBRAINZ, 601))
     path = home.raw("plays") / "date=2024-03-02" / parquet.PART

@@ -88,6 +88,7 @@ def test_keys_of_scales(tonic: str, mode: str) -> None:
     assert key.of_chroma(np.ones(12)) is None
 
 
+@pytest.mark.soak
 def test_composed_music(real_data: Path) -> None:
     """Songs of POP909 rendered with a General MIDI piano; at most 0.05 below librosa's beat tracker.
 
