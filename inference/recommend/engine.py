@@ -42,6 +42,8 @@ MAX_COUNT = 1_000
 NO_RANKER = "no ranker was trained: too few listeners or plays"
 LOST_TO_POPULARITY = "in its test the ranker lost to the most played tracks: ordered by these"
 HEARD_UNCHECKED = "the online store does not answer: a known track may be among these"
+NAMES_MAX_AGE_S = 60.0
+"""Seconds for which looked-up titles and names of artists are reused; they decide nothing."""
 CACHED_VIEWS = ("track_catalogue", "track_taste", "track_content", "track_popularity", "artist_popularity")
 """Views whose rows may come from the row cache for ``rights.MAX_AGE_S``. Features of listeners are always looked up."""
 
@@ -101,9 +103,8 @@ class RecommendationEngine:
             }
         )
         self._listener = OnlineFeatures("listener_v1", home)
-        self._explainer = Explainer(
-            self.catalogue, OnlineFeatures("track_display_v1", home, hold=cache_seconds), self._cutoff
-        )
+        display = OnlineFeatures("track_display_v1", home, hold=dict.fromkeys(CACHED_VIEWS, NAMES_MAX_AGE_S))
+        self._explainer = Explainer(self.catalogue, display, self._cutoff)
         self._heard = Heard(OnlineFeatures(SERVICE, home), self.catalogue)
         self._rights = Rights(
             OnlineFeatures("track_rights_v1", home),

@@ -73,6 +73,7 @@ class Rights:
     Attributes:
         track_ids: identifiers of the tracks.
         read_at: (tracks,) when the rights were read, in seconds of the clock; -inf if they never were.
+        missed_at: (tracks,) when a listed track was looked up and had no row, in seconds of the clock; -inf if never.
         available: (tracks,) bool, false where the track was taken down.
         explicit: (tracks,) int8, ``NO``, ``YES`` or ``UNKNOWN``.
         regions: (tracks,) int32 numbers in ``region_sets``.
@@ -93,6 +94,7 @@ class Rights:
         self._is_unlisted = np.zeros(len(track_ids), bool)
         self._is_unlisted[np.asarray(unlisted, np.int64)] = True
         self.read_at = np.full(len(track_ids), -np.inf)
+        self.missed_at = np.full(len(track_ids), -np.inf)
         self.available = np.zeros(len(track_ids), bool)
         self.explicit = np.full(len(track_ids), UNKNOWN, np.int8)
         self.regions = np.full(len(track_ids), EVERYWHERE, np.int32)
@@ -115,7 +117,7 @@ class Rights:
             ask: whether the online store is asked for rights that are older than ``MAX_AGE_S``.
         """
         places = pool.places
-        is_old = self.clock() - self.read_at[places] > MAX_AGE_S
+        is_old = self._is_old(places)
         answered = not is_old.any() or (ask and self._look_up(places[is_old]))
         age_s = self.clock() - self.read_at[places]
         is_known = age_s <= self._max_staleness_s
@@ -137,7 +139,7 @@ class Rights:
         Args:
             pause: waits for some seconds between blocks, so that answers have the processor; true ends the refresh.
         """
-        places = np.flatnonzero(self.clock() - self.read_at > MAX_AGE_S)
+        places = np.flatnonzero(self._is_old(slice(None)))
         for start in range(0, len(places), BLOCK):
             began = time.perf_counter()
             if not self._look_up(places[start : start + BLOCK]) or pause(PAUSE * (time.perf_counter() - began)):
@@ -172,6 +174,9 @@ class Rights:
             self.regions[places], self.available[places], self.explicit[places] = numbers, available, explicit
             self.read_at[places] = read_at  # last: another thread takes rights that were never read for unknown
 
+    def _is_old(self, places: np.ndarray | slice) -> np.ndarray:
+        return self.clock() - np.maximum(self.read_at[places], self.missed_at[places]) > MAX_AGE_S
+
     def _region_number(self, countries: frozenset[str]) -> int:
         number = self._region_numbers.get(countries)
         if number is None:
@@ -180,13 +185,14 @@ class Rights:
         return number
 
     def _look_up(self, places: np.ndarray) -> bool:
-        """Look rights up; return whether the online store answered. A listed track without a row is unchanged."""
+        """Look rights up; return whether the online store answered. Without a row, those of a listed track stay."""
         asked_at = self.clock()  # a takedown after this moment may have been missed
         try:
             rows = self.features.get({"track_id": [self.track_ids[place] for place in places.tolist()]})
         except OnlineUnavailable:
             return False
         found = ~np.isnan(rows.event_times[_VIEW]) | self._is_unlisted[places]
+        self.missed_at[places[~found]] = asked_at
         values, missing = rows.columns, rows.missing
         available = missing[f"{_VIEW}__available"] | values[f"{_VIEW}__available"]
         explicit = np.where(missing[f"{_VIEW}__explicit"], UNKNOWN, values[f"{_VIEW}__explicit"])

@@ -146,8 +146,9 @@ class RightsMachine(RuleBasedStateMachine):
         self._compare(country, explicit, ask=True)
         if self.store.is_up:
             read = self.store.oracle.read
-            for track in self.rights.track_ids:
-                assert track not in self.store.rows or self.store.now - read[track][1] <= MAX_AGE_S
+            for track, missed_at in zip(self.rights.track_ids, self.rights.missed_at, strict=True):
+                looked_up_at = max(missed_at, read[track][1] if track in read else -np.inf)
+                assert track not in self.store.rows or self.store.now - looked_up_at <= MAX_AGE_S
 
     def _compare(self, country: str | None, explicit: bool, ask: bool) -> None:
         tracks = self.rights.track_ids
@@ -158,7 +159,8 @@ class RightsMachine(RuleBasedStateMachine):
         assert allowed.answered == (self._is_fresh() or (ask and self.store.is_up))
 
     def _is_fresh(self) -> bool:
-        return bool((self.store.now - self.rights.read_at <= MAX_AGE_S).all())
+        looked_up_at = np.maximum(self.rights.read_at, self.rights.missed_at)
+        return bool((self.store.now - looked_up_at <= MAX_AGE_S).all())
 
 
 RightsMachine.TestCase.settings = settings(max_examples=15, stateful_step_count=15, deadline=None, database=None)
@@ -190,6 +192,17 @@ def test_a_takedown_takes_effect_within_five_seconds() -> None:
     store.rows[TRACKS[2]] = Row(available=False)
     store.now += MAX_AGE_S + 0.1
     assert 2 not in rights.allowed(candidates(6), country=None, explicit=False).pool.places
+
+
+def test_a_track_without_a_row_is_looked_up_again_after_five_seconds_and_not_before() -> None:
+    store = _Store()
+    store.rows = dict.fromkeys(TRACKS[:5], Row())
+    rights = loaded(store)
+    assert len(rights.allowed(candidates(6), country=None, explicit=False).pool) == 5
+    store.is_up = False
+    assert rights.allowed(candidates(6), country=None, explicit=False).answered
+    store.is_up, store.rows[TRACKS[5]], store.now = True, Row(), store.now + MAX_AGE_S + 0.1
+    assert len(rights.allowed(candidates(6), country=None, explicit=False).pool) == 6
 
 
 def test_a_late_answer_of_the_store_does_not_undo_a_newer_one() -> None:
