@@ -81,31 +81,6 @@ def recommend(
 
 
 @app.command()
-def forecast(
-    entity: Annotated[str, typer.Argument(help="track, artist, genre, platform or user")],
-    key: Annotated[str, typer.Argument(metavar="ID", help="such as t000042, a00017, jazz, default, u000042")],
-    target: Annotated[
-        str, typer.Option(help="streams, chart, activity or load; the first that fits the entity if left out")
-    ] = "",
-    horizon: Annotated[int | None, typer.Option(min=1, help="number of steps; all steps if left out")] = None,
-    plot: Annotated[bool, typer.Option("--plot", help="draw the intervals")] = False,
-) -> None:
-    """Show the forecast of one key, with intervals and the model that made it.
-
-    Example: refrain forecast track t000042 --horizon 7 --plot
-    """
-    from inference.forecast.forecaster import target_of
-    from inference.forecast.plot import lines
-
-    result = target_of(entity, target or None).load(home=Home.from_env()).forecast(entity, key, horizon=horizon)
-    say(f"{result.target} of {result.entity} {result.id}, by {result.model}, as of {result.origin:%Y-%m-%d %H:%M} UTC")
-    for line in lines(result, plot=plot):
-        say(line)
-    if result.note:
-        say(result.note)
-
-
-@app.command()
 def anomalies(
     file: Annotated[
         Path, typer.Argument(help="table or JSON of times and numbers, or an export of a monitoring system")

@@ -1,0 +1,380 @@
+"""Classes of the rows of a file, by the best of several models of numbers, categories and texts.
+
+Rows are split by time where they have one, else by person where one is named, else at random with the same share of
+each class: the last fifth is the test, the fifth before it the validation. The model with the smallest log loss on
+validation is fitted again to both, measured on the test once beside the shares of the classes, and fitted to all
+labelled rows. Rows without a label get the answers; where all have one, the rows of the test do.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from feature_repo.command_line import Progress, silent
+from feature_repo.errors import InputError
+from refrain.own_file import columns
+from refrain.own_file.columns import listed
+from refrain.own_file.result import Result, Section, Verdict, figures_table, verdict_of
+from refrain.own_file.table import OwnFile
+from training.estimators import LEARNERS
+from training.evaluate.classification import class_metrics
+from training.models.base import Gates
+from training.models.text import linear_stack
+from training.validation.evidence import MODEL_KEY, Evidence
+from training.validation.leaks import label_association
+from transforms.pure.tabular.layout import Layout
+from transforms.pure.text.words import words
+
+PLAIN = "shares of the classes"
+"""Name of the plain model."""
+LEAST_ROWS, LEAST_OF_CLASS, MOST_CLASSES = 40, 8, 50
+LEARNED = ("linear", "lightgbm", "forest")
+TEXT, BOTH = "words", "words and columns"
+"""Names of the model of texts, and of its mean with the best model of the other columns."""
+LEAST_WORDS = 3.0
+"""Mean number of words of a column from which it is text and no category."""
+
+Predict = Callable[[np.ndarray], np.ndarray]
+"""Rows (n,) of the file → chances (n, k) of the classes."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a person wants classified.
+
+    Attributes:
+        label: column of the labels; empty to search.
+        text: column with texts; empty to search.
+        time: column of times; empty to search.
+        time_format: unit or format of the times.
+        user: column whose values (people) stay together in one part; empty for none.
+        without: columns that are left out.
+    """
+
+    label: str = ""
+    text: str = ""
+    time: str = ""
+    time_format: str = ""
+    user: str = ""
+    without: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """The rows of a file as the models take them.
+
+    Attributes:
+        classes: names of the classes.
+        labels: (n,) class of each row; −1 for none, or one that is left out.
+        features: column → (n,) numbers or texts.
+        tokens: (n,) words of each text; empty without a column of texts.
+        texts: (n,) texts; empty likewise.
+    """
+
+    classes: tuple[str, ...]
+    labels: np.ndarray
+    features: dict[str, np.ndarray]
+    tokens: list[list[str]]
+    texts: list[str]
+
+
+def classify_file(file: OwnFile, request: Request, *, seed: int = 0, progress: Progress = silent) -> Result:
+    """Classifies the rows of a file.
+
+    Args:
+        file: the file.
+        request: which columns.
+        seed: seed of the split and of the models.
+        progress: callback of the progress.
+
+    Returns:
+        The result; its answers have ``row`` (counted from 1), ``answer``, ``chance`` and the chance of each class.
+
+    Raises:
+        InputError: there are no labels, one class, too few rows, or labels that are numbers and no classes.
+    """
+    label = columns.require(file, "label", "labels", given=request.label)
+    users = columns.named(file, request.user, "user") if request.user else ""
+    times = columns.times(file, given=request.time, form=request.time_format, without=[label])
+    without = [label, *([times.column] if times else []), *([users] if users else []), *request.without]
+    rows, lines = _read(file, label, request.text, without)
+    labelled = np.flatnonzero(rows.labels >= 0)
+    people = file.texts(users).fill_null("").to_numpy() if users else None
+    moments = times.values.dt.timestamp("us").to_numpy().astype(np.float64) if times else None
+    parts, how = _split(rows.labels, labelled, moments, people, seed)
+    training, validation, test = parts
+    lines = [*file.lines, *lines, f"split {how}: {len(training):,}, {len(validation):,} and {len(test):,} rows"]
+    if times:
+        lines.insert(len(file.lines), f"times: {times.column!r}, {times.words}; {columns.span(times.values)}")
+    models = _models(rows, seed)
+    losses: dict[str, float] = {}
+    chances: dict[str, np.ndarray] = {}
+    for number, (name, fit) in enumerate(models.items()):
+        progress(number, 2 * len(models) + 1, f"{name} on validation")
+        chances[name] = fit(training)(validation)
+        losses[name] = class_metrics(rows.labels[validation], chances[name]).log_loss
+    best_columns = min((name for name in LEARNED if name in losses), key=lambda name: losses[name], default="")
+    if TEXT in models and best_columns:
+        models[BOTH] = _mean(models[TEXT], models[best_columns])
+        losses[BOTH] = class_metrics(rows.labels[validation], (chances[TEXT] + chances[best_columns]) / 2).log_loss
+    chosen = min(losses, key=lambda name: losses[name])
+    known = np.concatenate([training, validation])
+    test_chances = {}
+    for number, (name, fit) in enumerate(models.items()):
+        progress(len(models) + number, 2 * len(models) + 1, f"{name} on the test")
+        test_chances[name] = fit(known)(test)
+    figures = {name: _figures(rows.labels[test], values) for name, values in test_chances.items()}
+    evidence = Evidence.of_classes(
+        [f"row {row}" for row in test.tolist()],
+        rows.labels[test],
+        {MODEL_KEY: test_chances[chosen], PLAIN: test_chances[PLAIN]},
+        clusters=() if people is None else people[test],
+    )
+    verdict = verdict_of(evidence, PLAIN, is_baseline=chosen == PLAIN)
+    leaks = _leaks(rows, known)
+    if leaks:
+        lines.append(
+            f"suspicious: the label follows from {listed(leaks)} alone; leave it out with --without if it is "
+            "known only with the label"
+        )
+        verdict = Verdict("undecided", f"a column may hold the label itself: {listed(leaks)}; {verdict.words}")
+    lines.append(f"chosen on validation: {chosen}")
+    answered = np.flatnonzero(rows.labels < 0)
+    empty = file.texts(label).is_null().to_numpy()
+    answered = answered[empty[answered]]
+    progress(2 * len(models), 2 * len(models) + 1, "answers")
+    if len(answered):
+        lines.append(f"answers: for the {len(answered):,} rows without a label, by a fit to all labelled rows")
+        answer_chances = models[chosen](labelled)(answered)
+    else:
+        lines.append("answers: for the rows of the test, as every row has a label; leave labels empty to be answered")
+        answered, answer_chances = test, test_chances[chosen]
+    sections = [
+        Section(
+            "Models on the test",
+            (
+                "Accuracy and macro F1, higher is better; log loss, lower is better. The choice was made by log loss "
+                f"on validation; the plain model is the {PLAIN}.",
+            ),
+            figures_table(figures, chosen),
+        )
+    ]
+    answers = _answers(answered, answer_chances, rows.classes)
+    return Result(f"Classes of {file.path.name}: {label}", lines, verdict, sections, answers)
+
+
+def _read(file: OwnFile, label: str, text: str, without: list[str]) -> tuple[_Rows, list[str]]:
+    """Reads labels, features and texts.
+
+    Raises:
+        InputError: the labels are none, too few or too many.
+    """
+    names = file.texts(label)
+    counts = names.drop_nulls().value_counts(sort=True)
+    if not counts.height:
+        raise _label_error(file, label, "labels", "no value in any row")
+    if counts.height > MOST_CLASSES:
+        kind = "numbers" if file.is_numeric(label) else "texts"
+        raise _label_error(
+            file,
+            label,
+            f"at most {MOST_CLASSES} classes",
+            f"{counts.height:,} different {kind}, such as {names.drop_nulls()[0]!r}",
+        )
+    frequent = counts.filter(pl.col("count") >= LEAST_OF_CLASS)
+    rare = counts.filter(pl.col("count") < LEAST_OF_CLASS)
+    total = int(frequent["count"].sum())
+    if counts.height == 1:
+        raise _label_error(
+            file, label, "two classes or more", f"one: {counts[label][0]!r} in {counts['count'][0]:,} rows"
+        )
+    if frequent.height < 2 or total < LEAST_ROWS:
+        raise _label_error(
+            file,
+            label,
+            f"two classes of at least {LEAST_OF_CLASS} rows each, {LEAST_ROWS} in all",
+            f"{int(counts['count'].sum()):,} labelled rows: "
+            + ", ".join(f"{name!r} {count:,}" for name, count in counts.head(5).iter_rows()),
+        )
+    classes = tuple(sorted(frequent[label].to_list()))
+    number = {name: place for place, name in enumerate(classes)}
+    labels = np.array([number.get(name, -1) if name is not None else -1 for name in names.to_list()], np.int64)
+    lines = [
+        f"labels: {label!r}, {len(classes)} classes in {total:,} rows: "
+        + ", ".join(f"{name} {count:,}" for name, count in frequent.head(8).iter_rows())
+    ]
+    if rare.height:
+        lines.append(
+            f"left out: {rare.height} classes with fewer than {LEAST_OF_CLASS} rows: "
+            + ", ".join(f"{name} {count}" for name, count in rare.head(8).iter_rows())
+        )
+    text_column = _text_column(file, text, without)
+    texts = file.texts(text_column).fill_null("").to_list() if text_column else []
+    features: dict[str, np.ndarray] = {}
+    for name in file.columns:
+        if name in (*without, text_column):
+            continue
+        if file.is_numeric(name):
+            features[name] = np.clip(
+                file.numbers(name).values.cast(pl.Float64).fill_null(np.nan).to_numpy(), -1e30, 1e30
+            )
+        else:
+            features[name] = np.array(file.texts(name).to_list(), object)
+    used = Layout.fit(features).names
+    if not used and not text_column:
+        raise InputError(
+            expected="a column of numbers, of few categories, or of texts beside the label",
+            found=f"the columns {listed(file.columns)}",
+            next_command="repeat the command with --text COLUMN",
+        )
+    lines.append(
+        f"learned from: {listed(used)}" * bool(used)
+        + "; " * bool(used and text_column)
+        + f"texts of {text_column!r}" * bool(text_column)
+    )
+    unused = [name for name in features if name not in used]
+    if unused:
+        lines.append(f"not learned from, as they are neither numbers nor few categories: {listed(unused)}")
+    return _Rows(classes, labels, features, [words(each) for each in texts], texts), lines
+
+
+def _label_error(file: OwnFile, label: str, expected: str, found: str) -> InputError:
+    return InputError(
+        expected=f"{expected} in the column {label!r} of {file.path}",
+        found=found,
+        next_command="repeat the command with --label COLUMN, or with more labelled rows",
+    )
+
+
+def _text_column(file: OwnFile, given: str, without: list[str]) -> str:
+    """The column of texts: the named one, a usual name, or the one with the most words."""
+    if given:
+        return columns.named(file, given, "text")
+    lengths = {}
+    for name in file.columns:
+        if name not in without and not file.is_numeric(name):
+            sample = file.texts(name).drop_nulls().head(500)
+            lengths[name] = sample.str.count_matches(r"\S+").mean() if len(sample) else 0.0
+    long = {
+        name: float(length) for name, length in lengths.items() if isinstance(length, float) and length >= LEAST_WORDS
+    }
+    usual = columns.find(file, "text", without=[name for name in file.columns if name not in long])
+    return usual or max(long, key=lambda name: long[name], default="")
+
+
+def _split(
+    labels: np.ndarray, labelled: np.ndarray, moments: np.ndarray | None, people: np.ndarray | None, seed: int
+) -> tuple[tuple[np.ndarray, np.ndarray, np.ndarray], str]:
+    """Training, validation and test rows, and how they were split."""
+    rng = np.random.default_rng(seed)
+    if moments is not None and np.isfinite(moments[labelled]).mean() > 0.9:
+        labelled = labelled[np.isfinite(moments[labelled])]
+        place, how = moments[labelled].argsort(kind="stable").argsort(kind="stable") / len(labelled), "by time"
+        edges = np.quantile(moments[labelled], [0.6, 0.8])
+        part = np.searchsorted(edges, moments[labelled], side="right")  # rows of one moment stay together
+    elif people is not None:
+        names, person = np.unique(people[labelled], return_inverse=True)
+        place, how = rng.permutation(len(names))[person] / max(len(names), 1), "by person"
+        part = np.searchsorted([0.6, 0.8], place, side="right")
+    else:
+        place, how = np.zeros(len(labelled)), "at random, with the same share of each class"
+        for number in np.unique(labels[labelled]):
+            of_class = np.flatnonzero(labels[labelled] == number)
+            place[of_class] = (rng.permutation(len(of_class)) + 0.5) / len(of_class)
+        part = np.searchsorted([0.6, 0.8], place, side="right")
+    parts = tuple(labelled[part == number] for number in range(3))
+    if any(len(rows) < 5 for rows in parts) or len(np.unique(labels[parts[0]])) < len(np.unique(labels[labelled])):
+        raise InputError(
+            expected=f"enough rows {how.partition(',')[0]}: all classes in the first three fifths, 5 rows in each other",
+            found=", ".join(f"{len(rows):,} rows of {len(np.unique(labels[rows]))} classes" for rows in parts),
+            next_command="repeat the command with more labelled rows, or without the column: --without COLUMN",
+        )
+    return (parts[0], parts[1], parts[2]), how
+
+
+def _models(rows: _Rows, seed: int) -> dict[str, Callable[[np.ndarray], Predict]]:
+    """Name → fit: training rows → predictor."""
+    models: dict[str, Callable[[np.ndarray], Predict]] = {PLAIN: lambda known: _fit_shares(rows, known)}
+    if Layout.fit(rows.features).names:
+        for name in LEARNED:
+            models[name] = lambda known, name=name: _fit_columns(rows, known, name, seed)  # type: ignore[misc]
+    if rows.tokens:
+        models[TEXT] = lambda known: _fit_words(rows, known, seed)
+    return models
+
+
+def _fit_shares(rows: _Rows, known: np.ndarray) -> Predict:
+    counts = np.bincount(rows.labels[known], minlength=len(rows.classes)) + 0.5
+    shares = counts / counts.sum()
+    return lambda asked_rows: np.tile(shares, (len(asked_rows), 1))
+
+
+def _fit_columns(rows: _Rows, known: np.ndarray, name: str, seed: int) -> Predict:
+    """One model a class, each against all others; their chances are scaled to add up to one."""
+    layout = Layout.fit({column: values[known] for column, values in rows.features.items()})
+    inputs = layout.matrix(rows.features)
+    learner, count = LEARNERS[name], len(rows.classes)
+    numbers = [1] if count == 2 else range(count)
+    parameters = {"min_data_in_leaf": int(np.clip(len(known) // 50, 5, 40))} if name == "lightgbm" else {}
+    fitted = [
+        learner.fit(inputs[known], (rows.labels[known] == number).astype(float), "binary", parameters, seed)
+        for number in numbers
+    ]
+
+    def predict(wanted: np.ndarray) -> np.ndarray:
+        values = np.column_stack([np.clip(model.predict(inputs[wanted]), 1e-6, 1 - 1e-6) for model in fitted])
+        if count == 2:
+            return np.column_stack([1 - values[:, 0], values[:, 0]])
+        return np.asarray(values / values.sum(axis=1, keepdims=True))
+
+    return predict
+
+
+def _fit_words(rows: _Rows, known: np.ndarray, seed: int) -> Predict:
+    tokens = [rows.tokens[row] for row in known.tolist()]
+    whole = [np.array([place]) for place in range(len(known))]
+    model = linear_stack.fit(tokens, rows.labels[known], rows.classes, whole, seed=seed)
+    return lambda wanted: np.asarray(model.predict([rows.tokens[row] for row in wanted.tolist()]), np.float64)
+
+
+def _mean(
+    first: Callable[[np.ndarray], Predict], second: Callable[[np.ndarray], Predict]
+) -> Callable[[np.ndarray], Predict]:
+    def fit(known: np.ndarray) -> Predict:
+        one, other = first(known), second(known)
+        return lambda wanted: (one(wanted) + other(wanted)) / 2
+
+    return fit
+
+
+def _figures(truth: np.ndarray, chances: np.ndarray) -> dict[str, float]:
+    metrics = class_metrics(truth, chances)
+    return {"accuracy": metrics.accuracy, "macro F1": metrics.macro_f1, "log loss": metrics.log_loss}
+
+
+def _leaks(rows: _Rows, known: np.ndarray) -> list[str]:
+    """Columns that alone order the labels of a class."""
+    limit = Gates().leak
+    numbers = [1] if len(rows.classes) == 2 else range(len(rows.classes))
+    return [
+        name
+        for name, values in rows.features.items()
+        if all(
+            label_association(values[known], (rows.labels[known] == number).astype(float), "binary") > limit
+            for number in numbers
+        )
+    ]
+
+
+def _answers(rows: np.ndarray, chances: np.ndarray, classes: tuple[str, ...]) -> pl.DataFrame:
+    best = chances.argmax(axis=1)
+    return pl.DataFrame(
+        {
+            "row": rows + 1,
+            "answer": [classes[number] for number in best.tolist()],
+            "chance": chances[np.arange(len(rows)), best],
+            **{f"chance of {name}": chances[:, number] for number, name in enumerate(classes)},
+        }
+    )
