@@ -214,7 +214,7 @@ def _read(file: OwnFile, label: str, text: str, without: list[str]) -> tuple[_Ro
     texts = file.texts(text_column).fill_null("").to_list() if text_column else []
     features: dict[str, np.ndarray] = {}
     for name in file.columns:
-        if name in (*without, text_column):
+        if name in (*without, text_column) or (name.lower().endswith("id") and _is_key(file, name)):
             continue
         if file.is_numeric(name):
             features[name] = np.clip(
@@ -238,6 +238,11 @@ def _read(file: OwnFile, label: str, text: str, without: list[str]) -> tuple[_Ro
     if unused:
         lines.append(f"not learned from, as they are neither numbers nor few categories: {listed(unused)}")
     return _Rows(classes, labels, features, [words(each) for each in texts], texts), lines
+
+
+def _is_key(file: OwnFile, name: str) -> bool:
+    """Whether a column has another text in every row."""
+    return file.texts(name).n_unique() == file.rows
 
 
 def _label_error(file: OwnFile, label: str, expected: str, found: str) -> InputError:
@@ -271,13 +276,13 @@ def _split(
     rng = np.random.default_rng(seed)
     if moments is not None and np.isfinite(moments[labelled]).mean() > 0.9:
         labelled = labelled[np.isfinite(moments[labelled])]
-        place, how = moments[labelled].argsort(kind="stable").argsort(kind="stable") / len(labelled), "by time"
+        how = "by time"
         edges = np.quantile(moments[labelled], [0.6, 0.8])
         part = np.searchsorted(edges, moments[labelled], side="right")  # rows of one moment stay together
     elif people is not None:
         names, person = np.unique(people[labelled], return_inverse=True)
-        place, how = rng.permutation(len(names))[person] / max(len(names), 1), "by person"
-        part = np.searchsorted([0.6, 0.8], place, side="right")
+        rank, fifth, how = rng.permutation(len(names))[person], max(len(names) // 5, 1), "by person"
+        part = np.searchsorted([len(names) - 2 * fifth, len(names) - fifth], rank, side="right")
     else:
         place, how = np.zeros(len(labelled)), "at random, with the same share of each class"
         for number in np.unique(labels[labelled]):
@@ -287,7 +292,7 @@ def _split(
     parts = tuple(labelled[part == number] for number in range(3))
     if any(len(rows) < 5 for rows in parts) or len(np.unique(labels[parts[0]])) < len(np.unique(labels[labelled])):
         raise InputError(
-            expected=f"enough rows {how.partition(',')[0]}: all classes in the first three fifths, 5 rows in each other",
+            expected=f"enough rows {how.partition(',')[0]}: all classes in the first three fifths, 5 rows in each part",
             found=", ".join(f"{len(rows):,} rows of {len(np.unique(labels[rows]))} classes" for rows in parts),
             next_command="repeat the command with more labelled rows, or without the column: --without COLUMN",
         )

@@ -60,7 +60,7 @@ class Origins:
             return cls([], [])
         wanted = max(math.ceil(FEWEST / series), 2)  # a series at an origin is a test case
         tests = int(np.clip(usable // 3, 1, wanted))
-        validations = int(np.clip(usable - tests, 1, VALIDATION_ORIGINS))
+        validations = int(np.clip(usable - tests, 1, max(VALIDATION_ORIGINS, 16 // series)))
         backs = [horizon * number for number in range(1, tests + validations + 1)]
         return cls(backs[tests:], backs[:tests])
 
