@@ -32,8 +32,8 @@ from transforms.pure import svg
 PLAIN = "seasonal_naive"
 """Name of the plain model."""
 VALIDATION_ORIGINS, LEAST_HISTORY, TREES = 4, 8, 150
-LARGE, VERY_LARGE = 400, 4_000
-"""Fits (series times origins) beyond which the slower statistical members are left out, and all of them."""
+LARGE, VERY_LARGE = 100_000, 3_000_000
+"""Values to fit (of all series at all origins) beyond which the slower statistical members are left out, and all."""
 PICTURES, PAST = 12, 4
 """Series that are drawn, and horizons of the past that are drawn before a forecast."""
 SINGLE = "series"
@@ -106,7 +106,7 @@ def forecast_file(
     origins = Origins.of(panel.steps, len(panel), horizon)
     if not origins.test:
         return _unmeasured(file, own, panel, levels, horizon)
-    members, left_out = _members(panel, len(panel) * (len(origins.test) + len(origins.validation)), seed)
+    members, left_out = _members(panel, int(panel.lengths.sum()) * (len(origins.test) + len(origins.validation)), seed)
     count = len(origins.validation) + len(origins.test) + 1
 
     def part(first: int, size: int) -> Progress:
@@ -180,7 +180,7 @@ def _nodes(own: OwnSeries, hierarchy: Hierarchy) -> Panel:
     return replace(own.panel, ids=hierarchy.names, values=hierarchy.sums(own.panel.values))
 
 
-def _members(panel: Panel, fits: int, seed: int) -> tuple[list[Forecaster], str]:
+def _members(panel: Panel, work: int, seed: int) -> tuple[list[Forecaster], str]:
     """The forecasters that fit the size of the data, and which were left out."""
     members: list[Forecaster] = [LastValue(), SeasonalNaive(), RecentMean(max(2 * panel.season, 4))]
     if panel.seasons:
@@ -190,10 +190,10 @@ def _members(panel: Panel, fits: int, seed: int) -> tuple[list[Forecaster], str]
     if int(panel.lengths.sum()) >= 500:
         members.append(GlobalLightGBM(trees=TREES, seed=seed))
     slow = [ETS, CES, *([MSTL] if panel.seasons else [])]
-    if fits > VERY_LARGE:
-        return members, f"left out, as there are {fits:,} fits: theta, ets, ces, mstl"
-    if fits > LARGE:
-        return [*members, THETA], f"left out, as there are {fits:,} fits: ets, ces, mstl"
+    if work > VERY_LARGE:
+        return members, f"left out, as {work:,} values are to be fitted: theta, ets, ces, mstl"
+    if work > LARGE:
+        return [*members, THETA], f"left out, as {work:,} values are to be fitted: ets, ces, mstl"
     return [*members, THETA, *slow], ""
 
 

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from feature_repo.errors import InputError
 from refrain.cli import app
+from refrain.own_file import anomalies
 from refrain.own_file.anomalies import find_anomalies
 from refrain.own_file.observations import Request, read_observations
 from refrain.own_file.result import Result
@@ -17,7 +18,13 @@ from refrain.own_file.result import Result
 START = datetime(2026, 1, 1)
 
 
-def load(count: int = 3_600, *, anomaly: int = 3_300) -> pl.DataFrame:
+@pytest.fixture(autouse=True)
+def short_stretches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(anomalies, "STRETCH", 80)
+    monkeypatch.setattr(anomalies, "LEAST_STRETCHES", 2)
+
+
+def load(count: int = 900, *, anomaly: int = 800) -> pl.DataFrame:
     """Minutes of a processor's load, with one hour that is far too high."""
     rng = np.random.default_rng(0)
     values = 50 + rng.normal(0, 2, count)
@@ -36,7 +43,7 @@ def test_an_anomaly_is_found_in_any_table(tmp_path: Path) -> None:
     load().drop("label").write_parquet(path)
     result = find(path)
     alarms = result.answers.filter(pl.col("alarm"))["time"].dt.replace_time_zone(None)
-    hour = START + timedelta(minutes=3_300)
+    hour = START + timedelta(minutes=800)
     assert alarms.is_between(hour, hour + timedelta(minutes=60)).any()
     assert alarms.len() <= 6
     assert any("planted incident" in line for line in result.lines)
@@ -56,15 +63,15 @@ def test_a_short_series_is_undecided_with_the_reason(tmp_path: Path) -> None:
     load(200, anomaly=150).drop("label").write_csv(path)
     result = find(path)
     assert result.verdict.outcome == "undecided"
-    assert "stretches of 150 values" in result.verdict.words
+    assert "stretches of 80 values" in result.verdict.words
 
 
-@pytest.mark.parametrize("values", [np.full(1_500, 3.0), np.full(1_500, 1e300), -np.arange(1_500.0) % 7])
+@pytest.mark.parametrize("values", [np.full(500, 3.0), np.full(500, 1e300), -np.arange(500.0) % 7])
 def test_odd_series_have_an_answer(values: np.ndarray, tmp_path: Path) -> None:
     path = tmp_path / "load.csv"
-    pl.DataFrame({"timestamp": [START + timedelta(minutes=n) for n in range(1_500)], "cpu": values}).write_csv(path)
+    pl.DataFrame({"timestamp": [START + timedelta(minutes=n) for n in range(500)], "cpu": values}).write_csv(path)
     result = find(path)
-    assert result.answers.height == 1_500
+    assert result.answers.height == 500
     assert np.isfinite(result.answers["score"].to_numpy()).all()
 
 
@@ -89,11 +96,11 @@ def test_what_has_no_observations_is_one_error(
 
 def test_the_command_writes_a_page_and_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    load(800, anomaly=700).drop("label").write_csv(tmp_path / "load.csv")
+    load(240, anomaly=170).drop("label").write_csv(tmp_path / "load.csv")
     done = CliRunner().invoke(app, ["anomalies", "load.csv", "--out", "a.csv", "--sink", "notices.jsonl"])
     assert done.exit_code == 0, done.output
     assert "verdict: undecided" in done.stdout
-    assert pl.read_csv("a.csv").height == 800
+    assert pl.read_csv("a.csv").height == 240
     assert (tmp_path / "load.anomalies.html").read_text().count("<svg")
     assert (tmp_path / "notices.jsonl").read_text().count("load/cpu") >= 1
     refused = CliRunner().invoke(app, ["anomalies", "load.csv", "--detector", "none", "--out", "a.csv"])

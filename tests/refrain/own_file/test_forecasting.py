@@ -19,13 +19,14 @@ from refrain.own_file.table import OwnFile
 from training.models.forecasting.naive import LastValue, RecentMean, SeasonalMean, SeasonalNaive
 
 START = datetime(2024, 1, 1)
+STORES = "abcdefghijklmnopqrstuvwx"
 
 
 @pytest.fixture
 def quick_members(monkeypatch: pytest.MonkeyPatch) -> None:
     """Only forecasters that need no compilation."""
     members = [LastValue(), SeasonalNaive(), RecentMean(14), SeasonalMean()]
-    monkeypatch.setattr(forecasting, "_members", lambda panel, fits, seed: (members, ""))
+    monkeypatch.setattr(forecasting, "_members", lambda panel, work, seed: (members, ""))
 
 
 def sales(days: int = 140, stores: str = "ab", seed: int = 0) -> pl.DataFrame:
@@ -52,12 +53,12 @@ def forecast(folder: Path, rows: pl.DataFrame, horizon: int = 7, **request: obje
 
 @pytest.mark.usefixtures("quick_members")
 def test_series_with_a_season_are_forecast_better_than_by_the_last_season(tmp_path: Path) -> None:
-    result = forecast(tmp_path, sales(260, "abcdefgh"), series=("store",))
+    result = forecast(tmp_path, sales(140, STORES), series=("store",))
     assert result.verdict.outcome == "pass", result.verdict
-    assert result.answers.height == 8 * 7
-    assert result.answers["time"].min() == (START + timedelta(260)).replace(tzinfo=UTC)
-    day = np.arange(260, 267)
-    truth = np.concatenate([50 + 20 * place + 15 * np.sin(2 * np.pi * day / 7) for place in range(8)])
+    assert result.answers.height == len(STORES) * 7
+    assert result.answers["time"].min() == (START + timedelta(140)).replace(tzinfo=UTC)
+    day = np.arange(140, 147)
+    truth = np.concatenate([50 + 20 * place + 15 * np.sin(2 * np.pi * day / 7) for place in range(len(STORES))])
     assert np.abs(result.answers["forecast"].to_numpy() - truth).mean() < 3
     ends = result.answers.select("lower_95", "lower_80", "forecast", "upper_80", "upper_95").to_numpy()
     assert (np.diff(ends, axis=1)[:, [0, 3]] >= 0).all()
