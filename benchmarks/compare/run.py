@@ -148,9 +148,13 @@ def page(contest: Contest, result: dict[str, Any]) -> str:
         )
     lines += [""]
     if result["failures"]:
-        lines += ["Rivals that did not run:", ""]
-        lines += [f"- {name}: {' '.join(reason.split())}" for name, reason in result["failures"].items()] + [""]
+        lines += ["| rival that did not run | reason |", "|---|---|"]
+        lines += [f"| {name} | {_cell(reason)} |" for name, reason in result["failures"].items()] + [""]
     return "\n".join(lines)
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.replace("|", "/").split())
 
 
 def main(words: Sequence[str]) -> None:

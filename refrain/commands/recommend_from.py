@@ -26,8 +26,8 @@ def recommend_from(
     """Recommend new items to the people of a file, from what all of them have.
 
     Each row is one play, purchase or rating; its value does not count. The best of several algorithms, or a blend of
-    them, is chosen on validation and measured once on the newest rows beside the most popular items. Nothing is stored
-    but the page and the answers; no data folder is needed.
+    them, is chosen on validation and measured once on the newest rows beside what was popular lately. Nothing is
+    stored but the page and the answers; no data folder is needed.
 
     Example: refrain recommend-from plays.csv --user listener --item track --out lists.parquet
     """

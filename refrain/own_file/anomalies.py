@@ -172,7 +172,7 @@ def _stretches(observations: Observations, seed: int) -> tuple[list[Stretch], Ob
     labels, count = observations.labels, len(observations.values)
     copies = COPIES if labels is None and count <= MOST_COPIED else 1
     values = np.tile(observations.values, copies)
-    stretches = []
+    stretches: list[Stretch] = []
     for name in dict.fromkeys(observations.names.tolist()):
         rows = np.flatnonzero(observations.names == name)
         first, middle = len(rows) // 2, len(rows) * 3 // 4

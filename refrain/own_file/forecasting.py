@@ -344,7 +344,7 @@ def _answers(
     for name, end in ends.items():
         values = (quantiles[end] * scale).reshape(-1) if quantiles else [None] * len(panel) * horizon
         columns[name] = values
-    schema = {"time": pl.Datetime("us", "UTC"), **dict.fromkeys(ends, pl.Float64)}
+    schema: dict[str, pl.DataType] = {"time": pl.Datetime("us", "UTC"), **dict.fromkeys(ends, pl.Float64())}
     frame = pl.DataFrame(columns, schema_overrides=schema)
     return frame if own.groups else frame.drop("level")
 
@@ -359,7 +359,7 @@ def _pictures(
 ) -> list[str]:
     """Charts of the first series, the highest level first: the past, the forecast and its 80 % interval."""
     scale = _node_scale(own, panel)
-    order = [node for nodes in reversed(levels.values()) for node in range(len(panel))[nodes]][:PICTURES]
+    order = [node for nodes in reversed(list(levels.values())) for node in range(len(panel))[nodes]][:PICTURES]
     pictures = []
     for node in order:
         past = (panel.values[node, -PAST * horizon :] * scale[node]).tolist()

@@ -95,7 +95,8 @@ CONTEST = Contest(
     True,
     "The series of NAB that are here, with the first 15 % of each for learning. Scored by NAB's standard profile at a "
     "threshold that is the best on the other families of series (folders of NAB), so that no family's labels choose "
-    "its own. Scores are per series with an anomaly, intervals over families.",
+    "its own. Scores are per series with an anomaly, intervals over families. Judged on development data: our detector "
+    "was developed on these series, the rivals were not.",
     prepare,
     answer,
     score,

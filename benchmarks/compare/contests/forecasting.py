@@ -63,7 +63,8 @@ CONTEST = Contest(
     "MASE",
     False,
     "The training part of M4's hourly series is given, the official test part of 48 hours is forecast once. MASE is "
-    "scaled by the seasonal naive of 24 hours within the training part.",
+    "scaled by the seasonal naive of 24 hours within the training part. Judged on held-out data, of a set on which our "
+    "forecasters were developed. With a size, every k-th series.",
     prepare,
     answer,
     score,
