@@ -32,7 +32,7 @@ def check_suffixes(page: Path | None, out: Path | None) -> None:
 
 def write_page(result: Result, path: Path) -> Path:
     """Writes the page; the ending of its name says whether it is HTML or Markdown."""
-    write_whole(path, markdown(result) if path.suffix.lower() == ".md" else html(result))
+    _write(path, markdown(result) if path.suffix.lower() == ".md" else html(result), "--page")
     return path
 
 
@@ -41,9 +41,9 @@ def write_answers(answers: pl.DataFrame, path: Path) -> Path:
     if path.suffix.lower() == ".parquet":
         buffer = io.BytesIO()
         answers.write_parquet(buffer)
-        write_whole(path, buffer.getvalue())
+        _write(path, buffer.getvalue(), "--out")
     else:
-        write_whole(path, answers.write_csv(datetime_format="%Y-%m-%dT%H:%M:%SZ"))
+        _write(path, answers.write_csv(datetime_format="%Y-%m-%dT%H:%M:%SZ"), "--out")
     return path
 
 
@@ -103,3 +103,19 @@ def _escaped(text: object) -> str:
     for sign in "\\|<>*_`[]":
         cleaned = cleaned.replace(sign, f"\\{sign}")
     return cleaned
+
+
+def _write(path: Path, content: str | bytes, option: str) -> None:
+    """Writes a file whole.
+
+    Raises:
+        InputError: its folder cannot be written.
+    """
+    try:
+        write_whole(path, content)
+    except OSError as error:
+        raise InputError(
+            expected=f"a folder in which {path.name} can be written",
+            found=f"{path.absolute().parent}: {error.strerror}",
+            next_command=f"repeat the command with {option} {Path.home() / path.name}",
+        ) from error

@@ -96,6 +96,9 @@ def read_series(file: OwnFile, request: Request) -> OwnSeries:
         f"times: {times.column!r}, {times.words}; {span(times.values)}",
         f"values: {value!r}" + (f"; series: {listed(names)}" if names else ""),
     ]
+    all_missing = rows["id"].n_unique() - rows.drop_nulls("value")["id"].n_unique()
+    if all_missing:
+        lines.append(f"left out: {all_missing:,} series without any value")
     unread = rows.filter(pl.col("time").is_null()).height
     if unread:
         lines.append(f"left out: {unread:,} rows without a time that can be read")

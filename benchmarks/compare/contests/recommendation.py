@@ -67,7 +67,7 @@ CONTEST = Contest(
     True,
     "MovieLens 100k in order of time; the last tenth of the ratings is the test, everything before it is given. Each "
     "person with a new film in the test gets a list of 20 of all films that they had not rated; films that they rated "
-    "are removed. Rivals may choose settings on a split of the history of their own. Judged on held-out data, of a data "
+    "are removed. Rivals may choose settings on a split of the history of their own. Judged on held-out data, of a "
     "set on which our algorithms were developed.",
     prepare,
     answer,

@@ -6,8 +6,10 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from typer.testing import CliRunner
 
 from feature_repo.errors import InputError
+from refrain.cli import app
 from refrain.own_file import classification
 from refrain.own_file.classification import Request, classify_file
 from refrain.own_file.result import Result
@@ -104,3 +106,15 @@ def test_labels_that_nobody_can_learn_are_one_error(labels: list[str | None], fo
 def test_a_file_of_labels_alone_is_one_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="beside the label"):
         classify(tmp_path, pl.DataFrame({"label": ["yes", "no"] * 50}))
+
+
+def test_the_command_answers_and_explains_what_is_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    rows(unlabelled=5).write_csv(tmp_path / "rows.csv")
+    done = CliRunner().invoke(app, ["classify", "rows.csv", "--label", "label", "--out", "a.parquet"])
+    assert done.exit_code == 0, done.output
+    assert pl.read_parquet("a.parquet").height == 5
+    assert "<svg" not in (tmp_path / "rows.classify.html").read_text()
+    failed = CliRunner().invoke(app, ["classify", "rows.csv", "--label", "labels"])
+    assert failed.exit_code == 1
+    assert "--label label" in failed.stderr
