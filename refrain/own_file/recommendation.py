@@ -1,9 +1,9 @@
 """Recommendations from a file of who played (bought, rated, read) what, by the best of several algorithms or a blend.
 
 Rows are split by time: the last tenth is the test, the tenth before it the validation. Members are fitted to the rows
-before the validation; the weights of a blend are learned on one half of its people, and the blend and each member are
-compared on the other half; a blend that wins learns its weights again on all of them. The choice is fitted to
-everything before the test and measured once, by NDCG@10 of full lists of items that are new to each person, beside the
+before the validation; each half of its people judges the members, and a blend whose weights the other half has learned.
+A blend that wins learns its weights again on all of them. The choice is fitted to everything before the test and
+measured once, by NDCG@10 of full lists of items that are new to each person, beside the
 items that were most popular lately. Without times, a fifth of each person's items stands for what comes later: half of
 the people for the validation, the others for the test.
 """
@@ -251,20 +251,26 @@ def _people(questions: _Questions) -> list[int]:
 
 
 def _choose(fitted: Mapping[str, Fitted], validation: _Questions) -> tuple[str, dict[str, float]]:
-    """The best on validation, and the weights of the blend; learned on half of the people, compared on the others."""
+    """The best on validation, and the weights of the blend.
+
+    Each half of the people judges a blend whose weights were learned on the other half.
+    """
     people = _people(validation)
-    learning = {person: validation.later[person] for person in people[::2]}
-    judging = _Questions(
-        validation.cutoff, validation.known, {person: validation.later[person] for person in people[1::2]}
-    )
-    weights = {name: weight for name, weight in learn_weights(fitted, validation.known, learning).items() if weight}
-    blend = BlendFit({name: fitted[name] for name in weights}, weights, validation.known)
-    gains = {name: _gains(fit, judging).mean() for name, fit in {**fitted, BLEND: blend}.items()}
-    chosen = max(gains, key=lambda name: gains[name])
-    if chosen == BLEND:
-        learned = learn_weights(fitted, validation.known, {person: validation.later[person] for person in people})
-        weights = {name: weight for name, weight in learned.items() if weight}
-    return chosen, weights
+    halves = [people[::2], people[1::2]]
+    gains: dict[str, list[float]] = {name: [] for name in (*fitted, BLEND)}
+    for learning, judging in (halves, halves[::-1]):
+        blend = BlendFit(fitted, _weights(fitted, validation, learning), validation.known)
+        part = _Questions(validation.cutoff, validation.known, {one: validation.later[one] for one in judging})
+        for name, fit in {**fitted, BLEND: blend}.items():
+            gains[name] += _gains(fit, part).tolist()
+    chosen = max(gains, key=lambda name: float(np.mean(gains[name])))
+    return chosen, _weights(fitted, validation, people)
+
+
+def _weights(fitted: Mapping[str, Fitted], validation: _Questions, people: list[int]) -> dict[str, float]:
+    """The weights of a blend that rank the new items of some people best; members without weight are left out."""
+    learned = learn_weights(fitted, validation.known, {person: validation.later[person] for person in people})
+    return {name: weight for name, weight in learned.items() if weight}
 
 
 def _lists(fit: Fitted, people: list[int], known: Mapping[int, np.ndarray], depth: int) -> dict[int, np.ndarray]:
