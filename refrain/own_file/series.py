@@ -110,7 +110,7 @@ def read_series(file: OwnFile, request: Request) -> OwnSeries:
 
 def _value_column(file: OwnFile, given: str, taken: list[str]) -> str:
     column = columns.find(file, "value", given=given, without=taken)
-    if column is not None and (given or file.is_numeric(column)):
+    if column is not None and (given or file.numbers(column).values.null_count() < file.rows):
         return column
     numeric = [name for name in file.columns if name not in taken and file.is_numeric(name)]
     if len(numeric) == 1:

@@ -78,6 +78,12 @@ def test_a_column_that_is_the_label_is_suspicious(tmp_path: Path) -> None:
     assert "'paid_back'" in result.verdict.words
 
 
+def test_labels_in_turn_make_no_leak(tmp_path: Path) -> None:
+    table = pl.DataFrame({"name": [f"n{n}" for n in range(100)], "kind": ["x"] * 100, "label": ["yes", "no"] * 50})
+    result = classify(tmp_path, table)
+    assert not any("suspicious" in line for line in result.lines)
+
+
 def test_rows_with_times_are_split_by_time(tmp_path: Path) -> None:
     day = pl.date_range(pl.date(2024, 1, 1), pl.date(2024, 10, 26), eager=True)
     result = classify(tmp_path, rows().with_columns(date=day))
