@@ -44,9 +44,7 @@ def forecast(
     combine: Annotated[
         Literal["sum", "mean", "last"] | None, typer.Option(help="what several values of one step become")
     ] = None,
-    gaps: Annotated[
-        Literal["interpolate", "zero"], typer.Option(help="what a step without a value stands for")
-    ] = "interpolate",
+    gaps: Annotated[Literal["repeat", "zero"], typer.Option(help="what a step without a value stands for")] = "repeat",
     seed: SEED = 0,
     out: ANSWERS = None,
     page: PAGE = None,

@@ -115,19 +115,19 @@ def forecast_file(
 
         return report
 
+    missing = own.missing if hierarchy is None else (hierarchy.summing @ own.missing.astype(np.float32)) > 0
     past = backtest(panel, members, horizon, origins.validation, progress=part(0, len(origins.validation)))
+    past = _without(past, missing)
     if not past.measurable.any():
         return _unmeasured(
             file, own, panel, levels, horizon, "no series changes before the test, so that no error can be measured"
         )
     chosen = _choose(past, [member.name for member in members], hierarchy, levels, panel)
     test = backtest(panel, members, horizon, origins.test, progress=part(len(origins.validation), len(origins.test)))
+    test = _without(test, missing)
     test_forecasts = _combined(test, chosen, hierarchy, panel)
-    name = (
-        f"ensemble ({chosen.blend.kind})"
-        if len(members) > 1 and chosen.blend.kind not in test.forecasts
-        else (chosen.blend.kind)
-    )
+    kind = chosen.blend.kind
+    name = kind if kind in test.forecasts else f"ensemble ({kind})"
     quantiles = _quantiles(test_forecasts, test.scale, chosen.conformal, levels, panel.nonnegative)
     figures = _figures(test, test_forecasts, quantiles, name)
     evidence = test.evidence(test_forecasts, panel, [PLAIN])
@@ -162,6 +162,15 @@ def forecast_file(
     ]
     answers = _answers(own, panel, levels, final_forecasts, final, horizon)
     return Result(f"Forecast of {file.path.name}, {horizon} steps", lines, verdict, sections, answers)
+
+
+def _without(measured: Backtest, missing: np.ndarray) -> Backtest:
+    """The backtest without the truth of steps whose values are missing and filled."""
+    truth = measured.truth.copy()
+    for number, origin in enumerate(measured.origins.tolist()):
+        ahead = missing[:, origin : origin + truth.shape[2]]
+        truth[number][:, : ahead.shape[1]][ahead] = np.nan
+    return replace(measured, truth=truth)
 
 
 def _hierarchy(own: OwnSeries) -> Hierarchy | None:

@@ -44,7 +44,7 @@ class Request:
     groups: Sequence[str] = ()
     step: str = ""
     combine: Combination = ""
-    gaps: Literal["interpolate", "zero"] = "interpolate"
+    gaps: Literal["repeat", "zero"] = "repeat"
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,7 @@ class OwnSeries:
 
     Attributes:
         panel: the series, scaled, on steps that are numbered as days of an artificial calendar.
+        missing: (n, t) whether a value was missing and is filled, so that no error can be measured there.
         scale: (n,) factor by which the values of each series were divided.
         step: the real step.
         last: number of the last step.
@@ -61,6 +62,7 @@ class OwnSeries:
     """
 
     panel: Panel
+    missing: np.ndarray
     scale: np.ndarray
     step: Step
     last: int
@@ -164,8 +166,11 @@ def _on_grid(rows: pl.DataFrame, group_rows: pl.DataFrame, request: Request, lin
         value=pl.col("value") / pl.col("scale"),
     )
     nonnegative = bool((rows["value"] >= 0).all())
-    panel = Panel.of(table, step=timedelta(days=1), gaps=request.gaps, nonnegative=nonnegative)
+    panel = Panel.of(table, step=timedelta(days=1), nonnegative=nonnegative)
     seasons = tuple(season for season in step.seasons if panel.steps >= 2 * season + 2)
+    known = Panel.of(table.with_columns(value=pl.lit(1.0)), step=timedelta(days=1))
+    missing = (known.values == 0) & (request.gaps == "repeat")
+    panel = replace(panel, values=filled(panel.values, missing, max(seasons, default=1)), seasons=seasons)
     gaps = int(panel.lengths.sum()) - rows.height
     lines.append(f"{len(panel):,} series of up to {panel.steps:,} steps of {step.words}")
     if gaps:
@@ -179,12 +184,30 @@ def _on_grid(rows: pl.DataFrame, group_rows: pl.DataFrame, request: Request, lin
         lines.append(f"constant: {constant:,} series never change; no error can be measured in them")
     scale = dict(scales.iter_rows())
     groups = {name: _group_of(group_rows, panel.ids, name) for name in request.groups}
-    return OwnSeries(
-        replace(panel, seasons=seasons), np.array([scale[name] for name in panel.ids]), step, last, groups, lines
-    )
+    factors = np.array([scale[name] for name in panel.ids])
+    return OwnSeries(panel, missing, factors, step, last, groups, lines)
 
 
-_FILLED = {"interpolate": "filled from the values around them", "zero": "taken as 0"}
+def filled(values: np.ndarray, missing: np.ndarray, season: int) -> np.ndarray:
+    """Fills missing values with those of a season before, or with the last: never with what came later.
+
+    Args:
+        values: (n, t) values.
+        missing: (n, t) which of them are missing.
+        season: length of a season in steps.
+
+    >>> filled(np.array([[1.0, 2.0, 3.0, 0.0, 0.0]]), np.array([[False] * 3 + [True] * 2]), 2).tolist()
+    [[1.0, 2.0, 3.0, 2.0, 3.0]]
+    """
+    result = values.copy()
+    for step in np.flatnonzero(missing.any(axis=0)).tolist():
+        earlier = result[:, step - season] if step >= season else result[:, step - 1]
+        earlier = np.where(np.isfinite(earlier), earlier, result[:, step - 1])
+        result[:, step] = np.where(missing[:, step], earlier, result[:, step])
+    return result
+
+
+_FILLED = {"repeat": "filled with the value of a season before and not measured", "zero": "taken as 0"}
 
 
 def _step_of(rows: pl.DataFrame) -> Step:

@@ -11,12 +11,14 @@ from typer.testing import CliRunner
 from feature_repo.errors import InputError
 from refrain.cli import app
 from refrain.own_file import forecasting
-from refrain.own_file.forecasting import Origins, forecast_file
+from refrain.own_file.forecasting import Origins, _without, forecast_file
 from refrain.own_file.result import Result
-from refrain.own_file.series import Request, read_series
+from refrain.own_file.series import Request, filled, read_series
 from refrain.own_file.steps import likely_step
 from refrain.own_file.table import OwnFile
+from training.models.forecasting.backtest import backtest
 from training.models.forecasting.naive import LastValue, RecentMean, SeasonalMean, SeasonalNaive
+from training.models.forecasting.panel import Panel
 
 START = datetime(2024, 1, 1)
 STORES = "abcdefghijklmnopqrstuvwx"
@@ -111,6 +113,17 @@ def test_gaps_are_filled_and_counted(tmp_path: Path) -> None:
     own = read_series(file_of(tmp_path, rows), Request())
     assert any("gaps: 2 steps" in line for line in own.lines)
     assert own.panel.steps == 60
+    day = own.missing[0].nonzero()[0]
+    np.testing.assert_array_equal(own.panel.values[0, day], own.panel.values[0, day - 7])
+
+
+def test_what_is_filled_comes_from_the_past_and_is_not_measured() -> None:
+    values, missing = np.arange(20.0)[None], np.zeros((1, 20), bool)
+    missing[0, 14:17] = True
+    later = np.where(np.arange(20) > 16, 99.0, values)
+    assert (filled(values, missing, 7)[0, :17] == filled(later, missing, 7)[0, :17]).all()
+    measured = _without(backtest(Panel(["a"], values), [LastValue()], 5, [8]), missing)
+    assert np.isnan(measured.truth).tolist() == [[[False, False, True, True, True]]]
 
 
 @pytest.mark.parametrize(
