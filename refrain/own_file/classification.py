@@ -16,6 +16,7 @@ from feature_repo.command_line import Progress, silent
 from feature_repo.errors import InputError
 from refrain.own_file import columns
 from refrain.own_file.columns import listed
+from refrain.own_file.labelled_rows import LabelledRows, read_labelled
 from refrain.own_file.result import Result, Section, Verdict, figures_table, verdict_of
 from refrain.own_file.table import OwnFile
 from training.estimators import LEARNERS
@@ -25,16 +26,12 @@ from training.models.text import linear_stack
 from training.validation.evidence import MODEL_KEY, Evidence
 from training.validation.leaks import label_association
 from transforms.pure.tabular.layout import Layout
-from transforms.pure.text.words import words
 
 PLAIN = "shares of the classes"
 """Name of the plain model."""
-LEAST_ROWS, LEAST_OF_CLASS, MOST_CLASSES = 40, 8, 50
 LEARNED = ("linear", "lightgbm", "forest")
 TEXT, BOTH = "words", "words and columns"
 """Names of the model of texts, and of its mean with the best model of the other columns."""
-LEAST_WORDS = 3.0
-"""Mean number of words of a column from which it is text and no category."""
 
 Predict = Callable[[np.ndarray], np.ndarray]
 """Rows (n,) of the file → chances (n, k) of the classes."""
@@ -61,25 +58,6 @@ class Request:
     without: Sequence[str] = ()
 
 
-@dataclass(frozen=True)
-class _Rows:
-    """The rows of a file as the models take them.
-
-    Attributes:
-        classes: names of the classes.
-        labels: (n,) class of each row; −1 for none, or one that is left out.
-        features: column → (n,) numbers or texts.
-        tokens: (n,) words of each text; empty without a column of texts.
-        texts: (n,) texts; empty likewise.
-    """
-
-    classes: tuple[str, ...]
-    labels: np.ndarray
-    features: dict[str, np.ndarray]
-    tokens: list[list[str]]
-    texts: list[str]
-
-
 def classify_file(file: OwnFile, request: Request, *, seed: int = 0, progress: Progress = silent) -> Result:
     """Classifies the rows of a file.
 
@@ -99,7 +77,7 @@ def classify_file(file: OwnFile, request: Request, *, seed: int = 0, progress: P
     users = columns.named(file, request.user, "user") if request.user else ""
     times = columns.times(file, given=request.time, form=request.time_format, without=[label])
     without = [label, *([times.column] if times else []), *([users] if users else []), *request.without]
-    rows, lines = _read(file, label, request.text, without)
+    rows, lines = read_labelled(file, label, request.text, without)
     labelled = np.flatnonzero(rows.labels >= 0)
     people = file.texts(users).fill_null("").to_numpy() if users else None
     moments = times.values.dt.timestamp("us").to_numpy().astype(np.float64) if times else None
@@ -109,21 +87,12 @@ def classify_file(file: OwnFile, request: Request, *, seed: int = 0, progress: P
     if times:
         lines.insert(len(file.lines), f"times: {times.column!r}, {times.words}; {columns.span(times.values)}")
     models = _models(rows, seed)
-    losses: dict[str, float] = {}
-    chances: dict[str, np.ndarray] = {}
-    for number, (name, fit) in enumerate(models.items()):
-        progress(number, 2 * len(models) + 1, f"{name} on validation")
-        chances[name] = fit(training)(validation)
-        losses[name] = class_metrics(rows.labels[validation], chances[name]).log_loss
-    best_columns = min((name for name in LEARNED if name in losses), key=lambda name: losses[name], default="")
-    if TEXT in models and best_columns:
-        models[BOTH] = _mean(models[TEXT], models[best_columns])
-        losses[BOTH] = class_metrics(rows.labels[validation], (chances[TEXT] + chances[best_columns]) / 2).log_loss
-    chosen = min(losses, key=lambda name: losses[name])
+    steps = 2 * len(models) + 2
+    chosen = _choose(models, rows, training, validation, lambda done, note: progress(done, steps, note))
     known = np.concatenate([training, validation])
     test_chances = {}
     for number, (name, fit) in enumerate(models.items()):
-        progress(len(models) + number, 2 * len(models) + 1, f"{name} on the test")
+        progress(len(models) + number, steps, f"{name} on the test")
         test_chances[name] = fit(known)(test)
     figures = {name: _figures(rows.labels[test], values) for name, values in test_chances.items()}
     evidence = Evidence.of_classes(
@@ -141,10 +110,8 @@ def classify_file(file: OwnFile, request: Request, *, seed: int = 0, progress: P
         )
         verdict = Verdict("undecided", f"a column may hold the label itself: {listed(leaks)}; {verdict.words}")
     lines.append(f"chosen on validation: {chosen}")
-    answered = np.flatnonzero(rows.labels < 0)
-    empty = file.texts(label).is_null().to_numpy()
-    answered = answered[empty[answered]]
-    progress(2 * len(models), 2 * len(models) + 1, "answers")
+    progress(steps - 1, steps, "answers")
+    answered = np.flatnonzero(file.texts(label).is_null().to_numpy())
     if len(answered):
         lines.append(f"answers: for the {len(answered):,} rows without a label, by a fit to all labelled rows")
         answer_chances = models[chosen](labelled)(answered)
@@ -163,110 +130,6 @@ def classify_file(file: OwnFile, request: Request, *, seed: int = 0, progress: P
     ]
     answers = _answers(answered, answer_chances, rows.classes)
     return Result(f"Classes of {file.path.name}: {label}", lines, verdict, sections, answers)
-
-
-def _read(file: OwnFile, label: str, text: str, without: list[str]) -> tuple[_Rows, list[str]]:
-    """Reads labels, features and texts.
-
-    Raises:
-        InputError: the labels are none, too few or too many.
-    """
-    names = file.texts(label)
-    counts = names.drop_nulls().value_counts(sort=True)
-    if not counts.height:
-        raise _label_error(file, label, "labels", "no value in any row")
-    if counts.height > MOST_CLASSES:
-        kind = "numbers" if file.is_numeric(label) else "texts"
-        raise _label_error(
-            file,
-            label,
-            f"at most {MOST_CLASSES} classes",
-            f"{counts.height:,} different {kind}, such as {names.drop_nulls()[0]!r}",
-        )
-    frequent = counts.filter(pl.col("count") >= LEAST_OF_CLASS)
-    rare = counts.filter(pl.col("count") < LEAST_OF_CLASS)
-    total = int(frequent["count"].sum())
-    if counts.height == 1:
-        raise _label_error(
-            file, label, "two classes or more", f"one: {counts[label][0]!r} in {counts['count'][0]:,} rows"
-        )
-    if frequent.height < 2 or total < LEAST_ROWS:
-        raise _label_error(
-            file,
-            label,
-            f"two classes of at least {LEAST_OF_CLASS} rows each, {LEAST_ROWS} in all",
-            f"{int(counts['count'].sum()):,} labelled rows: "
-            + ", ".join(f"{name!r} {count:,}" for name, count in counts.head(5).iter_rows()),
-        )
-    classes = tuple(sorted(frequent[label].to_list()))
-    number = {name: place for place, name in enumerate(classes)}
-    labels = np.array([number.get(name, -1) if name is not None else -1 for name in names.to_list()], np.int64)
-    lines = [
-        f"labels: {label!r}, {len(classes)} classes in {total:,} rows: "
-        + ", ".join(f"{name} {count:,}" for name, count in frequent.head(8).iter_rows())
-    ]
-    if rare.height:
-        lines.append(
-            f"left out: {rare.height} classes with fewer than {LEAST_OF_CLASS} rows: "
-            + ", ".join(f"{name} {count}" for name, count in rare.head(8).iter_rows())
-        )
-    text_column = _text_column(file, text, without)
-    texts = file.texts(text_column).fill_null("").to_list() if text_column else []
-    features: dict[str, np.ndarray] = {}
-    for name in file.columns:
-        if name in (*without, text_column) or (name.lower().endswith("id") and _is_key(file, name)):
-            continue
-        if file.is_numeric(name):
-            features[name] = np.clip(
-                file.numbers(name).values.cast(pl.Float64).fill_null(np.nan).to_numpy(), -1e30, 1e30
-            )
-        else:
-            features[name] = np.array(file.texts(name).to_list(), object)
-    used = Layout.fit(features).names
-    if not used and not text_column:
-        raise InputError(
-            expected="a column of numbers, of few categories, or of texts beside the label",
-            found=f"the columns {listed(file.columns)}",
-            next_command="repeat the command with --text COLUMN",
-        )
-    lines.append(
-        f"learned from: {listed(used)}" * bool(used)
-        + "; " * bool(used and text_column)
-        + f"texts of {text_column!r}" * bool(text_column)
-    )
-    unused = [name for name in features if name not in used]
-    if unused:
-        lines.append(f"not learned from, as they are neither numbers nor few categories: {listed(unused)}")
-    return _Rows(classes, labels, features, [words(each) for each in texts], texts), lines
-
-
-def _is_key(file: OwnFile, name: str) -> bool:
-    """Whether a column has another text in every row."""
-    return file.texts(name).n_unique() == file.rows
-
-
-def _label_error(file: OwnFile, label: str, expected: str, found: str) -> InputError:
-    return InputError(
-        expected=f"{expected} in the column {label!r} of {file.path}",
-        found=found,
-        next_command="repeat the command with --label COLUMN, or with more labelled rows",
-    )
-
-
-def _text_column(file: OwnFile, given: str, without: list[str]) -> str:
-    """The column of texts: the named one, a usual name, or the one with the most words."""
-    if given:
-        return columns.named(file, given, "text")
-    lengths = {}
-    for name in file.columns:
-        if name not in without and not file.is_numeric(name):
-            sample = file.texts(name).drop_nulls().head(500)
-            lengths[name] = sample.str.count_matches(r"\S+").mean() if len(sample) else 0.0
-    long = {
-        name: float(length) for name, length in lengths.items() if isinstance(length, float) and length >= LEAST_WORDS
-    }
-    usual = columns.find(file, "text", without=[name for name in file.columns if name not in long])
-    return usual or max(long, key=lambda name: long[name], default="")
 
 
 def _split(
@@ -299,7 +162,7 @@ def _split(
     return (parts[0], parts[1], parts[2]), how
 
 
-def _models(rows: _Rows, seed: int) -> dict[str, Callable[[np.ndarray], Predict]]:
+def _models(rows: LabelledRows, seed: int) -> dict[str, Callable[[np.ndarray], Predict]]:
     """Name → fit: training rows → predictor."""
     models: dict[str, Callable[[np.ndarray], Predict]] = {PLAIN: lambda known: _fit_shares(rows, known)}
     if Layout.fit(rows.features).names:
@@ -310,13 +173,36 @@ def _models(rows: _Rows, seed: int) -> dict[str, Callable[[np.ndarray], Predict]
     return models
 
 
-def _fit_shares(rows: _Rows, known: np.ndarray) -> Predict:
+def _choose(
+    models: dict[str, Callable[[np.ndarray], Predict]],
+    rows: LabelledRows,
+    training: np.ndarray,
+    validation: np.ndarray,
+    report: Callable[[int, str], None],
+) -> str:
+    """The model with the smallest log loss on validation; adds the mean of words and the best of the columns."""
+    losses: dict[str, float] = {}
+    chances: dict[str, np.ndarray] = {}
+    truth = rows.labels[validation]
+    for number, (name, fit) in enumerate(models.items()):
+        report(number, f"{name} on validation")
+        chances[name] = fit(training)(validation)
+        losses[name] = class_metrics(truth, chances[name]).log_loss
+    of_columns = [name for name in LEARNED if name in losses]
+    if TEXT in models and of_columns:
+        best = min(of_columns, key=lambda name: losses[name])
+        models[BOTH] = _mean(models[TEXT], models[best])
+        losses[BOTH] = class_metrics(truth, (chances[TEXT] + chances[best]) / 2).log_loss
+    return min(losses, key=lambda name: losses[name])
+
+
+def _fit_shares(rows: LabelledRows, known: np.ndarray) -> Predict:
     counts = np.bincount(rows.labels[known], minlength=len(rows.classes)) + 0.5
     shares = counts / counts.sum()
     return lambda asked_rows: np.tile(shares, (len(asked_rows), 1))
 
 
-def _fit_columns(rows: _Rows, known: np.ndarray, name: str, seed: int) -> Predict:
+def _fit_columns(rows: LabelledRows, known: np.ndarray, name: str, seed: int) -> Predict:
     """One model a class, each against all others; their chances are scaled to add up to one."""
     layout = Layout.fit({column: values[known] for column, values in rows.features.items()})
     inputs = layout.matrix(rows.features)
@@ -337,7 +223,7 @@ def _fit_columns(rows: _Rows, known: np.ndarray, name: str, seed: int) -> Predic
     return predict
 
 
-def _fit_words(rows: _Rows, known: np.ndarray, seed: int) -> Predict:
+def _fit_words(rows: LabelledRows, known: np.ndarray, seed: int) -> Predict:
     tokens = [rows.tokens[row] for row in known.tolist()]
     whole = [np.array([place]) for place in range(len(known))]
     model = linear_stack.fit(tokens, rows.labels[known], rows.classes, whole, seed=seed)
@@ -359,7 +245,7 @@ def _figures(truth: np.ndarray, chances: np.ndarray) -> dict[str, float]:
     return {"accuracy": metrics.accuracy, "macro F1": metrics.macro_f1, "log loss": metrics.log_loss}
 
 
-def _leaks(rows: _Rows, known: np.ndarray, seed: int) -> list[str]:
+def _leaks(rows: LabelledRows, known: np.ndarray, seed: int) -> list[str]:
     """Columns that are learned from and alone order the labels of every class.
 
     In random order, for the measure compares every second row with the others, and labels of files often alternate.
