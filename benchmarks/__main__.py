@@ -3,6 +3,7 @@
 python -m benchmarks                       # all of them
 python -m benchmarks offline_join          # one; the page keeps the results of the others
 python -m benchmarks --page                # only the page, from the stored results
+python -m benchmarks compare anomaly       # our models and those of the field; see benchmarks.compare
 """
 
 import argparse
@@ -201,6 +202,11 @@ CHARTS = {
 
 def main() -> None:
     """Run the requested benchmarks, then write the page."""
+    if sys.argv[1:2] == ["compare"]:
+        from benchmarks.compare.run import main as compare
+
+        compare(sys.argv[2:])
+        return
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", choices=[*NAMES, []], help="benchmarks to run [all]")
     parser.add_argument("--page", action="store_true", help="write only the page, run nothing")

@@ -1,4 +1,4 @@
-"""The commands of answers: recommend, forecast, detect anomalies, analyze texts and audio, or serve over HTTP."""
+"""The commands of answers: recommend, analyze texts and audio, or serve over HTTP."""
 
 from importlib import import_module
 from pathlib import Path
@@ -78,108 +78,6 @@ def recommend(
     for place, item in enumerate(answer.items, start=1):
         say(f"{place:3} {item.title}  ·  {item.artist_name or 'unknown artist'}  ({item.track_id})")
         say(f"      {item.reason}")
-
-
-@app.command()
-def forecast(
-    entity: Annotated[str, typer.Argument(help="track, artist, genre, platform or user")],
-    key: Annotated[str, typer.Argument(metavar="ID", help="such as t000042, a00017, jazz, default, u000042")],
-    target: Annotated[
-        str, typer.Option(help="streams, chart, activity or load; the first that fits the entity if left out")
-    ] = "",
-    horizon: Annotated[int | None, typer.Option(min=1, help="number of steps; all steps if left out")] = None,
-    plot: Annotated[bool, typer.Option("--plot", help="draw the intervals")] = False,
-) -> None:
-    """Show the forecast of one key, with intervals and the model that made it.
-
-    Example: refrain forecast track t000042 --horizon 7 --plot
-    """
-    from inference.forecast.forecaster import target_of
-    from inference.forecast.plot import lines
-
-    result = target_of(entity, target or None).load(home=Home.from_env()).forecast(entity, key, horizon=horizon)
-    say(f"{result.target} of {result.entity} {result.id}, by {result.model}, as of {result.origin:%Y-%m-%d %H:%M} UTC")
-    for line in lines(result, plot=plot):
-        say(line)
-    if result.note:
-        say(result.note)
-
-
-@app.command()
-def anomalies(
-    file: Annotated[
-        Path, typer.Argument(help="table or JSON of times and numbers, or an export of a monitoring system")
-    ],
-    detector: Annotated[
-        str, typer.Option(help="system, performance, user_behavior, security, audio_quality, or none for untrained")
-    ] = "system",
-    column: Annotated[
-        list[str] | None, typer.Option(help="column of a table with numbers; may be repeated; all if left out")
-    ] = None,
-    time: Annotated[str, typer.Option(help="column of a table with the times; found if left out")] = "",
-    series: Annotated[
-        list[str] | None, typer.Option(help="name of a metric, an entity or both; may be repeated; all if left out")
-    ] = None,
-    plot: Annotated[Path | None, typer.Option(help="page to write with the incidents, such as out.html")] = None,
-    sink: Annotated[
-        list[str] | None, typer.Option(help="where to send notices: a file or an http(s) address; may be repeated")
-    ] = None,
-) -> None:
-    """Detect anomalies in a file of observations: incidents with their causes.
-
-    Files: any table or JSON with a time and numbers, Prometheus, CloudWatch, Grafana, collectd, sysstat (sadf -d).
-    Without a promoted model (--detector none), each series of numbers is scored against its own past.
-
-    Example: refrain anomalies metrics.csv --detector none --plot out.html
-    """
-    from inference.anomaly import page
-    from inference.anomaly.detector import DETECTORS, AnomalyDetector
-    from inference.anomaly.file import read
-    from inference.anomaly.sinks import Alerts, sink_of
-    from transforms.pure import svg
-
-    if detector not in (*DETECTORS, "none"):
-        raise InputError(
-            expected=f"one of {', '.join((*DETECTORS, 'none'))}",
-            found=repr(detector),
-            next_command="refrain anomalies --help",
-        )
-    alerts = Alerts([sink_of(address) for address in sink or ()])
-    found = read(file, columns=column or (), time=time, series=series or ())
-    observations, errors = found.observations, found.errors
-    if detector == "none" and not found.series:
-        raise InputError(
-            expected="numbers, which are scored without a model",
-            found=f"{len(observations):,} rows of times without any in {file}",
-            next_command="refrain anomalies FILE --detector system",
-        )
-    model = AnomalyDetector() if detector == "none" else DETECTORS[detector].load(home=Home.from_env())
-    detections = model.detect(observations)
-    for error in errors[:5]:
-        say(f"not read, {error}")
-    if len(errors) > 5:
-        say(f"and {len(errors) - 5:,} more not read")
-    for note in found.notes:
-        say(note)
-    if len(found.series) > 1:
-        say(f"series: {', '.join(found.series)}")
-    say(f"{len(observations):,} observations by {detections.model}: {len(detections.incidents)} incidents")
-    for incident in detections.incidents:
-        causes = ", ".join(f"{name} {share:.0%}" for name, share in incident.causes.items())
-        say(
-            f"{incident.start:%Y-%m-%d %H:%M} – {incident.end:%m-%d %H:%M}  {incident.entity:20}  "
-            f"p {incident.p_value:.1e}  {causes}"
-        )
-    if detections.note:
-        say(detections.note)
-    if plot:
-        say(f"page: {svg.write(plot, page.page(observations, detections, detections.incidents))}")
-    if alerts.sinks:
-        alerts.add(detections.detector, detections.incidents)
-        say(
-            f"notices: {len(detections.incidents)}"
-            + (f"; {alerts.waiting} could not be delivered" if alerts.waiting else "")
-        )
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""The command line ``refrain``: the commands of the four packages in sections, and those of a project."""
+"""The command line ``refrain``: the commands of the four packages in sections, and those that need several of them."""
 
 from typing import Annotated
 
@@ -6,13 +6,12 @@ import typer
 
 import feature_repo.__main__
 import inference.__main__
-import refrain.commands.test
 import training.__main__
 import transforms.__main__
 from feature_repo.command_line import command_line, say
+from feature_repo.discovery import definitions
 from feature_repo.version import version
-from refrain.commands.init import init
-from refrain.commands.upgrade import upgrade
+from refrain.commands.command import Command
 
 app = command_line(
     "Features, models and answers of a project. Order of work: init, import, build, apply, model run, model promote, "
@@ -30,9 +29,17 @@ def _add(section: str, commands: typer.Typer) -> None:
         app.registered_groups.append(group)
 
 
-app.command(rich_help_panel="Project")(init)
-_add("Project", refrain.commands.test.app)
-app.command(rich_help_panel="Project")(upgrade)
+_OWN = definitions("refrain.commands", Command).values()
+
+
+def _add_own(section: str) -> None:
+    """Adds the commands of ``refrain.commands`` of a section."""
+    for each in _OWN:
+        if each.section == section:
+            app.command(each.given_name or None, rich_help_panel=section)(each.function)
+
+
+_add_own("Project")
 _add("Data", transforms.__main__.app)
 _add("Features", feature_repo.__main__.app)
 app.add_typer(
@@ -42,6 +49,7 @@ app.add_typer(
     rich_help_panel="Models",
 )
 _add("Answers", inference.__main__.app)
+_add_own("Answers")
 
 
 def _show_version(is_requested: bool) -> None:

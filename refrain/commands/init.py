@@ -9,6 +9,7 @@ import typer
 from feature_repo.command_line import say
 from feature_repo.errors import InputError
 from feature_repo.project import NAME
+from refrain.commands.command import Command
 
 if TYPE_CHECKING:
     from refrain.scaffold.proposal import Proposal
@@ -74,3 +75,6 @@ def _proposal(folder: Path, events: Path, keys: list[str], time: str, label: str
         )
     kind, rows = name or events.stem, sample(events)
     return propose(folder.absolute().name, str(events), rows, events=kind, keys=keys, time=time, label=label)
+
+
+COMMAND = Command(init, "Project")

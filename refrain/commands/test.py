@@ -6,13 +6,11 @@ from typing import Annotated
 
 import typer
 
-from feature_repo.command_line import command_line, say
+from feature_repo.command_line import say
 from feature_repo.home import Home
+from refrain.commands.command import Command
 
-app = command_line("Checks of a project's definitions.")
 
-
-@app.command()
 def test(
     name: Annotated[
         str | None,
@@ -68,3 +66,6 @@ def test(
     say(f"{plural(len(results), 'check')} in {time.monotonic() - started:.1f} s: {text}")
     if counts["FAIL"]:
         raise typer.Exit(1)
+
+
+COMMAND = Command(test, "Project")

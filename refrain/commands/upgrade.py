@@ -8,6 +8,7 @@ from feature_repo import layout
 from feature_repo.command_line import progress, say
 from feature_repo.home import Home
 from feature_repo.version import version
+from refrain.commands.command import Command
 
 
 def upgrade(
@@ -33,3 +34,6 @@ def upgrade(
         )
     else:
         say(f"{home.root} has layout {layout.of(home)}, that of Refrain {version()}")
+
+
+COMMAND = Command(upgrade, "Project")

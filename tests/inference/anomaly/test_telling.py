@@ -221,7 +221,7 @@ def test_the_command_tells_writes_and_teaches(tmp_path: Path) -> None:
     values = [300 + (minute * 7) % 11 if minute < 300 else 990 for minute in range(310)]
     rows = (f"{START + timedelta(minutes=minute)},{value}" for minute, value in enumerate(values))
     path.write_text("timestamp,cpu\n" + "\n".join(rows) + "\nnever,1\n")
-    command = [sys.executable, "-m", "inference", "anomalies", str(path), "--detector", "none"]
+    command = [sys.executable, "-m", "refrain", "anomalies", str(path), "--detector", "none"]
     options = ["--plot", str(tmp_path / "out.html"), "--sink", str(tmp_path / "alerts.jsonl")]
     completed = subprocess.run([*command, *options], cwd=REPOSITORY, capture_output=True, text=True, check=True)
     assert "2026-01-05 05:0" in completed.stdout

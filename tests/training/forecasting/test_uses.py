@@ -19,7 +19,6 @@ from feature_repo import clock
 from feature_repo.errors import BundleError, InputError, StoreError
 from feature_repo.home import Home
 from feature_repo.stores import redis_server
-from inference.__main__ import app as command
 from inference.api.app import create_app
 from inference.forecast.forecaster import (
     CapacityForecaster,
@@ -29,6 +28,7 @@ from inference.forecast.forecaster import (
     UserBehaviorForecaster,
     target_of,
 )
+from refrain.cli import app as command
 from tests import charts
 from tests.music import FEATURE_TABLES
 from tests.worlds import apply

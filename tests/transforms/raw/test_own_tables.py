@@ -359,7 +359,7 @@ GOOD = "customer,cents,ordered_at\n1,2,2026-01-05\n"
         ("\n\n", {}, "a table", "an empty file", "write the table"),
         ("", {}, "a table", "an empty file", "write the table"),
         ("[1, 2]", {}, "one JSON object a line", "'1'", "jq -c ."),
-        ("PK\x03\x04....", {}, "a table", "an Excel workbook", "CSV UTF-8"),
+        ("PK\x03\x04....", {}, "a table", "a zip archive", "unzip"),
         ("{\n", {}, "one JSON object a line", "'{", "jq -c ."),
         ("abcd\0\x01efg", {}, "a table", "neither text nor", "save the table"),
     ],

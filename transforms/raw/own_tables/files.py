@@ -1,6 +1,7 @@
 """Recognizes the format of a file by its content, and opens it as a table."""
 
 import shlex
+import zipfile
 from pathlib import Path
 
 from feature_repo.errors import InputError
@@ -8,13 +9,14 @@ from transforms.raw.files.members import single
 from transforms.raw.files.text import encoding_of, recognize
 from transforms.raw.own_tables.arrow_table import open_ipc, open_parquet
 from transforms.raw.own_tables.csv_table import CsvTable
+from transforms.raw.own_tables.excel_table import ExcelTable
 from transforms.raw.own_tables.json_table import JsonTable
 from transforms.raw.own_tables.source import OwnTable
 
-FORMATS = "Parquet, Arrow IPC (Feather), CSV or JSON, the latter two also as .gz, .xz, .bz2 or .zst"
+FORMATS = "Parquet, Arrow IPC (Feather), Excel (.xlsx), CSV or JSON, the latter two also as .gz, .xz, .bz2 or .zst"
 
 _REFUSED = {
-    b"PK\x03\x04": ("an Excel workbook or zip archive", "save it as CSV (in Excel: CSV UTF-8), then import that"),
+    b"PK\x03\x04": ("a zip archive", "unzip {path}, then repeat the command with a file of it"),
     b"\xd0\xcf\x11\xe0": ("an old Excel workbook", "save it as CSV (in Excel: CSV UTF-8), then import that"),
     b"FEA1": ("Feather of version 1", "write it as Feather of version 2 or as Parquet, then import that"),
 }
@@ -39,6 +41,8 @@ def open_table(path: Path) -> OwnTable:
         magic = file.read(8)
     if not magic:
         raise _error(f"an empty file {path}", f"write the table to {path} again, then repeat the command")
+    if _is_workbook(path):
+        return ExcelTable(single(path))
     for first_bytes, (name, remedy) in _REFUSED.items():
         if magic.startswith(first_bytes):
             raise _error(f"{name}: {path}", remedy.format(path=shlex.quote(str(path))))
@@ -47,6 +51,14 @@ def open_table(path: Path) -> OwnTable:
     if magic.startswith(_BINARY[1:]):
         return open_ipc(path, stream=magic.startswith(_BINARY[2]))
     return _open_text(path)
+
+
+def _is_workbook(path: Path) -> bool:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return "xl/workbook.xml" in archive.namelist()
+    except (zipfile.BadZipFile, OSError, ValueError):
+        return False
 
 
 def _open_text(path: Path) -> OwnTable:

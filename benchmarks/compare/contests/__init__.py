@@ -1,0 +1,1 @@
+"""The contests, one a file, found by their type."""

@@ -1,0 +1,121 @@
+"""Writes a result as one page, HTML or Markdown, and its answers as CSV or Parquet."""
+
+import io
+from pathlib import Path
+
+import polars as pl
+
+from feature_repo.errors import InputError
+from feature_repo.whole_files import write_whole
+from refrain.own_file.result import Result, Section, Table
+from transforms.pure import svg
+
+SHOWN = 50
+"""Number of answers on a page."""
+PAGES, TABLES = (".html", ".htm", ".md"), (".csv", ".parquet")
+
+
+def check_suffixes(page: Path | None, out: Path | None) -> None:
+    """Refuses names of files whose ending names no format, before any work.
+
+    Raises:
+        InputError: an ending is another one.
+    """
+    for path, known, option in ((page, PAGES, "--page"), (out, TABLES, "--out")):
+        if path is not None and path.suffix.lower() not in known:
+            raise InputError(
+                expected=f"a name that ends in {' or '.join(known)} after {option}",
+                found=str(path),
+                next_command=f"repeat the command with {option} {path.with_suffix(known[0])}",
+            )
+
+
+def write_page(result: Result, path: Path) -> Path:
+    """Writes the page; the ending of its name says whether it is HTML or Markdown."""
+    _write(path, markdown(result) if path.suffix.lower() == ".md" else html(result), "--page")
+    return path
+
+
+def write_answers(answers: pl.DataFrame, path: Path) -> Path:
+    """Writes the answers; the ending of the name says whether as CSV or Parquet."""
+    if path.suffix.lower() == ".parquet":
+        buffer = io.BytesIO()
+        answers.write_parquet(buffer)
+        _write(path, buffer.getvalue(), "--out")
+    else:
+        _write(path, answers.write_csv(datetime_format="%Y-%m-%dT%H:%M:%SZ"), "--out")
+    return path
+
+
+def html(result: Result) -> str:
+    """The page as HTML."""
+    parts = [_paragraph(line) for line in (result.verdict.line, *result.lines)]
+    for section in _sections(result):
+        parts.append(f"<h2>{svg.escape(section.title)}</h2>")
+        parts += [_paragraph(text) for text in section.paragraphs]
+        if section.table is not None:
+            parts.append(svg.table(section.table.heads, section.table.rows, numbers=section.table.numbers))
+        parts += section.figures
+    return svg.page(result.title, "".join(parts))
+
+
+def markdown(result: Result) -> str:
+    """The page as Markdown, without pictures."""
+    parts = [f"# {_escaped(result.title)}", *map(_escaped, (result.verdict.line, *result.lines))]
+    for section in _sections(result):
+        parts += [f"## {_escaped(section.title)}", *map(_escaped, section.paragraphs)]
+        if section.table is not None:
+            parts.append(_markdown_table(section.table))
+    return "\n\n".join(parts) + "\n"
+
+
+def _sections(result: Result) -> list[Section]:
+    answers = result.answers.head(SHOWN)
+    if not answers.height:
+        return list(result.sections)
+    title = "Answers" if result.answers.height <= SHOWN else f"Answers: the first {SHOWN} of {result.answers.height:,}"
+    numbers = tuple(place for place, kind in enumerate(answers.dtypes) if kind.is_numeric())
+    rows = [[cell(value) for value in row] for row in answers.iter_rows()]
+    return [*result.sections, Section(title, table=Table(answers.columns, rows, numbers))]
+
+
+def cell(value: object) -> str:
+    """A value as the text of a cell."""
+    if isinstance(value, float):
+        return f"{value:,.6g}"
+    if hasattr(value, "strftime"):
+        return f"{value:%Y-%m-%d %H:%M}"
+    return "" if value is None else str(value)
+
+
+def _paragraph(text: str) -> str:
+    return f"<p>{svg.escape(text)}</p>"
+
+
+def _markdown_table(table: Table) -> str:
+    heads = "| " + " | ".join(map(_escaped, table.heads)) + " |"
+    line = "|" + "".join("--:|" if place in table.numbers else "---|" for place in range(len(table.heads)))
+    return "\n".join([heads, line, *("| " + " | ".join(map(_escaped, row)) + " |" for row in table.rows)])
+
+
+def _escaped(text: object) -> str:
+    cleaned = " ".join(str(text).split())
+    for sign in "\\|<>*_`[]":
+        cleaned = cleaned.replace(sign, f"\\{sign}")
+    return cleaned
+
+
+def _write(path: Path, content: str | bytes, option: str) -> None:
+    """Writes a file whole.
+
+    Raises:
+        InputError: its folder cannot be written.
+    """
+    try:
+        write_whole(path, content)
+    except OSError as error:
+        raise InputError(
+            expected=f"a folder in which {path.name} can be written",
+            found=f"{path.absolute().parent}: {error.strerror}",
+            next_command=f"repeat the command with {option} {Path.home() / path.name}",
+        ) from error
