@@ -102,7 +102,7 @@ def classify_file(file: OwnFile, request: Request, *, seed: int = 0, progress: P
         clusters=() if people is None else people[test],
     )
     verdict = verdict_of(evidence, PLAIN, is_baseline=chosen == PLAIN)
-    leaks = _leaks(rows, known, seed)
+    leaks = _leaks(rows, known)
     if leaks:
         lines.append(
             f"suspicious: the label follows from {listed(leaks)} alone; leave it out with --without if it is "
@@ -245,12 +245,9 @@ def _figures(truth: np.ndarray, chances: np.ndarray) -> dict[str, float]:
     return {"accuracy": metrics.accuracy, "macro F1": metrics.macro_f1, "log loss": metrics.log_loss}
 
 
-def _leaks(rows: LabelledRows, known: np.ndarray, seed: int) -> list[str]:
-    """Columns that are learned from and alone order the labels of every class.
-
-    In random order, for the measure compares every second row with the others, and labels of files often alternate.
-    """
-    limit, known = Gates().leak, np.random.default_rng(seed).permutation(known)
+def _leaks(rows: LabelledRows, known: np.ndarray) -> list[str]:
+    """Columns that are learned from and alone order the labels of every class."""
+    limit = Gates().leak
     used = set(Layout.fit(rows.features).names)
     numbers = [1] if len(rows.classes) == 2 else range(len(rows.classes))
     return [

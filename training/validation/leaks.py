@@ -147,10 +147,10 @@ def label_association(values: np.ndarray, labels: np.ndarray, kind: Kind) -> flo
 def _mean_label_of_category(values: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Replaces each text by the mean label of its category in the other half of the rows.
 
-    So no row sees its own label.
+    So no row sees its own label. The halves are drawn, for labels may alternate in the order of rows.
     """
     category = np.unique(values.astype(str), return_inverse=True)[1]
-    mean_labels, half = np.empty(len(labels)), np.arange(len(labels)) % 2
+    mean_labels, half = np.empty(len(labels)), np.random.default_rng(0).permutation(len(labels)) % 2
     for fold in (0, 1):
         other_half = half != fold
         total = np.bincount(category[other_half], weights=labels[other_half], minlength=category.max() + 1)
