@@ -44,15 +44,15 @@ def fit_ranker(
     training_data, parts = pull_features(home, interactions, ranked, queries_by_moment)
     *train, validation, test = parts
     training_groups = [ranked.groups(rows) for rows in train if rows.height]
-    asked = ranked.groups(validation)
-    held_out = asked if validation.height else training_groups[-1]
+    validation_groups = ranked.groups(validation)
+    held_out = validation_groups if validation.height else training_groups[-1]
     searched = settings.ranker.search(ranked, training_groups or [held_out], held_out)
     booster = settings.ranker.refit(ranked, [*(training_groups or [held_out]), held_out], searched)
-    validation_scores = np.asarray(searched.predict(asked.inputs)) if validation.height else np.empty(0)
+    validation_scores = np.asarray(searched.predict(validation_groups.inputs)) if validation.height else np.empty(0)
     scores = np.asarray(booster.predict(ranked.matrix(test))) if test.height else np.empty(0)
     bounds = np.cumsum([len(query.pool) for query in queries_by_moment[-1]])[:-1]
     test_scores = np.split(scores, bounds) if queries_by_moment[-1] else []
-    return FittedRanker(booster, training_data, test, test_scores, asked, validation_scores)
+    return FittedRanker(booster, training_data, test, test_scores, validation_groups, validation_scores)
 
 
 def pull_features(

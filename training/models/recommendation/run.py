@@ -140,8 +140,13 @@ def run(
     return Result(version, metrics, evaluation, split, hybrid.training_data.data.height, saved_set, path, clock.seconds)
 
 
-def problem(home: Home, *, progress: Progress = silent) -> RankerProblem:
+def problem(home: Home, *, settings: Settings | None = None, progress: Progress = silent) -> RankerProblem:
     """Prepares the training data of the hybrid ranker for a search: everything of a run until its first fit.
+
+    Args:
+        home: the data folder.
+        settings: settings of the run; None for the defaults.
+        progress: callback for the progress of each stage.
 
     Raises:
         InputError: there are too few plays, or no listener has plays both before and after a cutoff.
@@ -149,7 +154,7 @@ def problem(home: Home, *, progress: Progress = silent) -> RankerProblem:
     """
     clock = Clock(progress, 3)
     interactions = Interactions.load(home)
-    _, settings, moments, _ = _prepare(home, interactions, Settings(), clock)
+    _, settings, moments, _ = _prepare(home, interactions, settings or Settings(), clock)
     queries_by_moment = [moment.queries for moment in moments]
     _, parts = pull_features(home, interactions, HYBRID, queries_by_moment)
     clock.lap("training set")
@@ -179,9 +184,9 @@ def _queries_in_sessions(moments: Sequence[Moment]) -> list[list[Query]]:
 
 def _choose_hybrid_order(hybrid: FittedRanker, queries: Sequence[Query]) -> str:
     """Chooses what orders the candidates of the hybrid, by the queries of validation."""
-    asked = [query for query in queries if len(query.pool)]
-    wanted = np.array([len(query.relevant) for query in asked])
-    users = np.array([query.user for query in asked])
+    queries_with_pool = [query for query in queries if len(query.pool)]
+    wanted = np.array([len(query.relevant) for query in queries_with_pool])
+    users = np.array([query.user for query in queries_with_pool])
     return choose_order(HYBRID, hybrid.validation, hybrid.validation_scores, wanted, users)
 
 
