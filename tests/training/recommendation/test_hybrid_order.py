@@ -16,9 +16,11 @@ NAMES = tuple(HYBRID.inputs)
 QUERIES, CANDIDATES = 120, 40
 
 
-def questions(seed: int = 0, *, ranker: float = 0.0, taste: float = 0.0, popular: float = 0.0) -> tuple:
+def questions(
+    *, ranker: float = 0.0, taste: float = 0.0, popular: float = 0.0, seed: float = 0
+) -> tuple[Groups, np.ndarray, np.ndarray]:
     """Groups of validation in which scores have so much to do with what was played, and the ranker's scores."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(int(seed))
     size = QUERIES * CANDIDATES
     liking = rng.normal(size=size)
     labels = (liking > 1.6).astype(int)
@@ -60,8 +62,10 @@ def test_a_lead_that_few_listeners_decide_is_no_lead() -> None:
     """One listener who asks all questions, and noise alone, leave the declared order."""
     groups, scores, wanted = questions(taste=3.0)
     assert choose_order(HYBRID, groups, scores, wanted, np.zeros(QUERIES)) == DECLARED
-    noise = [questions(seed) for seed in range(10)]
-    chosen = [choose_order(HYBRID, *parts, np.arange(QUERIES)) for parts in noise]
+    chosen = []
+    for seed in range(10):
+        groups, scores, wanted = questions(seed=seed)
+        chosen.append(choose_order(HYBRID, groups, scores, wanted, np.arange(QUERIES)))
     assert chosen.count(DECLARED) >= 8
     nobody = Groups(np.empty((0, len(NAMES)), np.float32), np.empty(0, int), np.empty(0, int))
     assert choose_order(HYBRID, nobody, np.empty(0), np.empty(0), np.empty(0)) == DECLARED
