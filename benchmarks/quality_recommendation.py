@@ -21,7 +21,7 @@ import numpy as np
 from benchmarks.protocols.row import Row
 from benchmarks.surroundings import MACHINE, data_set
 
-PROTOCOLS = ("hetrec", "movielens_time", "movielens_last_out", "cold_artists")
+PROTOCOLS = ("hetrec", "movielens_time", "movielens_moments", "movielens_last_out", "cold_artists")
 ON_REQUEST = ("yambda_time",)
 """Protocols on data that are downloaded first; only run where they are named."""
 

@@ -40,7 +40,7 @@ from transforms.pure.candidates.pool import SOURCES, Pool, is_among
 
 MAX_COUNT = 1_000
 NO_RANKER = "no ranker was trained: too few listeners or plays"
-LOST_TO_POPULARITY = "in its test the ranker lost to the most played tracks: ordered by these"
+LOST_TO_POPULARITY = "on validation the ranker lost to the most played tracks: ordered by these"
 HEARD_UNCHECKED = "the online store does not answer: a known track may be among these"
 NAMES_MAX_AGE_S = 60.0
 """Seconds for which looked-up titles and names of artists are reused; they decide nothing."""
@@ -94,6 +94,7 @@ class RecommendationEngine:
                     bundle.read("hybrid.onnx"),
                     bundle.inputs,
                     OnlineFeatures(bundle.manifest["feature_service"], home, hold=cache_seconds),
+                    self._weights.get("hybrid"),
                 ),
                 "real_time": Ranker(
                     bundle.read("real_time.onnx"),

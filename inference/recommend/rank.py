@@ -9,15 +9,23 @@ from inference.features import OnlineFeatures, OnlineRows
 from inference.models import OnnxModel
 from inference.recommend.catalogue import Catalogue
 from inference.recommend.listener import Listener
+from transforms.pure.candidates.blend import RANKER, anchored
 from transforms.pure.candidates.pool import Pool
 
 
 class Ranker:
-    """A ranking model of the bundle with its feature service."""
+    """A ranking model of the bundle, its feature service, and the weights of its scores and of some of its inputs."""
 
-    def __init__(self, content: bytes, inputs: Sequence[str], features: OnlineFeatures) -> None:
+    def __init__(
+        self,
+        content: bytes,
+        inputs: Sequence[str],
+        features: OnlineFeatures,
+        weights: Mapping[str, float] | None = None,
+    ) -> None:
         self._model: OnnxModel = OnnxModel(content)
         self._inputs = tuple(inputs)
+        self._weights = weights or {RANKER: 1.0}
         self.features = features
 
     def rank(
@@ -38,7 +46,8 @@ class Ranker:
             {**request, "similar_score": pool.similar, "follows_score": pool.follows},
             reuse=listener.rows,
         )
-        return self.score(rows.matrix(self._inputs)), rows
+        inputs = rows.matrix(self._inputs)
+        return anchored(self.score(inputs), inputs, self._inputs, self._weights), rows
 
     def score(self, inputs: np.ndarray) -> np.ndarray:
         """Score rows (n, d) float32; returns (n,)."""

@@ -30,7 +30,7 @@ from training.golden import golden
 from training.models.base import Fresh, Model
 from training.models.result import TrainedResult, table
 from training.models.served import NATIVE, ONNX, ServedTabular
-from training.models.tabular_evidence import FitLabels, measure
+from training.models.tabular_evidence import FitLabels, linear_is_better, measure
 from training.models.tabular_problem import TabularProblem, losses
 from training.registry import register
 from training.validation import training_data
@@ -259,16 +259,16 @@ class TabularModel(Model):
         train_positions, test_positions = self.split(rows)
         train, test = rows.take(train_positions), rows.take(test_positions)
         clock.lap("training set")
-        layout = Layout.fit(train.features)
+        layout, note = Layout.fit(train.features), ""
+        if not parameters and learner != "linear":
+            plain = self.choice({"learner": "linear"})
+            fits = self._fitting(layout, learner, learner_parameters), self._fitting(layout, *plain)
+            if linear_is_better(self.kind, train, layout, self.periods(train), *fits):
+                note = f" A linear model was better than {learner} on the last of the rows to learn from, and serves."
+                learner, learner_parameters = plain
         fitted = self.fit(train, layout, learner, learner_parameters)
         clock.lap("fit")
         evidence, metrics = self._measure(train, test, layout, fitted, learner, learner_parameters)
-        note = ""
-        if not parameters and learner != "linear" and evidence.figure("linear").mean < evidence.figure().mean:
-            note = f" A linear model was better than {learner} on the test, and serves."
-            learner, learner_parameters = self.choice({"learner": "linear"})
-            fitted = self.fit(train, layout, learner, learner_parameters)
-            evidence, metrics = self._measure(train, test, layout, fitted, learner, learner_parameters)
         clock.lap("test")
         served_model = self.fit(rows, layout, learner, learner_parameters)
         files = self._files(served_model, fitted, rows, test, layout, learner)
@@ -280,6 +280,10 @@ class TabularModel(Model):
         version = self._register(home, rows, files, about, layout, learner, learner_parameters, evidence, metrics)
         clock.lap("registration")
         return TrainedResult(self.name, version, about, metrics, clock.seconds)
+
+    def _fitting(self, layout: Layout, learner: str, parameters: Mapping[str, Any]) -> FitLabels:
+        """Return a function that fits a learner to rows and labels of them."""
+        return lambda rows, labels: self.fit(replace(rows, labels=labels), layout, learner, parameters)
 
     def _sample(self, rows: TabularSet, layout: Layout) -> Sample:
         """Return a sample of the training set, for its validation."""
@@ -307,12 +311,8 @@ class TabularModel(Model):
         learner_parameters: Mapping[str, Any],
     ) -> tuple[Evidence, dict[str, dict[str, float]]]:
         """Return the evidence of the test by row, and the figures of the model and its baselines."""
-
-        def fitting(name: str, parameters: Mapping[str, Any]) -> FitLabels:
-            return lambda rows, labels: self.fit(replace(rows, labels=labels), layout, name, parameters)
-
-        fit_linear = None if learner == "linear" else fitting("linear", {})
-        fit_model = fitting(learner, learner_parameters)
+        fit_linear = None if learner == "linear" else self._fitting(layout, "linear", {})
+        fit_model = self._fitting(layout, learner, learner_parameters)
         evidence, figures = measure(self.kind, train, test, layout, fitted, fit_model, fit_linear, seed=self.seed)
         return evidence, {self.name if method == MODEL_KEY else method: values for method, values in figures.items()}
 

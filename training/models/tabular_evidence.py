@@ -1,6 +1,6 @@
 """The test of a tabular model: its figures by row, beside a constant, a linear model and a fit on permuted labels."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 
 import numpy as np
@@ -11,6 +11,7 @@ from training.estimators import Fitted
 from training.estimators.base import Kind
 from training.evaluate.probabilities import probability_metrics
 from training.models.tabular_problem import losses
+from training.validation.cross_validation import Fold
 from training.validation.evidence import MODEL_KEY, PERMUTED, Evidence
 from training.validation.familiar import familiar
 from transforms.pure.tabular.layout import Layout
@@ -70,6 +71,30 @@ def measure(
     )
     figures = _probability_figures if kind == "binary" else _number_figures
     return evidence, {method: figures(test.labels, values) for method, values in answers.items()}
+
+
+def linear_is_better(
+    kind: Kind, train: TabularSet, layout: Layout, folds: Sequence[Fold], fit_model: FitLabels, fit_linear: FitLabels
+) -> bool:
+    """Compares a learner with a linear model on the last fold of the training rows; the test takes no part.
+
+    Args:
+        kind: kind of the label.
+        train: training rows.
+        layout: columns of the inputs.
+        folds: folds within the training rows; without any, the learner stays.
+        fit_model: fits the learner.
+        fit_linear: fits the linear model.
+    """
+    if not folds:
+        return False
+    earlier, later = (train.take(positions) for positions in folds[-1])
+    inputs = layout.matrix(later.features)
+    linear = _answers_if_fitted(fit_linear, earlier, inputs)
+    if not np.isfinite(linear).all():
+        return False
+    learned = fit_model(earlier, earlier.labels).predict(inputs)
+    return float(losses(kind, linear, later.labels).mean()) < float(losses(kind, learned, later.labels).mean())
 
 
 def _answers_if_fitted(fit_linear: FitLabels, train: TabularSet, inputs: np.ndarray) -> np.ndarray:

@@ -10,7 +10,7 @@ from training.datasets import Interactions
 from training.datasets.attributes import Attributes, around, tf_idf
 from training.evaluate import rank_all
 from training.models.recommendation import ease
-from training.models.recommendation.blend import Blend, NdcgLoss, learn_weights, standardised
+from training.models.recommendation.blend import Blend, NdcgLoss, learn_weights, learn_weights_of, standardised
 from training.models.recommendation.cold_start import ColdStart
 from training.models.recommendation.content import Content
 from training.models.recommendation.contract import Model
@@ -51,6 +51,7 @@ PERSONAL: dict[str, Model] = {
     "ials with attributes": IALS(factors=8, user_attributes=1.0, track_attributes=1.0),
     "ease": EASE(),
     "ease with attributes": EASE(user_attributes=1.0, track_attributes=1.0),
+    "ease with attributes and sessions": EASE(user_attributes=1.0, track_attributes=1.0, session_pause_s=3_600.0),
     "item_knn": ItemKNN(neighbours=20),
     "rp3beta": RP3Beta(),
     "transitions": Transitions(),
@@ -71,7 +72,7 @@ def test_the_planted_groups_are_found(two_worlds: Interactions, attributes: Attr
     [
         IALS(factors=4, iterations=2),
         IALS(factors=4, iterations=2, recency=0.9),
-        EASE(history_weighting=Weighting(recency=0.9)),
+        EASE(history_weighting=Weighting(recency=0.9, pause_s=3_600.0), session_pause_s=3_600.0),
         ItemKNN(),
         RP3Beta(),
         Transitions(half_life_days=20),
@@ -169,16 +170,40 @@ def test_rp3beta_walks_three_steps(two_worlds: Interactions) -> None:
     np.testing.assert_allclose(scores, to_track**0.8 @ item_weights, atol=1e-12)
 
 
+def test_sessions_are_further_rows_of_ease(two_worlds: Interactions) -> None:
+    """As if each session were one more listener; scores are of the listeners' own histories."""
+    pause, past = DAY, two_worlds.before(CUTOFF)
+    session_of: dict[int, int] = {}
+    last: dict[int, int] = {}
+    session, sessions = np.empty(len(past.time), int), 40
+    for play, (user, time) in enumerate(zip(past.user.tolist(), past.time.tolist(), strict=True)):
+        if user not in last or time - last[user] > pause:
+            session_of[user], sessions = sessions, sessions + 1
+        session[play], last[user] = session_of[user], time
+    both = Interactions(
+        [f"u{n}" for n in range(sessions)],
+        past.track_ids,
+        past.artist_ids,
+        np.concatenate([past.user, session]),
+        np.concatenate([past.track, past.track]),
+        np.zeros(2 * len(past.time), int),
+    )
+    expected = EASE(50).fit(both, CUTOFF).scores(EVERYBODY)
+    actual = EASE(50, session_pause_s=pause / 1e6).fit(two_worlds, CUTOFF).scores(EVERYBODY)
+    np.testing.assert_allclose(actual, expected, atol=1e-5)
+    assert np.abs(actual - EASE(50).fit(two_worlds, CUTOFF).scores(EVERYBODY)).max() > 0.01
+
+
 def test_transitions_are_what_follows_within_reach() -> None:
     """Compares with loops: the last plays of a listener select the rows of the transition matrix."""
     rng = np.random.default_rng(3)
     size, tracks = 120, 8
-    time = np.sort(rng.integers(60 * DAY, size=size))
+    time = np.sort(rng.integers(20, size=size)) * 3 * DAY  # many plays share their moment
     user, track = rng.integers(5, size=size), rng.integers(tracks, size=size)
     ids = [[f"{kind}{n}" for n in range(count)] for kind, count in (("u", 5), ("t", tracks))]
     data = Interactions(ids[0], ids[1], ["a"] * tracks, user, track, time)
-    model = Transitions(reach=3, fading=0.5, half_life_days=10.0, history_plays=4, recency=0.8, beta=0.4, backwards=0.3)
-    chain = np.zeros((tracks, tracks))
+    model = Transitions(3, 0.5, 10.0, 4, recency=0.8, beta=0.4, backwards=0.3, exponent=0.7, pause_s=5 * DAY / 1e6)
+    chain, tied = np.zeros((tracks, tracks)), np.zeros((tracks, tracks))
     plays_by_user = {
         listener: [play for play in range(size) if user[play] == listener and time[play] < CUTOFF]
         for listener in range(5)
@@ -187,14 +212,17 @@ def test_transitions_are_what_follows_within_reach() -> None:
         for position, earlier in enumerate(plays):
             for step, later in enumerate(plays[position + 1 : position + 4]):
                 if track[earlier] != track[later]:
-                    chain[track[earlier], track[later]] += 0.5**step * 0.5 ** ((CUTOFF - time[later]) / DAY / 10)
-    chain = chain + 0.3 * chain.T
+                    table = tied if time[earlier] == time[later] else chain
+                    table[track[earlier], track[later]] += 0.5**step * 0.5 ** ((CUTOFF - time[later]) / DAY / 10)
+    assert tied.any()
+    chain = chain + 0.3 * chain.T + tied + tied.T
     out_weight, in_weight = np.maximum(chain.sum(axis=1), 1), np.maximum(chain.sum(axis=0), 1)
-    chain = chain / out_weight[:, None] / in_weight**0.4
+    chain = (chain / out_weight[:, None] / in_weight**0.4) ** 0.7
     expected = np.zeros((5, tracks))
     for listener, plays in plays_by_user.items():
         for age, play in enumerate(reversed(plays[-4:])):
-            expected[listener] += 0.8**age * chain[track[play]]
+            gap_days = (time[plays[-1]] - time[play]) / DAY
+            expected[listener] += 0.8**age / (1 + gap_days / 5) * chain[track[play]]
     np.testing.assert_allclose(model.fit(data, CUTOFF).scores(np.arange(5)), expected, atol=1e-12)
 
 
@@ -205,7 +233,8 @@ def test_weights_fade_with_time_and_with_what_came_after() -> None:
     user, track = rng.integers(6, size=200), rng.integers(9, size=200)
     weight = rng.integers(1, 4, size=200).astype(float)
     data = Interactions([f"u{n}" for n in range(6)], [f"t{n}" for n in range(9)], ["a"] * 9, user, track, time, weight)
-    weights = Weighting(logarithm=True, half_life_days=5.0, recency=0.7).matrix(data, 20 * DAY).toarray()
+    weighting = Weighting(logarithm=True, half_life_days=5.0, recency=0.7, pause_s=2 * DAY / 1e6)
+    weights = weighting.matrix(data, 20 * DAY).toarray()
     for listener in range(6):
         own_plays = [play for play in range(200) if user[play] == listener]
         newest = list(dict.fromkeys(int(track[play]) for play in reversed(own_plays)))
@@ -214,7 +243,9 @@ def test_weights_fade_with_time_and_with_what_came_after() -> None:
                 weight[play] * 0.5 ** ((20 * DAY - time[play]) / DAY / 5) for play in own_plays if track[play] == item
             )
             rank = newest.index(item) if item in newest else 0
-            assert weights[listener, item] == pytest.approx(np.log2(1 + decayed_plays) * 0.7**rank)
+            gap = time[own_plays[-1]] - max((time[play] for play in own_plays if track[play] == item), default=0)
+            expected = np.log2(1 + decayed_plays) * 0.7**rank / (1 + gap / (2 * DAY))
+            assert weights[listener, item] == pytest.approx(expected)
 
 
 def test_what_describes_is_users_and_tracks_more(attributes: Attributes) -> None:
@@ -283,6 +314,9 @@ def test_the_weights_of_a_blend_find_who_knows() -> None:
         relevant,
     )
     assert weights["knows"] > 0.8
+    opposite = {"knows": Table(-1.0 * truth), "noise": Table(truth + 0.6 * noise), "wrong": Table(-1.0 * truth)}
+    both = learn_weights_of([(opposite, heard, relevant), (opposite, heard, relevant)])
+    assert both["noise"] > 0.8
     assert sum(weights.values()) == pytest.approx(1)
     group = np.array([0, 0, 0, 1, 1])
     loss = NdcgLoss.of(group, np.array([1, 2]))

@@ -4,7 +4,7 @@ The weights are learned on validation by ``training.models.ensemble.WeightedEnse
 each listener only the top tracks of any member are compared; all other tracks rank after them.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +17,8 @@ from training.models.recommendation.contract import Fitted, Model
 DEPTH = 60
 """Number of top tracks of each member that are compared."""
 BATCH = 256
+Question = tuple[Mapping[str, Fitted], Mapping[int, np.ndarray], Mapping[int, np.ndarray]]
+"""Fitted members, tracks that each user had heard, and relevant tracks of each user, at one moment."""
 
 
 @dataclass(frozen=True)
@@ -89,21 +91,41 @@ def learn_weights(
         relevant: user → tracks that belong at the top of the list.
         steps: number of greedy selection steps.
     """
+    return learn_weights_of([(fitted, heard, relevant)], steps=steps)
+
+
+def learn_weights_of(questions: Sequence[Question], *, steps: int = 20) -> dict[str, float]:
+    """Learns the weights from several moments together, which says more than one of a few listeners.
+
+    Args:
+        questions: for each moment the members, fitted without what was played from it on, the tracks that each user had
+            heard, and those that belong at the top.
+        steps: number of greedy selection steps.
+    """
+    values, truth, relevant_counts = [], [], []
+    for fitted, heard, relevant in questions:
+        for user_scores, is_relevant, count in _lists(fitted, heard, relevant):
+            values.append(user_scores)
+            truth.append(is_relevant)
+            relevant_counts.append(count)
+    groups = np.repeat(np.arange(len(truth)), [len(is_relevant) for is_relevant in truth])
+    members = Members(tuple(questions[0][0]), np.concatenate(values), np.concatenate(truth).astype(float), groups)
+    loss = NdcgLoss.of(groups, np.array(relevant_counts))
+    return WeightedEnsemble(loss=loss, steps=steps).fit(members).weights
+
+
+def _lists(
+    fitted: Mapping[str, Fitted], heard: Mapping[int, np.ndarray], relevant: Mapping[int, np.ndarray]
+) -> Iterator[tuple[np.ndarray, np.ndarray, int]]:
+    """Yields for each user the scores (tracks, members) of the top tracks, which are relevant, and how many are."""
     users = np.array(sorted(user for user, tracks in relevant.items() if len(tracks)), np.int64)
-    values, truth, group = [], [], []
     for batch, scores in _batches(fitted, heard, users):
         for row, user in enumerate(batch.tolist()):
             user_scores = scores[:, row]
             user_scores[:, heard.get(user, [])] = -np.inf
             top = np.argpartition(-user_scores, min(DEPTH, user_scores.shape[1] - 1), axis=1)[:, :DEPTH]
             tracks = np.unique(top[np.isfinite(np.take_along_axis(user_scores, top, axis=1))])
-            values.append(user_scores[:, tracks].T)
-            truth.append(np.isin(tracks, relevant[user]))
-            group.append(np.full(len(tracks), user))
-    groups = np.unique(np.concatenate(group), return_inverse=True)[1]
-    members = Members(tuple(fitted), np.concatenate(values), np.concatenate(truth).astype(float), groups)
-    loss = NdcgLoss.of(groups, np.array([len(relevant[user]) for user in users.tolist()]))
-    return WeightedEnsemble(loss=loss, steps=steps).fit(members).weights
+            yield user_scores[:, tracks].T, np.isin(tracks, relevant[user]), len(relevant[user])
 
 
 def _batches(

@@ -28,6 +28,8 @@ class EASE:
         history_weighting: weighting of a listener's history when it is scored.
         user_attributes: weight of the attributes of users; 0 leaves them out.
         track_attributes: weight of the attributes of tracks; 0 leaves them out.
+        session_pause_s: seconds without a play that end a session; sessions are then further rows of the training
+            matrix, so that tracks of one session belong together more. None for listeners alone.
     """
 
     regularization: float = 200.0
@@ -35,6 +37,7 @@ class EASE:
     history_weighting: Weighting = field(default_factory=Weighting)
     user_attributes: float = 0.0
     track_attributes: float = 0.0
+    session_pause_s: float | None = None
 
     def fit(
         self, interactions: Interactions, cutoff: int, attributes: Attributes | None = None
@@ -46,6 +49,10 @@ class EASE:
         training_weights = around(
             self.training_weighting.matrix(past, cutoff), attributes, self.user_attributes, self.track_attributes
         )
+        if self.session_pause_s is not None:
+            sessions = _session_rows(past, self.session_pause_s)
+            sessions.resize((sessions.shape[0], training_weights.shape[1]))  # without the attributes of users
+            training_weights = sparse.csr_array(sparse.vstack([training_weights, sessions]))
         history = around(history, attributes, self.user_attributes, 0)  # friends count as history, too
         if training_weights.shape[1] <= training_weights.shape[0]:
             return FromHistory(history, primal(training_weights, self.regularization)[:, :tracks])
@@ -55,6 +62,18 @@ class EASE:
             None if self.history_weighting == self.training_weighting else history,
             past.shape,
         )
+
+
+def _session_rows(past: Interactions, pause_s: float) -> sparse.csr_array:
+    """(sessions, tracks) 1 where a track was played in a session, which ends by a pause."""
+    order = np.argsort(past.user, kind="stable")
+    user, track, time = past.user[order], past.track[order], past.time[order]
+    is_first = (np.diff(user, prepend=-1) != 0) | (np.diff(time, prepend=0) > pause_s * 1e6)
+    session = np.cumsum(is_first) - 1
+    rows = sparse.csr_array((np.ones(len(user)), (session, track)), shape=(int(is_first.sum()), past.shape[1]))
+    rows.sum_duplicates()
+    rows.data[:] = 1
+    return rows
 
 
 def primal(played: sparse.csr_array, regularization: float) -> np.ndarray:

@@ -1,7 +1,7 @@
 """Evaluates the family on test: at the cutoff, within sessions, for new listeners and for new tracks."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -9,6 +9,7 @@ from training.datasets.interactions import Interactions
 from training.evaluate import Catalogue, RankingMetrics, by_segment, rank_all, ranking_metrics
 from training.evaluate.ranking import ndcg
 from training.models.recommendation.candidates import Query, top_tracks
+from training.models.recommendation.hybrid_order import BY_POPULARITY, DECLARED
 from training.models.recommendation.knowledge import Knowledge
 from training.models.recommendation.popularity import Popularity
 from training.validation.evidence import MODEL_KEY, Evidence
@@ -34,24 +35,18 @@ class Evaluation:
         by_question: test question → model → metrics.
         segments: segment of listeners → metrics of the hybrid at the cutoff.
         evidence: NDCG@10 of each listener at the cutoff.
+        order: what orders the candidates of the hybrid, one of ``hybrid_order.ORDERS``.
     """
 
     by_question: dict[str, dict[str, RankingMetrics]]
     segments: dict[str, RankingMetrics] = field(default_factory=dict)
     evidence: Evidence | None = None
+    order: str = DECLARED
 
     @property
     def lost_to_popularity(self) -> bool:
-        """Whether the most played tracks of 28 days were better on the test than the hybrid, at the cutoff."""
-        metrics = self.by_question["at the cutoff"]
-        return metrics["popularity_28d"].ndcg_at_10 > metrics["hybrid"].ndcg_at_10
-
-    def by_popularity(self) -> "Evaluation":
-        """Returns the same with evidence of what is then served: the most played tracks."""
-        if self.evidence is None:
-            return self
-        values = {**self.evidence.values, MODEL_KEY: self.evidence.values["popularity_28d"]}
-        return replace(self, evidence=replace(self.evidence, values=values))
+        """Whether the hybrid orders by popularity, as it was surely better on validation."""
+        return self.order == BY_POPULARITY
 
 
 def rank_collaborative(
@@ -80,6 +75,7 @@ def evaluate_at_cutoff(
     knowledge: Knowledge,
     queries: Sequence[Query],
     hybrid: Sequence[np.ndarray],
+    ranker: Sequence[np.ndarray],
     weights: Mapping[str, float],
 ) -> tuple[dict[str, RankingMetrics], dict[str, RankingMetrics], Evidence]:
     """Evaluates full rankings over all unheard tracks: every model, the hybrid by segment, and its evidence.
@@ -88,16 +84,19 @@ def evaluate_at_cutoff(
         interactions: all plays.
         knowledge: knowledge at the cutoff.
         queries: queries at the cutoff.
-        hybrid: scores of the ranker for the candidates of each query; other tracks rank after them, by taste.
+        hybrid: scores of the hybrid for the candidates of each query; other tracks rank after them, by taste.
+        ranker: scores of its ranker alone for the same candidates.
         weights: weights of the collaborative model.
     """
     all_time_plays = Popularity().fit(interactions, knowledge.cutoff).track
-    lists: Lists = {name: {} for name in ("hybrid", "collaborative", "ials", "content", "popularity_28d", "popularity")}
+    models = ("hybrid", "ranker", "collaborative", "ials", "content", "popularity_28d", "popularity")
+    lists: Lists = {name: {} for name in models}
     random_lists: dict[int, np.ndarray] = {}
     rng = np.random.default_rng(0)
-    for number, (query, scores) in enumerate(zip(queries, hybrid, strict=True)):
+    for number, (query, scores, ranker_scores) in enumerate(zip(queries, hybrid, ranker, strict=True)):
         taste = knowledge.taste.track @ knowledge.taste.user[query.user]
         lists["hybrid"][number] = _complete_list(query.pool.places, scores, taste, query.seen)
+        lists["ranker"][number] = _complete_list(query.pool.places, ranker_scores, taste, query.seen)
         lists["collaborative"][number] = _complete_list(
             *rank_collaborative(knowledge, query, weights), taste, query.seen
         )

@@ -7,7 +7,7 @@ with few listeners the model otherwise overfits the trends of its training weeks
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
@@ -16,6 +16,8 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # before LightGBM: busy wai
 
 if TYPE_CHECKING:
     import lightgbm
+
+FEWEST_TREES = 20
 
 
 @dataclass(frozen=True)
@@ -135,19 +137,26 @@ class Ranker:
 
     def fit(self, ranked: Ranked, train: Sequence[Groups], validation: Groups) -> "lightgbm.Booster":
         """Chooses the number of trees on validation, then fits train and validation with that many trees."""
+        return self.refit(ranked, [*train, validation], self.search(ranked, train, validation))
+
+    def search(self, ranked: Ranked, train: Sequence[Groups], validation: Groups) -> "lightgbm.Booster":
+        """Fits train alone, and stops at the number of trees that is best on validation."""
         import lightgbm
 
-        callbacks: list[Any] = [lightgbm.early_stopping(self.patience, verbose=False)]
-        held_out = self._dataset(ranked, [validation])
-        searched = lightgbm.train(
+        return lightgbm.train(
             self._parameters(ranked),
             self._dataset(ranked, train),
             self.most_trees,
-            valid_sets=[held_out],
-            callbacks=callbacks,
+            valid_sets=[self._dataset(ranked, [validation])],
+            callbacks=[lightgbm.early_stopping(self.patience, verbose=False)],
         )
-        trees = max(searched.best_iteration, 20)
-        return lightgbm.train(self._parameters(ranked), self._dataset(ranked, [*train, validation]), trees)
+
+    def refit(self, ranked: Ranked, groups: Sequence[Groups], searched: "lightgbm.Booster") -> "lightgbm.Booster":
+        """Fits all groups with as many trees as a search chose."""
+        import lightgbm
+
+        trees = max(searched.best_iteration, FEWEST_TREES)
+        return lightgbm.train(self._parameters(ranked), self._dataset(ranked, groups), trees)
 
     def _parameters(self, ranked: Ranked) -> dict[str, object]:
         return {

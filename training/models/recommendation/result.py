@@ -38,8 +38,7 @@ class Result:
                     f"  {model:28}{figures.ndcg_at_10:9.4f}{figures.ndcg_interval:9.4f}{figures.recall_at_20:11.4f}"
                     f"{figures.coverage_at_10:10.3f}{figures.users:11}"
                 )
-        if self.evaluation.lost_to_popularity:
-            yield "the ranker lost to popularity_28d at the cutoff: its bundle orders by these plays, and says so"
+        yield f"the hybrid orders by {self.evaluation.order}, chosen on validation"
         yield f"report: {self.report}"
         yield f"registered: {NAME} {self.version} (challenger). Next: refrain model promote {NAME}"
 

@@ -7,8 +7,8 @@
 4. Generate candidates for each listener at every cutoff, and in the middle of sessions between it and the next. The
    label is whether the listener played the track afterwards. Pull the features of ``recommendation_v1`` as of the
    cutoff, and those of ``real_time_recommendation_v1`` as of the moments within sessions.
-5. Fit both rankers on train, choose their number of trees and the weights of the blended models on validation, and
-   evaluate everything once on test.
+5. Fit both rankers on train; choose their number of trees, what orders the hybrid (``hybrid_order``) and the weights of
+   the blended models on validation. Evaluate everything once on test.
 6. Register a bundle with all five models, and write a report.
 """
 
@@ -37,6 +37,7 @@ from training.models.recommendation.candidates import (
     sample_users,
 )
 from training.models.recommendation.fitted_ranker import FittedRanker, fit_ranker, pull_features
+from training.models.recommendation.hybrid_order import ORDERS, choose_order, order_scores
 from training.models.recommendation.ials import IALS
 from training.models.recommendation.knowledge import Knowledge, describe, learn
 from training.models.recommendation.moment import Moment
@@ -90,13 +91,13 @@ def run(
     real_time = fit_ranker(home, interactions, settings, REAL_TIME, _queries_in_sessions(moments))
     clock.lap("real time")
     user_segments = segments_of_users(home, interactions, moments[-1].knowledge.cutoff)
+    order = _choose_hybrid_order(hybrid, moments[-2].queries)
     weights = {
+        "hybrid": ORDERS[order],
         "collaborative": learn_collaborative_weights(moments[-2]),
         "cold_start": learn_cold_start_weights(interactions, moments[-2], user_segments, settings),
     }
-    evaluation = _evaluate(interactions, moments[-1], hybrid, real_time, weights, user_segments, split.end)
-    if evaluation.lost_to_popularity:
-        evaluation = evaluation.by_popularity()
+    evaluation = _evaluate(interactions, moments[-1], hybrid, real_time, order, weights, user_segments, split.end)
     clock.lap("evaluation")
     trained = TrainedModels(
         interactions,
@@ -139,8 +140,13 @@ def run(
     return Result(version, metrics, evaluation, split, hybrid.training_data.data.height, saved_set, path, clock.seconds)
 
 
-def problem(home: Home, *, progress: Progress = silent) -> RankerProblem:
+def problem(home: Home, *, settings: Settings | None = None, progress: Progress = silent) -> RankerProblem:
     """Prepares the training data of the hybrid ranker for a search: everything of a run until its first fit.
+
+    Args:
+        home: the data folder.
+        settings: settings of the run; None for the defaults.
+        progress: callback for the progress of each stage.
 
     Raises:
         InputError: there are too few plays, or no listener has plays both before and after a cutoff.
@@ -148,7 +154,7 @@ def problem(home: Home, *, progress: Progress = silent) -> RankerProblem:
     """
     clock = Clock(progress, 3)
     interactions = Interactions.load(home)
-    _, settings, moments, _ = _prepare(home, interactions, Settings(), clock)
+    _, settings, moments, _ = _prepare(home, interactions, settings or Settings(), clock)
     queries_by_moment = [moment.queries for moment in moments]
     _, parts = pull_features(home, interactions, HYBRID, queries_by_moment)
     clock.lap("training set")
@@ -174,6 +180,14 @@ def _queries_in_sessions(moments: Sequence[Moment]) -> list[list[Query]]:
     if any(learned_from):
         return [*learned_from, moments[-1].session_queries]
     return [*(moment.queries for moment in moments[:-1]), moments[-1].session_queries]
+
+
+def _choose_hybrid_order(hybrid: FittedRanker, queries: Sequence[Query]) -> str:
+    """Chooses what orders the candidates of the hybrid, by the queries of validation."""
+    queries_with_pool = [query for query in queries if len(query.pool)]
+    wanted = np.array([len(query.relevant) for query in queries_with_pool])
+    users = np.array([query.user for query in queries_with_pool])
+    return choose_order(HYBRID, hybrid.validation, hybrid.validation_scores, wanted, users)
 
 
 def _sample_rows(rows: pl.DataFrame) -> pl.DataFrame:
@@ -268,19 +282,30 @@ def _evaluate(
     test: Moment,
     hybrid: FittedRanker,
     real_time: FittedRanker,
+    order: str,
     weights: Mapping[str, Mapping[str, float]],
     user_segments: Mapping[int, tuple[str, ...]],
     end: int,
 ) -> evaluate.Evaluation:
     knowledge = test.knowledge
+
+    def hybrid_scores(rows: pl.DataFrame, ranker_scores: np.ndarray, queries: Sequence[Query]) -> list[np.ndarray]:
+        sizes = np.array([len(query.pool) for query in queries])
+        return order_scores(HYBRID, ranker_scores, HYBRID.matrix(rows), sizes, weights["hybrid"])
+
     metrics, by_segment, listener_evidence = evaluate.evaluate_at_cutoff(
-        interactions, knowledge, test.queries, hybrid.scores, weights["collaborative"]
+        interactions,
+        knowledge,
+        test.queries,
+        hybrid_scores(hybrid.test, np.concatenate(hybrid.scores), test.queries),
+        hybrid.scores,
+        weights["collaborative"],
     )
     questions = {"at the cutoff": metrics}
     if test.session_queries:
-        bounds = np.cumsum([len(query.pool) for query in test.session_queries])[:-1]
-        hybrid_scores = np.split(np.asarray(hybrid.booster.predict(HYBRID.matrix(real_time.test))), bounds)
-        scores = {"real_time": real_time.scores, "hybrid": hybrid_scores}
+        ranker_scores = np.asarray(hybrid.booster.predict(HYBRID.matrix(real_time.test)))
+        in_sessions = hybrid_scores(real_time.test, ranker_scores, test.session_queries)
+        scores = {"real_time": real_time.scores, "hybrid": in_sessions}
         questions["next in the session"] = evaluate.evaluate_in_session(
             interactions, knowledge, test.session_queries, scores
         )
@@ -290,7 +315,7 @@ def _evaluate(
     )
     new_track_metrics = evaluate.evaluate_new_tracks(interactions, knowledge, end)
     all_questions = questions | ({"new tracks, among themselves": new_track_metrics} if new_track_metrics else {})
-    return evaluate.Evaluation(all_questions, by_segment, listener_evidence)
+    return evaluate.Evaluation(all_questions, by_segment, listener_evidence, order)
 
 
 def _parameters(settings: Settings, interactions: Interactions, split: TimeSplit) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 A first-order Markov chain over the next few plays of a listener; closer plays weigh more (as in Bonnin, Jannach:
 Automated Generation of Music Playlists, ACM Computing Surveys 2014).
-Old transitions fade. The history of a listener is their last plays; the latest weigh most.
+Plays of the same moment have no order: each follows the other. Old transitions fade. The history of a listener is their
+last plays; the latest weigh most.
 """
 
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from scipy import sparse
 from training.datasets.attributes import Attributes
 from training.datasets.interactions import Interactions
 from training.models.recommendation.contract import FromHistory
-from training.models.recommendation.weighting import MICROSECONDS_A_DAY
+from training.models.recommendation.weighting import MICROSECONDS_A_DAY, pause_weights
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,8 @@ class Transitions:
         recency: factor of the weight for each earlier play of the history.
         beta: exponent of a track's incoming weight; its score is divided by that power, 0 for no penalty.
         backwards: weight of transitions in the opposite direction.
+        exponent: exponent of the weights; below 1 weak transitions count for more.
+        pause_s: seconds before the listener's last play at which a play of the history counts half; None for no effect.
     """
 
     reach: int = 5
@@ -37,6 +40,8 @@ class Transitions:
     recency: float = 0.85
     beta: float = 0.3
     backwards: float = 0.0
+    exponent: float = 1.0
+    pause_s: float | None = None
 
     def fit(self, interactions: Interactions, cutoff: int, attributes: Attributes | None = None) -> FromHistory:
         """Learns from the plays before the cutoff, which are in order of time."""
@@ -44,7 +49,8 @@ class Transitions:
         order = np.argsort(past.user, kind="stable")  # of each listener in order of time
         user, track, time = past.user[order], past.track[order], past.time[order]
         return FromHistory(
-            self._recent_history(user, track, past.shape), self._transition_weights(user, track, time, cutoff, past)
+            self._recent_history(user, track, time, past.shape),
+            self._transition_weights(user, track, time, cutoff, past),
         )
 
     def _transition_weights(
@@ -52,7 +58,7 @@ class Transitions:
     ) -> sparse.csr_array:
         """(tracks, tracks) weight of the column after the row; rows sum to one before the popularity penalty."""
         tracks = past.shape[1]
-        total = sparse.csr_array((tracks, tracks))
+        ordered, tied = sparse.csr_array((tracks, tracks)), sparse.csr_array((tracks, tracks))
         for step in range(1, self.reach + 1):
             same_user = user[step:] == user[:-step]
             age_days = (cutoff - time[step:][same_user]) / MICROSECONDS_A_DAY
@@ -60,20 +66,31 @@ class Transitions:
             if self.half_life_days is not None:
                 weight = weight * 0.5 ** (age_days / self.half_life_days)
             pairs = (track[:-step][same_user], track[step:][same_user])
-            total = total + sparse.csr_array((weight, pairs), shape=(tracks, tracks))
-        if self.backwards:
-            total = total + self.backwards * total.T
+            is_tied = (time[step:] == time[:-step])[same_user]
+            ordered = ordered + sparse.csr_array((weight * ~is_tied, pairs), shape=(tracks, tracks))
+            if is_tied.any():
+                tied = tied + sparse.csr_array((weight * is_tied, pairs), shape=(tracks, tracks))
+        total = ordered + self.backwards * ordered.T + tied + tied.T
         total.setdiag(0)
         row_sums = np.asarray(total.sum(axis=1)).ravel()
         column_sums = np.asarray(total.sum(axis=0)).ravel()
         scaled = sparse.diags_array(1 / np.maximum(row_sums, 1.0)) @ total
-        return sparse.csr_array(scaled @ sparse.diags_array(np.maximum(column_sums, 1.0) ** -self.beta))
+        weights = sparse.csr_array(scaled @ sparse.diags_array(np.maximum(column_sums, 1.0) ** -self.beta))
+        if self.exponent != 1:
+            weights.data **= self.exponent
+        return weights
 
-    def _recent_history(self, user: np.ndarray, track: np.ndarray, shape: tuple[int, int]) -> sparse.csr_array:
+    def _recent_history(
+        self, user: np.ndarray, track: np.ndarray, time: np.ndarray, shape: tuple[int, int]
+    ) -> sparse.csr_array:
         """(users, tracks) weight of each of a listener's last plays."""
         if not len(user):
             return sparse.csr_array(shape)
         ends = np.concatenate([np.flatnonzero(user[1:] != user[:-1]), [len(user) - 1]])
-        plays_back = ends[np.searchsorted(ends, np.arange(len(user)))] - np.arange(len(user))
+        last_play = ends[np.searchsorted(ends, np.arange(len(user)))]
+        plays_back = last_play - np.arange(len(user))
+        weight = self.recency**plays_back
+        if self.pause_s is not None:
+            weight = weight * pause_weights(time, time[last_play], self.pause_s)
         recent = plays_back < self.history_plays
-        return sparse.csr_array((self.recency ** plays_back[recent], (user[recent], track[recent])), shape=shape)
+        return sparse.csr_array((weight[recent], (user[recent], track[recent])), shape=shape)

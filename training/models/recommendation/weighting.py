@@ -18,11 +18,13 @@ class Weighting:
         logarithm: whether the weight is log₂(1 + plays); otherwise all pairs weigh the same.
         half_life_days: age in days at which a play counts half; None for no fading.
         recency: factor of the weight for each distinct track that the listener played later; 1 for no effect.
+        pause_s: seconds before the listener's last play at which a track counts half; None for no effect.
     """
 
     logarithm: bool = False
     half_life_days: float | None = None
     recency: float = 1.0
+    pause_s: float | None = None
 
     def matrix(self, seen: Interactions, cutoff: int) -> sparse.csr_array:
         """Builds the (users, tracks) float64 matrix of weights.
@@ -42,7 +44,32 @@ class Weighting:
             summed.data[:] = 1
         if self.recency != 1:
             summed.data *= self.recency ** _distinct_tracks_since(seen, summed)
+        if self.pause_s is not None:
+            newest = np.full(seen.shape[0], np.iinfo(np.int64).min)
+            np.maximum.at(newest, seen.user, seen.time)
+            listener = np.repeat(np.arange(seen.shape[0]), np.diff(summed.indptr))
+            summed.data *= pause_weights(_last_times(seen, summed), newest[listener], self.pause_s)
         return summed
+
+
+def pause_weights(times: np.ndarray, last: np.ndarray, pause_s: float) -> np.ndarray:
+    """Weights of plays by the time until the listener's last play: 1 / (1 + gap / pause), one half at the pause.
+
+    Args:
+        times: (n,) µs of the plays.
+        last: (n,) µs of the last play of the same listener.
+        pause_s: gap in seconds at which a play counts half.
+    """
+    return np.asarray(1 / (1 + (last - times) / 1e6 / pause_s))
+
+
+def _last_times(seen: Interactions, pairs: sparse.csr_array) -> np.ndarray:
+    """(pairs,) µs of the last play of each pair of listener and track."""
+    rows = np.repeat(np.arange(pairs.shape[0]), np.diff(pairs.indptr))
+    stored = rows * seen.shape[1] + pairs.indices
+    last = np.full(len(stored), np.iinfo(np.int64).min)
+    np.maximum.at(last, np.searchsorted(stored, seen.user.astype(np.int64) * seen.shape[1] + seen.track), seen.time)
+    return last
 
 
 def _distinct_tracks_since(seen: Interactions, pairs: sparse.csr_array) -> np.ndarray:

@@ -1,8 +1,11 @@
-"""The combination of several scores without a ranker: a weighted sum of scores standardised among the candidates."""
+"""A weighted sum of several scores, with or without a ranker's, each standardised among the candidates."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+
+RANKER = "ranker"
+"""Name of a ranker's scores among weights; the other names are columns of its inputs."""
 
 
 def blended(scores: Mapping[str, np.ndarray], weights: Mapping[str, float]) -> np.ndarray:
@@ -18,6 +21,24 @@ def blended(scores: Mapping[str, np.ndarray], weights: Mapping[str, float]) -> n
         if weight and name in scores and length:
             total += weight * standardised(scores[name])
     return total
+
+
+def anchored(
+    scores: np.ndarray, inputs: np.ndarray, columns: Sequence[str], weights: Mapping[str, float]
+) -> np.ndarray:
+    """(n,) weighted sum of the scores of a ranker and of some of its inputs; the scores alone if they have all weight.
+
+    Args:
+        scores: (n,) scores of the ranker for the candidates of one request.
+        inputs: (n, columns) inputs of the candidates, NaN for missing.
+        columns: names of the inputs.
+        weights: ``RANKER`` or name of an input → weight.
+    """
+    used = {name: weight for name, weight in weights.items() if weight}
+    if tuple(used) == (RANKER,):
+        return scores
+    parts = {name: scores if name == RANKER else inputs[:, columns.index(name)] for name in used}
+    return blended(parts, used)
 
 
 def standardised(values: np.ndarray) -> np.ndarray:

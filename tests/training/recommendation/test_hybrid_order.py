@@ -1,0 +1,99 @@
+"""What orders the hybrid is chosen on validation, and serving scores as training does."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from inference.recommend.rank import Ranker as ServedRanker
+from training.models.lightgbm_onnx import to_onnx
+from training.models.recommendation.hybrid_order import DECLARED, ORDERS, POPULARITY, TASTE, choose_order, order_scores
+from training.models.recommendation.problem import ndcg_of_groups
+from training.models.recommendation.ranker import HYBRID, Groups, Ranker
+from transforms.pure.candidates.blend import RANKER, anchored
+
+NAMES = tuple(HYBRID.inputs)
+QUERIES, CANDIDATES = 120, 40
+
+
+def questions(
+    *, ranker: float = 0.0, taste: float = 0.0, popular: float = 0.0, seed: float = 0
+) -> tuple[Groups, np.ndarray, np.ndarray]:
+    """Groups of validation in which scores have so much to do with what was played, and the ranker's scores."""
+    rng = np.random.default_rng(int(seed))
+    size = QUERIES * CANDIDATES
+    liking = rng.normal(size=size)
+    labels = (liking > 1.6).astype(int)
+    inputs = rng.normal(size=(size, len(NAMES))).astype(np.float32)
+    inputs[:, NAMES.index(TASTE)] += taste * liking
+    inputs[:, NAMES.index(POPULARITY)] += popular * liking
+    groups = Groups(inputs, labels, np.full(QUERIES, CANDIDATES))
+    scores = rng.normal(size=size) + ranker * liking
+    return groups, scores, np.maximum(labels.reshape(QUERIES, -1).sum(axis=1), 1)
+
+
+def test_equal_parts_are_summed_and_the_sum_is_better_than_each() -> None:
+    groups, scores, wanted = questions(ranker=1.0, taste=1.0, popular=1.0)
+    assert choose_order(HYBRID, groups, scores, wanted, np.arange(QUERIES)) == DECLARED
+    gains = {
+        name: ndcg_of_groups(
+            np.concatenate(order_scores(HYBRID, scores, groups.inputs, groups.sizes, weights)), groups, wanted
+        ).mean()
+        for name, weights in ORDERS.items()
+    }
+    assert all(gains[DECLARED] > gains[part] + 0.1 for part in ("ranker", "taste", "popularity"))
+
+
+@pytest.mark.parametrize(
+    ("order", "knows"),
+    [
+        ("ranker", {"ranker": 3.0}),
+        ("taste", {"taste": 3.0}),
+        ("popularity", {"popular": 3.0}),
+        ("ranker and taste", {"ranker": 1.5, "taste": 1.5}),
+    ],
+)
+def test_what_alone_knows_serves_alone(order: str, knows: dict[str, float]) -> None:
+    groups, scores, wanted = questions(**knows)
+    assert choose_order(HYBRID, groups, scores, wanted, np.arange(QUERIES)) == order
+
+
+def test_a_lead_that_few_listeners_decide_is_no_lead() -> None:
+    """One listener who asks all questions, and noise alone, leave the declared order."""
+    groups, scores, wanted = questions(taste=3.0)
+    assert choose_order(HYBRID, groups, scores, wanted, np.zeros(QUERIES)) == DECLARED
+    chosen = []
+    for seed in range(10):
+        groups, scores, wanted = questions(seed=seed)
+        chosen.append(choose_order(HYBRID, groups, scores, wanted, np.arange(QUERIES)))
+    assert chosen.count(DECLARED) >= 8
+    nobody = Groups(np.empty((0, len(NAMES)), np.float32), np.empty(0, int), np.empty(0, int))
+    assert choose_order(HYBRID, nobody, np.empty(0), np.empty(0), np.empty(0)) == DECLARED
+
+
+def test_serving_orders_as_training_does() -> None:
+    groups, _, _ = questions(taste=1.0)
+    booster = Ranker(most_trees=25).fit(HYBRID, [groups], groups)
+    inputs = groups.inputs[:CANDIDATES].copy()
+    inputs[3, NAMES.index(TASTE)] = np.nan
+
+    def get(*_: object, reuse: object = None) -> SimpleNamespace:
+        return SimpleNamespace(matrix=lambda names: inputs)
+
+    catalogue = SimpleNamespace(
+        track_keys=SimpleNamespace(at=list), artist_keys=SimpleNamespace(at=list), artists=np.arange(CANDIDATES)
+    )
+    pool = SimpleNamespace(places=np.arange(CANDIDATES), similar=np.zeros(CANDIDATES), follows=np.zeros(CANDIDATES))
+    listener = SimpleNamespace(user_id="u1", rows=None)
+    for weights in ORDERS.values():
+        ranker = ServedRanker(to_onnx(booster), NAMES, SimpleNamespace(get=get), weights)  # type: ignore[arg-type]
+        served, _ = ranker.rank(listener, pool, catalogue, "default", {})  # type: ignore[arg-type]
+        (trained,) = order_scores(HYBRID, np.asarray(booster.predict(inputs)), inputs, np.array([CANDIDATES]), weights)
+        np.testing.assert_allclose(served, trained, atol=1e-4)
+
+
+def test_a_ranker_alone_keeps_its_scores() -> None:
+    scores = np.array([3.0, 1.0, 2.0])
+    inputs = np.array([[1.0], [np.nan], [5.0]])
+    assert anchored(scores, inputs, ["a"], {RANKER: 1.0, "a": 0.0}) is scores
+    assert np.argmax(anchored(scores, inputs, ["a"], {RANKER: 0.2, "a": 0.8})) == 2
