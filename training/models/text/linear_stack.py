@@ -93,7 +93,10 @@ def fit(
     if np.bincount(labels[whole_rows], minlength=len(classes)).min() < recipe.folds:
         return LinearText(classes, spaces, members, *_mean(len(recipe.members), _column_count(classes)))
     fold = np.full(len(tokens), -1)
-    fold[np.random.default_rng(seed).permutation(whole_rows)] = np.arange(len(whole_rows)) % recipe.folds
+    shuffled = np.random.default_rng(seed).permutation(whole_rows)
+    by_class = shuffled[np.argsort(labels[shuffled], kind="stable")]
+    fold[by_class] = np.arange(len(whole_rows)) % recipe.folds
+    scored = np.zeros(len(tokens), bool)
     scores = np.zeros((len(tokens), len(recipe.members) * _column_count(classes)))
     for fold_number in range(recipe.folds):
         fold_rows = np.flatnonzero(fold == fold_number)
@@ -105,7 +108,10 @@ def fit(
         fold_members = _members(recipe, analyzers, rows, labels, classes, training_rows, weights)
         fold_inputs = [_take_rows(rows[name], fold_rows) for name in analyzers]
         scores[fold_rows] = np.concatenate([member.score(fold_inputs) for member in fold_members], axis=1)
-    layer_weights, bias = _layer(scores[whole_rows], labels[whole_rows], len(classes), recipe.strength)
+        scored[fold_rows] = True
+    if len(np.unique(labels[scored])) < len(classes):
+        return LinearText(classes, spaces, members, *_mean(len(recipe.members), _column_count(classes)))
+    layer_weights, bias = _layer(scores[scored], labels[scored], len(classes), recipe.strength)
     return LinearText(classes, spaces, members, layer_weights, bias)
 
 
