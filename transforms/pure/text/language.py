@@ -9,8 +9,6 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
-import numpy as np
-
 UNKNOWN = "und"
 """ISO 639: undetermined."""
 FEWEST_LETTERS, LOWEST = 4, 0.15
@@ -25,7 +23,7 @@ FASTTEXT_FLOOR, BYTES_FLOOR = 1e-4, 1e-6
 UNTRAINED = 0.05
 """Probability that py3langid would give to a language that it does not know."""
 CANDIDATES = 20
-"""Number of fastText's languages that are looked at."""
+"""Number of languages of each model that are looked at."""
 VARIANTS = {"nn": "no", "nb": "no", "bs": "hr", "sh": "hr"}
 """Language → the related one with which it is pooled."""
 VARIANT_SHARE = 0.7
@@ -35,7 +33,7 @@ VARIANT_SHARE = 0.7
 def languages(texts: Sequence[str]) -> list[tuple[str, float]]:
     """ISO 639 code and confidence (0 to 1) of each text; ``UNKNOWN`` with too few letters or too low a confidence.
 
-    >>> languages(["Kan du høre den nye sangen?", "12"])[0][0], languages(["12"])
+    >>> languages(["Vi sees på konserten"])[0][0], languages(["12"])
     ('no', [('und', 0.0)])
     """
     detector = _detector()
@@ -57,21 +55,22 @@ def languages(texts: Sequence[str]) -> list[tuple[str, float]]:
     return results
 
 
-def pooled(by_words: Mapping[str, float], by_bytes: Mapping[str, float]) -> tuple[str, float]:
+def pooled(by_fasttext: Mapping[str, float], by_bytes: Mapping[str, float]) -> tuple[str, float]:
     """Combine the probabilities of fastText and py3langid; return the likeliest language and its probability."""
-    words, bytes_ = _by_group(by_words), _by_group(by_bytes)
-    groups = sorted({*words, *bytes_})
-    first = np.array([words.get(group, 0.0) for group in groups]) + FASTTEXT_FLOOR
-    second = np.array([bytes_.get(group, UNTRAINED) for group in groups]) + BYTES_FLOOR
-    chances = first**FASTTEXT_WEIGHT * second
-    best = int(chances.argmax())
-    name = groups[best]
-    shares = {code: by_words.get(code, 0.0) + by_bytes.get(code, 0.0) for code in VARIANTS if VARIANTS[code] == name}
-    of_group = words.get(name, 0.0) + bytes_.get(name, 0.0)
+    fasttext, byte_model = _by_group(by_fasttext), _by_group(by_bytes)
+    likeliest = sorted(byte_model, key=byte_model.__getitem__, reverse=True)[:CANDIDATES]
+    chances = {
+        name: (fasttext.get(name, 0.0) + FASTTEXT_FLOOR) ** FASTTEXT_WEIGHT
+        * (byte_model.get(name, UNTRAINED) + BYTES_FLOOR)
+        for name in (*fasttext, *likeliest)
+    }
+    best = name = max(chances, key=chances.__getitem__)
+    shares = {code: by_fasttext.get(code, 0.0) + by_bytes.get(code, 0.0) for code in VARIANTS if VARIANTS[code] == name}
+    of_group = fasttext.get(name, 0.0) + byte_model.get(name, 0.0)
     variant = max(shares, key=shares.__getitem__, default=name)
     if variant != name and shares[variant] >= VARIANT_SHARE * of_group:
         name = variant
-    return name, float(chances[best] / chances.sum())
+    return name, chances[best] / sum(chances.values())
 
 
 def _by_group(chances: Mapping[str, float]) -> dict[str, float]:
