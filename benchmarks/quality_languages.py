@@ -6,7 +6,7 @@ seed. The originals are the English lines. ``--lines FILE …`` takes ``language
 lines that were not translated well or hold English names count like others, so no method can reach 1.
 
 Judged on: development for translations: the weight of the pool was chosen on them. Held out for ``--lines``: sentences
-of manual pages and sayings of fortune, which were asked once.
+of manual pages and sayings of fortune, measured after the choice.
 """
 
 import argparse

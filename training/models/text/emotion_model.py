@@ -29,10 +29,15 @@ from transforms.pure.text.tfidf import Tfidf
 from transforms.pure.text.words import words
 
 RECIPE = Recipe(
-    members=(MemberRecipe("runs", present=False, strength=5.0), MemberRecipe("parts", present=False, strength=3.0)),
-    strength=1.0,
+    members=(
+        MemberRecipe("runs", present=False, strength=5.0),
+        MemberRecipe("parts", present=False, strength=3.0),
+        MemberRecipe("parts", present=True, strength=0.02),
+    ),
+    strength=0.1,
     fewest=1,
 )
+"""Chosen on 3,200 sentences of SST-2 and on short texts of 23 classes, as no labelled emotions are there."""
 SEED_WEIGHT = 1.0
 """Weight of a word that names an emotion, relative to a text of ten words."""
 NEUTRAL = 0.5
