@@ -8,11 +8,14 @@ import polars as pl
 
 from feature_repo.errors import InputError
 from feature_repo.home import Home
+from transforms.pure.text.language import UNKNOWN, languages
 from transforms.pure.text.words import words
 from transforms.raw.read import scan
 
 FEWEST_A_CLASS = 10
 """Minimum number of labelled texts of a class; a rarer class is left out, and the report names it."""
+SAMPLE, CONFIDENT, LEAST_SHARE = 500, 0.7, 0.1
+"""Texts whose language is detected, the confidence from which it counts, and the least share of a language learned."""
 
 
 @dataclass(frozen=True)
@@ -124,6 +127,14 @@ def left_out_note(left_out: Mapping[str, int]) -> str:
         return ""
     listed = ", ".join(f"{name} ({count:,} texts)" for name, count in left_out.items())
     return f" Left out: {listed}. A class that can be learned has {FEWEST_A_CLASS} texts or more."
+
+
+def languages_of(texts: Sequence[str], *, seed: int = 0) -> tuple[str, ...]:
+    """Returns the ISO 639 codes of the languages of at least a tenth of the texts; English if none is certain."""
+    rows = np.random.default_rng(seed).permutation(len(texts))[:SAMPLE]
+    detected = [code for code, confidence in languages([texts[row] for row in rows]) if confidence >= CONFIDENT]
+    counts = {code: detected.count(code) for code in sorted({*detected} - {UNKNOWN})}
+    return tuple(code for code, count in counts.items() if count >= LEAST_SHARE * len(detected)) or ("en",)
 
 
 def owners(tokens: Sequence[Sequence[str]]) -> list[np.ndarray]:

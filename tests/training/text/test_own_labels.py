@@ -12,7 +12,7 @@ from feature_repo.bundle import open_bundle
 from feature_repo.errors import InputError
 from feature_repo.home import Home
 from tests.music import FORMATS
-from training.datasets.texts import FEWEST_A_CLASS, LabelledTexts, split
+from training.datasets.texts import FEWEST_A_CLASS, LabelledTexts, languages_of, split
 from training.models.text import emotion_model, fine_tune, sentiment_model
 from training.models.text.emotion_model import fit_emotion, naming
 from training.models.text.problem import chances
@@ -127,3 +127,12 @@ def test_a_test_by_chance_has_the_same_share_of_each_class() -> None:
         assert parts.by == "chance"
         assert np.bincount(loaded.labels[parts.test]).tolist() == [10, 20, 2]
     assert json.dumps(split(loaded).test.tolist()) != json.dumps(split(loaded, seed=1).test.tolist())
+
+
+def test_the_languages_of_a_model_are_those_of_its_texts() -> None:
+    """A model of Spanish texts answers for Spanish, not for English."""
+    spanish = [f"la canción número {number} me hace llorar cada noche" for number in range(18)]
+    english = ["the crowd sang along with every word of the song"]
+    assert languages_of([*spanish, *english]) == ("es",)
+    assert languages_of([*spanish[:9], *english * 9]) == ("en", "es")
+    assert languages_of(["?", "12"]) == ("en",)

@@ -15,7 +15,7 @@ from feature_repo.command_line import Progress, silent
 from feature_repo.errors import InputError
 from feature_repo.home import Home
 from training.clock import Clock
-from training.datasets.texts import FEWEST_A_CLASS, LabelledTexts, left_out_note, owners, split
+from training.datasets.texts import FEWEST_A_CLASS, LabelledTexts, languages_of, left_out_note, owners, split
 from training.evaluate.classification import class_metrics
 from training.models.base import FamilyModel, Gates
 from training.models.result import TrainedResult, figures, registered
@@ -44,7 +44,6 @@ NEUTRAL = 0.5
 """Assumed share of neutral texts, without labels."""
 TELLING = 4.0
 """Assumed log odds that a word that names an emotion gives to this emotion."""
-LANGUAGES = ("en",)
 
 
 def fit_emotion(
@@ -176,7 +175,12 @@ def run(
         metrics=metrics,
         learned_from=texts.texts,
         cutoff=int(texts.times[-1]),
-        extra={"kind": "linear", "classes": final.classes, "left_out": left_out, "languages": LANGUAGES},
+        extra={
+            "kind": "linear",
+            "classes": final.classes,
+            "left_out": left_out,
+            "languages": languages_of(texts.texts),
+        },
         evidence=Evidence.of_classes(test.texts, test.labels, answers),
     )
     clock.lap("registration")

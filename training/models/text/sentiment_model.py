@@ -14,7 +14,7 @@ from feature_repo.command_line import Progress, silent
 from feature_repo.errors import InputError
 from feature_repo.home import Home
 from training.clock import Clock
-from training.datasets.texts import FEWEST_A_CLASS, LabelledTexts, left_out_note, owners, split
+from training.datasets.texts import FEWEST_A_CLASS, LabelledTexts, languages_of, left_out_note, owners, split
 from training.evaluate.classification import class_metrics
 from training.models.base import FamilyModel
 from training.models.result import TrainedResult, figures, registered
@@ -30,7 +30,6 @@ LEXICON_WEIGHT = 1.0
 """Weight of a lexicon word, relative to a text of ten words."""
 TIMES = 2
 """Number of training examples per lexicon word; a single one would be too rare for the vocabulary."""
-LANGUAGES = ("en",)
 FEWEST = 40
 
 
@@ -139,7 +138,7 @@ def run(
         metrics=metrics,
         learned_from=texts.texts,
         cutoff=int(texts.times[-1]),
-        extra={"kind": "linear", "classes": CLASSES, "left_out": left_out, "languages": LANGUAGES},
+        extra={"kind": "linear", "classes": CLASSES, "left_out": left_out, "languages": languages_of(texts.texts)},
         evidence=Evidence.of_classes(test.texts, test.labels, {**answers, PERMUTED: floor.predict(test.tokens)}),
     )
     clock.lap("registration")
