@@ -38,6 +38,7 @@ NAMES = (
     "quality_incidents",
     "anomaly_speed",
     "quality_text",
+    "quality_languages",
     "quality_matching",
     "text_speed",
     "audio",

@@ -6,8 +6,8 @@ over all folds). Baselines on the same folds are VADER, and TF-IDF of words and 
 ``--encoder FOLDER`` fine-tunes an encoder (extra deep) without the first fold and tests on that fold; it takes hours.
 
 *Emotion*: 150 random sentences of SST-2 that one reader labelled (``checked_emotions.json``: digest → emotion; a
-sentence that only judges quality is neutral), classified by words that name emotions, which is the model as long as
-there are no labels.
+sentence that only judges quality is neutral), classified by words that name emotions, which stand beside every
+model of emotion.
 
 *Vectors and tags*: Last.fm (HetRec 2011). Vectors: tags of an artist by half of the listeners must retrieve those by
 the other half. Tags: predicts the tags that an artist gets later; the embedder has read nothing later than the moment
@@ -216,15 +216,16 @@ def encoder(texts: LabelledTexts, path: str, epochs: float) -> list[dict[str, An
 
 def emotion(texts: LabelledTexts) -> list[dict[str, Any]]:
     """Measure emotion on sentences that were labelled by hand."""
-    from training.models.text.emotion_model import CLASSES, naming
+    from feature_repo.emotions import EMOTIONS
+    from training.models.text.emotion_model import naming
 
     labels = json.loads(CHECKED.read_text())
     digests = [hashlib.sha256(text.encode()).hexdigest()[:16] for text in texts.texts]
     rows = [(words(text), labels[key]) for text, key in zip(texts.texts, digests, strict=True) if key in labels]
     tokens = [sentence for sentence, _ in rows]
-    truth = np.array([CLASSES.index(label) for _, label in rows])
-    neutral = np.tile(np.eye(len(CLASSES))[CLASSES.index("neutral")], (len(rows), 1))
-    answers = {", words that name one": naming().predict(tokens), ", always neutral": neutral}
+    truth = np.array([EMOTIONS.index(label) for _, label in rows])
+    neutral = np.tile(np.eye(len(EMOTIONS))[EMOTIONS.index("neutral")], (len(rows), 1))
+    answers = {", words that name one": naming(EMOTIONS).predict(tokens), ", always neutral": neutral}
     return [
         case(f"{len(rows)} sentences labelled by hand{model}", metric, getattr(class_metrics(truth, scores), metric))
         for model, scores in answers.items()

@@ -79,18 +79,18 @@ def case(
 def prepare(data: Path, folder: Path) -> dict[str, float]:
     """Fit the models and write their files and the texts to a folder; returns megabytes of each model."""
     import joblib
-    import numpy as np
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
 
+    from feature_repo.emotions import EMOTIONS
     from training.models.text import latent
-    from training.models.text.emotion_model import fit_emotion
+    from training.models.text.emotion_model import naming
     from training.models.text.sentiment_model import fit_sentiment
 
     train = sst2(data / "train.tsv")
     sentiment = fit_sentiment(list(train.tokens), train.labels).to_bytes()
-    emotion = fit_emotion([], np.empty(0, np.int64)).to_bytes()
+    emotion = naming(EMOTIONS).to_bytes()
     vectors = latent.fit(list(train.tokens)).to_bytes()
     for name, content in (("sentiment", sentiment), ("emotion", emotion), ("latent", vectors)):
         (folder / f"{name}.npz").write_bytes(content)

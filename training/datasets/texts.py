@@ -1,15 +1,21 @@
 """Labelled texts, and a split that keeps every part of a test text out of the training set."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
 
 from feature_repo.errors import InputError
 from feature_repo.home import Home
+from transforms.pure.text.language import UNKNOWN, languages
 from transforms.pure.text.words import words
 from transforms.raw.read import scan
+
+FEWEST_A_CLASS = 10
+"""Minimum number of labelled texts of a class; a rarer class is left out, and the report names it."""
+SAMPLE, CONFIDENT, LEAST_SHARE = 500, 0.7, 0.1
+"""Texts whose language is detected, the confidence from which it counts, and the least share of a language learned."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +49,31 @@ class LabelledTexts:
             self.times[rows],
         )
 
+    def learnable(self, among: Collection[str] | None = None) -> tuple["LabelledTexts", dict[str, int]]:
+        """Keeps the texts of the classes with at least ``FEWEST_A_CLASS`` texts.
+
+        Args:
+            among: names of the classes of the task; any if None.
+
+        Returns:
+            The kept texts with their classes numbered anew, and the classes left out with their numbers of texts.
+        """
+        counts = np.bincount(self.labels, minlength=len(self.classes))
+        is_kept = np.array(
+            [
+                count >= FEWEST_A_CLASS and (among is None or name in among)
+                for name, count in zip(self.classes, counts, strict=True)
+            ]
+        )
+        kept = self.take(np.flatnonzero(is_kept[self.labels]))
+        names = tuple(name for name, has_enough in zip(self.classes, is_kept, strict=True) if has_enough)
+        left_out = {
+            name: int(count)
+            for name, count, has_enough in zip(self.classes, counts, is_kept, strict=True)
+            if not has_enough
+        }
+        return replace(kept, labels=(np.cumsum(is_kept) - 1)[kept.labels], classes=names), left_out
+
     @classmethod
     def of(cls, texts: Sequence[str], labels: Sequence[str], times: Sequence[int] | None = None) -> "LabelledTexts":
         """Makes labelled texts from lists; times default to 0."""
@@ -62,6 +93,8 @@ class LabelledTexts:
     def load(cls, home: Home, task: str) -> "LabelledTexts":
         """Loads the texts of a task (sentiment, emotion). Of equal texts with the same label the first counts.
 
+        Labels are compared in lower case.
+
         Raises:
             InputError: the texts have fewer than two classes.
         """
@@ -70,7 +103,7 @@ class LabelledTexts:
         rows = (
             scan(home, "texts")
             .join(labels.select("text_id", "label", "created_timestamp"), on="text_id", suffix="_label")
-            .select("text", "label", known_at.dt.timestamp("us").alias("known"))
+            .select("text", pl.col("label").str.to_lowercase(), known_at.dt.timestamp("us").alias("known"))
             .sort("known", "text", "label")
             .unique(["text", "label"], keep="first", maintain_order=True)
             .collect()
@@ -82,6 +115,26 @@ class LabelledTexts:
                 next_command="refrain simulate  (or: refrain import texts PATH)",
             )
         return cls.of(rows["text"].to_list(), rows["label"].to_list(), rows["known"].to_list())
+
+
+def left_out_note(left_out: Mapping[str, int]) -> str:
+    """Returns the sentence of a report on classes that are left out; empty if there are none.
+
+    >>> left_out_note({"disgust": 3})
+    ' Left out: disgust (3 texts). A class that can be learned has 10 texts or more.'
+    """
+    if not left_out:
+        return ""
+    listed = ", ".join(f"{name} ({count:,} texts)" for name, count in left_out.items())
+    return f" Left out: {listed}. A class that can be learned has {FEWEST_A_CLASS} texts or more."
+
+
+def languages_of(texts: Sequence[str], *, seed: int = 0) -> tuple[str, ...]:
+    """Returns the ISO 639 codes of the languages of at least a tenth of the texts; English if none is certain."""
+    rows = np.random.default_rng(seed).permutation(len(texts))[:SAMPLE]
+    detected = [code for code, confidence in languages([texts[row] for row in rows]) if confidence >= CONFIDENT]
+    counts = {code: detected.count(code) for code in sorted({*detected} - {UNKNOWN})}
+    return tuple(code for code, count in counts.items() if count >= LEAST_SHARE * len(detected)) or ("en",)
 
 
 def owners(tokens: Sequence[Sequence[str]]) -> list[np.ndarray]:
@@ -135,14 +188,17 @@ class TextSplit:
 
 
 def split(texts: LabelledTexts, *, share: float = 0.2, seed: int = 0) -> TextSplit:
-    """Puts the newest whole texts into the test set, or random ones if all texts have the same time."""
+    """Puts the newest whole texts into the test set; if all have the same time, the same share of each class."""
     containing = owners(texts.tokens)
     whole_rows = whole_texts(containing)
     if texts.times[0] < texts.times[-1]:
         test_rows = whole_rows[int(len(whole_rows) * (1 - share)) :]
         by = "time"
     else:
-        test_rows = np.sort(np.random.default_rng(seed).permutation(whole_rows)[: int(len(whole_rows) * share)])
+        shuffled = np.random.default_rng(seed).permutation(whole_rows)
+        by_class = shuffled[np.argsort(texts.labels[shuffled], kind="stable")]
+        count = int(len(whole_rows) * share)
+        test_rows = np.sort(by_class[np.arange(count) * len(whole_rows) // max(count, 1)])
         by = "chance"
     is_test = np.zeros(len(texts), bool)
     is_test[test_rows] = True

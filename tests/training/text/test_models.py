@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 
 from feature_repo.bundle import open_bundle
+from feature_repo.emotions import EMOTIONS
 from feature_repo.errors import InputError
 from feature_repo.home import Home
 from training.datasets.texts import LabelledTexts, owners, split
 from training.evaluate.classification import class_metrics, label_metrics
 from training.models.text import emotion_model, lexicons, metadata_tagger, sentiment_model, text_embedder
-from training.models.text.emotion_model import CLASSES, fit_emotion
+from training.models.text.emotion_model import naming
 from training.models.text.linear_stack import MemberRecipe, Recipe, fit
 from training.models.text.sentiment_model import fit_sentiment, vader
 from training.registry import versions
@@ -65,15 +66,15 @@ def test_a_stack_is_the_sum_it_says(in_written: Home) -> None:
     assert model.predict([tokens])[0, 1] == pytest.approx(1 / (1 + np.exp(-log_odds)), abs=1e-5)
 
 
-def test_before_anything_is_labelled_words_that_name_emotions_speak() -> None:
-    model = fit_emotion([], np.empty(0, np.int64))
+def test_words_that_name_emotions_speak_for_them() -> None:
+    model = naming(EMOTIONS)
     texts = ("I am so angry and furious", "afraid of the dark, terrified", "what a lovely kiss")
     token_lists = [words(text) for text in texts]
-    labels = [CLASSES[number] for number in model.predict(token_lists).argmax(axis=1)]
+    labels = [EMOTIONS[number] for number in model.predict(token_lists).argmax(axis=1)]
     assert labels == ["anger", "fear", "love"]
     neutral = model.predict([words("the song is four minutes long")])[0]
-    assert CLASSES[int(neutral.argmax())] == "neutral"
-    assert neutral[CLASSES.index("neutral")] == pytest.approx(0.5)
+    assert EMOTIONS[int(neutral.argmax())] == "neutral"
+    assert neutral[EMOTIONS.index("neutral")] == pytest.approx(0.5)
 
 
 def test_lexicons_are_read_from_where_they_are_installed() -> None:

@@ -1,4 +1,4 @@
-"""Words that name or show an emotion; the emotion model uses them alone until texts are labelled.
+"""Words that name or show an emotion; they help the emotion model where a class has few texts.
 
 The classes are Ekman's six emotions (1992), love, and neutral. The list was written for this project and contains no
 published lexicon.

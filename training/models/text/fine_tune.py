@@ -12,16 +12,17 @@ from feature_repo.command_line import Progress, silent
 from feature_repo.errors import InputError
 from feature_repo.home import Home
 from training.clock import Clock
-from training.datasets.texts import LabelledTexts, split
+from training.datasets.texts import left_out_note, split
 from training.evaluate.classification import class_metrics
 from training.models.result import TrainedResult, figures, registered
-from training.models.text import lexicons
+from training.models.text import emotion_model, lexicons, sentiment_model
 from training.models.text.encoder import EncoderRecipe, fit
 from training.validation.evidence import MODEL_KEY, Evidence
 from transforms.pure.text.analysis import EMOTION, SENTIMENT
 from transforms.pure.text.encoder import predictor
 
 TASKS = {"sentiment": SENTIMENT, "emotion": EMOTION}
+LOADERS = {"sentiment": sentiment_model.load, "emotion": emotion_model.load}
 
 
 def fine_tune(
@@ -37,14 +38,14 @@ def fine_tune(
         progress: callback after each step.
 
     Raises:
-        InputError: the task is unknown, no texts are labelled, torch is not installed, or the path has no encoder.
+        InputError: the task is unknown, too few texts are labelled, torch is not installed, or the path has no encoder.
     """
     if task not in TASKS:
         raise InputError(
             expected=f"one of {', '.join(TASKS)}", found=repr(task), next_command="refrain model fine-tune --help"
         )
     clock = Clock(silent, 3)
-    texts = LabelledTexts.load(home, task)
+    texts, left_out = LOADERS[task](home)
     parts = split(texts, seed=recipe.seed)
     rng = np.random.default_rng(recipe.seed)
     validation_rows = np.sort(rng.choice(parts.train, max(len(parts.train) // 10, 1), replace=False))
@@ -65,6 +66,7 @@ def fine_tune(
     extra = {
         "kind": "encoder",
         "classes": texts.classes,
+        "left_out": left_out,
         "languages": languages,
         "temperature": fitted.temperature,
         "encoder": recipe.path.rstrip("/").rpartition("/")[2],
@@ -85,7 +87,7 @@ def fine_tune(
     about = (
         f"{task.capitalize()} by the encoder {extra['encoder']}, {recipe.epochs:g} passes through {len(train):,} "
         f"texts, temperature {fitted.temperature:.2f} by {len(validation):,}; {len(test):,} whole texts asked about, "
-        f"told apart by {parts.by}."
+        f"told apart by {parts.by}.{left_out_note(left_out)}"
     )
     if task == "sentiment":
         files["subjectivity.json"] = json.dumps(lexicons.subjectivity()).encode()

@@ -93,7 +93,10 @@ def fit(
     if np.bincount(labels[whole_rows], minlength=len(classes)).min() < recipe.folds:
         return LinearText(classes, spaces, members, *_mean(len(recipe.members), _column_count(classes)))
     fold = np.full(len(tokens), -1)
-    fold[np.random.default_rng(seed).permutation(whole_rows)] = np.arange(len(whole_rows)) % recipe.folds
+    shuffled = np.random.default_rng(seed).permutation(whole_rows)
+    by_class = shuffled[np.argsort(labels[shuffled], kind="stable")]
+    fold[by_class] = np.arange(len(whole_rows)) % recipe.folds
+    scored = np.zeros(len(tokens), bool)
     scores = np.zeros((len(tokens), len(recipe.members) * _column_count(classes)))
     for fold_number in range(recipe.folds):
         fold_rows = np.flatnonzero(fold == fold_number)
@@ -105,7 +108,10 @@ def fit(
         fold_members = _members(recipe, analyzers, rows, labels, classes, training_rows, weights)
         fold_inputs = [_take_rows(rows[name], fold_rows) for name in analyzers]
         scores[fold_rows] = np.concatenate([member.score(fold_inputs) for member in fold_members], axis=1)
-    layer_weights, bias = _layer(scores[whole_rows], labels[whole_rows], len(classes), recipe.strength)
+        scored[fold_rows] = True
+    if len(np.unique(labels[scored])) < len(classes):
+        return LinearText(classes, spaces, members, *_mean(len(recipe.members), _column_count(classes)))
+    layer_weights, bias = _layer(scores[scored], labels[scored], len(classes), recipe.strength)
     return LinearText(classes, spaces, members, layer_weights, bias)
 
 
@@ -135,16 +141,17 @@ def _members(
     for member in recipe.members:
         member_rows = _take_rows(rows[member.analyzer], training_rows)
         values = np.ones_like(member_rows.values) if member.present else member_rows.values
-        matrix = csr_array(
-            (values, member_rows.terms, member_rows.starts), shape=(len(training_rows), member_rows.width)
-        )
+        starts = member_rows.starts.astype(np.int32)  # liblinear takes no others
+        matrix = csr_array((values, member_rows.terms, starts), shape=(len(training_rows), member_rows.width))
         weights_by_term, bias = np.zeros((member_rows.width, columns)), np.zeros(columns)
         for column in range(columns):
             is_class = labels[training_rows] == (1 if columns == 1 else column)
             scale = _log_ratio(matrix, is_class) if member.present else None
-            scaled = matrix if scale is None else (matrix @ _diagonal(scale)).tocsr()
-            model = LogisticRegression(C=member.strength, max_iter=3_000)
-            model.fit(scaled, is_class, sample_weight=weights[training_rows])
+            inputs = matrix.copy()
+            if scale is not None:
+                inputs.data = scale[matrix.indices]
+            model = LogisticRegression(C=member.strength, solver="liblinear", tol=1e-3, intercept_scaling=10.0)
+            model.fit(inputs, is_class, sample_weight=weights[training_rows])
             weights_by_term[:, column] = model.coef_[0] * (1 if scale is None else scale)
             bias[column] = model.intercept_[0]
         members.append(
@@ -157,12 +164,6 @@ def _log_ratio(matrix, yes: np.ndarray) -> np.ndarray:  # type: ignore[no-untype
     positive = SMOOTHING + np.asarray(matrix[yes].sum(axis=0)).ravel()
     negative = SMOOTHING + np.asarray(matrix[~yes].sum(axis=0)).ravel()
     return np.log((positive / positive.sum()) / (negative / negative.sum()))
-
-
-def _diagonal(values: np.ndarray):  # type: ignore[no-untyped-def]
-    from scipy.sparse import diags_array
-
-    return diags_array(values)
 
 
 def _mean(members: int, columns: int) -> tuple[np.ndarray, np.ndarray]:

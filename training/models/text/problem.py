@@ -37,6 +37,13 @@ def recipe_with(recipe: Recipe, parameters: Mapping[str, Any]) -> Recipe:
     return replace(recipe, members=members, strength=float(values[f"{TOP}_strength"]), fewest=int(values["fewest"]))
 
 
+def chances(model: LinearText, tokens: Sequence[list[str]], classes: tuple[str, ...]) -> np.ndarray:
+    """Return the probabilities (n, classes) of n texts; 0 for classes that the model does not know."""
+    probabilities = np.zeros((len(tokens), len(classes)))
+    probabilities[:, [classes.index(name) for name in model.classes]] = model.predict(tokens)
+    return probabilities
+
+
 @dataclass(frozen=True)
 class TextProblem(Problem):
     """The search problem of a text classifier by log loss. No part of a test text is in the training texts.
@@ -44,15 +51,17 @@ class TextProblem(Problem):
     Attributes:
         tokens: words of n texts.
         labels: (n,) class numbers.
+        classes: class names.
         training_rows: numbers of the training texts of the test.
         test_rows: numbers of the whole texts that are the test.
         recipe: settings of the declared model.
-        fit: function that fits a model; it must be at the top level of its module, so that it can be pickled.
+        fit: function that fits a model, so that it can be pickled: one at the top level of its module, or its partial.
         seed: random seed of the folds.
     """
 
     tokens: tuple[list[str], ...]
     labels: np.ndarray
+    classes: tuple[str, ...]
     training_rows: np.ndarray
     test_rows: np.ndarray
     recipe: Recipe
@@ -60,10 +69,10 @@ class TextProblem(Problem):
     seed: int = 0
 
     @classmethod
-    def of(cls, texts: LabelledTexts, labels: np.ndarray, recipe: Recipe, fit: Fit) -> "TextProblem":
+    def of(cls, texts: LabelledTexts, recipe: Recipe, fit: Fit) -> "TextProblem":
         """Make the problem of texts, with the same split as a training run."""
         parts = split(texts)
-        return cls(texts.tokens, labels, parts.train, parts.test, recipe, fit)
+        return cls(texts.tokens, texts.labels, texts.classes, parts.train, parts.test, recipe, fit)
 
     @property
     def folds(self) -> int:
@@ -110,5 +119,5 @@ class TextProblem(Problem):
     def _losses(self, train: np.ndarray, test: np.ndarray, parameters: Mapping[str, Any]) -> np.ndarray:
         tokens = [self.tokens[row] for row in train]
         model = self.fit(tokens, self.labels[train], recipe_with(self.recipe, parameters))
-        probabilities = model.predict([self.tokens[row] for row in test])
+        probabilities = chances(model, [self.tokens[row] for row in test], self.classes)
         return -np.log(np.clip(probabilities[np.arange(len(test)), self.labels[test]], 1e-7, 1.0))

@@ -14,7 +14,7 @@ from feature_repo.command_line import Progress, silent
 from feature_repo.errors import InputError
 from feature_repo.home import Home
 from training.clock import Clock
-from training.datasets.texts import LabelledTexts, owners, split
+from training.datasets.texts import FEWEST_A_CLASS, LabelledTexts, languages_of, left_out_note, owners, split
 from training.evaluate.classification import class_metrics
 from training.models.base import FamilyModel
 from training.models.result import TrainedResult, figures, registered
@@ -30,7 +30,6 @@ LEXICON_WEIGHT = 1.0
 """Weight of a lexicon word, relative to a text of ten words."""
 TIMES = 2
 """Number of training examples per lexicon word; a single one would be too rare for the vocabulary."""
-LANGUAGES = ("en",)
 FEWEST = 40
 
 
@@ -61,20 +60,21 @@ def vader(texts: list[str] | tuple[str, ...]) -> np.ndarray:
     return np.column_stack([1 - positive, positive])
 
 
-def load(home: Home) -> LabelledTexts:
-    """Return the labelled texts.
+def load(home: Home) -> tuple[LabelledTexts, dict[str, int]]:
+    """Return the texts labelled positive and negative, and other labels with their numbers of texts.
 
     Raises:
-        InputError: there are no labelled texts, too few, or labels other than positive and negative.
+        InputError: there are no labelled texts, or too few of one of the two.
     """
-    texts = LabelledTexts.load(home, "sentiment")
+    labelled = LabelledTexts.load(home, "sentiment")
+    texts, left_out = labelled.learnable(CLASSES)
     if texts.classes != CLASSES or len(texts) < FEWEST:
         raise InputError(
-            expected=f"{FEWEST} texts labelled {' or '.join(CLASSES)}",
-            found=f"{len(texts)} labelled {', '.join(texts.classes)}",
+            expected=f"{FEWEST} texts labelled {' or '.join(CLASSES)}, at least {FEWEST_A_CLASS} of each",
+            found=f"{len(labelled)} labelled {', '.join(labelled.classes[:8])}",
             next_command="refrain import texts PATH",
         )
-    return texts
+    return texts, left_out
 
 
 def fit_with(tokens: list[list[str]], labels: np.ndarray, recipe: Recipe) -> LinearText:
@@ -88,8 +88,8 @@ def problem(home: Home, *, progress: Progress = silent) -> TextProblem:
     Raises:
         InputError: for the reasons of ``load``.
     """
-    texts = load(home)
-    return TextProblem.of(texts, texts.labels, DEFAULT, fit_with)
+    texts, _ = load(home)
+    return TextProblem.of(texts, DEFAULT, fit_with)
 
 
 def run(
@@ -102,7 +102,7 @@ def run(
     """
     clock = Clock(progress, 4)
     recipe = recipe_with(DEFAULT, parameters or {})
-    texts = load(home)
+    texts, left_out = load(home)
     parts = split(texts, seed=seed)
     train, test = texts.take(parts.train), texts.take(parts.test)
     clock.lap("texts")
@@ -124,6 +124,7 @@ def run(
     about = (
         f"Sentiment. {len(train):,} texts to learn from, {len(test):,} whole texts asked about, told apart by "
         f"{parts.by}; what serves was fitted to all {len(texts):,} and VADER's words."
+        f"{left_out_note(left_out)}"
     )
     version = registered(
         home,
@@ -137,7 +138,7 @@ def run(
         metrics=metrics,
         learned_from=texts.texts,
         cutoff=int(texts.times[-1]),
-        extra={"kind": "linear", "classes": CLASSES, "languages": LANGUAGES},
+        extra={"kind": "linear", "classes": CLASSES, "left_out": left_out, "languages": languages_of(texts.texts)},
         evidence=Evidence.of_classes(test.texts, test.labels, {**answers, PERMUTED: floor.predict(test.tokens)}),
     )
     clock.lap("registration")

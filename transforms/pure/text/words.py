@@ -7,10 +7,10 @@ from itertools import pairwise
 
 _TOKEN = re.compile(
     r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]"  # scripts without spaces: a character each
+    r"|[:;=]['’]?-?(?:[()]|[dp](?![^\W_]))|<3(?!\d)"  # smileys, before the punctuation that they are made of
     r"|[^\W_]+(?:['’][^\W_]+)*(?:-[^\W_]+(?:['’][^\W_]+)*)*"
     r"|['’](?:s|re|ve|ll|d|m|em)(?![^\W_])"
     r"|[!?]+|\.{2,}|[.,;:\"()]"
-    r"|[:;=]['’]?-?[()DP]"
     r"|[\u2600-\u27bf\U0001f300-\U0001faff]"
 )
 _LONGEST_WORD = 60

@@ -16,6 +16,11 @@ def test_words_are_split_as_the_treebank_has_it() -> None:
     assert words("don’t") == words("don't") == ["do", "n't"]
 
 
+def test_smileys_are_words() -> None:
+    assert words("great :) sad :-( lol :D <3") == ["great", ":)", "sad", ":-(", "lol", ":d", "<3"]
+    assert words("note: done (yes), <30") == ["note", ":", "done", "(", "yes", ")", ",", "30"]
+
+
 @given(st.text())
 def test_any_text_has_words_of_bounded_length(text: str) -> None:
     assert all(0 < len(token) <= 60 and token == token.strip() for token in words(text))
