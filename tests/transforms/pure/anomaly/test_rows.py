@@ -160,3 +160,28 @@ def test_too_few_rows_and_empty_features_are_errors() -> None:
         fit_rows(random_rows(FEWEST - 1, 0), random_rows(300, 1))
     with pytest.raises(InputError, match="all of them missing"):
         Columns.fit({"nothing": np.full(500, np.nan)})
+
+
+def test_few_rows_calibrate_each_other() -> None:
+    few = fit_rows(random_rows(200, 0))
+    fresh = random_rows(2_000, 3)
+    p_value = few.score(fresh).p_value
+    for level in (0.1, 0.02):
+        assert level / 4 < (p_value <= level).mean() < 2 * level
+    assert few.score(row_with(cpu=420.0, requests=20.0)).p_value[0] < 0.02
+    assert fit_rows(random_rows(200, 0)).to_bytes() == few.to_bytes()
+
+
+def test_blocks_that_wander_widen_the_calibration() -> None:
+    rng = np.random.default_rng(4)
+    level = np.cumsum(rng.normal(size=400)) / 5  # neighbours are alike, distant rows are not
+    rows = {name: level + rng.normal(0, 0.3, 400) for name in "abc"} | {"d": rng.normal(size=400)}
+    detector = fit_rows(rows)
+    assert (detector.score(rows).p_value < 0.05).mean() < 0.05
+
+
+def test_a_word_that_is_new_does_not_outweigh_all_other_features(detector: RowDetector) -> None:
+    """Where normal rows drift to a new word, rows that are unusual otherwise still rank above them."""
+    drifted = random_rows(300, 9) | {"word": np.full(300, "sctp", object)}
+    unusual = {**random_rows(300, 9), "cpu": np.full(300, 420.0), "requests": np.full(300, 20.0)}
+    assert np.median(detector.score(unusual).score) > np.median(detector.score(drifted).score)
