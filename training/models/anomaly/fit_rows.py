@@ -46,30 +46,36 @@ def fit_rows(
     Raises:
         InputError: there are fewer than ``FEWEST`` rows.
     """
-    count = len(next(iter(rows.values()), ()))
-    if count < FEWEST:
-        raise InputError(
-            expected=f"at least {FEWEST} normal rows",
-            found=str(count),
-            next_command="refrain build  (with more history)",
-        )
-    detector = _fit(rows, trees, share, seed)
-    if others is not None:
-        scores = [_held_out(detector, others)]
-    else:
-        scores = [
-            _held_out(
-                _fit({name: np.delete(values, block) for name, values in rows.items()}, trees, share, seed),
-                {name: values[block] for name, values in rows.items()},
-            )
-            for block in np.array_split(np.arange(count), FOLDS)
-        ]
-    score, tail = (np.concatenate(part) for part in zip(*scores, strict=True))
+    _check(rows)
+    detector = fit_parts(rows, trees=trees, share=share, seed=seed)
+    score, tail = (
+        held_out_scores(rows, trees=trees, share=share, seed=seed) if others is None else _scores(detector, others)
+    )
     return replace(detector, calibration=Calibration.fit(score), far=Calibration.fit(tail))
 
 
-def _fit(rows: Mapping[str, np.ndarray], trees: int, share: float, seed: int) -> RowDetector:
-    """Fit the parts of a detector, without calibration."""
+def held_out_scores(
+    rows: Mapping[str, np.ndarray], *, trees: int = 100, share: float = 0.9, seed: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
+    """Score each block of normal rows by a detector of the other blocks; arguments as in ``fit_rows``.
+
+    Returns:
+        (n,) scores and (n,) largest tails, in the order of the rows.
+    """
+    scored = [
+        _scores(
+            fit_parts(
+                {name: np.delete(values, block) for name, values in rows.items()}, trees=trees, share=share, seed=seed
+            ),
+            {name: values[block] for name, values in rows.items()},
+        )
+        for block in np.array_split(np.arange(_check(rows)), FOLDS)
+    ]
+    return np.concatenate([score for score, _ in scored]), np.concatenate([tail for _, tail in scored])
+
+
+def fit_parts(rows: Mapping[str, np.ndarray], *, trees: int = 100, share: float = 0.9, seed: int = 0) -> RowDetector:
+    """Fit the parts of a detector, without calibration: its p-values mean nothing; arguments as in ``fit_rows``."""
     columns = Columns.fit(rows)
     wide_matrix = columns.encode(rows, farthest=FAR)
     matrix = np.clip(wide_matrix, -FARTHEST, FARTHEST)
@@ -81,7 +87,19 @@ def _fit(rows: Mapping[str, np.ndarray], trees: int, share: float, seed: int) ->
     return RowDetector(columns, pca, forest, Tails.fit(wide_matrix), sorted_scores[kept].T, UNCALIBRATED, UNCALIBRATED)
 
 
-def _held_out(detector: RowDetector, rows: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+def _check(rows: Mapping[str, np.ndarray]) -> int:
+    """Return the number of rows, if there are enough."""
+    count = len(next(iter(rows.values()), ()))
+    if count < FEWEST:
+        raise InputError(
+            expected=f"at least {FEWEST} normal rows",
+            found=str(count),
+            next_command="refrain build  (with more history)",
+        )
+    return count
+
+
+def _scores(detector: RowDetector, rows: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """Return (n,) scores and (n,) largest tails of normal rows outside of the fit."""
     tails = detector.tails.each(detector.columns.encode(rows, farthest=FAR))
     return detector.score(rows).score, tails.max(axis=1)
