@@ -25,7 +25,7 @@ from transforms.pure.anomaly.rows import RowDetector
 
 SPAN = 15
 """Number of rows in the average of the scores, as 1 / weight of the newest."""
-FALSE_ALARM = 0.001
+FALSE_ALARM = 0.005
 """Probability of an alarm in an independent normal stretch of rows."""
 TREND = 0.5
 """Share of a sensor's variance that a straight line explains, from which on it has not settled."""

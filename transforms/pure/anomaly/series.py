@@ -48,6 +48,8 @@ class SeriesSettings:
         regression_half_life: half-life of the regression, in values.
         windows: number of remembered windows per series.
         relearn: consecutive values far from the level after which a series is reset.
+        recall: whether what has happened before scores less (``recurrence``). Off where a threshold is extrapolated
+            from the highest scores of normal data: those that are no news then say little about one that is.
     """
 
     lags: int = 8
@@ -58,6 +60,7 @@ class SeriesSettings:
     regression_half_life: float = 1_000.0
     windows: int = 150
     relearn: int = 1_000
+    recall: bool = True
 
 
 DEFAULT_POLICY = AlarmPolicy(threshold=4.75, aging=1 / 6, longest=2_500.0)
@@ -168,8 +171,9 @@ def _score(
     tail.add(s["counts"], statistics, _fade_factor(settings.half_life), is_counted)
 
     score = channels.sum(axis=1)
-    newest = roots.invert(window[:, : recurrence.LENGTH], s["signed"])
-    score = score * recurrence.discount(s, score, newest, roots.invert(mean_level, s["signed"]), s["count"])
+    if settings.recall:
+        newest = roots.invert(window[:, : recurrence.LENGTH], s["signed"])
+        score = score * recurrence.discount(s, score, newest, roots.invert(mean_level, s["signed"]), s["count"])
 
     _learn(s, settings, values, inputs, error, size, level, scale)
     novelty.remember(s["windows"], s["kept"], window, s["count"], ready)
