@@ -6,7 +6,7 @@ import pytest
 from transforms.pure.anomaly import recurrence, roots
 from transforms.pure.anomaly.alarms import AlarmPolicy
 from transforms.pure.anomaly.many import SeriesScores
-from transforms.pure.anomaly.series import SeriesDetector
+from transforms.pure.anomaly.series import SeriesDetector, SeriesSettings
 
 STEP = 300_000_000
 LEVEL = np.array([10.0])
@@ -49,6 +49,17 @@ def test_a_job_that_comes_again_is_no_alarm_and_what_differs_is() -> None:
     assert not series_scores(values).alarm[1_000::300].any()
     values[5_850:5_853] += 200
     assert series_scores(values).alarm[5_850:5_860].any()
+
+
+def test_without_recall_the_same_scores_as_before() -> None:
+    values = np.random.default_rng(0).normal(50, 2, 1_500)
+    values[400::300] += 40
+    times = np.arange(len(values), dtype=np.int64) * STEP
+    plain = SeriesDetector(SeriesSettings(recall=False)).replay(["a/x"] * len(values), times, values)
+    np.testing.assert_allclose(plain.score, plain.channels.sum(axis=1))
+    recalled = series_scores(values)
+    assert recalled.score[1_300] < 0.7 * plain.score[1_300]
+    np.testing.assert_array_equal(recalled.channels, plain.channels)
 
 
 def test_counts_with_bursts_of_all_sizes_raise_few_alarms() -> None:
