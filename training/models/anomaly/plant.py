@@ -23,7 +23,7 @@ import numpy as np
 from training.models.anomaly.fit_rows import fit_parts, held_out_scores
 from transforms.pure.anomaly.rows import RowDetector
 
-SPAN = 15
+SPAN = 10
 """Number of rows in the average of the scores, as 1 / weight of the newest."""
 FALSE_ALARM = 0.005
 """Probability of an alarm in an independent normal stretch of rows."""
