@@ -31,6 +31,8 @@ def leave(state: dict[str, np.ndarray], rows: np.ndarray) -> None:
         state: state of ``SeriesDetector``.
         rows: (n,) bool, which series.
     """
+    if not rows.any():
+        return
     slope = 2 * np.maximum(state["level_mean"][rows], 1e-9)
     for name in ("lags", "windows", "part_mean", "level_mean"):
         state[name][rows] = state[name][rows] ** 2
