@@ -9,8 +9,9 @@ series in the same run:
 - *timer*, an alarm every 300 values: the score of a trivial detector;
 - *ours, best threshold*: our scores by NAB's rule, with the silence after an alarm but without the raised threshold.
 
-The default threshold was chosen on the series in the data folder. *half* shows how much that flatters: the threshold is
-chosen on one half of the series and measured on the other, over twenty random halves.
+The default threshold was chosen on the series in the data folder. *left_out* shows how much that flatters: for each
+family of series (a folder of the corpus), the threshold and how much an alarm raises it are chosen on the other
+families, and the alarms of this family are those of that choice. All families' alarms together are one figure.
 
 Judged on: development: the detector was developed on these series.
 
@@ -33,9 +34,9 @@ from training.evaluate.nab import LOW_FALSE_NEGATIVES, LOW_FALSE_POSITIVES, STAN
 from transforms.pure.anomaly.alarms import AlarmPolicy
 from transforms.pure.anomaly.series import DEFAULT_POLICY, SeriesDetector
 
-GOAL = 60.0
-HALVES = 20
-THRESHOLDS = np.arange(3.5, 8.01, 0.25)
+GOAL = 70.0
+THRESHOLDS = np.arange(4.0, 7.01, 0.25)
+RAISED = (0.35, 0.5, 0.7)
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,7 @@ def measure(corpus: list[LabelledSeries]) -> dict[str, Any]:
             )
         }
         print(f"{detector_name}: {json.dumps(figures[detector_name])}", flush=True)
-    figures["half"] = halves(corpus, scores)
+    figures["left_out"] = left_out(corpus, scores)
     figures["latency"] = latency(corpus, alarms)
     standard = figures["ours"]["standard"]
     gaussian = figures["windowed_gaussian"]["standard"]["score"]
@@ -145,7 +146,11 @@ def measure(corpus: list[LabelledSeries]) -> dict[str, Any]:
                 "goal": f">={GOAL:.0f}",
                 "met": standard["score"] >= GOAL,
             },
-            {"case": "threshold from the other half", "metric": "nab_standard", "value": figures["half"]["mean"]},
+            {
+                "case": "each family with the policy that is best on the others",
+                "metric": "nab_standard",
+                "value": figures["left_out"]["score"],
+            },
             {"case": "windowed Gaussian, best threshold", "metric": "nab_standard", "value": gaussian},
             {
                 "case": "an alarm every 300 values",
@@ -185,29 +190,36 @@ def _alarms(policy: AlarmPolicy, scores: np.ndarray) -> np.ndarray:
     return policy.replay(np.zeros(len(scores), np.int64), scores).astype(float)
 
 
-def halves(corpus: list[LabelledSeries], scores: list[np.ndarray]) -> dict[str, float]:
-    """Choose the threshold on one half of the series and score the other half."""
-    by_threshold = [
-        [_alarms(replace(DEFAULT_POLICY, threshold=float(threshold)), series_scores) for series_scores in scores]
+def left_out(corpus: list[LabelledSeries], scores: list[np.ndarray]) -> dict[str, Any]:
+    """Choose the alarm policy for each family of series on the others; score all alarms together, and each family."""
+    policies = [
+        replace(DEFAULT_POLICY, threshold=float(threshold), raised=raised)
         for threshold in THRESHOLDS
+        for raised in RAISED
     ]
-    rng = np.random.default_rng(0)
-    scores_of_halves = []
-    for _ in range(HALVES):
-        order = rng.permutation(len(corpus))
-        half = len(corpus) // 2
-
-        def scored(index: int, places: np.ndarray) -> float:
-            return nab_score(
-                [NabSeries(by_threshold[index][place], corpus[place].windows) for place in places], 0.5
-            ).score
-
-        best = int(np.nanargmax([scored(index, order[:half]) for index in range(len(THRESHOLDS))]))
-        scores_of_halves.append(scored(best, order[half:]))
+    answers = [
+        [
+            NabSeries(_alarms(policy, series_scores), entry.windows)
+            for entry, series_scores in zip(corpus, scores, strict=True)
+        ]
+        for policy in policies
+    ]
+    families = np.array([entry.name.partition("/")[0] for entry in corpus])
+    chosen: dict[str, int] = {}
+    for family in np.unique(families).tolist():
+        others = np.flatnonzero(families != family)
+        chosen[family] = int(np.nanargmax([nab_score([answer[i] for i in others], 0.5).score for answer in answers]))
+    kept = [answers[chosen[family]][number] for number, family in enumerate(families.tolist())]
     return {
-        "mean": round(float(np.mean(scores_of_halves)), 1),
-        "low": round(min(scores_of_halves), 1),
-        "high": round(max(scores_of_halves), 1),
+        "score": round(nab_score(kept, 0.5).score, 1),
+        "families": {
+            family: {
+                **_as_figures(nab_score([kept[i] for i in np.flatnonzero(families == family)], 0.5)),
+                "threshold": policies[number].threshold,
+                "raised": policies[number].raised,
+            }
+            for family, number in chosen.items()
+        },
     }
 
 
@@ -224,7 +236,7 @@ def latency(corpus: list[LabelledSeries], alarms: list[np.ndarray]) -> dict[str,
 
 def _as_figures(score: NabScore) -> dict[str, Any]:
     return {
-        "score": round(score.score, 2),
+        "score": round(score.score, 2) if score.windows else None,
         "found": score.found,
         "windows": score.windows,
         "false_alarms": score.false_alarms,

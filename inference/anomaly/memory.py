@@ -15,7 +15,7 @@ from feature_repo.errors import InputError
 from inference.anomaly.finding import METRIC_DETECTORS, MetricDetector
 from inference.anomaly.journal import Position
 from transforms.pure import npz
-from transforms.pure.anomaly.alarms import SILENT, AlarmPolicy
+from transforms.pure.anomaly.alarms import SILENT, AlarmPolicy, State
 from transforms.pure.anomaly.incidents import MINUTE, Alarm, Incident, IncidentLog
 from transforms.pure.anomaly.many import SeriesScores
 from transforms.pure.anomaly.series import SeriesDetector
@@ -53,7 +53,7 @@ class Memory:
             else {"series": MetricDetector(SeriesDetector(), {})}
         )
         self.position = None
-        self._incidents, self._states = IncidentLog(self._gap), dict[str, list[tuple[float, int]]]()
+        self._incidents, self._states = IncidentLog(self._gap), dict[str, list[State]]()
 
     @property
     def state_bytes(self) -> int:
@@ -126,7 +126,10 @@ class Memory:
                 for name in self.metric_detectors
                 if name in arrays
             }
-            states = {entity: [(float(b), int(s)) for b, s in pairs] for entity, pairs in state["states"].items()}
+            states: dict[str, list[State]] = {
+                entity: [(float(boost), int(since), int(age)) for boost, since, age in policies]
+                for entity, policies in state["states"].items()
+            }
             incidents = [Incident(**incident) for incident in state["incidents"]]
             position = Position(**state["position"]) if state.get("position") else None
         except Exception as error:

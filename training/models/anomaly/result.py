@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from training.evaluate.incidents import IncidentMetrics
 from training.models.anomaly.detector import Detector
+from training.models.anomaly.drift import RowDrift
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,7 @@ class AnomalyResult:
         metrics: kind of incident → figures on the test.
         baseline: kind of incident → figures of the largest deviation of any feature, at the same false incident budget.
         seconds: stage → wall time in seconds.
+        drift: how the normal rows of the test differ from those of the calibration.
     """
 
     name: str
@@ -26,6 +28,7 @@ class AnomalyResult:
     metrics: dict[str, IncidentMetrics]
     baseline: dict[str, IncidentMetrics]
     seconds: dict[str, float]
+    drift: RowDrift
 
     def lines(self) -> Iterator[str]:
         """Yield the lines of the report for a terminal."""
@@ -33,6 +36,8 @@ class AnomalyResult:
         for stage, seconds in self.seconds.items():
             yield f"{stage:14}{seconds:7.1f} s"
         yield from table(self.metrics, self.baseline)
+        if self.drift.line:
+            yield self.drift.line
         yield f"registered: {self.name} {self.version} (challenger). Next: refrain model promote {self.name}"
 
 

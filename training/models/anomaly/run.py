@@ -22,6 +22,7 @@ from training.datasets.columns import to_numpy
 from training.datasets.telemetry import incidents
 from training.evaluate.incidents import IncidentMetrics
 from training.models.anomaly.detector import Detector
+from training.models.anomaly.drift import measure_drift
 from training.models.anomaly.evaluate import count_entity_weeks, evidence_of_incidents, measure, merge_alarms
 from training.models.anomaly.fit_rows import fit_rows
 from training.models.anomaly.result import AnomalyResult, card
@@ -169,7 +170,8 @@ def run(home: Home, detector: Detector, *, progress: Progress = silent, seed: in
         home, detector, files, row_detector, Sample.of(pulled), metrics, baseline, extra, fit_end, evidence
     )
     clock.lap("registration")
-    return AnomalyResult(detector.name, version, spine.height, metrics, baseline, clock.seconds)
+    drift = measure_drift(row_detector, take_rows(features, np.flatnonzero(normal & (times >= test_start))))
+    return AnomalyResult(detector.name, version, spine.height, metrics, baseline, clock.seconds, drift)
 
 
 def columns(data: pl.DataFrame, keys: list[str]) -> dict[str, np.ndarray]:

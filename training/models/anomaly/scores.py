@@ -15,7 +15,7 @@ from transforms.pure.anomaly.calibration import Calibration, both
 from transforms.pure.anomaly.counts import CountDetector
 from transforms.pure.anomaly.many import ManySeries
 from transforms.pure.anomaly.rows import RowDetector
-from transforms.pure.anomaly.series import SeriesDetector
+from transforms.pure.anomaly.series import SeriesDetector, SeriesSettings
 
 CHUNK = 50_000
 
@@ -95,7 +95,7 @@ def score_metrics(
         return {}
     points = detector.points(home)
     series_detectors: dict[str, tuple[ManySeries[Any], Sequence[str]]] = {
-        "series": (SeriesDetector(), metrics_of(points, detector.key)),
+        "series": (SeriesDetector(SeriesSettings(recall=False)), metrics_of(points, detector.key)),
         "counts": (CountDetector(), detector.counts),
     }
     entities = points[detector.key].to_numpy()

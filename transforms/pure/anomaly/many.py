@@ -106,6 +106,7 @@ class ManySeries(ABC, Generic[Settings]):
             "threshold": np.zeros(series),
             "boost": np.zeros(series),
             "since": np.full(series, _NEVER, np.int64),
+            "age": zeros.copy(),
             **self._initial_state(series),
         }
 
@@ -217,14 +218,15 @@ class ManySeries(ABC, Generic[Settings]):
         state["touched"] = np.full(len(accepted_rows), self._updates)
         score, channels, expected, reset = self._score(state, times[accepted], values[accepted])
         alarm, state["boost"], state["since"] = self.policy.decide(
-            score, state["boost"], state["since"], state["threshold"]
+            score, state["boost"], state["since"], state["age"], state["threshold"]
         )
+        state["age"] = state["age"] + 1
         for name, array in state.items():
             self._state[name][accepted_rows] = array
         scores.score[accepted], scores.channels[accepted], scores.expected[accepted] = score, channels, expected
         scores.alarm[accepted] = alarm
         scores.verdict[np.flatnonzero(accepted)[reset]] = "relearned"
-        self._reset(accepted_rows[reset], keep=("newest", "touched", "boost", "since", "threshold"))
+        self._reset(accepted_rows[reset], keep=("newest", "touched", "boost", "since", "age", "threshold"))
         return scores
 
     def _accept(self, rows: np.ndarray, times: np.ndarray, present: np.ndarray, verdict: np.ndarray) -> np.ndarray:

@@ -1,7 +1,10 @@
 """Anomaly scores of whole feature rows, relative to normal rows.
 
 The score adds up T², Q and an isolation forest, each as its rank among normal rows, and the tail of the feature that
-deviates most.
+deviates most. No feature alone decides: values are clipped for T² and Q (winsorized: P. J. Huber, Robust statistics,
+1981), and the tail counts up to ``MOST_OF_ONE``. Where normal rows drift, a word or a value that is new would otherwise
+weigh more than all other features. What is far out in one feature is in the p-value, which is that of the score or of
+the tail, whichever is smaller, twice (C. E. Bonferroni).
 """
 
 import json
@@ -12,13 +15,17 @@ from typing import Any
 import numpy as np
 
 from transforms.pure import npz
-from transforms.pure.anomaly.calibration import Calibration
+from transforms.pure.anomaly.calibration import Calibration, either
 from transforms.pure.anomaly.columns import FARTHEST, Columns
 from transforms.pure.anomaly.isolation_forest import IsolationForest
 from transforms.pure.anomaly.pca import PCA
 from transforms.pure.anomaly.tails import Tails
 
 PARTS = ("t2", "q", "forest", "tail")
+NEAR = 3.0
+"""Standard deviations at which values are clipped for T² and Q."""
+MOST_OF_ONE = -float(np.log(0.01))
+"""Largest part of the score that is of one feature: as of one normal value in a hundred."""
 FAR = 1e6
 """Standard deviations at which values are clipped for the tails."""
 RANKS = 2_000
@@ -31,7 +38,7 @@ class RowScores:
 
     Attributes:
         score: (n,) anomaly score, higher is more unusual.
-        p_value: (n,) share of normal rows that score at least as high.
+        p_value: (n,) share of normal rows whose score is at least as high, or one feature of which is as far out.
         deviation: (n,) largest distance of a feature from its mean, in standard deviations.
         parts: (n, 4) -log of the rarity of each of ``PARTS``.
         causes: (n, f) share of each feature in T², Q and its own tail; adds up to 1.
@@ -55,6 +62,9 @@ class RowDetector:
         tails: tails of each column of the matrix.
         normal: (3, k) ascending scores of normal rows for the first three of ``PARTS``.
         calibration: calibration of the sum of the parts, on normal rows that no other part was fitted to.
+        far: calibration of the tail of the feature that deviates most, on the same rows; None in bundles of versions
+            whose score contained that tail in full.
+        near: standard deviations at which values are clipped for T² and Q.
     """
 
     columns: Columns
@@ -63,6 +73,8 @@ class RowDetector:
     tails: Tails
     normal: np.ndarray
     calibration: Calibration
+    far: Calibration | None
+    near: float = NEAR
 
     def score(self, rows: Mapping[str, Sequence[Any] | np.ndarray]) -> RowScores:
         """Score feature → n values.
@@ -73,13 +85,14 @@ class RowDetector:
         encoded = self.columns.encode(rows, farthest=FAR)
         matrix = np.clip(encoded, -FARTHEST, FARTHEST)
         column_tails = self.tails.each(encoded)
-        parts = np.column_stack(
-            [rank_tails(self.normal, raw_scores(self.pca, self.forest, matrix)), column_tails.max(axis=1)]
-        )
+        largest = column_tails.max(axis=1)
+        ranks = rank_tails(self.normal, raw_scores(self.pca, self.forest, matrix, self.near))
+        parts = np.column_stack([ranks, largest if self.far is None else np.minimum(largest, MOST_OF_ONE)])
         score = parts.sum(axis=1)
+        p_value = self.calibration.p_value(score)
         return RowScores(
             score,
-            self.calibration.p_value(score),
+            p_value if self.far is None else either(p_value, self.far.p_value(largest)),
             np.abs(encoded).max(axis=1),
             parts,
             self._causes(matrix, column_tails),
@@ -87,7 +100,7 @@ class RowDetector:
 
     def _causes(self, matrix: np.ndarray, column_tails: np.ndarray) -> np.ndarray:
         medians = self.normal[:2, self.normal.shape[1] // 2]
-        t2, q = self.pca.contributions(matrix)
+        t2, q = self.pca.contributions(np.clip(matrix, -self.near, self.near))
         relative = np.maximum(t2, 0) / max(medians[0], 1e-9) + q / max(medians[1], 1e-9)
         return (self._shares(relative) + self._shares(column_tails)) / 2
 
@@ -103,6 +116,8 @@ class RowDetector:
             "columns": self.columns.as_json(),
             "calibration": self.calibration.as_json(),
             "usual": self.forest.usual,
+            "far": self.far.as_json() if self.far else None,
+            "near": self.near,
         }
         forest = {f"forest_{name}": value for name, value in vars(self.forest).items() if name != "usual"}
         return npz.pack(
@@ -131,12 +146,14 @@ class RowDetector:
             Tails(**fields["tails"]),
             arrays["normal"],
             Calibration.from_json(header["calibration"]),
+            Calibration.from_json(header["far"]) if header.get("far") else None,
+            float(header.get("near", FARTHEST)),
         )
 
 
-def raw_scores(pca: PCA, forest: IsolationForest, matrix: np.ndarray) -> np.ndarray:
-    """(n, 3) scores of the three parts of rows (n, d)."""
-    return np.column_stack([*pca.score(matrix), forest.score(matrix)])
+def raw_scores(pca: PCA, forest: IsolationForest, matrix: np.ndarray, near: float = NEAR) -> np.ndarray:
+    """(n, 3) scores of the three parts of rows (n, d), which are clipped at ``near`` for T² and Q."""
+    return np.column_stack([*pca.score(np.clip(matrix, -near, near)), forest.score(matrix)])
 
 
 def rank_tails(normal: np.ndarray, scores: np.ndarray) -> np.ndarray:

@@ -9,9 +9,10 @@ Every value is compared in six channels. The rarity of each statistic is its sha
 ``shape``     distance of the last values from earlier windows,
 ``still``     number of equal values in a row.
 
-The score is the sum of ``-log10`` of the rarities. Errors are clipped at ``CLIP`` times their usual size before the
-detector learns from them, so that an incident does not become the new normal. A series that stays at another level for
-``relearn`` values is reset and reported as relearned.
+The score is the sum of ``-log10`` of the rarities, less where the same has happened before (``recurrence``). Series
+without negative values are compared as square roots (``roots``): their variance grows with their level. Errors are
+clipped at ``CLIP`` times their usual size before the detector learns from them, so that an incident does not become the
+new normal. A series that stays at another level for ``relearn`` values is reset and reported as relearned.
 """
 
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from transforms.pure.anomaly import moments, novelty, profile, regression, tail
+from transforms.pure.anomaly import moments, novelty, profile, recurrence, regression, roots, tail
 from transforms.pure.anomaly.alarms import AlarmPolicy
 from transforms.pure.anomaly.many import ManySeries, State
 
@@ -29,6 +30,8 @@ FARTHEST = 20.0
 """Standard deviations at which values are clipped."""
 LEARNING = 50
 """Number of values after which errors are clipped."""
+APART = 200
+"""Consecutive values far from the level after which the level waits: it is learned anew, or the values come back."""
 _TINY, _LEAST = 1e-9, 1e-30
 
 
@@ -45,6 +48,8 @@ class SeriesSettings:
         regression_half_life: half-life of the regression, in values.
         windows: number of remembered windows per series.
         relearn: consecutive values far from the level after which a series is reset.
+        recall: whether what has happened before scores less (``recurrence``). Off where a threshold is extrapolated
+            from the highest scores of normal data: those that are no news then say little about one that is.
     """
 
     lags: int = 8
@@ -55,9 +60,10 @@ class SeriesSettings:
     regression_half_life: float = 1_000.0
     windows: int = 150
     relearn: int = 1_000
+    recall: bool = True
 
 
-DEFAULT_POLICY = AlarmPolicy(threshold=5.0)
+DEFAULT_POLICY = AlarmPolicy(threshold=4.75, aging=1 / 6, longest=2_500.0)
 
 
 class SeriesDetector(ManySeries[SeriesSettings]):
@@ -102,6 +108,8 @@ class SeriesDetector(ManySeries[SeriesSettings]):
             "kept": zeros(dtype=np.int64),
             "run": zeros(),
             "counts": zeros(len(CHANNELS), tail.BINS, dtype=np.float32),
+            "signed": zeros(dtype=bool),
+            **recurrence.start(series),
         }
 
     def _score(
@@ -118,6 +126,10 @@ def _score(
     s: dict[str, np.ndarray], settings: SeriesSettings, times: np.ndarray, values: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Score values and update the state ``s``; returns score, channels, expected value, and which series to reset."""
+    is_negative = values < 0
+    roots.leave(s, is_negative & ~s["signed"])
+    s["signed"] = s["signed"] | is_negative
+    values = roots.take(values, s["signed"])
     s["level_mean"] = np.where(s["count"] == 0, values, s["level_mean"])
     mean_level = s["level_mean"]
     scale = np.sqrt(s["level_var"]) + _TINY * np.abs(mean_level) + _LEAST
@@ -158,6 +170,11 @@ def _score(
     statistics[:, 5] = run_length  # a run is counted when it ends; otherwise it would lower its own score
     tail.add(s["counts"], statistics, _fade_factor(settings.half_life), is_counted)
 
+    score = channels.sum(axis=1)
+    if settings.recall:
+        newest = roots.invert(window[:, : recurrence.LENGTH], s["signed"])
+        score = score * recurrence.discount(s, score, newest, roots.invert(mean_level, s["signed"]), s["count"])
+
     _learn(s, settings, values, inputs, error, size, level, scale)
     novelty.remember(s["windows"], s["kept"], window, s["count"], ready)
     profile.learn(
@@ -170,7 +187,8 @@ def _score(
     s["count"] = s["count"] + 1
     is_far = (np.abs(level) >= 4) & (s["count"] > LEARNING)
     s["elsewhere"] = np.where(is_far, s["elsewhere"] + 1, 0)
-    return channels.sum(axis=1), channels, mean_level + expected * scale, s["elsewhere"] >= settings.relearn
+    forecast = roots.invert(mean_level + expected * scale, s["signed"])
+    return score, channels, forecast, s["elsewhere"] >= settings.relearn
 
 
 def _clip(values: np.ndarray) -> np.ndarray:
@@ -219,7 +237,7 @@ def _learn(
     )
     _update_moments(s, "error", clipped, _fade_factor(settings.half_life), s["count"] > settings.lags)
     clipped_values = np.where(is_young, values, s["level_mean"] + np.clip(level, -4, 4) * scale)
-    _update_moments(s, "level", clipped_values, _fade_factor(settings.level_half_life), np.ones(len(values), bool))
+    _update_moments(s, "level", clipped_values, _fade_factor(settings.level_half_life), s["elsewhere"] < APART)
 
 
 def _update_moments(

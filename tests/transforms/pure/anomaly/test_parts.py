@@ -101,20 +101,22 @@ def test_novelty_is_the_distance_to_the_nearest_windows() -> None:
     st.lists(st.tuples(st.integers(0, 2), st.one_of(st.floats(0, 12), st.just(float("nan")))), max_size=150),
     st.integers(0, 6),
     st.floats(0, 1),
+    st.sampled_from([0.0, 0.5, 3.0]),
 )
 def test_alarms_one_by_one_all_at_once_and_replayed_are_the_same(
-    events: list[tuple[int, float]], quiet: int, raised: float
+    events: list[tuple[int, float]], quiet: int, raised: float, aging: float
 ) -> None:
-    policy = AlarmPolicy(threshold=4.0, quiet=quiet, raised=raised, half_life=20.0)
+    policy = AlarmPolicy(threshold=4.0, quiet=quiet, raised=raised, half_life=20.0, aging=aging, longest=60.0)
     entities = np.array([entity for entity, _ in events], np.int64)
     scores = np.array([score for _, score in events], np.float64)
     replayed_alarms = policy.replay(entities, scores)
     states = [SILENT] * 3
-    boost, quiet_since = np.zeros(3), np.full(3, SILENT[1])
+    boost, quiet_since, age = np.zeros(3), np.full(3, SILENT[1]), np.zeros(3, int)
     for position, (entity, score) in enumerate(events):
         alarm, states[entity] = policy.one(score, states[entity])
         row = [entity]
-        alarms, boost[row], quiet_since[row] = policy.decide(np.array([score]), boost[row], quiet_since[row])
+        alarms, boost[row], quiet_since[row] = policy.decide(np.array([score]), boost[row], quiet_since[row], age[row])
+        age[row] += 1
         assert alarm == alarms[0] == replayed_alarms[position]
 
 

@@ -1,14 +1,17 @@
 """Detection on rows: each part against a simple computation, causes of planted anomalies, and model bundles."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn.ensemble import IsolationForest as SklearnForest
 
 from feature_repo.errors import InputError
+from training.models.anomaly.drift import measure_drift
 from training.models.anomaly.fit_rows import FEWEST, fit_rows, grow_forest
 from transforms.pure.anomaly.columns import Columns
 from transforms.pure.anomaly.pca import PCA
-from transforms.pure.anomaly.rows import RowDetector
+from transforms.pure.anomaly.rows import MOST_OF_ONE, RowDetector
 from transforms.pure.anomaly.tails import Tails
 
 Rows = dict[str, np.ndarray]
@@ -160,3 +163,47 @@ def test_too_few_rows_and_empty_features_are_errors() -> None:
         fit_rows(random_rows(FEWEST - 1, 0), random_rows(300, 1))
     with pytest.raises(InputError, match="all of them missing"):
         Columns.fit({"nothing": np.full(500, np.nan)})
+
+
+def test_few_rows_calibrate_each_other() -> None:
+    few = fit_rows(random_rows(200, 0), trees=25)
+    fresh = random_rows(2_000, 3)
+    p_value = few.score(fresh).p_value
+    for level in (0.1, 0.02):
+        assert level / 4 < (p_value <= level).mean() < 2 * level
+    assert few.score(row_with(cpu=420.0, requests=20.0)).p_value[0] < 0.03
+
+
+def test_blocks_that_wander_widen_the_calibration() -> None:
+    rng = np.random.default_rng(4)
+    level = np.cumsum(rng.normal(size=400)) / 5  # neighbours are alike, distant rows are not
+    rows = {name: level + rng.normal(0, 0.3, 400) for name in "abc"} | {"d": rng.normal(size=400)}
+    detector = fit_rows(rows, trees=25)
+    assert (detector.score(rows).p_value < 0.05).mean() < 0.05
+
+
+def test_a_word_that_is_new_does_not_outweigh_all_other_features(detector: RowDetector) -> None:
+    """Where normal rows drift to a new word, rows that are unusual otherwise still rank above them."""
+    drifted = random_rows(300, 9) | {"word": np.full(300, "sctp", object)}
+    unusual = {**random_rows(300, 9), "cpu": np.full(300, 420.0), "requests": np.full(300, 20.0)}
+    assert np.median(detector.score(unusual).score) > np.median(detector.score(drifted).score)
+
+
+def test_drift_of_normal_rows_is_named_and_likeness_is_not(detector: RowDetector) -> None:
+    alike = measure_drift(detector, random_rows(2_000, 11))
+    assert (alike.features, alike.line) == ((), "")
+    drifted = random_rows(2_000, 11)
+    drifted["share"] = drifted["share"] + 0.25
+    drift = measure_drift(detector, drifted)
+    assert drift.rare > 0.2
+    assert drift.features[0] == "share"
+    assert "share" in drift.line
+    assert measure_drift(detector, {name: values[:0] for name, values in drifted.items()}).features == ()
+
+
+def test_bundles_without_the_calibration_of_tails_score_as_they_did(detector: RowDetector) -> None:
+    earlier = RowDetector.from_bytes(replace(detector, far=None, near=10.0).to_bytes())
+    scores = earlier.score(row_with(share=0.9))
+    assert (earlier.far, earlier.near) == (None, 10.0)
+    assert scores.parts[0, 3] > MOST_OF_ONE
+    assert scores.p_value[0] == earlier.calibration.p_value(scores.score)[0]
