@@ -110,19 +110,6 @@ def test_who_was_exposed_before_the_start_by_a_clock_that_went_back_is_left_out(
     assert "3 listeners were exposed before the start" in report_lines
 
 
-def test_what_was_done_before_the_exposure_is_no_effect_of_it(own_world: Home) -> None:
-    """Everybody is exposed after their last play: nothing was played in the days after, in either arm."""
-    plays = scan(own_world, "plays").collect()
-    newest = plays["event_timestamp"].max()
-    assert isinstance(newest, datetime)
-    users = sorted(plays["user_id"].unique())
-    _expose(own_world, newest + timedelta(hours=1), users, {user: ARMS[arm_of(EXPERIMENT, user)] for user in users})
-    measurements = measure(own_world, EXPERIMENT, until=newest + timedelta(days=9))
-    assert measurements.waiting == 0
-    assert all(not values.any() for values in measurements.values["plays"].values())
-    assert any((values > 0).any() for values in measurements.before["plays"].values())
-
-
 def test_the_command_tells_and_writes_a_page(exposed: tuple[Home, datetime, dict[str, str]], tmp_path: Path) -> None:
     home, moment, _ = exposed
     experiments.add(home, Experiment("one", EXPERIMENT.variants, metric="plays"))
