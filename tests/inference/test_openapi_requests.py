@@ -23,7 +23,7 @@ from inference.api.app import create_app
 from inference.security.caller import ROLES, Limits
 from inference.security.keys import KeyRing
 
-REQUESTS = int(os.environ.get("REFRAIN_OPENAPI_REQUESTS", "600"))
+REQUESTS = int(os.environ.get("REFRAIN_OPENAPI_REQUESTS", "300"))
 KEY_HEADERS = ("authorization", "x-api-key")
 SEED = int(os.environ.get("REFRAIN_OPENAPI_SEED", "1"))
 schemathesis.checks.load_all_checks()

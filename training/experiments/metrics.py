@@ -24,6 +24,8 @@ from transforms.raw.read import scan
 
 SERVICE = "experiment_metrics_v1"
 DAYS = 7
+CLOCK_ERROR = timedelta(minutes=1)
+"""By how much an exposure may precede the start of its experiment: clocks of two machines differ."""
 _MISSING_IS_MISSING = ("skip_rate", "satisfaction")
 """Metrics that stay missing for listeners without a value; of all other metrics a missing value afterwards means 0."""
 
@@ -38,6 +40,8 @@ class Measurements:
         waiting: listeners whose seven days are not over.
         values: metric → arm → (n,) one number per listener.
         before: metric → arm → (n,) the same before the experiment; NaN where nothing is known.
+        misdated: listeners with an exposure from before the start of the experiment, who are left out: by a clock that
+            went back, so that nobody knows when they were exposed first.
     """
 
     sizes: dict[str, int]
@@ -45,6 +49,7 @@ class Measurements:
     waiting: int
     values: dict[str, dict[str, np.ndarray]] = field(default_factory=dict)
     before: dict[str, dict[str, np.ndarray]] = field(default_factory=dict)
+    misdated: int = 0
 
 
 def measure(home: Home, experiment: Experiment, until: datetime | None = None) -> Measurements:
@@ -71,6 +76,10 @@ def measure(home: Home, experiment: Experiment, until: datetime | None = None) -
     first_exposures = exposures.group_by("user_id").agg(
         pl.col("at").min(), pl.col("variant").sort_by("at").first(), arms=pl.col("variant").n_unique()
     )
+    exposed = first_exposures.height
+    if experiment.started is not None:
+        first_exposures = first_exposures.filter(pl.col("at") >= experiment.started - CLOCK_ERROR)
+    misdated = exposed - first_exposures.height
     mixed = int((first_exposures["arms"] > 1).sum()) if experiment.mode == "fixed" else 0
     first_exposures = first_exposures.filter(pl.col("arms") == 1) if experiment.mode == "fixed" else first_exposures
     until = until or _newest(home)
@@ -80,7 +89,7 @@ def measure(home: Home, experiment: Experiment, until: datetime | None = None) -
     arms = [variant.name for variant in experiment.variants]
     sizes = {arm: int(counts.get(arm, 0)) for arm in arms}
     values, before = _features(home, complete, arms)
-    measurements = Measurements(sizes, mixed, first_exposures.height - complete.height, values, before)
+    measurements = Measurements(sizes, mixed, first_exposures.height - complete.height, values, before, misdated)
     clicks = _click_through(home, exposures, first_exposures, arms)
     if clicks:
         measurements.values["click_through"] = clicks

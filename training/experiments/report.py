@@ -20,6 +20,8 @@ def lines(analysis: Analysis) -> Iterator[str]:
     )
     if measured.mixed:
         yield f"{measured.mixed:,} listeners saw more than one arm and are left out"
+    if measured.misdated:
+        yield f"{measured.misdated:,} listeners were exposed before the start (a clock went back) and are left out"
     if measured.waiting:
         yield f"{measured.waiting:,} listeners have not completed their seven days"
     yield f"{'metric':16}{'arm':16}{'control':>12}{'arm':>12}{'change':>9}  {'95 %':22}{'p':>9}  verdict"
@@ -64,7 +66,8 @@ def page(analysis: Analysis) -> str:
         "<h2>Sizes</h2>",
         svg.table(["arm", "listeners", "expected"], sizes, numbers=(1, 2)),
         f"<p>p {analysis.ratio.p_value:.2g}: {analysis.ratio.verdict}. {measured.mixed:,} saw more than one arm and "
-        f"are left out; of {measured.waiting:,} the seven days have not passed.</p>",
+        f"are left out, as are {measured.misdated:,} who were exposed before the start; of {measured.waiting:,} the "
+        "seven days have not passed.</p>",
         "<h2>Changes</h2>",
         *charts,
         svg.table(

@@ -29,6 +29,7 @@ from tests.feature_repo.online.stores import NOW, TRACK, USER, online, open_stor
 from tests.servers import free_port, wait_for
 
 
+@pytest.mark.interop
 def test_feasts_feature_server_answers(home: Home, tmp_path: Path) -> None:
     store = open_store(home)
     store.apply([USER, view(home, "plays", plays([("a", 1, NOW)]), {"n": t.Int64})])

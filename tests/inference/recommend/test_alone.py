@@ -19,6 +19,8 @@ from tests.worlds import ALONE
 from training.datasets import training_set
 from training.registry import CHAMPION, decision_of, versions
 
+pytestmark = pytest.mark.journeys
+
 UNHEARD = {f"track{number:04}" for number in range(1_300, 1_340)}
 
 

@@ -22,12 +22,12 @@ def test_it_is_better_than_what_is_frequent(in_sounding: Home) -> None:
 
 def test_sounds_are_pulled_with_labels_and_artists(in_sounding: Home) -> None:
     sounds = LabelledSounds.load(in_sounding)
-    assert len(sounds) == 144
+    assert len(sounds) == 120
     assert np.isfinite(sounds.vectors).mean() > 0.99
-    assert sounds.balances.shape == (144, len(OCTAVES))
+    assert sounds.balances.shape == (120, len(OCTAVES))
     train, test = sounds.split()
     assert not set(sounds.artists[train]) & set(sounds.artists[test])
-    assert len(train) + len(test) == 144
+    assert len(train) + len(test) == 120
     assert sounds.take(test).tracks == tuple(sounds.tracks[row] for row in test)
 
 

@@ -1,12 +1,13 @@
 """An experiment from exposures to a verdict on a small world; plain counts of the plays check its metrics."""
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
+from msgspec.structs import replace
 from typer.testing import CliRunner
 
 from feature_repo import experiments
@@ -96,10 +97,23 @@ def test_who_saw_both_arms_and_who_is_not_done_is_left_out(exposed: tuple[Home, 
     assert sum(len(values) for values in measurements.values["plays"].values()) == len(arms) - exposed_to_both
 
 
+def test_who_was_exposed_before_the_start_by_a_clock_that_went_back_is_left_out(
+    exposed: tuple[Home, datetime, dict[str, str]],
+) -> None:
+    home, moment, arms = exposed
+    users = sorted(arms)
+    _expose(home, moment - timedelta(days=365), users[:3], arms)
+    measurements = measure(home, replace(EXPERIMENT, started=moment))
+    assert measurements.misdated == 3
+    assert sum(measurements.sizes.values()) == len(arms) - 3
+    report_lines = "\n".join(report.lines(analyse_measurements(EXPERIMENT, measurements)))
+    assert "3 listeners were exposed before the start" in report_lines
+
+
 def test_the_command_tells_and_writes_a_page(exposed: tuple[Home, datetime, dict[str, str]], tmp_path: Path) -> None:
-    home, _, _ = exposed
+    home, moment, _ = exposed
     experiments.add(home, Experiment("one", EXPERIMENT.variants, metric="plays"))
-    experiments.start(home, "one", datetime.now(UTC))
+    experiments.start(home, "one", moment)
     page = tmp_path / "page.html"
     result = CliRunner().invoke(app, ["experiment", "one", "--html", str(page)], env={"REFRAIN_HOME": str(home.root)})
     assert result.exit_code == 0, result.output

@@ -105,6 +105,7 @@ def test_constant_values_are_no_error() -> None:
     assert (sequential_comparison.low, sequential_comparison.high, sequential_comparison.p_value) == (0.0, 0.0, 1.0)
 
 
+@pytest.mark.soak
 def test_looking_every_day_finds_nothing_that_is_not_there() -> None:
     """With 60 looks and no effect, Welch's test finds an effect in more than a fifth of the experiments."""
     rng = np.random.default_rng(4)

@@ -115,7 +115,15 @@ def test_names_are_unique_and_packages_exist(own_model: Model, tmp_path: Path, m
 
 
 @pytest.mark.parametrize(
-    "method", ["create_run", "log_artifacts", "create_model_version", "set_registered_model_alias", "set_terminated"]
+    "method",
+    [
+        "log_artifacts",
+        "set_registered_model_alias",
+        *(
+            pytest.param(name, marks=pytest.mark.soak)
+            for name in ("create_run", "create_model_version", "set_terminated")
+        ),
+    ],
 )
 def test_killed_anywhere_and_repeated_it_ends_the_same(
     own_model: Model, own_world: Home, monkeypatch: pytest.MonkeyPatch, method: str

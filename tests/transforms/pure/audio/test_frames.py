@@ -15,6 +15,9 @@ if find_spec("librosa") is None:
     pytest.skip("no librosa", allow_module_level=True)
 
 
+pytestmark = pytest.mark.soak  # librosa compiles itself for twenty seconds
+
+
 @pytest.fixture(scope="module")
 def librosa() -> Iterator[Librosa]:
     with librosa_process() as process:
