@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.surroundings import MACHINE, data_set
+from benchmarks.surroundings import MACHINE, case_of_quality, data_set
 from transforms.pure.text import language
 
 LANGUAGES = (
@@ -110,11 +110,11 @@ def measured(name: str, lines: Sequence[tuple[str, str]]) -> list[dict[str, Any]
         seconds = time.process_time() - started
         is_right = [given == true for given, true in zip(answers, truth, strict=True)]
         case_name = f"{len(texts):,} {name}{method}"
-        cases.append(case(case_name, "accuracy", sum(is_right) / len(is_right), None if method else GOAL))
+        cases.append(case_of_quality(case_name, "accuracy", sum(is_right) / len(is_right), None if method else GOAL))
         close = [right for right, true in zip(is_right, truth, strict=True) if true in CLOSE]
         if close:
-            cases.append(case(case_name, "accuracy_of_danish_and_norwegian", sum(close) / len(close)))
-        cases.append(case(case_name, "lines_a_second", round(len(texts) / seconds)))
+            cases.append(case_of_quality(case_name, "accuracy_of_danish_and_norwegian", sum(close) / len(close)))
+        cases.append(case_of_quality(case_name, "lines_a_second", round(len(texts) / seconds)))
     return cases
 
 
@@ -128,15 +128,6 @@ def bytes_alone(texts: Sequence[str]) -> list[str]:
     """Return the languages by py3langid alone."""
     model = language._byte_model()
     return [model.classify(text)[0] for text in texts]
-
-
-def case(name: str, metric: str, value: float, goal: float | None = None) -> dict[str, Any]:
-    """Create one case of the result, and print it."""
-    result: dict[str, Any] = {"case": name, "metric": metric, "value": round(float(value), 4)}
-    if goal is not None:
-        result |= {"goal": f">={goal}", "met": bool(value >= goal)}
-    print(json.dumps(result), flush=True)
-    return result
 
 
 if __name__ == "__main__":

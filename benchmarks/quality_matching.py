@@ -24,7 +24,7 @@ from typing import Any
 
 import polars as pl
 
-from benchmarks.surroundings import MACHINE, data_set
+from benchmarks.surroundings import MACHINE, case_of_quality, data_set
 from transforms.batch.catalogue.links import Catalogue, Track
 from transforms.batch.catalogue.match import THRESHOLD
 from transforms.pure.text.spelling import spelled
@@ -62,15 +62,6 @@ def main() -> None:
             }
         )
     )
-
-
-def case(name: str, metric: str, value: float, goal: float | None = None) -> dict[str, Any]:
-    """Create one case of the result, and print it."""
-    result: dict[str, Any] = {"case": name, "metric": metric, "value": round(float(value), 4)}
-    if goal is not None:
-        result |= {"goal": f">={goal}", "met": bool(value >= goal)}
-    print(json.dumps(result), flush=True)
-    return result
 
 
 def plain(title: str, performer: str) -> str:
@@ -111,13 +102,15 @@ def charts(catalogue: Catalogue, songs: pl.DataFrame, show: bool) -> list[dict[s
     seconds = time.perf_counter() - started
     case_name = f"Hot 100, {songs.height:,} songs among {len(catalogue.tracks):,} tracks"
     return [
-        case(case_name, "precision", correct / max(proposed, 1), GOAL_PRECISION),
-        case(case_name, "recall", correct / max(present, 1), GOAL_RECALL),
-        case(case_name, "proposed", proposed),
-        case(f"{case_name}, not the same letter by letter", "proposed", different_letters),
-        case(f"{case_name}, read by nobody", "proposed", unchecked),
-        case(case_name, "songs_a_second", songs.height / seconds),
-        case(f"{case_name}, same letters alone", "recall", same_letter_count(songs, same_letters) / max(present, 1)),
+        case_of_quality(case_name, "precision", correct / max(proposed, 1), GOAL_PRECISION),
+        case_of_quality(case_name, "recall", correct / max(present, 1), GOAL_RECALL),
+        case_of_quality(case_name, "proposed", proposed),
+        case_of_quality(f"{case_name}, not the same letter by letter", "proposed", different_letters),
+        case_of_quality(f"{case_name}, read by nobody", "proposed", unchecked),
+        case_of_quality(case_name, "songs_a_second", songs.height / seconds),
+        case_of_quality(
+            f"{case_name}, same letters alone", "recall", same_letter_count(songs, same_letters) / max(present, 1)
+        ),
     ]
 
 
@@ -205,7 +198,7 @@ def spellings(catalogue: Catalogue) -> list[dict[str, Any]]:
             track_spelling = spelled(track.title, track.performer)
             matched += (found_spelling.title, found_spelling.key[1]) == (track_spelling.title, track_spelling.key[1])
         correct += matched
-        cases.append(case(f"{len(chosen):,} titles: {name}", "recall", matched / len(chosen)))
+        cases.append(case_of_quality(f"{len(chosen):,} titles: {name}", "recall", matched / len(chosen)))
     all_mismatched = 0
     for name, change in OTHERS.items():
         mismatched = 0
@@ -213,10 +206,10 @@ def spellings(catalogue: Catalogue) -> list[dict[str, Any]]:
             best = catalogue.best(*change(track.title, track.performer, rng))
             mismatched += best is not None and best[1] >= THRESHOLD
         all_mismatched += mismatched
-        cases.append(case(f"{len(chosen):,} titles: {name}", "taken_for_the_same", mismatched / len(chosen)))
+        cases.append(case_of_quality(f"{len(chosen):,} titles: {name}", "taken_for_the_same", mismatched / len(chosen)))
     return [
-        case("all spellings of the same", "recall", correct / (len(SAME) * len(chosen)), GOAL_RECALL),
-        case(
+        case_of_quality("all spellings of the same", "recall", correct / (len(SAME) * len(chosen)), GOAL_RECALL),
+        case_of_quality(
             "all spellings, others among them", "precision", correct / max(proposed + all_mismatched, 1), GOAL_PRECISION
         ),
         *cases,

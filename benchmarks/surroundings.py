@@ -1,5 +1,6 @@
-"""The environment of benchmarks: the machine, and the folder of public data sets."""
+"""What benchmarks share: the machine, the folder of public data sets, and the cases of a result."""
 
+import json
 import operator
 import os
 import platform
@@ -37,6 +38,15 @@ def data_set(name: str, given: Path | None = None, *, root: Path | None = None) 
         next_command=f"{TEST_DATA}=FOLDER {program}  (FOLDER holds {name})",
     )
     raise SystemExit(str(error))
+
+
+def case_of_quality(name: str, metric: str, value: float, goal: float | None = None) -> dict[str, Any]:
+    """Create one case of a result, and print it. The value should be at least the goal."""
+    result: dict[str, Any] = {"case": name, "metric": metric, "value": round(float(value), 4)}
+    if goal is not None:
+        result |= {"goal": f">={goal}", "met": bool(value >= goal)}
+    print(json.dumps(result), flush=True)
+    return result
 
 
 def judged(cases: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -35,8 +35,8 @@ class RivalResult:
 
 
 def rivals_of(contest: str, folder: Path = FOLDER) -> list[Path]:
-    """The programs of a contest's rivals, by name."""
-    return sorted((folder / contest).glob("*.py"))
+    """The programs of a contest's rivals, by name; a module that they share begins with an underscore."""
+    return sorted(path for path in (folder / contest).glob("*.py") if not path.name.startswith("_"))
 
 
 def requirements_of(program: Path) -> tuple[str, ...]:
