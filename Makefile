@@ -72,7 +72,7 @@ test-soak: setup .venv/.installed-deep ## kills, slow neighbours, hours of sound
 test-openapi: setup ## requests made up from the OpenAPI document, REQUESTS=50000 SEED=1: about fifteen minutes
 	REFRAIN_OPENAPI_REQUESTS=$(REQUESTS) REFRAIN_OPENAPI_SEED=$(SEED) .venv/bin/python -m pytest -n 0 -s --timeout 0 tests/inference/test_openapi_requests.py
 
-test-journeys: setup .venv/.installed-deep ## commands in processes of their own, model families from data to champion, the wheel, pages in a browser: fifteen minutes
+test-journeys: setup .venv/.installed-deep ## commands in processes of their own, model families from data to champion, the wheel, pages in a browser: eleven minutes
 	.venv/bin/python -m pytest -m journeys
 
 test-keras: setup .venv/.installed-deep ## networks of Keras, which the whole suite leaves out
