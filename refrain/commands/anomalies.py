@@ -74,11 +74,12 @@ def anomalies(
             )
         _detect_by_model(file, detector, column or (), time, series or (), page, alerts)
         return
-    from refrain.own_file import page as pages
     from refrain.own_file.anomalies import find_anomalies, moment
     from refrain.own_file.observations import Request, read_observations
+    from refrain.own_file.page import check_suffixes
+    from refrain.own_file.work import save
 
-    pages.check_suffixes(page, out)
+    check_suffixes(page, out)
     request = Request(time, time_format, tuple(column or ()), tuple(series or ()), label)
     with progress("anomalies") as report:
         observations = read_observations(file, request, progress=report)
@@ -90,9 +91,7 @@ def anomalies(
         say(f"{start:%Y-%m-%d %H:%M} – {end:%m-%d %H:%M}  {incident.entity:20}  score {incident.worst:.1f}")
     if len(incidents) > SHOWN:
         say(f"and {len(incidents) - SHOWN:,} more")
-    if out is not None:
-        say(f"answers: {pages.write_answers(result.answers, out)} ({result.answers.height:,} rows)")
-    say(f"page: {pages.write_page(result, page or Path(f'{file.stem}.anomalies.html'))}")
+    save(result, "anomalies", file, out=out, page=page)
     _notify(alerts, OWN, [incident_report(incident) for incident in incidents])
 
 

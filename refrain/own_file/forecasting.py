@@ -38,6 +38,7 @@ PICTURES, PAST = 12, 4
 """Series that are drawn, and horizons of the past that are drawn before a forecast."""
 SINGLE = "series"
 """Name of the lowest level."""
+UNCHANGING = "no series changes before the test, so that no error can be measured"
 
 
 @dataclass(frozen=True)
@@ -119,9 +120,7 @@ def forecast_file(
     past = backtest(panel, members, horizon, origins.validation, progress=part(0, len(origins.validation)))
     past = _without(past, missing)
     if not past.measurable.any():
-        return _unmeasured(
-            file, own, panel, levels, horizon, "no series changes before the test, so that no error can be measured"
-        )
+        return _unmeasured(file, own, panel, levels, horizon, UNCHANGING)
     chosen = _choose(past, [member.name for member in members], hierarchy, levels, panel)
     test = backtest(panel, members, horizon, origins.test, progress=part(len(origins.validation), len(origins.test)))
     test = _without(test, missing)
@@ -129,12 +128,12 @@ def forecast_file(
     kind = chosen.blend.kind
     name = kind if kind in test.forecasts else f"ensemble ({kind})"
     quantiles = _quantiles(test_forecasts, test.scale, chosen.conformal, levels, panel.nonnegative)
-    figures = _figures(test, test_forecasts, quantiles, name)
+    figures = _figures(test, test_forecasts, name)
     evidence = test.evidence(test_forecasts, panel, [PLAIN])
     verdict = (
-        verdict_of(evidence, PLAIN, is_baseline=chosen.blend.kind == PLAIN)
+        verdict_of(evidence, PLAIN, is_baseline=kind == PLAIN)
         if test.measurable.any()
-        else Verdict("undecided", "no series changes before the test, so that no error can be measured")
+        else Verdict("undecided", UNCHANGING)
     )
     final_forecasts, final = _final(panel, members, chosen, hierarchy, levels, horizon, (past, test, test_forecasts))
     progress(count, count, "done")
@@ -266,9 +265,7 @@ def _coverage(truth: np.ndarray, quantiles: Mapping[float, np.ndarray]) -> dict[
     }
 
 
-def _figures(
-    test: Backtest, forecasts: np.ndarray, quantiles: Mapping[float, np.ndarray], name: str
-) -> dict[str, dict[str, float]]:
+def _figures(test: Backtest, forecasts: np.ndarray, name: str) -> dict[str, dict[str, float]]:
     all_forecasts = {**test.forecasts, name: forecasts}
     metrics = {model: test.metrics(values) for model, values in all_forecasts.items()}
     rows = {model: {"MASE": values.mase, "sMAPE": values.smape} for model, values in metrics.items()}

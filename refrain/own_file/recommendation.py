@@ -8,7 +8,7 @@ items that were most popular lately. Without times, a fifth of each person's ite
 the people for the validation, the others for the test.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -262,7 +262,7 @@ def _choose(fitted: Mapping[str, Fitted], validation: _Questions) -> tuple[str, 
         blend = BlendFit(fitted, _weights(fitted, validation, learning), validation.known)
         part = _Questions(validation.cutoff, validation.known, {one: validation.later[one] for one in judging})
         for name, fit in {**fitted, BLEND: blend}.items():
-            gains[name] += _gains(fit, part).tolist()
+            gains[name] += _gains(_lists(fit, part), part).tolist()
     chosen = max(gains, key=lambda name: float(np.mean(gains[name])))
     return chosen, _weights(fitted, validation, people)
 
@@ -273,21 +273,25 @@ def _weights(fitted: Mapping[str, Fitted], validation: _Questions, people: list[
     return {name: weight for name, weight in learned.items() if weight}
 
 
-def _lists(fit: Fitted, people: list[int], known: Mapping[int, np.ndarray], depth: int) -> dict[int, np.ndarray]:
-    """Person → items, best first, without those that they have."""
-    lists = {}
+def _best(
+    fit: Fitted, people: list[int], known: Mapping[int, np.ndarray], depth: int
+) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+    """Yields each person with items, best first, without those that they have, and the scores of these items."""
     for start in range(0, len(people), BATCH):
         batch = np.array(people[start : start + BATCH], np.int64)
         for person, scores in zip(batch.tolist(), np.asarray(fit.scores(batch)), strict=True):
-            lists[person] = rank_all(scores, known.get(person, np.empty(0, np.int64)), depth)
-    return lists
+            best = rank_all(scores, known.get(person, np.empty(0, np.int64)), depth)
+            yield person, best, scores[best]
 
 
-def _gains(fit: Fitted, questions: _Questions) -> np.ndarray:
+def _lists(fit: Fitted, questions: _Questions) -> dict[int, np.ndarray]:
+    """Person → items, best first, of everybody with a new item."""
+    return {person: best for person, best, _ in _best(fit, _people(questions), questions.known, DEPTH)}
+
+
+def _gains(lists: Mapping[int, np.ndarray], questions: _Questions) -> np.ndarray:
     """(people,) NDCG@10 of each person."""
-    people = _people(questions)
-    lists = _lists(fit, people, questions.known, DEPTH)
-    return np.array([ndcg(lists[person], questions.later[person]) for person in people])
+    return np.array([ndcg(lists[person], questions.later[person]) for person in _people(questions)])
 
 
 def _measure(
@@ -295,11 +299,10 @@ def _measure(
 ) -> tuple[dict[str, np.ndarray], dict[str, dict[str, float]]]:
     """Model → NDCG@10 of each person; model → figures."""
     gains, figures = {}, {}
-    people = _people(test)
     for name, fit in final.items():
-        lists = _lists(fit, people, test.known, DEPTH)
+        lists = _lists(fit, test)
         metrics = ranking_metrics(lists, test.later, items)
-        gains[name] = np.array([ndcg(lists[person], test.later[person]) for person in people])
+        gains[name] = _gains(lists, test)
         figures[name] = {
             "NDCG@10": metrics.ndcg_at_10,
             "recall@20": metrics.recall_at_20,
@@ -327,19 +330,15 @@ def _answers(data: Interactions, fit: Fitted, request: Request) -> pl.DataFrame:
             next_command=f"repeat the command with --only {data.user_ids[0]}",
         )
     people = [number[name] for name in request.only] or list(range(len(data.user_ids)))
-    known = data.tracks_by_user()
     users: list[str] = []
     ranks: list[int] = []
     items: list[str] = []
     scores: list[float] = []
-    for start in range(0, len(people), BATCH):
-        batch = np.array(people[start : start + BATCH], np.int64)
-        for person, values in zip(batch.tolist(), np.asarray(fit.scores(batch)), strict=True):
-            best = rank_all(values, known.get(person, np.empty(0, np.int64)), request.count)
-            users += [str(data.user_ids[person])] * len(best)
-            ranks += range(1, len(best) + 1)
-            items += [str(data.track_ids[place]) for place in best.tolist()]
-            scores += values[best].tolist()
+    for person, best, values in _best(fit, people, data.tracks_by_user(), request.count):
+        users += [str(data.user_ids[person])] * len(best)
+        ranks += range(1, len(best) + 1)
+        items += [str(data.track_ids[place]) for place in best.tolist()]
+        scores += values.tolist()
     return pl.DataFrame(
         {"user": users, "rank": ranks, "item": items, "score": scores},
         schema={"user": pl.String, "rank": pl.Int64, "item": pl.String, "score": pl.Float64},

@@ -38,12 +38,17 @@ def work(name: str, path: Path, task: Task, *, out: Path | None, page: Path | No
     say(result.verdict.line)
     for line in _shown(result.answers):
         say(line)
+    if out is None and result.answers.height > SHOWN:
+        say(f"{result.answers.height:,} answers; all of them: --out answers.csv")
+    save(result, name, path, out=out, page=page)
+    return result
+
+
+def save(result: Result, name: str, path: Path, *, out: Path | None, page: Path | None) -> None:
+    """Writes the answers and the page of a result, and says where; the arguments are those of ``work``."""
     if out is not None:
         say(f"answers: {pages.write_answers(result.answers, out)} ({result.answers.height:,} rows)")
-    elif result.answers.height > SHOWN:
-        say(f"{result.answers.height:,} answers; all of them: --out answers.csv")
     say(f"page: {pages.write_page(result, page or Path(f'{path.stem}.{name}.html'))}")
-    return result
 
 
 def _shown(answers: pl.DataFrame) -> list[str]:

@@ -16,7 +16,7 @@ from transforms.raw.by_day import DAY, by_day, equal_days
 from transforms.raw.divide import divide, key_of
 from transforms.raw.left_out import LeftOut
 from transforms.raw.read import REMEDY, read_days, scan_files
-from transforms.raw.reconcile import ABSENT, days_beside, has_forms, near_midnight, reconcile
+from transforms.raw.reconcile import ABSENT, days_beside, near_midnight, reconcile
 from transforms.raw.report import TableReport
 from transforms.raw.staging import Staging
 from transforms.raw.table import RawTable
@@ -150,7 +150,7 @@ def _merge_days(table: RawTable, additions: pl.DataFrame, stored: pl.DataFrame, 
         merged = pl.concat([merged.filter(~is_known), known]).sort(DAY, maintain_order=True)
         left_over = pl.concat([left_over.filter(~is_known), known_left_over])
     is_final = not known_days
-    if table.reconciliation and (left_over.height or absent.height or has_forms(table.reconciliation, merged)):
+    if table.reconciliation:
         result = reconcile(table, _marked(table, merged, absent), left_over, {*additions[DAY].unique()})
         merged, beyond = result.rows, result.beyond
         left_over = pl.concat([left_over, result.redundant])

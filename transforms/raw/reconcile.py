@@ -70,12 +70,12 @@ def reconcile(table: RawTable, rows: pl.DataFrame, versions: pl.DataFrame, new_d
     marked, absent = rows, rows[ABSENT]
     rows = rows.drop(ABSENT)
     is_there = rows.filter(~absent) if absent.any() else rows
-    if rule is None or not (versions.height or has_forms(rule, rows)):
+    if rule is None or not (versions.height or _has_forms(rule, rows)):
         return Reconciled(is_there, rows.clear(), set())
     known_days = {*rows[DAY].unique(), *new_days}
     older = _older_forms(table, rule, marked, versions)
     beyond = days_beside(rule, near_midnight(rule, older)) - known_days
-    if not has_forms(rule, rows, older):
+    if not _has_forms(rule, rows, older):
         return Reconciled(is_there, rows.clear(), beyond)
     clustered = _clusters(rule, pl.concat([marked, older]))
     reaching = clustered.filter(pl.col(DAY).is_in(list(new_days)).any().over("_cluster"))
@@ -90,7 +90,7 @@ def reconcile(table: RawTable, rows: pl.DataFrame, versions: pl.DataFrame, new_d
     )
 
 
-def has_forms(rule: Reconciliation, *frames: pl.DataFrame) -> bool:
+def _has_forms(rule: Reconciliation, *frames: pl.DataFrame) -> bool:
     """Whether the rows of frames are of several forms of export."""
     forms = pl.concat([rows[rule.form] for rows in frames])
     return forms.null_count() < len(forms) and forms.drop_nulls().n_unique() > 1
