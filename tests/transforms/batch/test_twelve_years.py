@@ -36,17 +36,18 @@ def plays() -> pl.DataFrame:
     )
 
 
-def built(folder: Path, *parts: pl.DataFrame) -> Home:
-    """A data folder in which each part is imported and built after the one before."""
+def built(folder: Path, *parts: tuple[pl.DataFrame, datetime]) -> Home:
+    """A data folder in which each part is imported and built, at its moment, after the one before."""
     home = Home(folder)
-    for part in parts:
+    for part, moment in parts:
         ingest(home, "test", [Batch("plays", part)])
-        build(home, NOW)
+        build(home, moment)
     return home
 
 
 def files_of(home: Home, *kinds: str) -> dict[str, bytes]:
-    paths = [path for kind in kinds for path in (home.root / kind).rglob("*.parquet")]
+    """The files of days; merged past tiles have their rows in any order."""
+    paths = [path for kind in kinds for path in (home.root / kind).rglob("date=*/*.parquet")]
     return {str(path.relative_to(home.root)): path.read_bytes() for path in paths}
 
 
@@ -54,22 +55,22 @@ def test_what_is_kept_in_memory_and_the_order_of_builds_change_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows = plays()
-    at_once = built(tmp_path / "at once", rows)
+    at_once = built(tmp_path / "at once", (rows, NOW))
     tables = files_of(at_once, "tiles", "features")
     assert len(tables) > 4_000
     assert not any(report.rebuilt for report in build(at_once, NOW).values())
 
     with monkeypatch.context() as patch:
         patch.setattr(DayFrames, "add", lambda *_: None)
-        assert files_of(built(tmp_path / "from files", rows), "tiles", "features") == tables
+        assert files_of(built(tmp_path / "from files", (rows, NOW)), "tiles", "features") == tables
 
-    in_parts = built(tmp_path / "in parts", rows[:-3], rows[-3:])
-    assert files_of(in_parts, "tiles").keys() == files_of(at_once, "tiles").keys()
-    for name in (path.name for path in (at_once.root / "features").iterdir() if path.is_dir()):
-        view = pl.read_parquet(at_once.features(name) / "**/*.parquet", hive_partitioning=False)
-        other = pl.read_parquet(in_parts.features(name) / "**/*.parquet", hive_partitioning=False)
-        keys = [column for column in view.columns if not isinstance(view.schema[column], pl.List)]
-        newest = other.sort("created_timestamp").unique(
-            [key for key in view.columns if key.endswith("_id")] + ["event_timestamp"], keep="last"
+    before = rows["event_timestamp"][-3] - timedelta(hours=1)
+    in_parts = built(tmp_path / "in parts", (rows[:-3], before), (rows[-3:], NOW))
+    assert files_of(in_parts, "tiles") == files_of(at_once, "tiles")
+    for folder in (folder for folder in (at_once.root / "features").iterdir() if folder.is_dir()):
+        table, other = (
+            pl.read_parquet(home.features(folder.name) / "**/*.parquet", hive_partitioning=False)
+            for home in (at_once, in_parts)
         )
-        assert newest.sort(keys).equals(view.sort(keys)), name
+        keys = [name for name, dtype in table.schema.items() if not isinstance(dtype, pl.List)]
+        assert other.sort(keys).equals(table.sort(keys)), folder.name
