@@ -5,9 +5,10 @@ import hashlib
 import inspect
 import os
 import shutil
+import subprocess
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -38,12 +39,23 @@ def stop_clock(folder: Home, patch: pytest.MonkeyPatch) -> None:
 
 def copied(world: Home, folder: Home, patch: pytest.MonkeyPatch, *left_out: str) -> Iterator[Home]:
     """Yields a copy of a world without some folders; the environment points at it. Its Redis is stopped afterwards."""
-    ignored = shutil.ignore_patterns("redis.*", "start.lock", "audit_log", *left_out)
-    shutil.copytree(world.root, folder.root, ignore=ignored)
+    copy_tree(world.root, folder.root, ("redis.*", "start.lock", "audit_log", *left_out))
     patch.setenv("REFRAIN_HOME", str(folder.root))
     stop_clock(world, patch)
     yield folder
     redis_server.stop(folder)
+
+
+def copy_tree(source: Path, copy: Path, left_out: Sequence[str]) -> None:
+    """Copies a folder without what has one of the patterns; small files in half of the time that Python takes."""
+    copy.mkdir(parents=True)
+    ignored = shutil.ignore_patterns(*left_out)
+    names = [path.name for path in source.iterdir()]
+    kept = [str(source / name) for name in names if name not in ignored(str(source), names)]
+    subprocess.run(["cp", "-R", *kept, str(copy)], check=True)
+    for pattern in left_out:
+        for path in copy.rglob(pattern):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def made_once(request: pytest.FixtureRequest, name: str, make: Maker) -> Home:
@@ -92,9 +104,18 @@ def digest(maker: Path) -> str:
 
 
 def apply(folder: Home) -> None:
-    """In a process of its own: definitions read the data folder's place when they are imported."""
-    environment = {**os.environ, "REFRAIN_HOME": str(folder.root)}
-    run_python("-m", "feature_repo", "apply", environment=environment, check=True)
+    """Applies the definitions once for all worlds of a run: a registry may be copied together with its manifest.
+
+    In a process of its own: definitions read the data folder's place when they are imported.
+    """
+    applied = Home(folder.root.parent / "applied")
+    with folder.root.with_name("applied.lock").open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        if not applied.manifest.exists():
+            environment = {**os.environ, "REFRAIN_HOME": str(applied.root)}
+            run_python("-m", "feature_repo", "apply", environment=environment, check=True)
+    for source, copy in ((applied.registry, folder.registry), (applied.manifest, folder.manifest)):
+        shutil.copyfile(source, copy)
 
 
 def make_world(folder: Home, patch: pytest.MonkeyPatch) -> None:
@@ -125,8 +146,8 @@ def make_telemetry(folder: Home, patch: pytest.MonkeyPatch) -> None:
     from transforms.raw.simulate.telemetry.run import simulate_telemetry
     from transforms.raw.simulate.telemetry.schedule import TelemetrySize
 
-    size = TelemetrySize(hosts=2, endpoints=2, rate=8.0, accounts=40, masters=140, days=8, quiet_days=5, incidents=3)
-    patch.setattr(masters, "SECONDS", 2)  # of sound; three take longer and say the same
+    size = TelemetrySize(hosts=2, endpoints=2, rate=8.0, accounts=40, masters=100, days=7, quiet_days=5, incidents=3)
+    patch.setattr(masters, "SECONDS", 1)  # of sound; three take longer and say the same
     simulate_telemetry(folder, size, seed=5)
     stop_clock(folder, patch)
     build(folder)
