@@ -139,33 +139,29 @@ def _score(
     part = profile.part_of(times)
     usual, has_profile = profile.usual(s["part_mean"], s["part_seen"], part)
     habit = np.where(has_profile, _clip((usual - mean_level) / scale), 0.0)
-    inputs = np.empty((len(values), settings.lags + 2))
-    inputs[:, 0], inputs[:, 1:-1], inputs[:, -1] = 1.0, lags, habit
+    inputs = _columns(np.ones(len(values)), *lags.T, habit)
     expected = regression.predict(s["weights"], inputs)
     error = level - expected
     size = np.sqrt(s["error_var"] + s["error_mean"] ** 2) + 1e-6
     surprise = error / size
     ready = s["count"] > settings.lags
 
-    window = np.empty_like(s["lags"])
-    window[:, 0], window[:, 1:] = values, s["lags"][:, :-1]
+    window = _columns(values, *s["lags"].T[:-1])
     window_distance, has_windows = novelty.distance(s["windows"], s["kept"], window)
     changed, run_length = values != s["lags"][:, 0], s["run"]
     s["run"] = np.where(changed, 1, run_length + 1)
     deviation = _profile_deviation(s, values, usual, has_profile, _fade_factor(settings.half_life))
-    statistics = np.empty((len(values), len(CHANNELS)))
-    statistics[:, 0] = _running_mean(s, "ran", moments.clip(surprise, -6, 6), settings.short)
-    statistics[:, 1] = level
-    statistics[:, 2] = _error_size_change(s, surprise, settings)
-    statistics[:, 3] = _running_mean(s, "away", moments.clip(deviation, -6, 6), settings.short)
-    statistics[:, 4] = np.minimum(window_distance / scale, FARTHEST) + 1e-3
-    statistics[:, 5] = s["run"]
+    statistics = _columns(
+        _running_mean(s, "ran", moments.clip(surprise, -6, 6), settings.short),
+        level,
+        _error_size_change(s, surprise, settings),
+        _running_mean(s, "away", moments.clip(deviation, -6, 6), settings.short),
+        np.minimum(window_distance / scale, FARTHEST) + 1e-3,
+        s["run"],
+    )
     np.abs(statistics, out=statistics)
     channels = -np.log10(tail.exceedance(s["counts"], statistics))
-    is_counted = np.repeat(ready[:, None], len(CHANNELS), axis=1)
-    is_counted[:, 3] &= has_profile
-    is_counted[:, 4] &= has_windows
-    is_counted[:, 5] &= changed
+    is_counted = _columns(ready, ready, ready, ready & has_profile, ready & has_windows, ready & changed)
     statistics[:, 5] = run_length  # a run is counted when it ends; otherwise it would lower its own score
     tail.add(s["counts"], statistics, _fade_factor(settings.half_life), is_counted)
 
@@ -192,6 +188,14 @@ def _score(
 
 def _clip(values: np.ndarray) -> np.ndarray:
     return moments.clip(values, -FARTHEST, FARTHEST)
+
+
+def _columns(*columns: np.ndarray) -> np.ndarray:
+    """``np.column_stack`` of (n,) columns of one type, for few values in half of its time."""
+    matrix = np.empty((len(columns[0]), len(columns)), columns[0].dtype)
+    for number, column in enumerate(columns):
+        matrix[:, number] = column
+    return matrix
 
 
 def _running_mean(s: dict[str, np.ndarray], name: str, values: np.ndarray, length: int) -> np.ndarray:
