@@ -104,16 +104,18 @@ def digest(maker: Path) -> str:
 
 
 def apply(folder: Home) -> None:
-    """Applies the definitions once for all worlds of a run: a registry may be copied together with its manifest.
+    """In a process of its own: definitions read the data folder's place when they are imported."""
+    environment = {**os.environ, "REFRAIN_HOME": str(folder.root)}
+    run_python("-m", "feature_repo", "apply", environment=environment, check=True)
 
-    In a process of its own: definitions read the data folder's place when they are imported.
-    """
+
+def apply_once(folder: Home) -> None:
+    """Applies the definitions of music once for all worlds of a run: a registry may be copied with its manifest."""
     applied = Home(folder.root.parent / "applied")
     with folder.root.with_name("applied.lock").open("w") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         if not applied.manifest.exists():
-            environment = {**os.environ, "REFRAIN_HOME": str(applied.root)}
-            run_python("-m", "feature_repo", "apply", environment=environment, check=True)
+            apply(applied)
     for source, copy in ((applied.registry, folder.registry), (applied.manifest, folder.manifest)):
         shutil.copyfile(source, copy)
 
@@ -130,7 +132,7 @@ def make_world(folder: Home, patch: pytest.MonkeyPatch) -> None:
     simulate(folder, Size(users=150, tracks=400, days=35, plays=30_000), seed=3)
     stop_clock(folder, patch)
     build(folder)
-    apply(folder)
+    apply_once(folder)
     run(folder, Settings(folds=3, users_per_fold=60, users_measured=100))
     promote(folder, "recommendation")
     materialize(folder, None, say=lambda text: None)
@@ -151,7 +153,7 @@ def make_telemetry(folder: Home, patch: pytest.MonkeyPatch) -> None:
     simulate_telemetry(folder, size, seed=5)
     stop_clock(folder, patch)
     build(folder)
-    apply(folder)
+    apply_once(folder)
     for target in ("system", "performance", "security", "audio_quality"):
         train(folder, f"{target}_anomaly_detector")
         promote(folder, f"{target}_anomaly_detector")
@@ -169,7 +171,7 @@ def make_written(folder: Home, patch: pytest.MonkeyPatch) -> None:
 
     simulate(folder, Size(users=80, tracks=900, days=20, plays=3_000), seed=4)
     stop_clock(folder, patch)
-    apply(folder)
+    apply_once(folder)
     for name in ("sentiment_model", "emotion_model", "text_embedder"):
         train(folder, name)
         promote(folder, name)
@@ -191,7 +193,7 @@ def make_sounding(folder: Home, patch: pytest.MonkeyPatch) -> None:
     simulate_sound(folder, songs=120, seconds=6.0, seed=2)
     stop_clock(folder, patch)
     build(folder)
-    apply(folder)
+    apply_once(folder)
     train(folder, "audio_classifier")
     promote(folder, "audio_classifier")
     materialize(folder, None, say=lambda text: None)
@@ -239,7 +241,7 @@ def make_alone(folder: Home, patch: pytest.MonkeyPatch) -> None:
     ingest(folder, "alone", [Batch("tracks", tracks), Batch("plays", plays)])
     stop_clock(folder, patch)
     build(folder)
-    apply(folder)
+    apply_once(folder)
     run(folder)
     promote(folder, "recommendation")
     materialize(folder, None, say=lambda text: None)
