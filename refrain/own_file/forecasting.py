@@ -21,7 +21,7 @@ from training.evaluate import mase_scale
 from training.models.forecasting.backtest import Backtest, Forecaster, backtest
 from training.models.forecasting.blend import Blend, segment_of
 from training.models.forecasting.conformal import LEVELS, ConformalQuantiles
-from training.models.forecasting.global_lightgbm import GlobalLightGBM
+from training.models.forecasting.global_lightgbm import GLOBAL_CHANGE, GLOBAL_LOG_CHANGE, GlobalLightGBM
 from training.models.forecasting.hierarchy import Hierarchy
 from training.models.forecasting.naive import LastValue, RecentMean, SeasonalMean, SeasonalNaive
 from training.models.forecasting.panel import Panel
@@ -197,6 +197,7 @@ def _members(panel: Panel, work: int, seed: int) -> tuple[list[Forecaster], str]
         members.append(INTERMITTENT)
     if int(panel.lengths.sum()) >= 500:
         members.append(GlobalLightGBM(trees=TREES, seed=seed))
+        members += [replace(member, trees=TREES, seed=seed) for member in (GLOBAL_CHANGE, GLOBAL_LOG_CHANGE)]
     slow = [ETS, CES, *([MSTL] if panel.seasons else [])]
     if work > VERY_LARGE:
         return members, f"left out, as {work:,} values are to be fitted: theta, ets, ces, mstl"
