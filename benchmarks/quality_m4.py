@@ -118,12 +118,11 @@ def panel_of(series: list[np.ndarray], seasons: tuple[int, ...]) -> Panel:
 
 
 def forecasters(panel: Panel) -> list[Any]:
-    """Return the members; theta and exponential smoothing only where they do not take minutes."""
+    """Return the members; by the hour without changes from the last value, theta and ETS, which take minutes."""
     learned = [GlobalLightGBM(), GlobalLightGBM(name="global_difference", difference=True)]
-    learned += [GLOBAL_CHANGE, GLOBAL_LOG_CHANGE]
-    hourly = min(panel.seasons) <= 24
-    mstl = replace(MSTL, last=3 * max(panel.seasons)) if hourly else MSTL
-    return [*learned, mstl, CES, *([] if hourly else [THETA, ETS])]
+    if min(panel.seasons) <= 24:
+        return [*learned, replace(MSTL, last=3 * max(panel.seasons)), CES]
+    return [*learned, GLOBAL_CHANGE, GLOBAL_LOG_CHANGE, MSTL, CES, THETA, ETS]
 
 
 def _scaled(result: Backtest, panel: Panel, season: int) -> Backtest:
