@@ -9,6 +9,7 @@ import pytest
 
 from inference.recommend.rank import Ranker as ServedRanker
 from training.background import Background
+from training.explain.explanation import Explanation, _parts_of
 from training.models.lightgbm_onnx import to_onnx
 from training.models.recommendation.hybrid_explanation import explain_rows
 from training.models.recommendation.hybrid_order import DECLARED, ORDERS, POPULARITY, TASTE, choose_order, order_scores
@@ -130,6 +131,12 @@ def test_contributions_sum_to_the_score_of_the_order(order: str, tmp_path: Path)
         assert set(background.parts.names) == {name for name, weight in ORDERS[order].items() if weight}
         by_part = background.parts.contributions(scores[positions], inputs[positions], NAMES)
         np.testing.assert_allclose(by_part.sum(axis=1), expected, atol=1e-9)
+    parts_of_rows = _parts_of(background, scores[positions], rows=3)
+    row = Explanation("recommendation", {}, {}, {}, {}, [(expected[0], [], parts_of_rows[0])], tmp_path)
+    line = next(line for line in row.lines() if line.startswith("row 1"))
+    shown = dict(parts_of_rows[0])
+    assert all(f"{name} {contribution:+.3f}" in line for name, contribution in shown.items())
+    assert order == "ranker" or sum(shown.values()) == pytest.approx(expected[0])
 
 
 def test_without_rows_there_is_nothing_to_explain(tmp_path: Path) -> None:
