@@ -334,6 +334,20 @@ def test_changes_are_forecast_alike_in_all_units() -> None:
         np.testing.assert_allclose(forecasts[0] * 1e9, forecasts[1], rtol=0.05)
 
 
+@pytest.mark.filterwarnings("error")
+def test_changes_that_are_next_to_nothing_are_forecast() -> None:
+    panel = weekly(20)
+    values = panel.values.copy()
+    values[0], values[1], values[2] = 5.0, 5.0, 0.0
+    values[1, ::2] += 1e-15 * 5  # the smallest step of these numbers
+    values[2, -1] = 1e-300
+    odd = replace(panel, values=values)
+    for member in (replace(GLOBAL_CHANGE, trees=5), replace(GLOBAL_LOG_CHANGE, trees=5)):
+        forecast = member.fit(odd, 7).forecast(odd, 7)
+        assert np.isfinite(forecast).all()
+        np.testing.assert_allclose(forecast[:2], 5.0, rtol=0.01)
+
+
 def test_logarithms_take_values_below_zero_and_zero() -> None:
     panel = weekly(20)
     values = panel.values - np.median(panel.values, axis=1, keepdims=True)
