@@ -22,6 +22,7 @@ from training.background import Background
 from training.explain.explanation import explain
 from training.models.base import Model
 from training.models.find import models
+from training.models.lightgbm_onnx import OnnxBooster
 from training.models.problem import Problem
 from training.models.recommendation.problem import RankerProblem, ndcg_of_groups
 from training.models.recommendation.ranker import HYBRID
@@ -189,6 +190,9 @@ def test_a_ranker_keeps_what_moved_it(world: Home) -> None:
     assert background is not None
     assert background.model == "hybrid.onnx"
     assert set(background.importance) == set(HYBRID.inputs)
+    booster = OnnxBooster(open_bundle("recommendation", world).read("hybrid.onnx"))
+    answers = background.answer(np.asarray(booster.predict(background.inputs)), background.inputs)
+    np.testing.assert_allclose(background.contributions.sum(axis=1), answers, rtol=1e-3, atol=1e-3)
 
 
 def _move_cutoff_back(home: Home, model: Model, days: int) -> None:
