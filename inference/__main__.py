@@ -1,5 +1,6 @@
 """The commands of answers: recommend, analyze texts and audio, or serve over HTTP."""
 
+import math
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Literal
@@ -122,7 +123,7 @@ def analyze(
     model: Annotated[str, typer.Option(help="NAME for the champion, NAME:VERSION for another; what is promoted")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="one JSON object")] = False,
 ) -> None:
-    """Analyse a sound: meter, tempo and beats, key, spectrum; genre, mood and instruments.
+    """Analyse a sound: loudness, tempo and beats, key, spectrum; genre, mood and instruments.
 
     The last three need a promoted model. --plot draws waveform, spectrogram, beats, key, tonal balance and classes.
 
@@ -137,7 +138,7 @@ def analyze(
         picture.check(plot)
     analyzer = AudioAnalysisModel.load(model or None, Home.from_env())
     with quiet():
-        analysis = analyzer.analyze(file, keep=plot is not None)
+        analysis = analyzer.analyze(file, metered=math.inf, keep=plot is not None)
     for line in [line_of_json(analysis)] if as_json else as_lines(analysis):
         say(line)
     if plot:
