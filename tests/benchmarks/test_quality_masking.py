@@ -1,4 +1,4 @@
-"""The made-up texts of the benchmark of masking: their numbers are real ones, and a program that does nothing scores 0."""
+"""The made-up texts of the benchmark of masking: their numbers are valid, and a program that does nothing scores 0."""
 
 import random
 
