@@ -150,7 +150,7 @@ def test_a_wav_and_an_ogg_name_their_channels(tmp_path: Path) -> None:
     assert surround == pytest.approx(-23.0 + 10 * np.log10(1.41), abs=0.05)
     assert front == same_front == pytest.approx(-23.0, abs=0.05)
     effects = np.zeros((RATE, 6))
-    effects[:, OGG[6].index("LFE")] = sound[:, 2]
+    effects[:, OGG[6].index("LFE")] = np.sin(2 * np.pi * 80 * np.arange(RATE) / RATE)  # Vorbis drops what is higher
     effects[:, 0] = 0.1 * sound[:, 2]
     soundfile.write(tmp_path / "effects.ogg", effects, RATE)
     assert listen(tmp_path / "effects.ogg").loudness.integrated_lufs == pytest.approx(-43.0, abs=0.5)
