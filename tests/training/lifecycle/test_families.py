@@ -16,7 +16,7 @@ from feature_repo.bundle import open_bundle
 from feature_repo.errors import BundleError, InputError
 from feature_repo.home import Home
 from feature_repo.stores import redis_server
-from tests.worlds import apply, made_once
+from tests.worlds import apply_once, made_once
 from training import registry
 from training.background import Background
 from training.explain.explanation import explain
@@ -46,7 +46,7 @@ def long_world(request: pytest.FixtureRequest) -> Home:
     def make(home: Home, patch: pytest.MonkeyPatch) -> None:
         simulate(home, Size(users=110, tracks=150, days=70, plays=24_000), seed=6)
         build(home)
-        apply(home)
+        apply_once(home)
 
     return made_once(request, "long", make)
 
