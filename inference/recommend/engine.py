@@ -1,8 +1,9 @@
 """Recommends tracks to one listener: retrieve, filter, rank, diversify, explore, and give reasons."""
 
+import contextlib
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Unpack
@@ -11,7 +12,7 @@ import numpy as np
 
 from feature_repo import clock
 from feature_repo.bundle import Bundle
-from feature_repo.errors import BundleError, InputError, OnlineUnavailable
+from feature_repo.errors import BundleError, InputError, OnlineUnavailable, RefrainError
 from feature_repo.home import Home
 from inference.features import OnlineFeatures
 from inference.models import load_bundle
@@ -193,6 +194,19 @@ class RecommendationEngine:
                 next_command="refrain model run recommendation",
             )
 
+    def refresh(self, pause: Callable[[float], object] = time.sleep) -> None:
+        """Look up what is held of tracks in use again, before it is too old; a server calls it every second.
+
+        Without it, answers look it up themselves: values are as new, and answers a little later.
+
+        Args:
+            pause: waits for some seconds between blocks of tracks; true ends the refresh.
+        """
+        with contextlib.suppress(RefrainError):  # answers will say so
+            if self._rights.refresh_used(pause):
+                for features in (*self._ordering.lookups, self._explainer.display):
+                    features.refresh(pause)
+
     def _look_up(self, user_id: str, request: Mapping[str, Any], options: RequestOptions) -> Listener:
         try:
             return look_up_listener(self._listener, user_id, request, self._fits, options.country)
@@ -215,7 +229,9 @@ class RecommendationEngine:
     def _excluded(self, listener: Listener, options: RequestOptions) -> np.ndarray:
         """List the places of tracks that must not be candidates, as far as that is known without further lookups."""
         tracks = [*options.exclude_tracks, *options.pick_tracks]
-        excluded = excluded_places(self.catalogue, listener.history, tracks, options.exclude_artists)
+        excluded = excluded_places(
+            self.catalogue, listener.history_places(self.catalogue), tracks, options.exclude_artists
+        )
         if self._ordering.rankers or not listener.reachable:
             return excluded
         return np.union1d(excluded, self._again.heard_places(listener))
@@ -235,7 +251,7 @@ class RecommendationEngine:
                 top = diversity_of.mmr(top, scores, vectors, count, options.diversity)
             else:
                 history_genres = [
-                    self.catalogue.genres[place] for place in self.catalogue.places(listener.history).tolist()
+                    self.catalogue.genres[place] for place in listener.history_places(self.catalogue).tolist()
                 ]
                 top_genres = [self.catalogue.genres[place] for place in pool.places[top].tolist()]
                 target_shares = diversity_of.genre_shares(history_genres)
@@ -245,7 +261,9 @@ class RecommendationEngine:
         return diversity_of.limit_per_artist(order, self.catalogue.artists[pool.places], count, max_per_artist)
 
     def _fill_slots(self, pool: Pool, ranking: Ranking, rows: np.ndarray, options: RequestOptions) -> Slots:
-        others = ranking.order[~np.isin(ranking.order, rows)]
+        is_ranked = np.zeros(len(pool), bool)
+        is_ranked[rows] = True
+        others = ranking.order[~is_ranked[ranking.order]]
         liked, disliked = self.catalogue.liked[pool.places], self.catalogue.disliked[pool.places]
         return explore(rows, others, liked, disliked, options.explore, np.random.default_rng(options.seed))
 

@@ -62,10 +62,13 @@ class Explainer:
         catalogue: the tracks of the bundle.
         display: lookup of the feature service ``track_display_v1``.
         cutoff: end of what the bundle learned from, in seconds since 1970 UTC.
+
+    Attributes:
+        display: see above.
     """
 
     def __init__(self, catalogue: Catalogue, display: OnlineFeatures, cutoff: float) -> None:
-        self._catalogue, self._display, self._cutoff = catalogue, display, cutoff
+        self._catalogue, self.display, self._cutoff = catalogue, display, cutoff
 
     def items(
         self,
@@ -90,7 +93,7 @@ class Explainer:
             now: time of the request, in seconds since 1970 UTC.
         """
         catalogue, shown = self._catalogue, pool.keep(slots.rows)
-        session, history = catalogue.places(listener.session), catalogue.places(listener.history[:REASON_HISTORY])
+        session, history = listener.session_places(catalogue), catalogue.places(listener.history[:REASON_HISTORY])
         is_picked = picks is not None and len(picks) > 0
         seeds = picks if picks is not None and is_picked else history
         follow_rows = strongest_neighbours(catalogue.follows, session, shown.places)
@@ -104,7 +107,7 @@ class Explainer:
         display = self.titles([*tracks, *causes], reachable=listener.reachable)
         title_of = dict(zip([*tracks, *causes], display.titles, strict=True))
         content, taste = self._matches(listener, shown.places, seeds if is_picked else None)
-        items = []
+        day_of_cutoff, items = self._day_of_cutoff(now), []
         for slot, (row, place) in enumerate(zip(slots.rows.tolist(), shown.places.tolist(), strict=True)):
             source, similar_row = SOURCES[int(shown.source[slot])], similar_rows[slot]
             artist_plays = None if ranking.artist_plays is None else ranking.artist_plays[row].item()
@@ -124,7 +127,7 @@ class Explainer:
                 all_listeners=catalogue.all_listeners,
                 released_days=catalogue.days_since_release(place, now),
                 popular_rank=catalogue.popular_rank(place),
-                popular_until=self._day_of_cutoff(now),
+                popular_until=day_of_cutoff,
                 among=self._segment(listener, place) if ranking.scores is None and unheard else None,
                 picked=is_picked,
                 unheard=unheard,
@@ -151,7 +154,7 @@ class Explainer:
         values = None
         if reachable:
             try:
-                values = self._display.get({"track_id": tracks}).values
+                values = self.display.get({"track_id": tracks}).values
             except OnlineUnavailable:
                 values = None
         if values is None:

@@ -63,6 +63,11 @@ class Ordering:
                 OnlineFeatures(real_time["service"], home, hold=cached_s),
             )
 
+    @property
+    def lookups(self) -> list[OnlineFeatures]:
+        """The lookups of the rankers."""
+        return [ranker.features for ranker in self.rankers.values()]
+
     def check_golden(self) -> None:
         """Check that the rankers answer as in training.
 
@@ -113,7 +118,7 @@ class Ordering:
     def blend(self, listener: Listener, pool: Pool, picks: np.ndarray, note: str | None = None) -> Ranking:
         """Order by tracks played with picks and history, by similar content, and by popularity in the segments."""
         segment_shares = self._catalogue.segments.shares(listener.segments)[pool.places]
-        seeds = np.concatenate([picks, self._catalogue.places(listener.history)])[:MOST_ASKED]
+        seeds = np.concatenate([picks, listener.history_places(self._catalogue)])[:MOST_ASKED]
         if not len(seeds):
             return Ranking(None, best_first(segment_shares), None, note)
         profile = content_profile(self._catalogue, listener, seeds)
