@@ -30,7 +30,7 @@ from inference import (
 from inference.events import EventWriter
 from inference.features import OnlineFeatures
 from inference.recommend.answer import Answer
-from inference.recommend.engine import SOURCES_OF
+from inference.recommend.candidates import SOURCES_OF, Wanted
 from inference.recommend.request import RequestOptions
 from inference.recommend.rights import MAX_AGE_S
 from tests.oracles.reasons import PlaysOracle
@@ -423,7 +423,7 @@ def test_redis_gone_in_the_middle_is_told_and_answered(
         raise OnlineUnavailable(expected="the online store to answer", found="nothing", next_command="wait")
 
     for lookup, note in (
-        (engine._rankers["hybrid"].features, "ordered without features"),
+        (engine._ordering.rankers["hybrid"].features, "ordered without features"),
         (engine._rights.features, "rights are those of up to"),
         (engine._listener, "so that nothing is known"),
     ):
@@ -434,7 +434,7 @@ def test_redis_gone_in_the_middle_is_told_and_answered(
             assert len(set(track_ids(answer))) == 6
             assert note in str(answer.note)
     with monkeypatch.context() as patch:
-        patch.setattr(engine._explainer._display, "get", unavailable)
+        patch.setattr(engine._explainer.display, "get", unavailable)
         answer = engine.recommend("u000007", count=3)
         assert [item.title for item in answer.items] == track_ids(answer)
 
@@ -460,20 +460,18 @@ def test_a_redis_that_stays_away_is_told(in_world: Home, monkeypatch: pytest.Mon
 
 def test_a_track_without_a_vector_is_no_error(engine: RecommendationEngine) -> None:
     """The features of the vector are missing, and the model ranks the track by the other features."""
-    lookup: Callable[..., Any] = engine._rankers["hybrid"].features.get
-    pool = engine._find_candidates(
-        engine._look_up("u000007", {}, RequestOptions()),
-        "hybrid",
-        RequestOptions(),
-        np.empty(0, np.int64),
-        np.empty(0, np.int64),
-        10,
-    )[0]
+    ranker = engine._ordering.rankers["hybrid"]
+    lookup: Callable[..., Any] = ranker.features.get
+    nothing = np.empty(0, np.int64)
+    listener = engine._look_up("u000007", {}, RequestOptions())
+    pool = engine._search.find(listener, Wanted("hybrid", RequestOptions(), nothing, nothing, 10)).pool
     assert len(pool) > 10
     keys = {"user_id": ["u000007"], "track_id": ["new"], "artist_id": [None], "platform_id": ["default"]}
-    matrix = lookup(keys, {"similar_score": [0.1], "follows_score": [0.0]}).matrix(engine._rankers["hybrid"]._inputs)
+    matrix = lookup(keys, {"similar_score": [0.1], "follows_score": [0.0]}).matrix(
+        engine._ordering.rankers["hybrid"]._inputs
+    )
     assert np.isnan(matrix).any()
-    assert np.isfinite(engine._rankers["hybrid"]._model.predict(matrix)).all()
+    assert np.isfinite(ranker._model.predict(matrix)).all()
 
 
 def test_wrong_keys_are_told(in_world: Home) -> None:
