@@ -5,7 +5,7 @@ import os
 import re
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -18,6 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from feature_repo.errors import InputError, OnlineUnavailable, StoreError
 from feature_repo.home import Home
 from feature_repo.packed.address import Address
+from feature_repo.packed.server import Server
 from feature_repo.stores import redis_server
 from inference import (
     ColdStartModel,
@@ -29,6 +30,8 @@ from inference import (
 )
 from inference.events import EventWriter
 from inference.features import OnlineFeatures
+from inference.features import lookup as lookup_module
+from inference.features import prepared as prepared_module
 from inference.recommend.answer import Answer
 from inference.recommend.candidates import SOURCES_OF, Wanted
 from inference.recommend.request import RequestOptions
@@ -111,7 +114,7 @@ def test_what_is_served_is_what_was_measured(in_world: Home, engine: Recommendat
         scores = np.array(tracks["vector"].to_list()) @ user_vector
         order = [track for _, track in sorted(zip(-scores, tracks["track_id"], strict=True)) if track in unheard_tracks]
         engine_of_model = model.load("recommendation", in_world)
-        engine_of_model._weights = engine_of_model._weights | {"collaborative": {"taste": 1.0, "similar": 0.0}}
+        engine_of_model._ordering._weights |= {"collaborative": {"taste": 1.0, "similar": 0.0}}
         allowed = [track for track in order if may_be_played(in_world, track, "u000007")]
         answer = engine_of_model.recommend("u000007", count=10, most_by_artist=10)
         expected = dict(zip(tracks["track_id"], scores, strict=True))
@@ -437,6 +440,72 @@ def test_redis_gone_in_the_middle_is_told_and_answered(
         patch.setattr(engine._explainer.display, "get", unavailable)
         answer = engine.recommend("u000007", count=3)
         assert [item.title for item in answer.items] == track_ids(answer)
+
+
+def test_an_answer_takes_one_round_trip_for_the_listener_and_one_for_all_candidates(
+    in_world: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rights, heard tracks and features are fetched together; where that fails, nothing is asked again."""
+    engine = RecommendationEngine.load("recommendation", in_world)
+    engine._rights.read_at -= MAX_AGE_S
+    trips: list[str] = []
+
+    def counted(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(server: Server, keys: Sequence[bytes]) -> Any:
+            if keys:
+                trips.append(name)
+            return function(server, keys)
+
+        return call
+
+    def unavailable(server: Server, keys: Sequence[bytes]) -> Any:
+        raise OnlineUnavailable(expected="the online store to answer", found="nothing", next_command="wait")
+
+    monkeypatch.setattr(lookup_module, "get", counted("alone", lookup_module.get))
+    monkeypatch.setattr(prepared_module, "get", counted("together", prepared_module.get))
+    before = engine.recommend("u000007", count=6)
+    assert trips == ["alone", "together", "alone"]  # the last one is of titles
+    engine.recommend("u000007", count=6)
+    assert trips[3:] == ["alone", "together"]  # titles are held
+    trips.clear()
+    assert engine._rights.refresh()
+    engine._rights.read_at -= MAX_AGE_S
+    monkeypatch.setattr(prepared_module, "get", counted("together", unavailable))
+    answer = engine.recommend("u000007", count=6)
+    assert [trip for trip in trips if trip == "together"] == ["together"]
+    assert set(track_ids(answer)) <= set(engine.catalogue.track_ids)
+    assert len(answer.items) == len(before.items)
+    for part in ("rights are those of up to", "a known track may be among these", "ordered without features"):
+        assert part in str(answer.note)
+
+
+def test_rows_in_use_are_refreshed_before_answers_need_them(in_world: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine, now_s = RecommendationEngine.load("recommendation", in_world), [time.monotonic()]
+    monkeypatch.setattr(time, "monotonic", lambda: now_s[0])
+    engine._rights.clock = time.monotonic
+    sizes: list[int] = []
+    fetch = prepared_module.get
+
+    def sized(server: Server, keys: Sequence[bytes]) -> Any:
+        sizes.append(len(keys))
+        return fetch(server, keys)
+
+    monkeypatch.setattr(prepared_module, "get", sized)
+
+    def recommend() -> list[str]:
+        return track_ids(engine.recommend("u000007", {"request_timestamp": 1_770_000_000.0}, count=6))
+
+    first = recommend()
+    for _ in range(2):
+        assert recommend() == first
+        now_s[0] += 0.6 * MAX_AGE_S
+        engine.refresh(lambda seconds: None)
+    assert recommend() == first
+    now_s[0] += 1.1 * MAX_AGE_S
+    assert recommend() == first
+    cold, *warm, expired = sizes
+    assert len(set(warm)) == 1
+    assert warm[0] < expired == cold
 
 
 def test_a_killed_redis_is_started_again_in_the_middle(own_world: Home) -> None:
