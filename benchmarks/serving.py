@@ -3,8 +3,8 @@
 A simulated world (2,000 listeners, 5,000 tracks, 300,000 plays) is built, trained, promoted and materialized to the
 embedded Redis. Then one process requests ten tracks for random listeners: retrieve from all sources, filter by rights
 (looked up online), rank by the real-time model on its features (looked up online), MMR, explore, explain. As in a
-server, a thread refreshes what is held of tracks in use. Warm: the first 100 answers are not counted. The moment of the request is within the last day of the data, so that listeners have
-sessions.
+server, a thread refreshes what is held of tracks in use. Warm: the first 100 answers are not counted. The moment of the
+request is within the last day of the data, so that listeners have sessions.
 
 Then plays are sent to the stream, one after the other, with requests until an answer reflects the play.
 
