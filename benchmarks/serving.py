@@ -2,9 +2,9 @@
 
 A simulated world (2,000 listeners, 5,000 tracks, 300,000 plays) is built, trained, promoted and materialized to the
 embedded Redis. Then one process requests ten tracks for random listeners: retrieve from all sources, filter by rights
-(looked up online), rank by the real-time model on its features (looked up online), MMR, explore, explain. As in a
-server, a thread refreshes what is held of tracks in use. Warm: the first 100 answers are not counted. The moment of the
-request is within the last day of the data, so that listeners have sessions.
+(looked up online), rank by the real-time model on its features (looked up online), MMR, explore, explain. Warm: the
+first 100 answers are not counted. The moment of the request is within the last day of the data, so that listeners have
+sessions.
 
 Then plays are sent to the stream, one after the other, with requests until an answer reflects the play.
 
@@ -98,7 +98,6 @@ def timed(engine: Any) -> dict[str, list[float]]:
 def answers(home: Home, count: int) -> tuple[list[float], dict[str, list[float]], list[int], Any]:
     """Measure milliseconds of answers and their stages and the number of candidates; also returns the engine."""
     from inference import RealTimeRecommendationModel
-    from inference.ticker import Ticker
 
     engine = RealTimeRecommendationModel.load("recommendation", home)
     durations_ms, sizes = timed(engine), []
@@ -111,8 +110,6 @@ def answers(home: Home, count: int) -> tuple[list[float], dict[str, list[float]]
     engine._ordering.rank = counted  # type: ignore[method-assign]
     moment = engine._cutoff  # the end of the data
     rng = np.random.default_rng(0)
-    refresher = Ticker("held features", 1.0, engine.refresh)
-    refresher.start()
     total_ms, cpu_ms = [], []
     for number, user in enumerate(rng.integers(2_000, size=WARM + count).tolist()):
         if number == WARM:
@@ -125,7 +122,6 @@ def answers(home: Home, count: int) -> tuple[list[float], dict[str, list[float]]
         if number >= WARM:
             total_ms.append((time.perf_counter() - started) * 1e3)
             cpu_ms.append((time.thread_time() - cpu_started) * 1e3)
-    refresher.close()
     stages = {stage: list(values) for stage, values in durations_ms.items()}
     return total_ms, {PROCESSOR: cpu_ms, **stages}, list(sizes), engine
 

@@ -71,7 +71,6 @@ class RecommendationService:
         self._rights, self._ended = KnownRights.of(home), threading.Event()
         self._next_refresh = 0.0
         self._ticker = Ticker("recommendations", TICK_S, self._tick)
-        self._refresher = Ticker("held features", TICK_S, self._refresh)
         self.on_tick: Callable[[], None] = lambda: None
         self._turns = CapacityLimiter(controller.turns)
         self._by_version: dict[str, Live[RecommendationEngine]] = {}
@@ -130,29 +129,19 @@ class RecommendationService:
         return await to_thread.run_sync(work, argument, limiter=self._turns)
 
     def start(self) -> None:
-        """Start the threads: one reports the level and reads the rights of all tracks every ``REFRESH_S`` seconds.
-
-        The other looks up again what is held of tracks in use.
-        """
+        """Start the thread that reports the level and reads the rights of all tracks every ``REFRESH_S`` seconds."""
         self._ticker.start()
-        self._refresher.start()
 
     def close(self) -> None:
-        """End the threads and keep the rights for the next process."""
+        """End the thread and keep the rights for the next process."""
         self._ended.set()
         self._ticker.close()
-        self._refresher.close()
         self._rights.save()
 
     def _tick(self) -> None:
         self.on_tick()
         if time.monotonic() >= self._next_refresh and self._rights.refresh(self._ended.wait):
             self._next_refresh = time.monotonic() + REFRESH_S
-
-    def _refresh(self) -> None:
-        engine = self.live.loaded
-        if engine is not None:
-            engine.refresh(self._ended.wait)
 
     def _live_engine(self, model: str) -> Live[RecommendationEngine]:
         load = partial(RecommendationEngine.load, model, self._home)

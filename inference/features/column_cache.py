@@ -2,14 +2,11 @@
 
 Rows are numbered by their keys. The columns of a view are arrays, read by number, and all expire together: a view whose
 time is over starts with empty columns. A row that was not found is not held, so that a new row is found at once.
-
-Where ``refresh`` is called every second or so, rows that are in use are fetched again, many at a time, before their
-time is over; lookups then seldom wait for rows of tracks, and no row is older than without it.
 """
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -23,14 +20,6 @@ MAX_ROWS = 500_000
 """Maximum number of rows that are held of a view, each of at most a few hundred bytes."""
 FIRST_ROWS = 1_024
 """Number of rows that new columns have room for."""
-BLOCK = 1_000
-"""Number of rows that ``ColumnCache.refresh`` fetches at a time."""
-MAX_REFRESHED = 50_000
-"""Maximum number of rows of a view that are fetched again; of the others, lookups fetch those that they need."""
-PAUSE = 2.0
-"""Pause after a block, in multiples of the time that the block took."""
-REFRESH_SHARE = 0.5
-"""Share of their time after which columns are refreshed."""
 NO_KEY = 0
 """Number of a missing key; there is never a row for it."""
 
@@ -91,7 +80,6 @@ class HeldView:
         self._schema, self._older, self._lock = lookup.schema, older, lock
         self._columns, self._numbers, self._places = columns, numbers, places
         is_held = columns.is_held[numbers]
-        columns.is_used[numbers] = True
         self._missing = numbers[:0]
         if not is_held.all():
             missing = np.unique(numbers[~is_held])
@@ -141,44 +129,6 @@ class ColumnCache:
                 older, entities = plan.older_schemas[number], numbered.entities
                 views[number] = HeldView(lookup, older, columns, entities, numbers[lookup.group], places, self._lock)
         return views
-
-    def refresh(
-        self,
-        plan: Plan,
-        fetch: Callable[[list[bytes]], Sequence[bytes | None]],
-        pause: Callable[[float], object] = time.sleep,
-    ) -> None:
-        """Fetch the rows that were looked up again, for views of which half the time is over.
-
-        Args:
-            plan: as in ``views``.
-            fetch: fetches packed values by their Redis keys.
-            pause: waits for some seconds between blocks, so that answers have the processor; true ends the refresh.
-
-        Raises:
-            OnlineUnavailable: Redis does not answer.
-            StoreError: a packed value in Redis is damaged or has an unknown schema.
-        """
-        for number, lookup in enumerate(plan.lookups):
-            numbered = self._groups.get(lookup.group)
-            if numbered is None or lookup.view.name not in numbered.views:
-                continue
-            old, filled_at = numbered.views[lookup.view.name]
-            began_at = time.monotonic()
-            rows = np.flatnonzero(old.is_used & old.is_held)[:MAX_REFRESHED]
-            if not len(rows) or began_at - filled_at < REFRESH_SHARE * self._seconds[lookup.view.name]:
-                continue
-            new = Columns(lookup.schema, plan.held_features(number), max(FIRST_ROWS, 2 * len(numbered)))
-            for start in range(0, len(rows), BLOCK):
-                block_began_at, block = time.perf_counter(), rows[start : start + BLOCK]
-                packed = fetch([lookup.prefix + numbered.entities[row] for row in block.tolist()])
-                found, decoded = decode_found(packed, lookup.schema, plan.older_schemas[number])
-                new.write(block[found], decoded)
-                if pause(PAUSE * (time.perf_counter() - block_began_at)):
-                    return
-            with self._lock:
-                if numbered.views[lookup.view.name][1] == filled_at:
-                    numbered.views[lookup.view.name] = new, began_at
 
     def _numbers(self, group: int, keys: GroupKeys) -> np.ndarray:
         numbered = self._groups.get(group)

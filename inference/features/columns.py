@@ -18,7 +18,6 @@ class Columns:
         schema: schema of the view.
         capacity: numbers below this one have a place in the arrays.
         is_held: (capacity,) bool, the numbers whose rows are held.
-        is_used: (capacity,) bool, the numbers that were looked up.
     """
 
     def __init__(self, schema: Schema, held: HeldFeatures, capacity: int) -> None:
@@ -32,7 +31,7 @@ class Columns:
         self.schema, self.capacity, self._held = schema, capacity, held
         features = held.features
         self._columns = {name: schema.columns[schema.index[name]] for name in features}
-        self.is_held, self.is_used = np.zeros(capacity, bool), np.zeros(capacity, bool)
+        self.is_held = np.zeros(capacity, bool)
         self.event = np.zeros(capacity, np.int64)
         self.is_null = {name: np.zeros(capacity, bool) for name in features}
         self.lists = {
@@ -52,7 +51,7 @@ class Columns:
     def grown(self, capacity: int) -> "Columns":
         """Return a copy with room for more rows."""
         copy, held = Columns(self.schema, self._held, capacity), slice(self.capacity)
-        copy.is_held[held], copy.is_used[held], copy.event[held] = self.is_held, self.is_used, self.event
+        copy.is_held[held], copy.event[held] = self.is_held, self.event
         for dtype, matrix in self.matrices.items():
             copy.matrices[dtype][held] = matrix
         for name in self._columns:

@@ -2,8 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from feature_repo import clock
@@ -179,23 +178,6 @@ class OnlineFeatures:
         >>> rows = await OnlineFeatures("listener_v1").aget({"user_id": ["u000042"]})  # doctest: +SKIP
         """
         return await asyncio.to_thread(self.get, keys, request, fill=fill, on_failure=on_failure)
-
-    def refresh(self, pause: Callable[[float], object] = time.sleep) -> None:
-        """Fetch the held rows that are in use again before their time is over; call it every second or so.
-
-        Args:
-            pause: waits for some seconds between blocks of rows; true ends the refresh.
-
-        Raises:
-            OnlineUnavailable: Redis does not answer.
-            StoreError: a packed value in Redis is damaged or has an unknown schema.
-
-        >>> OnlineFeatures("track_display_v1", hold={"track_catalogue": 60.0}).refresh()   # doctest: +SKIP
-        """
-        self._reload_manifest()
-        plan, cache = self._state
-        if cache is not None:
-            cache.refresh(plan, partial(get, self._server), pause)
 
     def _reload_manifest(self) -> None:
         """Load a changed manifest; keep the old one if the new one cannot be read."""

@@ -1,9 +1,8 @@
 """Recommends tracks to one listener: retrieve, filter, rank, diversify, explore, and give reasons."""
 
-import contextlib
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Unpack
@@ -12,7 +11,7 @@ import numpy as np
 
 from feature_repo import clock
 from feature_repo.bundle import Bundle
-from feature_repo.errors import BundleError, InputError, OnlineUnavailable, RefrainError
+from feature_repo.errors import BundleError, InputError, OnlineUnavailable
 from feature_repo.home import Home
 from inference.features import OnlineFeatures
 from inference.models import load_bundle
@@ -193,19 +192,6 @@ class RecommendationEngine:
                 found="none",
                 next_command="refrain model run recommendation",
             )
-
-    def refresh(self, pause: Callable[[float], object] = time.sleep) -> None:
-        """Look up what is held of tracks in use again, before it is too old; a server calls it every second.
-
-        Without it, answers look it up themselves: values are as new, and answers a little later.
-
-        Args:
-            pause: waits for some seconds between blocks of tracks; true ends the refresh.
-        """
-        with contextlib.suppress(RefrainError):  # answers will say so
-            if self._rights.refresh_used(pause):
-                for features in (*self._ordering.lookups, self._explainer.display):
-                    features.refresh(pause)
 
     def _look_up(self, user_id: str, request: Mapping[str, Any], options: RequestOptions) -> Listener:
         try:

@@ -62,13 +62,10 @@ class Explainer:
         catalogue: the tracks of the bundle.
         display: lookup of the feature service ``track_display_v1``.
         cutoff: end of what the bundle learned from, in seconds since 1970 UTC.
-
-    Attributes:
-        display: see above.
     """
 
     def __init__(self, catalogue: Catalogue, display: OnlineFeatures, cutoff: float) -> None:
-        self._catalogue, self.display, self._cutoff = catalogue, display, cutoff
+        self._catalogue, self._display, self._cutoff = catalogue, display, cutoff
 
     def items(
         self,
@@ -154,7 +151,7 @@ class Explainer:
         values = None
         if reachable:
             try:
-                values = self.display.get({"track_id": tracks}).values
+                values = self._display.get({"track_id": tracks}).values
             except OnlineUnavailable:
                 values = None
         if values is None:

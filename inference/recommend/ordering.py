@@ -63,11 +63,6 @@ class Ordering:
                 OnlineFeatures(real_time["service"], home, hold=cached_s),
             )
 
-    @property
-    def lookups(self) -> list[OnlineFeatures]:
-        """The lookups of the rankers."""
-        return [ranker.features for ranker in self.rankers.values()]
-
     def check_golden(self) -> None:
         """Check that the rankers answer as in training.
 

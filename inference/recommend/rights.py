@@ -116,7 +116,6 @@ class Rights:
         self.regions = np.full(len(track_ids), EVERYWHERE, np.int32)
         self.region_sets: list[frozenset[str]] = [frozenset()]
         self._region_numbers: dict[frozenset[str], int] = {}
-        self._is_used = np.zeros(len(track_ids), bool)
         self._lock = threading.Lock()
 
     @property
@@ -153,7 +152,6 @@ class Rights:
             prepared: what ``prepare`` returned for these candidates, fetched.
         """
         places = pool.places
-        self._is_used[places] = True
         if prepared is not None:
             ask = self._look_up(prepared.places, prepared) and ask
         is_old = self._is_old(places)
@@ -178,20 +176,7 @@ class Rights:
         Args:
             pause: waits for some seconds between blocks, so that answers have the processor; true ends the refresh.
         """
-        return self._look_up_blocks(np.flatnonzero(self._is_old(slice(None))), pause)
-
-    def refresh_used(self, pause: Callable[[float], object] = time.sleep) -> bool:
-        """Look up the tracks that were candidates since they were read, if that was half of ``MAX_AGE_S`` ago.
-
-        Args:
-            pause: see ``refresh``.
-        """
-        used = np.flatnonzero(self._is_used)
-        used = used[self._is_old(used, MAX_AGE_S / 2)]
-        self._is_used[used] = False
-        return self._look_up_blocks(used, pause)
-
-    def _look_up_blocks(self, places: np.ndarray, pause: Callable[[float], object]) -> bool:
+        places = np.flatnonzero(self._is_old(slice(None)))
         for start in range(0, len(places), BLOCK):
             began = time.perf_counter()
             if not self._look_up(places[start : start + BLOCK]) or pause(PAUSE * (time.perf_counter() - began)):

@@ -226,50 +226,6 @@ def test_rows_expire_and_new_rows_are_found_at_once(store: Store, tmp_path: Any)
     assert held.get(keys).values["track__plays"] == [2, 7]
 
 
-def test_rows_in_use_are_fetched_again_before_they_expire(store: Store, tmp_path: Any) -> None:
-    held, plain = lookups(Home(tmp_path))
-    keys = {"track_id": ["t0", "t1", "nobody"], "artist_id": "a", "user_id": "u"}
-    for track in ("t0", "t1", "t2"):
-        store.write("track", [track], {"plays": 1, "vector": [1.0, 2.0]}, 0.0)
-    held.get({**keys, "track_id": ["t2"]})
-    held.get(keys)
-    store.write("track", ["t0"], {"plays": 2, "vector": [3.0, 4.0]}, 0.0)
-    store.fetched.clear()
-    held.refresh()
-    assert store.fetched == []  # too early
-    store.held_s += 0.6 * SECONDS
-    pauses: list[float] = []
-    held.refresh(pauses.append)
-    tracks = [name for name in store.fetched if name.startswith(b"p:track:")]
-    assert tracks == [b"p:track:{t2}", b"p:track:{t0}", b"p:track:{t1}"]
-    assert pauses
-    store.fetched.clear()
-    store.held_s += 0.6 * SECONDS  # the first columns would have expired
-    assert held.get(keys).values["track__plays"] == [2, 1, None]
-    assert not {b"p:track:{t0}", b"p:track:{t1}"} & set(store.fetched)
-    assert_same_bits(held.get(keys), plain.get(keys))
-    store.fetched.clear()
-    held.refresh()  # t2 was not looked up since
-    assert b"p:track:{t2}" not in store.fetched
-    assert b"p:track:{t0}" in store.fetched
-    store.held_s += 2 * SECONDS
-    store.write("track", ["t0"], {"plays": 3}, 0.0)
-    assert held.get(keys).values["track__plays"] == [3, 1, None]
-
-
-def test_a_refresh_that_ends_early_leaves_what_is_held(store: Store, tmp_path: Any) -> None:
-    held, _ = lookups(Home(tmp_path))
-    keys = {"track_id": ["t0"], "artist_id": "a", "user_id": "u"}
-    store.write("track", ["t0"], {"plays": 1}, 0.0)
-    held.get(keys)
-    store.write("track", ["t0"], {"plays": 2}, 0.0)
-    store.held_s += 0.6 * SECONDS
-    held.refresh(lambda seconds: True)
-    assert held.get(keys).values["track__plays"] == [1]
-    store.held_s += 0.6 * SECONDS
-    assert held.get(keys).values["track__plays"] == [2]
-
-
 def test_lookups_that_are_fetched_together_are_those_alone(store: Store, tmp_path: Any) -> None:
     held, plain = lookups(Home(tmp_path))
     for track in TRACKS:

@@ -437,7 +437,7 @@ def test_redis_gone_in_the_middle_is_told_and_answered(
             assert len(set(track_ids(answer))) == 6
             assert note in str(answer.note)
     with monkeypatch.context() as patch:
-        patch.setattr(engine._explainer.display, "get", unavailable)
+        patch.setattr(engine._explainer._display, "get", unavailable)
         answer = engine.recommend("u000007", count=3)
         assert [item.title for item in answer.items] == track_ids(answer)
 
@@ -477,35 +477,6 @@ def test_an_answer_takes_one_round_trip_for_the_listener_and_one_for_all_candida
     assert len(answer.items) == len(before.items)
     for part in ("rights are those of up to", "a known track may be among these", "ordered without features"):
         assert part in str(answer.note)
-
-
-def test_rows_in_use_are_refreshed_before_answers_need_them(in_world: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    engine, now_s = RecommendationEngine.load("recommendation", in_world), [time.monotonic()]
-    monkeypatch.setattr(time, "monotonic", lambda: now_s[0])
-    engine._rights.clock = time.monotonic
-    sizes: list[int] = []
-    fetch = prepared_module.get
-
-    def sized(server: Server, keys: Sequence[bytes]) -> Any:
-        sizes.append(len(keys))
-        return fetch(server, keys)
-
-    monkeypatch.setattr(prepared_module, "get", sized)
-
-    def recommend() -> list[str]:
-        return track_ids(engine.recommend("u000007", {"request_timestamp": 1_770_000_000.0}, count=6))
-
-    first = recommend()
-    for _ in range(2):
-        assert recommend() == first
-        now_s[0] += 0.6 * MAX_AGE_S
-        engine.refresh(lambda seconds: None)
-    assert recommend() == first
-    now_s[0] += 1.1 * MAX_AGE_S
-    assert recommend() == first
-    cold, *warm, expired = sizes
-    assert len(set(warm)) == 1
-    assert warm[0] < expired == cold
 
 
 def test_a_killed_redis_is_started_again_in_the_middle(own_world: Home) -> None:

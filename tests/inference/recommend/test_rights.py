@@ -157,10 +157,6 @@ class RightsMachine(RuleBasedStateMachine):
     def somebody_asks_for_more_than_rights(self, country: str | None, explicit: bool) -> None:
         self._compare(country, explicit, ask=True, prepared=self.rights.prepare(np.arange(len(self.rights.track_ids))))
 
-    @rule()
-    def those_in_use_are_read(self) -> None:
-        self.rights.refresh_used(lambda seconds: None)
-
     def _compare(self, country: str | None, explicit: bool, ask: bool, prepared: RightsLookup | None = None) -> None:
         tracks = self.rights.track_ids
         pool = candidates(len(tracks))
@@ -219,19 +215,6 @@ def test_a_takedown_between_preparing_and_fetching_counts_from_the_preparation()
     renewed = rights.prepare(np.arange(6))
     assert renewed is not None
     assert renewed.places.tolist() == [0, 1, 2, 3, 4, 5]
-
-
-def test_rights_in_use_are_read_before_they_are_too_old() -> None:
-    store = _Store()
-    store.rows = dict.fromkeys(TRACKS, Row())
-    rights = loaded(store)
-    rights.allowed(candidates(2), country=None, explicit=False)
-    for _ in range(2):  # the second time nothing was in use
-        store.now += MAX_AGE_S / 2 + 0.1
-        assert rights.refresh_used()
-    assert (store.now - rights.read_at[:2] < MAX_AGE_S).all()
-    assert rights.read_at[0] < store.now
-    assert np.isinf(rights.read_at[2:]).all()
 
 
 def test_a_track_without_a_row_is_looked_up_again_after_five_seconds_and_not_before() -> None:
