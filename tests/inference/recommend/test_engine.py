@@ -9,7 +9,7 @@ import pytest
 
 from feature_repo.home import Home
 from inference import CollaborativeFilteringModel, ContentBasedModel, RecommendationEngine
-from inference.recommend.engine import SOURCES_OF
+from inference.recommend.candidates import SOURCES_OF, Wanted
 from inference.recommend.request import RequestOptions
 from tests.inference.recommend.answers import MODELS, heard_tracks, may_be_played, newest_rows, track_ids
 from tests.oracles.reasons import PlaysOracle
@@ -59,7 +59,7 @@ def test_what_is_served_is_what_was_measured(in_world: Home, engine: Recommendat
         scores = np.array(tracks["vector"].to_list()) @ user_vector
         order = [track for _, track in sorted(zip(-scores, tracks["track_id"], strict=True)) if track in unheard_tracks]
         engine_of_model = model.load("recommendation", in_world)
-        engine_of_model._weights = engine_of_model._weights | {"collaborative": {"taste": 1.0, "similar": 0.0}}
+        engine_of_model._ordering._weights |= {"collaborative": {"taste": 1.0, "similar": 0.0}}
         allowed = [track for track in order if may_be_played(in_world, track, "u000007")]
         answer = engine_of_model.recommend("u000007", count=10, most_by_artist=10)
         expected = dict(zip(tracks["track_id"], scores, strict=True))
@@ -107,20 +107,16 @@ def test_the_answer_names_the_promoted_version(engine: RecommendationEngine, in_
 
 def test_a_track_without_a_vector_is_no_error(engine: RecommendationEngine) -> None:
     """The features of the vector are missing, and the model ranks the track by the other features."""
-    lookup: Callable[..., Any] = engine._rankers["hybrid"].features.get
-    pool = engine._find_candidates(
-        engine._look_up("u000007", {}, RequestOptions()),
-        "hybrid",
-        RequestOptions(),
-        np.empty(0, np.int64),
-        np.empty(0, np.int64),
-        10,
-    )[0]
+    ranker = engine._ordering.rankers["hybrid"]
+    lookup: Callable[..., Any] = ranker.features.get
+    nothing = np.empty(0, np.int64)
+    listener = engine._look_up("u000007", {}, RequestOptions())
+    pool = engine._search.find(listener, Wanted("hybrid", RequestOptions(), nothing, nothing, 10)).pool
     assert len(pool) > 10
     keys = {"user_id": ["u000007"], "track_id": ["new"], "artist_id": [None], "platform_id": ["default"]}
-    matrix = lookup(keys, {"similar_score": [0.1], "follows_score": [0.0]}).matrix(engine._rankers["hybrid"]._inputs)
+    matrix = lookup(keys, {"similar_score": [0.1], "follows_score": [0.0]}).matrix(ranker._inputs)
     assert np.isnan(matrix).any()
-    assert np.isfinite(engine._rankers["hybrid"]._model.predict(matrix)).all()
+    assert np.isfinite(ranker._model.predict(matrix)).all()
 
 
 def test_every_strategy_has_sources() -> None:

@@ -3,15 +3,19 @@
 import os
 import signal
 import time
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
 
 from feature_repo.errors import InputError, OnlineUnavailable, StoreError
 from feature_repo.home import Home
+from feature_repo.packed.server import Server
 from feature_repo.stores import redis_server
 from inference import RecommendationEngine
 from inference.features import OnlineFeatures
+from inference.features import lookup as lookup_module
+from inference.features import prepared as prepared_module
 from inference.recommend.rights import MAX_AGE_S
 from tests.inference.recommend.answers import MODELS, track_ids
 
@@ -29,7 +33,7 @@ def test_redis_gone_in_the_middle_is_told_and_answered(
         raise OnlineUnavailable(expected="the online store to answer", found="nothing", next_command="wait")
 
     for lookup, note in (
-        (engine._rankers["hybrid"].features, "ordered without features"),
+        (engine._ordering.rankers["hybrid"].features, "ordered without features"),
         (engine._rights.features, "rights are those of up to"),
         (engine._listener, "so that nothing is known"),
     ):
@@ -43,6 +47,43 @@ def test_redis_gone_in_the_middle_is_told_and_answered(
         patch.setattr(engine._explainer._display, "get", unavailable)
         answer = engine.recommend("u000007", count=3)
         assert [item.title for item in answer.items] == track_ids(answer)
+
+
+def test_an_answer_takes_one_round_trip_for_the_listener_and_one_for_all_candidates(
+    in_world: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rights, heard tracks and features are fetched together; where that fails, nothing is asked again."""
+    engine = RecommendationEngine.load("recommendation", in_world)
+    engine._rights.read_at -= MAX_AGE_S
+    trips: list[str] = []
+
+    def counted(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(server: Server, keys: Sequence[bytes]) -> Any:
+            if keys:
+                trips.append(name)
+            return function(server, keys)
+
+        return call
+
+    def unavailable(server: Server, keys: Sequence[bytes]) -> Any:
+        raise OnlineUnavailable(expected="the online store to answer", found="nothing", next_command="wait")
+
+    monkeypatch.setattr(lookup_module, "get", counted("alone", lookup_module.get))
+    monkeypatch.setattr(prepared_module, "get", counted("together", prepared_module.get))
+    before = engine.recommend("u000007", count=6)
+    assert trips == ["alone", "together", "alone"]  # the last one is of titles
+    engine.recommend("u000007", count=6)
+    assert trips[3:] == ["alone", "together"]  # titles are held
+    trips.clear()
+    assert engine._rights.refresh()
+    engine._rights.read_at -= MAX_AGE_S
+    monkeypatch.setattr(prepared_module, "get", counted("together", unavailable))
+    answer = engine.recommend("u000007", count=6)
+    assert [trip for trip in trips if trip == "together"] == ["together"]
+    assert set(track_ids(answer)) <= set(engine.catalogue.track_ids)
+    assert len(answer.items) == len(before.items)
+    for part in ("rights are those of up to", "a known track may be among these", "ordered without features"):
+        assert part in str(answer.note)
 
 
 def test_a_killed_redis_is_started_again_in_the_middle(own_world: Home) -> None:

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from inference.recommend.rank import ARTIST_PLAYS
 from inference.recommend.rank import Ranker as ServedRanker
 from training.background import Background
 from training.explain.explanation import Explanation, _parts_of
@@ -16,6 +17,7 @@ from training.models.recommendation.hybrid_order import DECLARED, ORDERS, POPULA
 from training.models.recommendation.problem import ndcg_of_groups
 from training.models.recommendation.ranker import HYBRID, Groups, Ranker
 from transforms.pure.candidates.blend import RANKER, anchored
+from transforms.pure.candidates.pool import Pool
 
 NAMES = tuple(HYBRID.inputs)
 QUERIES, CANDIDATES = 120, 40
@@ -82,17 +84,20 @@ def test_serving_orders_as_training_does() -> None:
     inputs = groups.inputs[:CANDIDATES].copy()
     inputs[3, NAMES.index(TASTE)] = np.nan
 
-    def get(*_: object, reuse: object = None) -> SimpleNamespace:
-        return SimpleNamespace(matrix=lambda names: inputs)
+    def get(*_: object, prepared: object = None) -> SimpleNamespace:
+        return SimpleNamespace(matrix=lambda names: inputs, columns={ARTIST_PLAYS: np.zeros(CANDIDATES)})
 
     catalogue = SimpleNamespace(
         track_keys=SimpleNamespace(at=list), artist_keys=SimpleNamespace(at=list), artists=np.arange(CANDIDATES)
     )
-    pool = SimpleNamespace(places=np.arange(CANDIDATES), similar=np.zeros(CANDIDATES), follows=np.zeros(CANDIDATES))
+    zeros = np.zeros(CANDIDATES)
+    pool = Pool(np.arange(CANDIDATES), zeros, similar=zeros, follows=zeros)
     listener = SimpleNamespace(user_id="u1", rows=None)
     for weights in ORDERS.values():
-        ranker = ServedRanker(to_onnx(booster), NAMES, SimpleNamespace(get=get), weights)  # type: ignore[arg-type]
-        served, _ = ranker.rank(listener, pool, catalogue, "default", {})  # type: ignore[arg-type]
+        features = SimpleNamespace(get=get, prepare=lambda keys, request, reuse: SimpleNamespace(keys=keys))
+        ranker = ServedRanker(to_onnx(booster), NAMES, features, weights)  # type: ignore[arg-type]
+        prepared = ranker.prepare(listener, pool, catalogue, "default", {})  # type: ignore[arg-type]
+        served, _ = ranker.rank(pool, prepared)  # type: ignore[arg-type]
         (trained,) = order_scores(HYBRID, np.asarray(booster.predict(inputs)), inputs, np.array([CANDIDATES]), weights)
         np.testing.assert_allclose(served, trained, atol=1e-4)
 
