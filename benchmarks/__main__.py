@@ -39,6 +39,7 @@ NAMES = (
     "anomaly_speed",
     "quality_text",
     "quality_languages",
+    "quality_masking",
     "quality_matching",
     "text_speed",
     "audio",

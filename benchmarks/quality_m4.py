@@ -1,8 +1,9 @@
 """Forecasts of the M4 competition: hourly by default, or another of its sets in the folder.
 
-Protocol: the official training and test parts (48 hours ahead; 13 weeks). Everything is chosen on two validation
-windows at the end of the training part, each as long as the test: forecasters are fitted on the data before each
-window, ensembles learn from the older window and are compared on the newest, intervals learn from the errors of all.
+Protocol: the official training and test parts (48 hours ahead; 13 weeks). Everything is chosen on validation windows
+at the end of the training part (two of hours, four of weeks), each as long as the test: forecasters are fitted on the
+data before each window, ensembles learn from the older windows and are compared on the newer, intervals learn from the
+errors of all.
 Then all members are fitted on the full training part and measured on the test part once. sMAPE and MASE are means over
 series, as in the competition; OWA is relative to Naive2, computed here. Seeds are fixed.
 
@@ -28,18 +29,17 @@ from training.evaluate import forecast_metrics, mase, mase_scale, owa, smape
 from training.models.forecasting.backtest import Backtest, backtest, owa_loss
 from training.models.forecasting.blend import Blend, segment_of
 from training.models.forecasting.conformal import ConformalQuantiles
-from training.models.forecasting.global_lightgbm import GlobalLightGBM
+from training.models.forecasting.global_lightgbm import GLOBAL_CHANGE, GLOBAL_LOG_CHANGE, GlobalLightGBM
 from training.models.forecasting.naive import Naive2, SeasonalNaive
 from training.models.forecasting.panel import Panel
 from training.models.forecasting.statistical import CES, ETS, MSTL, THETA
 
 SETS: dict[str, dict[str, Any]] = {
-    "hourly": {"horizon": 48, "official": 24, "seasons": (24, 168)},
-    "weekly": {"horizon": 13, "official": 1, "seasons": (52,)},
+    "hourly": {"horizon": 48, "official": 24, "seasons": (24, 168), "windows": 2},
+    "weekly": {"horizon": 13, "official": 1, "seasons": (52,), "windows": 4},
 }
 PUBLISHED = {"hourly": {"naive2_smape": 18.383, "naive2_mase": 2.395, "winner (Smyl)": 0.440}}
 GOAL = 0.53
-WINDOWS = 2
 
 
 def main() -> None:
@@ -61,7 +61,7 @@ def measure(name: str, folder: Path) -> dict[str, Any]:
     panel = panel_of(train, settings["seasons"])
     members = [*forecasters(panel), Naive2(official), SeasonalNaive()]
     names = [member.name for member in members]
-    backs = [horizon * (window + 1) for window in range(WINDOWS)]
+    backs = [horizon * (window + 1) for window in range(settings["windows"])]
     past = _scaled(backtest(panel, members, horizon, backs, progress=_print_progress), panel, official)
     reference = past.metrics(past.forecasts["naive2"])
     loss = owa_loss(reference)
@@ -118,11 +118,11 @@ def panel_of(series: list[np.ndarray], seasons: tuple[int, ...]) -> Panel:
 
 
 def forecasters(panel: Panel) -> list[Any]:
-    """Return the members; theta and exponential smoothing only where they do not take minutes."""
+    """Return the members; by the hour without changes from the last value, theta and ETS, which take minutes."""
     learned = [GlobalLightGBM(), GlobalLightGBM(name="global_difference", difference=True)]
-    hourly = min(panel.seasons) <= 24
-    mstl = replace(MSTL, last=3 * max(panel.seasons)) if hourly else MSTL
-    return [*learned, mstl, CES, *([] if hourly else [THETA, ETS])]
+    if min(panel.seasons) <= 24:
+        return [*learned, replace(MSTL, last=3 * max(panel.seasons)), CES]
+    return [*learned, GLOBAL_CHANGE, GLOBAL_LOG_CHANGE, MSTL, CES, THETA, ETS]
 
 
 def _scaled(result: Backtest, panel: Panel, season: int) -> Backtest:

@@ -26,7 +26,7 @@ MODULES: dict[str, tuple[str, ...]] = {
         *("pandas", "polars", "py3langid", "pyarrow", "rapidfuzz", "sqlalchemy", "yaml"),
     ),
     "text": (),
-    "sound": ("pyloudnorm", "scipy", "soundfile", "soxr"),
+    "sound": ("scipy", "soundfile", "soxr"),
     "audio": ("matplotlib", "tinytag"),
     "ffmpeg": ("av",),
     "training": (

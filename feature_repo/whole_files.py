@@ -21,12 +21,19 @@ def write_whole(path: Path, content: str | bytes, *, is_secret: bool = False) ->
         try:
             _write(partial, data, is_secret)
         except FileNotFoundError:
-            os.makedirs(folder, exist_ok=True)  # noqa: PTH103
+            _make_folder(folder)
             _write(partial, data, is_secret)
         os.replace(partial, path)  # noqa: PTH105 - a Path for each of thousands of files takes longer than the call
     except BaseException:
         Path(partial).unlink(missing_ok=True)
         raise
+
+
+def _make_folder(folder: str) -> None:
+    try:
+        os.mkdir(folder)  # noqa: PTH102 - of thousands of days, only the folder of the day is missing
+    except (FileNotFoundError, FileExistsError):
+        os.makedirs(folder, exist_ok=True)  # noqa: PTH103
 
 
 def _write(path: str, data: bytes, is_secret: bool) -> None:

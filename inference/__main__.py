@@ -1,4 +1,4 @@
-"""The commands of answers: recommend, analyze texts and audio, or serve over HTTP."""
+"""The commands of answers: recommend, analyze texts, or serve over HTTP."""
 
 from importlib import import_module
 from pathlib import Path
@@ -111,38 +111,6 @@ def text(
     for answer in analyzer.analyze(inputs):
         for line in [line_of_json(answer)] if as_json else as_lines(answer):
             say(line)
-    if analyzer.note and not as_json and _has_music():
-        say(analyzer.note)
-
-
-@app.command()
-def analyze(
-    file: Annotated[Path, typer.Argument(help="a sound: wav, flac, ogg, opus, mp3, aiff, m4a, …")],
-    plot: Annotated[Path | None, typer.Option(help="picture to draw, such as out.png (png, svg or pdf)")] = None,
-    model: Annotated[str, typer.Option(help="NAME for the champion, NAME:VERSION for another; what is promoted")] = "",
-    as_json: Annotated[bool, typer.Option("--json", help="one JSON object")] = False,
-) -> None:
-    """Analyse a sound: meter, tempo and beats, key, spectrum; genre, mood and instruments.
-
-    The last three need a promoted model. --plot draws waveform, spectrogram, beats, key, tonal balance and classes.
-
-    Example: refrain analyze song.flac --plot song.png
-    """
-    from inference.audio import picture
-    from inference.audio.analyzer import AudioAnalysisModel
-    from inference.audio.console_output import as_lines, line_of_json
-    from transforms.pure.audio.decode import quiet
-
-    if plot:
-        picture.check(plot)
-    analyzer = AudioAnalysisModel.load(model or None, Home.from_env())
-    with quiet():
-        analysis = analyzer.analyze(file, keep=plot is not None)
-    for line in [line_of_json(analysis)] if as_json else as_lines(analysis):
-        say(line)
-    if plot:
-        picture.draw(analysis, plot, title=file.name)
-        say(f"picture: {plot}")
     if analyzer.note and not as_json and _has_music():
         say(analyzer.note)
 

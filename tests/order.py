@@ -60,7 +60,7 @@ SLOWEST = (
     "transforms/raw/test_importers.py",
     "feature_repo/offline/test_offline_store.py",
     "training/text/test_real_texts.py",
-    "transforms/raw/test_own_database.py",
+    "transforms/raw/own_tables/test_database.py",
     "training/text/test_encoder.py",
     "transforms/stream/test_sources.py",
     "parity/test_online_equals_offline.py",

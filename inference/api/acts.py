@@ -19,10 +19,12 @@ def request_fields(scope: Scope, request_id: str) -> dict[str, str]:
 
 
 def audit_act(request: Request, act: str, **fields: Detail) -> None:
-    """Write an act of the caller of a request to the audit log.
+    """Write an act of the caller of a request to the audit log; without the layer of access there is no caller.
 
     Raises:
         StoreError: the audit log is required and cannot be written.
     """
-    state, audit = request.scope["state"], request.app.state.access.audit
+    state, audit = request.scope.get("state", {}), request.app.state.access.audit
+    if "caller" not in state:
+        return
     audit.put(act, **request_fields(request.scope, state["request_id"]), key=state["caller"].id, **fields)

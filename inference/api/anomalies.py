@@ -15,11 +15,16 @@ from inference.anomaly.notice_times import NoticeTimes
 from inference.anomaly.observation import Observation
 from inference.anomaly.sinks import Alerts, sink_of
 from inference.api import errors
+from inference.api.acts import audit_act
 from inference.api.costs import OBSERVATIONS, charge_in_thread, units_of
 from inference.api.schemas.anomalies import DetectRequest, DetectResponse
 from inference.monitoring.counters import labelled_counter
 from inference.monitoring.predictions import PredictionLog
+from inference.security.audit import whose
 from inference.swap import Live
+
+PERSONAL_KEYS = {"user_behavior": "user_id", "security": "client_ip"}
+"""Detector → join key of the rows about a person that it looks up."""
 
 
 class DetectionService:
@@ -70,6 +75,9 @@ def install(app: FastAPI, service: DetectionService, log: PredictionLog, registr
         and addresses, separated by spaces.
         """
         charge_in_thread(request, units_of(len(body.observations), OBSERVATIONS), "so many observations")
+        if body.detector in PERSONAL_KEYS:
+            entities = [observation.entity for observation in body.observations]
+            audit_act(request, "detection", detector=body.detector, **whose({PERSONAL_KEYS[body.detector]: entities}))
         response = service.detect(body)
         for detection in response.detections:
             log.put("anomalies", response.model, detector=body.detector, score=detection.score, alarm=detection.alarm)

@@ -8,6 +8,7 @@ from fastapi import FastAPI, Request
 from feature_repo.errors import RefrainError
 from feature_repo.home import Home
 from inference.api import errors
+from inference.api.acts import audit_act
 from inference.api.costs import charge_in_thread
 from inference.api.schemas.forecasts import (
     ForecastBatch,
@@ -18,6 +19,7 @@ from inference.api.schemas.forecasts import (
 )
 from inference.forecast.forecaster import TARGETS, Forecaster, target_of
 from inference.monitoring.predictions import PredictionLog
+from inference.security.audit import whose
 from inference.swap import Live
 
 
@@ -29,7 +31,9 @@ def forecasters(home: Home) -> dict[str, Live[Forecaster]]:
 def install(app: FastAPI, lives: dict[str, Live[Forecaster]], log: PredictionLog) -> None:
     """Add the routes."""
 
-    def forecast(body: ForecastRequest) -> ForecastResponse:
+    def forecast(request: Request, body: ForecastRequest) -> ForecastResponse:
+        if body.entity == "user":
+            audit_act(request, "forecast", **whose({"user_id": [body.id]}))
         target = target_of(body.entity, body.target).target
         result = lives[target].get().forecast(body.entity, body.id, horizon=body.horizon)
         first = result.points[0]
@@ -44,9 +48,9 @@ def install(app: FastAPI, lives: dict[str, Live[Forecaster]], log: PredictionLog
         return ForecastResponse.model_validate(asdict(result))
 
     @app.post("/v1/forecasts", responses=errors.RESPONSES, tags=["forecasting"], operation_id="forecast")
-    def forecasts(body: ForecastRequest) -> ForecastResponse:
+    def forecasts(request: Request, body: ForecastRequest) -> ForecastResponse:
         """Forecasts a track, an artist, a genre, a listener or the whole platform, with intervals."""
-        return forecast(body)
+        return forecast(request, body)
 
     @app.post("/v1/forecasts/batch", responses=errors.RESPONSES, tags=["forecasting"], operation_id="forecast_batch")
     def batch(request: Request, body: ForecastBatch) -> ForecastResults:
@@ -55,7 +59,7 @@ def install(app: FastAPI, lives: dict[str, Live[Forecaster]], log: PredictionLog
 
         def forecast_or_problem(request_body: ForecastRequest) -> ForecastResult:
             try:
-                return ForecastResult(answer=forecast(request_body))
+                return ForecastResult(answer=forecast(request, request_body))
             except RefrainError as error:
                 return ForecastResult(problem=errors.to_problem(error))
 

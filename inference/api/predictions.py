@@ -10,12 +10,14 @@ from feature_repo.bundle import champion, open_bundle, promoted_models
 from feature_repo.errors import BundleError, InputError
 from feature_repo.home import Home
 from inference.api import errors
+from inference.api.acts import audit_act
 from inference.api.costs import VALUES, charge_in_thread, units_of
 from inference.api.models import PREDICTIONS, Champions
 from inference.api.schemas.features import MOST_ROWS, FeaturesRequest, PredictionsResponse
 from inference.forecast.forecaster import UnknownKey
 from inference.monitoring.predictions import PredictionLog
 from inference.rows import RowModel
+from inference.security.audit import whose
 from inference.swap import Live
 
 NAME = r"[a-z][a-z0-9_]{0,63}"
@@ -86,6 +88,7 @@ def install(app: FastAPI, service: PredictionService, log: PredictionLog) -> Non
             raise InputError(expected=f"at most {MOST_ROWS:,} rows", found=f"{longest:,}", next_command="see /docs")
         serving = service.model(model)
         charge_in_thread(request, units_of(longest * len(serving.service.features), VALUES), "so many features")
+        audit_act(request, "prediction", model=model, rows=longest, **whose(body.keys))
         result = serving.predict(body.keys, body.request_for(serving.service))
         family = str(serving.bundle.manifest["family"])
         for value in result.values.tolist():

@@ -2,10 +2,9 @@
 
 import threading
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from collections.abc import Callable
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from anyio import CapacityLimiter, to_thread
 from fastapi import FastAPI, Request
@@ -15,6 +14,7 @@ from feature_repo.bundle import is_promoted, name_and_version
 from feature_repo.errors import RefrainError
 from feature_repo.home import Home
 from inference.api import errors
+from inference.api.acts import audit_act
 from inference.api.costs import charge
 from inference.api.schemas.recommendations import (
     RecommendationBatch,
@@ -30,6 +30,7 @@ from inference.recommend.answer import Answer
 from inference.recommend.controller import LEVELS, Controller, Decision
 from inference.recommend.engine import RecommendationEngine
 from inference.recommend.known_rights import REFRESH_S, KnownRights
+from inference.security.audit import whose
 from inference.swap import Live
 from inference.ticker import Ticker
 
@@ -184,24 +185,26 @@ def install(app: FastAPI, service: RecommendationService, controller: Controller
 
     service.on_tick = report_level  # a level ends by time, whether anybody asks or not
 
-    def answer_request(body: RecommendationRequest) -> RecommendationResponse:
+    def answer_request(request: Request, body: RecommendationRequest) -> RecommendationResponse:
+        audit_act(request, "recommendation", **whose({"user_id": [body.user_id]}))
         decision = controller.decide()
         answer, applied = service.recommend(body, decision)
         answers.labels(answer.model, answer.strategy).inc()
         report_level()
         if decision.level:
             shed.labels(decision.level).inc()
-        fields: Mapping[str, Any] = {**asdict(answer), "experiments": {arm.experiment: arm.variant for arm in applied}}
+        arms = {arm.experiment: arm.variant for arm in applied}
+        fields = {**vars(answer), "items": [vars(item) for item in answer.items], "experiments": arms}
         return RecommendationResponse.model_validate(fields)
 
     @app.post("/v1/recommendations", responses=errors.RESPONSES, tags=["recommendation"], operation_id="recommend")
-    async def recommendations(body: RecommendationRequest) -> RecommendationResponse:
+    async def recommendations(request: Request, body: RecommendationRequest) -> RecommendationResponse:
         """Recommends the best tracks that a listener has not heard, each with a reason.
 
         The last plays count at once. An unknown listener gets what similar people play, or tracks that go with their
         picks. ``experiments`` names the arms that the listener is in; arms never change fields set in the request.
         """
-        return await service.run_in_turn(answer_request, body)
+        return await service.run_in_turn(partial(answer_request, request), body)
 
     @app.post(
         "/v1/recommendations/batch", responses=errors.RESPONSES, tags=["recommendation"], operation_id="recommend_batch"
@@ -210,11 +213,11 @@ def install(app: FastAPI, service: RecommendationService, controller: Controller
         """Recommends to up to 100 listeners; each gets an answer or a problem of their own and counts as a request."""
         await charge(request, len(body.requests), "recommendations of a batch")
         return RecommendationResults(
-            results=[await service.run_in_turn(answer_or_problem, item) for item in body.requests]
+            results=[await service.run_in_turn(partial(answer_or_problem, request), item) for item in body.requests]
         )
 
-    def answer_or_problem(body: RecommendationRequest) -> RecommendationResult:
+    def answer_or_problem(request: Request, body: RecommendationRequest) -> RecommendationResult:
         try:
-            return RecommendationResult(answer=answer_request(body))
+            return RecommendationResult(answer=answer_request(request, body))
         except RefrainError as error:
             return RecommendationResult(problem=errors.to_problem(error))

@@ -17,6 +17,7 @@ from transforms.pure.audio.decode import MOST_SAMPLES
 from transforms.pure.audio.described import described, vector
 from transforms.pure.audio.key import Key
 from transforms.pure.audio.listen import METERED_SECONDS, Heard, listen
+from transforms.pure.audio.loudness.meter import Loudness
 from transforms.pure.audio.patch import patch
 from transforms.pure.audio.spectrum import SpectralAnalysis, analysis
 
@@ -34,6 +35,7 @@ class AudioAnalysis:
         rate: samples per second.
         channels: number of channels.
         measures: measurements of the view ``audio_quality``: loudness, peak, clipped_share, …
+        loudness: integrated, momentary and short-term loudness, range and true peak.
         beats: tempo, beats and downbeats.
         key: musical key; None if nothing has a pitch.
         spectrum: octaves, peaks, tonal balance.
@@ -48,6 +50,7 @@ class AudioAnalysis:
     rate: int
     channels: int
     measures: Mapping[str, float | None]
+    loudness: Loudness
     beats: Beats
     key: Key | None
     spectrum: SpectralAnalysis
@@ -152,6 +155,7 @@ class AudioAnalysisModel:
             longest=longest,
             most_samples=most_samples,
             metered=metered,
+            true_peak=True,
             keep=keep or takes_mel,
         )
         features = described(audio.analysis)
@@ -165,6 +169,7 @@ class AudioAnalysisModel:
             audio.rate,
             audio.channels,
             audio.measures,
+            audio.loudness,
             audio.analysis.beats,
             audio.analysis.key,
             analysis(audio.analysis, classifier.balance if classifier else None),

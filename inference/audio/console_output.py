@@ -8,6 +8,9 @@ from typing import Any
 
 from inference.audio.analyzer import AudioAnalysis
 from inference.audio.classifier import Chances
+from transforms.pure.audio.loudness.meter import Loudness
+from transforms.pure.audio.loudness.replay_gain import replay_gain
+from transforms.pure.audio.loudness.target import verdict
 
 _MAX_SHOWN = 5
 
@@ -18,7 +21,8 @@ def as_lines(analysis: AudioAnalysis) -> Iterator[str]:
         f"{analysis.seconds:.1f} s, {analysis.rate:,} Hz, "
         f"{analysis.channels} channel{'s' if analysis.channels > 1 else ''}"
     ) + (f"  ·  {', '.join(analysis.marks)}" if analysis.marks else "")
-    units = {"loudness": "LUFS", "peak": "dB", "crest": "dB", "noise_floor": "dB"}
+    yield from _loudness_lines(analysis.loudness)
+    units = {"peak": "dB", "crest": "dB", "noise_floor": "dB"}
     meters = [(name, analysis.measures.get(name), unit) for name, unit in units.items()]
     yield "meter        " + ", ".join(f"{name} {value:.1f} {unit}" for name, value, unit in meters if value is not None)
     beats = analysis.beats
@@ -49,6 +53,24 @@ def as_lines(analysis: AudioAnalysis) -> Iterator[str]:
             yield "             unlike all training data: these classes are guesses"
 
 
+def _loudness_lines(loudness: Loudness) -> Iterator[str]:
+    values = [
+        ("integrated", loudness.integrated_lufs, "LUFS"),
+        ("range", loudness.range_lu, "LU"),
+        ("true peak", loudness.true_peak_dbtp, "dBTP"),
+        ("momentary", loudness.momentary_max_lufs, "LUFS at most"),
+        ("short-term", loudness.short_term_max_lufs, "LUFS at most"),
+    ]
+    if any(value is not None for _, value, _ in values):
+        yield "loudness     " + ", ".join(
+            f"{name} {value:.1f} {unit}" for name, value, unit in values if value is not None
+        )
+    streaming = verdict(loudness)
+    if streaming:
+        gain = replay_gain(loudness)["REPLAYGAIN_TRACK_GAIN"]
+        yield f"streaming    {streaming.sentence}; ReplayGain {gain}"
+
+
 def line_of_json(analysis: AudioAnalysis) -> str:
     """Format an analysis as one line of JSON, like a response of the API."""
     return json.dumps(plain(analysis))
@@ -63,6 +85,7 @@ def plain(analysis: AudioAnalysis) -> dict[str, Any]:
         "channels": analysis.channels,
         "marks": list(analysis.marks),
         "measures": dict(analysis.measures),
+        "loudness": plain_loudness(analysis.loudness),
         "tempo": None if math.isnan(beats.tempo) else beats.tempo,
         "tempo_confidence": beats.confidence,
         "meter": beats.meter,
@@ -87,6 +110,16 @@ def plain(analysis: AudioAnalysis) -> dict[str, Any]:
             "unknown": classes.unknown,
         },
         "model": analysis.model,
+    }
+
+
+def plain_loudness(loudness: Loudness) -> dict[str, Any]:
+    """Convert a loudness to the fields of ``inference.api.schemas.audio.SoundLoudness``."""
+    streaming = verdict(loudness)
+    return {
+        **asdict(loudness),
+        "replay_gain": replay_gain(loudness),
+        "streaming": asdict(streaming) if streaming else None,
     }
 
 

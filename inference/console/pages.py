@@ -24,7 +24,7 @@ from feature_repo.project import Project
 from inference.anomaly.detector import DETECTORS, AnomalyDetector
 from inference.anomaly.file import read
 from inference.api.access import Access
-from inference.api.acts import request_fields
+from inference.api.acts import audit_act, request_fields
 from inference.api.audio import SoundService
 from inference.api.models import Champions, served
 from inference.api.recommendations import RecommendationService
@@ -33,6 +33,7 @@ from inference.experiments.running import Running
 from inference.monitoring.freshness import FreshnessReader, cells
 from inference.public_text import describe, next_step
 from inference.recommend.controller import Controller
+from inference.security.audit import whose
 from inference.security.caller import PREDICT, Refused
 from inference.security.sessions import COOKIE, SECONDS, session_token
 from transforms.pure import svg
@@ -177,6 +178,7 @@ def install(app: FastAPI, console: Console) -> None:
             try:
                 options = {"diversify": diversify} if diversify else {}
                 body = RecommendationRequest.model_validate({"user_id": user, "count": count, **options})
+                audit_act(request, "recommendation", **whose({"user_id": [user]}))
                 context["answer"], assignments = console.recommendation_service.recommend(body)
                 context["arms"] = {assignment.experiment: assignment.variant for assignment in assignments}
                 context["milliseconds"] = f"{(time.perf_counter() - started) * 1e3:.0f}"

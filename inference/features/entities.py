@@ -40,15 +40,16 @@ class KeyColumn:
 
     @classmethod
     def from_numbers(cls, parts: Sequence[bytes], numbers: np.ndarray) -> "KeyColumn":
-        """Make a column from numbers of known keys; the distinct values are in the order of their numbers.
+        """Make a column from numbers of known keys; where values repeat, they are in the order of their numbers.
 
         Args:
             parts: the known keys as bytes.
             numbers: (rows,) numbers among them, -1 for None.
         """
+        in_order = numbers.tolist()
+        if min(in_order, default=-1) >= 0 and len(set(in_order)) == len(in_order):
+            return cls([parts[number] for number in in_order], None)
         distinct, places = np.unique(numbers, return_inverse=True)
-        if len(distinct) == len(numbers) and distinct[0] >= 0:
-            return cls([parts[number] for number in numbers.tolist()], None)
         if distinct[0] < 0:
             distinct, places = distinct[1:], places - 1
         return cls([parts[number] for number in distinct.tolist()], places)

@@ -12,8 +12,9 @@ from feature_repo.manifest import Service, load_address, load_service
 from feature_repo.packed.server import READ_TIMEOUT, Server, get, open_server
 from inference.features.column_cache import ColumnCache
 from inference.features.entities import GroupKeys
-from inference.features.fetch import Fetch, ReusedRows, Rows, WholeFetch
+from inference.features.fetch import Fetch, ReusedRows, WholeFetch
 from inference.features.plan import Plan
+from inference.features.prepared import PreparedLookup
 from inference.features.rows import OnlineRows
 from inference.features.view_rows import ViewRows
 from inference.monitoring.lookups import LookupLog
@@ -76,6 +77,7 @@ class OnlineFeatures:
         fill: bool = False,
         on_failure: Literal["raise", "defaults"] = "raise",
         reuse: "OnlineRows | None" = None,
+        prepared: PreparedLookup | None = None,
     ) -> "OnlineRows":
         """Look up rows.
 
@@ -90,38 +92,63 @@ class OnlineFeatures:
                 result then has the reason in ``degraded``.
             reuse: an earlier lookup of the same answer, of this or another service. Views that it looked up for the
                 same single entity are not looked up again.
+            prepared: what ``prepare`` returned for these keys; if its rows were fetched, Redis is not asked.
 
         Raises:
             InputError: a join key of the service is not given or does not fit its type, or lengths differ.
             OnlineUnavailable: Redis does not answer.
             StoreError: a packed value in Redis is damaged or has an unknown schema.
         """
-        self._reload_manifest()
-        plan, cache = self._state
-        length, groups = plan.keys(keys)
-        is_logged, degraded = self._log is not None and self._log.wants(), None
-        fetches = _fetches(plan, groups, None, None) if is_logged else _fetches(plan, groups, cache, reuse)
+        lookup = prepared or self.prepare(keys, request, reuse=reuse)
+        plan, groups, length, fields = lookup.plan, lookup.groups, lookup.length, lookup.request
+        degraded = None
         try:
-            packed = get(self._server, [key for fetch in fetches for key in fetch.redis_keys])
+            if lookup.error is not None:
+                raise lookup.error
+            packed = get(self._server, lookup.redis_keys) if lookup.packed is None else lookup.packed
         except OnlineUnavailable as error:
             if on_failure == "raise":
                 raise
-            fetches = _fetches(plan, groups, None, None)
-            packed = [None] * sum(len(fetch.redis_keys) for fetch in fetches)
             degraded, fill = str(error), True
-        blocks, start = list[Rows](), 0
-        for fetch in fetches:
-            stop = start + len(fetch.redis_keys)
-            blocks.append(fetch.rows(packed[start:stop]))
-            start = stop
+            blocks = [fetch.rows([None] * len(fetch.redis_keys)) for fetch in _fetches(plan, groups, None, None)]
+        else:
+            blocks = lookup.blocks(packed)
         now = clock.seconds()
         views = [
-            ViewRows(block, places, length, (now - lookup.view.ttl) * 1_000_000 if lookup.view.ttl else None)
-            for lookup, (block, places) in zip(plan.lookups, blocks, strict=True)
+            ViewRows(block, places, length, (now - one.view.ttl) * 1_000_000 if one.view.ttl else None)
+            for one, (block, places) in zip(plan.lookups, blocks, strict=True)
         ]
-        if self._log is not None and is_logged and degraded is None:
-            self._log.put(keys, request or {}, OnlineRows(plan, views, groups, length, request or {}, False, None, now))
-        return OnlineRows(plan, views, groups, length, request or {}, fill, degraded, now, keys)
+        if self._log is not None and lookup.is_logged and degraded is None:
+            self._log.put(keys, fields, OnlineRows(plan, views, groups, length, fields, False, None, now))
+        return OnlineRows(plan, views, groups, length, fields, fill, degraded, now, keys)
+
+    def prepare(
+        self,
+        keys: Mapping[str, Sequence[Any]],
+        request: Mapping[str, Any] | None = None,
+        *,
+        reuse: "OnlineRows | None" = None,
+    ) -> PreparedLookup:
+        """Prepare a lookup that ``RoundTrip`` fetches together with others, and ``get`` finishes.
+
+        Args:
+            keys: as in ``get``.
+            request: as in ``get``.
+            reuse: as in ``get``.
+
+        Raises:
+            InputError: as in ``get``.
+
+        >>> lookup = features.prepare({"user_id": ["u000042"]})                    # doctest: +SKIP
+        >>> RoundTrip([lookup]).fetch()                                            # doctest: +SKIP
+        >>> rows = features.get(lookup.keys, prepared=lookup)                      # doctest: +SKIP
+        """
+        self._reload_manifest()
+        plan, cache = self._state
+        length, groups = plan.keys(keys)
+        is_logged = self._log is not None and self._log.wants()
+        fetches = _fetches(plan, groups, None, None) if is_logged else _fetches(plan, groups, cache, reuse)
+        return PreparedLookup(plan, groups, length, fetches, self._server, keys, request or {}, is_logged=is_logged)
 
     async def aget(
         self,

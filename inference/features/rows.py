@@ -199,10 +199,12 @@ class OnlineRows:
         number = self._plan.view_index.get(lookup.view.name)
         if number is None:
             return None
-        own, entities = self._plan.lookups[number], keys.entities if keys.known is None else []
-        is_same = (own.prefix, own.view.join_keys, own.schema) == (lookup.prefix, lookup.view.join_keys, lookup.schema)
+        own = self._plan.lookups[number]
+        if (own.prefix, own.view.join_keys, own.schema) != (lookup.prefix, lookup.view.join_keys, lookup.schema):
+            return None
+        entities = keys.entities if keys.known is None else []
         is_found_here = len(entities) == 1 and self.degraded is None and self._groups[own.group].entities == entities
-        return self._views[number].block if is_same and is_found_here else None
+        return self._views[number].block if is_found_here else None
 
     def _column(self, name: str) -> tuple[np.ndarray, np.ndarray]:
         """Return the values of a feature, with defaults if requested, and where they are missing."""
@@ -278,10 +280,15 @@ class OnlineRows:
 
     def _is_constant(self, inputs: FunctionInputs) -> bool:
         """Check whether all rows have the same inputs: those of the request, or of single entities."""
-        if not all([self._views[number].is_single for number in inputs.views]):  # noqa: C419 (faster as a list)
-            return False
-        values = [self._request.get(column) for column in inputs.others if column not in self._plan.stored]
-        return not any(isinstance(value, np.ndarray | Sequence) and not isinstance(value, str) for value in values)
+        for number in inputs.views:
+            if not self._views[number].is_single:
+                return False
+        for column in inputs.others:
+            if column not in self._plan.stored:
+                value = self._request.get(column)
+                if isinstance(value, np.ndarray | Sequence) and not isinstance(value, str):
+                    return False
+        return True
 
     def _other_input(self, column: str, length: int) -> np.ndarray:
         """Return the first ``length`` rows of an input that is no stored number, as ``feature_repo.on_demand`` says."""

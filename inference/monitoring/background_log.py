@@ -1,6 +1,7 @@
 """Logs of JSON lines that a background thread writes, so that answers never wait for the disk."""
 
 import atexit
+import contextlib
 import errno
 import logging
 import math
@@ -9,7 +10,7 @@ import queue
 import random
 import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from feature_repo.errors import InputError
 
 MAX_QUEUED = 1_000
 """Maximum number of records that wait to be written."""
+GATHER_S = 0.05
+"""Seconds for which records gather, to be written together: a thread that woke for each would slow answers down."""
 
 
 class BackgroundLog:
@@ -41,6 +44,7 @@ class BackgroundLog:
         self.left_out = 0
         self._thread: threading.Thread | None = None
         self._lock, self._file_lock = threading.Lock(), threading.Lock()
+        self._hurry = threading.Event()
         self._failed = False
         self.on_left_out: Callable[[], None] = lambda: None
 
@@ -59,10 +63,13 @@ class BackgroundLog:
             self._queue.put_nowait(record)
         except queue.Full:
             self.drop()
+        if self._queue.qsize() > MAX_QUEUED // 4:
+            self._hurry.set()
 
     def flush(self) -> None:
         """Wait until all queued records are written."""
         if self._thread is not None:
+            self._hurry.set()
             self._queue.join()
 
     def drop(self) -> None:
@@ -80,18 +87,52 @@ class BackgroundLog:
 
     def _write_all(self) -> None:
         while True:
-            record = self._queue.get()
+            records = [self._queue.get()]
+            self._hurry.wait(GATHER_S)
+            self._hurry.clear()
+            with contextlib.suppress(queue.Empty):
+                while True:
+                    records.append(self._queue.get_nowait())
             try:
-                self.write(record)
-            except Exception as error:  # a log must not bring serving down
-                self.drop()
-                if not self._failed:
-                    logging.getLogger("refrain").warning("%s are not logged: %s", self.WHAT, error)
-                self._failed = True
-            else:
-                self._failed = False
+                self._write_together(records)
             finally:
-                self._queue.task_done()
+                for _ in records:
+                    self._queue.task_done()
+
+    def _write_together(self, records: Sequence[Any]) -> None:
+        """Write records to their files, all of a file at once; if that fails, one by one."""
+        lines: dict[Path, list[bytes]] = {}
+        for record in records:
+            try:
+                folder, line = self._encode(record)
+            except Exception as error:  # a log must not bring serving down
+                self._fail(error)
+            else:
+                lines.setdefault(folder, []).append(line)
+        for folder, content in lines.items():
+            try:
+                self._append(folder, b"\n".join(content))
+                self._failed = False
+            except Exception as error:
+                self._append_each(folder, content, error)
+
+    def _append_each(self, folder: Path, lines: Sequence[bytes], error: Exception) -> None:
+        """Write lines one by one, after all of them at once could not be written."""
+        if len(lines) == 1:
+            self._fail(error)
+            return
+        for line in lines:
+            try:
+                self._append(folder, line)
+            except Exception as line_error:
+                self._fail(line_error)
+
+    def _fail(self, error: Exception) -> None:
+        """Count a record that could not be written; warn about the first."""
+        self.drop()
+        if not self._failed:
+            logging.getLogger("refrain").warning("%s are not logged: %s", self.WHAT, error)
+        self._failed = True
 
     def write(self, record: Any) -> None:
         """Write a record now, in a file and a folder that only their owner can read.
@@ -99,16 +140,22 @@ class BackgroundLog:
         Raises:
             OSError: it cannot be written.
         """
+        self._append(*self._encode(record))
+
+    def _encode(self, record: Any) -> tuple[Path, bytes]:
         import msgspec
 
         folder, line = self.to_line(record)
+        return folder, msgspec.json.encode(line, enc_hook=str)
+
+    def _append(self, folder: Path, lines: bytes) -> None:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         with self._file_lock:
-            append_line(folder / self._name, msgspec.json.encode(line, enc_hook=str))
+            append_line(folder / self._name, lines)
 
 
 def append_line(path: Path, line: bytes) -> None:
-    """Append a line to a file in one write; of a line that does not fit on the disk nothing is left.
+    """Append a line, or several, to a file in one write; of what does not fit on the disk nothing is left.
 
     Raises:
         OSError: the disk is full, or the file cannot be written.

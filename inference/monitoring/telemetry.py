@@ -23,9 +23,10 @@ from feature_repo.version import version
 ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
 STEPS = {
     "inference.features.lookup:OnlineFeatures.get": "lookup",
-    "inference.recommend.engine:RecommendationEngine._find_candidates": "retrieve",
-    "inference.recommend.engine:RecommendationEngine._rank": "rank",
-    "inference.recommend.engine:RecommendationEngine._blend": "blend",
+    "inference.features.prepared:RoundTrip.fetch": "fetch",
+    "inference.recommend.candidates:CandidateSearch.find": "retrieve",
+    "inference.recommend.ordering:Ordering.rank": "rank",
+    "inference.recommend.ordering:Ordering.blend": "blend",
     "inference.recommend.engine:RecommendationEngine._diversify": "diversify",
     "inference.recommend.explain:Explainer.items": "explain",
     "inference.rows:RowModel.answer": "predict",

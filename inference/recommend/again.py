@@ -106,7 +106,7 @@ class HearAgain:
         self, listener: Listener, count: int, options: RequestOptions, now: float, forgotten: bool
     ) -> tuple[list[Recommendation], list[str]]:
         ranking, catalogue = self.rank(listener, now, forgotten=forgotten), self._catalogue
-        barred = excluded_places(catalogue, (), options.exclude_tracks, options.exclude_artists)
+        barred = excluded_places(catalogue, np.empty(0, np.int64), options.exclude_tracks, options.exclude_artists)
         rows = np.flatnonzero(~np.isin(ranking.places, barred))
         zeros = np.zeros(len(rows))
         permitted = self._rights.allowed(
@@ -167,7 +167,7 @@ class HearAgain:
             return AgainRanking(own.places[rows], own.plays[rows].astype(float), [], np.full(len(rows), -1))
         if not len(own.places):
             return AgainRanking(nothing, np.empty(0), [], nothing)
-        history, session = self._catalogue.places(listener.history), self._catalogue.places(listener.session)
+        history, session = listener.history_places(self._catalogue), listener.session_places(self._catalogue)
         scores = own_scores(own, history, session, moment, self._catalogue.vectors("content", own.places))
         choice = self._choice(listener, session, now)
         rows, values = ordered(
@@ -210,7 +210,7 @@ class HearAgain:
         return OwnListening(places, **columns, by_part=by_part, follows=follows).in_catalogue()
 
     def _from_history(self, listener: Listener) -> OwnListening:
-        places = np.unique(self._catalogue.places(listener.history))
+        places = np.unique(listener.history_places(self._catalogue))
         tracks = [self._catalogue.track_ids[place] for place in places.tolist()]
         plays, last = self._heard.plays(listener.user_id, tracks)
         nothing = Neighbours(np.full((len(places), 1), -1, np.int32), np.zeros((len(places), 1), np.float32))

@@ -47,18 +47,17 @@ def mmr(order: np.ndarray, scores: np.ndarray, vectors: np.ndarray, count: int, 
         count: number of rows to choose; the other rows follow in their order.
         diversity: d, the weight of diversity, 0 to 1.
     """
-    relevance = _unit_range(scores[order])
     unit = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
-    nearest = np.full(len(order), -np.inf)
+    value = (1 - diversity) * _unit_range(scores[order])  # -inf for rows that were chosen
+    nearest = np.zeros(len(order))
     left = np.ones(len(order), bool)
     chosen: list[int] = []
-    for _ in range(min(count, len(order))):
-        penalty = np.where(np.isfinite(nearest), nearest, 0.0)
-        value = np.where(left, (1 - diversity) * relevance - diversity * penalty, -np.inf)
-        place = int(value.argmax())
+    for step in range(min(count, len(order))):
+        place = int((value - diversity * nearest).argmax())
         chosen.append(place)
-        left[place] = False
-        nearest = np.maximum(nearest, unit @ unit[place])
+        left[place], value[place] = False, -np.inf
+        cosines = unit @ unit[place]
+        nearest = np.maximum(nearest, cosines) if step else cosines
     return np.concatenate([order[chosen], order[left]])
 
 

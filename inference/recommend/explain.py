@@ -90,7 +90,7 @@ class Explainer:
             now: time of the request, in seconds since 1970 UTC.
         """
         catalogue, shown = self._catalogue, pool.keep(slots.rows)
-        session, history = catalogue.places(listener.session), catalogue.places(listener.history[:REASON_HISTORY])
+        session, history = listener.session_places(catalogue), catalogue.places(listener.history[:REASON_HISTORY])
         is_picked = picks is not None and len(picks) > 0
         seeds = picks if picks is not None and is_picked else history
         follow_rows = strongest_neighbours(catalogue.follows, session, shown.places)
@@ -104,7 +104,7 @@ class Explainer:
         display = self.titles([*tracks, *causes], reachable=listener.reachable)
         title_of = dict(zip([*tracks, *causes], display.titles, strict=True))
         content, taste = self._matches(listener, shown.places, seeds if is_picked else None)
-        items = []
+        day_of_cutoff, items = self._day_of_cutoff(now), []
         for slot, (row, place) in enumerate(zip(slots.rows.tolist(), shown.places.tolist(), strict=True)):
             source, similar_row = SOURCES[int(shown.source[slot])], similar_rows[slot]
             artist_plays = None if ranking.artist_plays is None else ranking.artist_plays[row].item()
@@ -124,7 +124,7 @@ class Explainer:
                 all_listeners=catalogue.all_listeners,
                 released_days=catalogue.days_since_release(place, now),
                 popular_rank=catalogue.popular_rank(place),
-                popular_until=self._day_of_cutoff(now),
+                popular_until=day_of_cutoff,
                 among=self._segment(listener, place) if ranking.scores is None and unheard else None,
                 picked=is_picked,
                 unheard=unheard,

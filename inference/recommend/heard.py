@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from inference.features import OnlineFeatures
+from inference.features.prepared import PreparedLookup
 from inference.recommend.catalogue import Catalogue
 
 SERVICE = "heard_v1"
@@ -33,13 +34,25 @@ class Heard:
     def __init__(self, features: OnlineFeatures, catalogue: Catalogue) -> None:
         self._features, self._catalogue = features, catalogue
 
-    def among(self, user_id: str, places: np.ndarray, witness: str | None = None) -> np.ndarray | None:
+    def prepare(self, user_id: str, places: np.ndarray, witness: str | None = None) -> PreparedLookup:
+        """Prepare the lookup of ``among``, to be fetched together with others; arguments as there."""
+        return self._features.prepare({"user_id": [user_id], "track_id": self._tracks(places, witness)})
+
+    def among(
+        self,
+        user_id: str,
+        places: np.ndarray,
+        witness: str | None = None,
+        *,
+        prepared: PreparedLookup | None = None,
+    ) -> np.ndarray | None:
         """List the places of tracks that the listener has heard.
 
         Args:
             user_id: identifier of the listener.
             places: (n,) places of tracks.
             witness: a track that the listener has surely heard.
+            prepared: what ``prepare`` returned for the same arguments, fetched.
 
         Returns:
             The heard ones of ``places``; None if the witness is not among the heard tracks, so that the online store
@@ -48,17 +61,20 @@ class Heard:
         Raises:
             OnlineUnavailable: the online store does not answer.
         """
-        tracks: Sequence[str] = self._catalogue.track_keys.at(places)
-        if witness in self._catalogue.place:
-            tracks = self._catalogue.track_keys.at(np.append(places, self._catalogue.place[witness]))
-        elif witness:
-            tracks = [*tracks, witness]
-        if not tracks:
+        tracks = self._tracks(places, witness) if prepared is None else prepared.keys["track_id"]
+        if not len(tracks):
             return places
-        plays = self._look_up(user_id, tracks)[PLAYS]
+        plays = self._look_up(user_id, tracks, prepared)[PLAYS]
         if witness and not plays[-1]:
             return None
         return np.asarray(places[plays[: len(places)] > 0])
+
+    def _tracks(self, places: np.ndarray, witness: str | None) -> Sequence[str]:
+        """Return the tracks to look up: those at the places, then the witness if there is one."""
+        tracks: Sequence[str] = self._catalogue.track_keys.at(places)
+        if witness in self._catalogue.place:
+            return self._catalogue.track_keys.at(np.append(places, self._catalogue.place[witness]))
+        return [*tracks, witness] if witness else tracks
 
     def plays(self, user_id: str, tracks: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
         """Return the (n,) plays of each track by the listener, 0 for none, and the (n,) seconds since 1970 of the last.
@@ -71,5 +87,7 @@ class Heard:
         columns = self._look_up(user_id, tracks)
         return columns[PLAYS], columns["user_track_history__idle_seconds_at"] / 1e6
 
-    def _look_up(self, user_id: str, tracks: Sequence[str]) -> Mapping[str, np.ndarray]:
-        return self._features.get({"user_id": [user_id], "track_id": tracks}).columns
+    def _look_up(
+        self, user_id: str, tracks: Sequence[str], prepared: PreparedLookup | None = None
+    ) -> Mapping[str, np.ndarray]:
+        return self._features.get({"user_id": [user_id], "track_id": tracks}, prepared=prepared).columns

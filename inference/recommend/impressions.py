@@ -4,7 +4,6 @@
 listener, the time, the model, and for each slot the track, its score, its propensity and whether it was explored.
 """
 
-from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -51,9 +50,7 @@ class ImpressionLog(BackgroundLog):
             "model": answer.model,
             "strategy": answer.strategy,
             "features": answer.features,
-            "slots": [
-                {name: value for name, value in asdict(item).items() if name in slot_fields} for item in answer.items
-            ],
+            "slots": [{name: getattr(item, name) for name in slot_fields} for item in answer.items],
         }
 
 

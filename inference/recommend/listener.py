@@ -48,11 +48,25 @@ class Listener:
     reachable: bool = True
     witness: str | None = None
     rows: OnlineRows | None = field(default=None, repr=False, compare=False)
+    _places: dict[str, np.ndarray] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def known(self) -> bool:
         """Whether a taste vector or a history of the listener is known."""
         return self.taste is not None or bool(self.history)
+
+    def history_places(self, catalogue: Catalogue) -> np.ndarray:
+        """Return the places of the history in the catalogue of the model that answers; found once."""
+        return self._found_once("history", catalogue, self.history)
+
+    def session_places(self, catalogue: Catalogue) -> np.ndarray:
+        """Return the places of the session in the catalogue of the model that answers; found once."""
+        return self._found_once("session", catalogue, self.session)
+
+    def _found_once(self, name: str, catalogue: Catalogue, tracks: tuple[str, ...]) -> np.ndarray:
+        if name not in self._places:
+            self._places[name] = catalogue.places(tracks)
+        return self._places[name]
 
 
 def look_up_listener(

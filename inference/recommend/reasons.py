@@ -1,6 +1,6 @@
 """Reasons for recommendations, in words that the listener can check. Each is given only where its facts hold."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -66,42 +66,35 @@ def reason(facts: Facts) -> str:
     >>> reason(Facts("taste", taste_match=0.4, listeners=12)), reason(Facts("taste", taste_match=0.4))
     ('near your taste: 12 other listeners played it', 'nothing more is known of it')
     """
-    verb = "picked" if facts.picked else "played"
-    is_little_known = 0 < facts.listeners < LITTLE_KNOWN * facts.all_listeners
-    others, both = _people(facts.listeners), _people(facts.similar_listeners)
-    until = "the last 28 days" if facts.popular_until is None else f"the 28 days before {facts.popular_until}"
-    reasons: tuple[tuple[object, str], ...] = (
-        (facts.explored and is_little_known, "new to most: be among the first to hear it"),
-        (
-            facts.artist_name and (facts.artist_plays or 0) >= ARTIST_PLAYS,
-            f"you played {facts.artist_name} {facts.artist_plays} times in the last 28 days",
-        ),
-        (
-            facts.source == "follows" and facts.follows,
-            f"has followed {facts.follows}, which you played in the last day",
-        ),
-        (
-            facts.similar and facts.similar_listeners,
-            f"{both} played both it and {facts.similar}, which you {verb}",
-        ),
-        (
-            facts.source == "content" and facts.content_match > 0,
-            f"described like what you {'picked' if facts.picked else 'play'}",
-        ),
-        (
-            facts.source == "taste" and facts.taste_match > 0 and facts.listeners,
-            f"near your taste: {others} played it",
-        ),
-        (
-            facts.released_days is not None and 0 <= facts.released_days <= FRESH_DAYS and facts.source == "fresh",
-            "it came out in the last four weeks",
-        ),
-        (facts.among, f"played among listeners like you ({facts.among})"),
-        (facts.popular_rank, f"number {facts.popular_rank} of {until}"),
-        (facts.content_match > 0, f"described like what you {'picked' if facts.picked else 'play'}"),
-        (facts.unheard, "you have not heard it yet"),
-    )
-    return next((text for holds, text in reasons if holds), "nothing more is known of it")
+    return next(_reasons(facts), "nothing more is known of it")
+
+
+def _reasons(facts: Facts) -> Iterator[str]:
+    """Yield the reasons that hold, the strongest first."""
+    verb, play = ("picked", "picked") if facts.picked else ("played", "play")
+    if facts.explored and 0 < facts.listeners < LITTLE_KNOWN * facts.all_listeners:
+        yield "new to most: be among the first to hear it"
+    if facts.artist_name and (facts.artist_plays or 0) >= ARTIST_PLAYS:
+        yield f"you played {facts.artist_name} {facts.artist_plays} times in the last 28 days"
+    if facts.source == "follows" and facts.follows:
+        yield f"has followed {facts.follows}, which you played in the last day"
+    if facts.similar and facts.similar_listeners:
+        yield f"{_people(facts.similar_listeners)} played both it and {facts.similar}, which you {verb}"
+    if facts.source == "content" and facts.content_match > 0:
+        yield f"described like what you {play}"
+    if facts.source == "taste" and facts.taste_match > 0 and facts.listeners:
+        yield f"near your taste: {_people(facts.listeners)} played it"
+    if facts.released_days is not None and 0 <= facts.released_days <= FRESH_DAYS and facts.source == "fresh":
+        yield "it came out in the last four weeks"
+    if facts.among:
+        yield f"played among listeners like you ({facts.among})"
+    if facts.popular_rank:
+        until = "the last 28 days" if facts.popular_until is None else f"the 28 days before {facts.popular_until}"
+        yield f"number {facts.popular_rank} of {until}"
+    if facts.content_match > 0:
+        yield f"described like what you {play}"
+    if facts.unheard:
+        yield "you have not heard it yet"
 
 
 def _people(count: int) -> str:
@@ -119,13 +112,13 @@ def strongest_neighbours(table: Neighbours, seeds: np.ndarray, candidates: np.nd
     if not len(seeds):
         return [None] * len(candidates)
     neighbours, weights = table.places[seeds], table.weights[seeds]
-    result: list[int | None] = []
+    strength = np.zeros((len(candidates), len(seeds)), weights.dtype)
     for start in range(0, len(candidates), AT_ONCE):
         places = candidates[start : start + AT_ONCE].astype(neighbours.dtype)
-        strength = np.where(neighbours == places[:, None, None], weights, 0).max(axis=2)
-        best, largest = strength.argmax(axis=1).tolist(), strength.max(axis=1).tolist()
-        result += [row if value > 0 else None for row, value in zip(best, largest, strict=True)]
-    return result
+        candidate, seed, place = np.nonzero(neighbours == places[:, None, None])
+        np.maximum.at(strength, (candidate + start, seed), weights[seed, place])
+    best, largest = strength.argmax(axis=1).tolist(), strength.max(axis=1).tolist()
+    return [row if value > 0 else None for row, value in zip(best, largest, strict=True)]
 
 
 def with_fallback(titles: Sequence[str | None], fallback: Sequence[str]) -> list[str]:

@@ -32,7 +32,7 @@ def retrieve(
         at_least: minimum number of candidates. It is met if there are enough tracks and ``popular`` is a source.
         share: share of the usual number of tracks from each source.
     """
-    history = catalogue.places(listener.history)
+    history = listener.history_places(catalogue)
     seeds = history[:MOST_ASKED] if picks is None else np.concatenate([picks, history])[:MOST_ASKED]
     excluded_count = len(excluded)
     ranked_sources: dict[str, np.ndarray] = {}
@@ -53,7 +53,7 @@ def retrieve(
     if "fresh" in sources and len(catalogue.fresh):
         ranked_sources["fresh"] = _fresh(catalogue, listener)
     similar = catalogue.similar.scores(seeds, fading(len(seeds), HISTORY_FADES)) if "similar" in sources else None
-    session = catalogue.places(listener.session)
+    session = listener.session_places(catalogue)
     follows = catalogue.follows.scores(session, fading(len(session), SESSION_FADES)) if "follows" in sources else None
     return pool(ranked_sources, excluded, similar=similar, follows=follows, at_least=at_least, share=share)
 
@@ -65,7 +65,7 @@ def content_profile(catalogue: Catalogue, listener: Listener, seeds: np.ndarray 
     """
     if seeds is None and listener.content is not None:
         return listener.content
-    places = catalogue.places(listener.history)[:MOST_ASKED] if seeds is None else seeds
+    places = listener.history_places(catalogue)[:MOST_ASKED] if seeds is None else seeds
     if not len(places):
         return None
     return profile_of(catalogue.vectors("content", places), fading(len(places), HISTORY_FADES))

@@ -1,4 +1,7 @@
-"""The audit log: refusals, reads of features about people, acts of administrators, keys created and revoked.
+"""The audit log: refusals, what was read about people, acts of administrators, keys created and revoked.
+
+An answer about people names whose rows it read: features, recommendations, predictions, forecasts of listeners, and
+detections about accounts and addresses.
 
 JSON lines in ``data/audit_log/tenant=…/date=…/``, readable by their owner. A thread of its own writes them; an act that
 it cannot write is counted. With ``REFRAIN_AUDIT=required`` an act is written before it is answered, and refused if it
@@ -63,7 +66,7 @@ class AuditLog(BackgroundLog):
         """Log an act; does not wait for the disk unless the log is required.
 
         Args:
-            act: kind of the act, such as ``refused``, ``features``, ``administer``, ``key created``.
+            act: kind of the act, such as ``refused``, ``recommendation``, ``administer``, ``key created``.
             details: caller, address and other fields of the act.
 
         Raises:

@@ -240,6 +240,48 @@ class SoundClasses(msgspec.Struct, frozen=True):
     unknown: bool
 
 
+class SoundTarget(msgspec.Struct, frozen=True):
+    """What brings a sound to the loudness of a streaming service.
+
+    Attributes:
+        target_lufs: integrated loudness that is to be reached.
+        ceiling_dbtp: true peak that must not be exceeded.
+        gain_db: gain that gives the loudness of the target.
+        limit_db: decibels by which the peaks would then exceed the ceiling; 0 if they would not.
+        clean_gain_db: the largest gain up to ``gain_db`` that needs no limiter.
+        clean_lufs: loudness after ``clean_gain_db``.
+    """
+
+    target_lufs: float
+    ceiling_dbtp: float
+    gain_db: float
+    limit_db: float
+    clean_gain_db: float
+    clean_lufs: float
+
+
+class SoundLoudness(msgspec.Struct, frozen=True):
+    """Loudness by EBU R128; None for silence, for what is too short, and for unknown layouts of channels.
+
+    Attributes:
+        integrated_lufs: loudness of the whole, gated.
+        momentary_max_lufs: the loudest 400 ms.
+        short_term_max_lufs: the loudest 3 seconds.
+        range_lu: loudness range.
+        true_peak_dbtp: peak, that between the samples, too.
+        replay_gain: tags of ReplayGain 2.0.
+        streaming: what brings it to -14 LUFS and -1 dBTP.
+    """
+
+    integrated_lufs: float | None
+    momentary_max_lufs: float | None
+    short_term_max_lufs: float | None
+    range_lu: float | None
+    true_peak_dbtp: float | None
+    replay_gain: dict[str, str]
+    streaming: SoundTarget | None
+
+
 class AudioAnalysis(msgspec.Struct, frozen=True):
     """The analysis of a sound.
 
@@ -262,6 +304,7 @@ class AudioAnalysis(msgspec.Struct, frozen=True):
     channels: int
     marks: list[str]
     measures: dict[str, float | None]
+    loudness: SoundLoudness
     tempo: float | None
     tempo_confidence: float
     meter: int

@@ -220,17 +220,17 @@ def _plant(values: np.ndarray, rows: np.ndarray, kind: int, spread: float, sign:
 
 def _worth(alarms: np.ndarray, stretches: list[Stretch]) -> np.ndarray:
     """(stretches,) 1 for an incident that is found, less the cost of alarms elsewhere in the stretch."""
-    found = np.array([float(alarms[each.incident].any()) for each in stretches])
+    hits = np.array([float(alarms[each.incident].any()) for each in stretches])
     false = np.array([int(alarms[each.rows].sum()) - int(alarms[each.incident].sum()) for each in stretches])
-    return found - FALSE_ALARM * false
+    return hits - FALSE_ALARM * false
 
 
 def _figures(alarms: np.ndarray, stretches: list[Stretch], worth: np.ndarray) -> dict[str, float]:
     with_incident = [each for each in stretches if len(each.incident)]
-    found = np.mean([alarms[each.incident].any() for each in with_incident])
+    share = np.mean([alarms[each.incident].any() for each in with_incident])
     false = sum(int(alarms[each.rows].sum()) - int(alarms[each.incident].sum()) for each in stretches)
     count = sum(len(each.rows) - len(each.incident) for each in stretches)
-    return {"found": float(found), "false alarms per 1,000": 1_000 * false / count, "worth": float(worth.mean())}
+    return {"found": float(share), "false alarms per 1,000": 1_000 * false / count, "worth": float(worth.mean())}
 
 
 def _incidents(observations: Observations, scores: np.ndarray, alarms: np.ndarray) -> list[Incident]:
@@ -276,10 +276,10 @@ def _pictures(observations: Observations, alarms: np.ndarray) -> list[str]:
     pictures = []
     for name in sorted(counts, key=lambda name: -counts[name])[:PICTURES]:
         rows = rows_of[name]
-        marked = np.flatnonzero(alarms[rows])
-        last = min((int(marked[-1]) if len(marked) else len(rows)) + SHOWN // 4, len(rows))
-        shown = rows[max(last - SHOWN, 0) : last]
-        values = [value if np.isfinite(value) else None for value in observations.values[shown].tolist()]
-        marks = np.flatnonzero(alarms[shown]).tolist()
+        places = np.flatnonzero(alarms[rows])
+        last = min((int(places[-1]) if len(places) else len(rows)) + SHOWN // 4, len(rows))
+        newest = rows[max(last - SHOWN, 0) : last]
+        values = [value if np.isfinite(value) else None for value in observations.values[newest].tolist()]
+        marks = np.flatnonzero(alarms[newest]).tolist()
         pictures.append(svg.lines(f"{name}; dots are alarms", [values], marks=marks))
     return pictures

@@ -111,13 +111,13 @@ def classify_file(file: OwnFile, request: Request, *, seed: int = 0, progress: P
         verdict = Verdict("undecided", f"a column may hold the label itself: {listed(leaks)}; {verdict.words}")
     lines.append(f"chosen on validation: {chosen}")
     progress(steps - 1, steps, "answers")
-    answered = np.flatnonzero(file.texts(label).is_null().to_numpy())
-    if len(answered):
-        lines.append(f"answers: for the {len(answered):,} rows without a label, by a fit to all labelled rows")
-        answer_chances = models[chosen](labelled)(answered)
+    answer_rows = np.flatnonzero(file.texts(label).is_null().to_numpy())
+    if len(answer_rows):
+        lines.append(f"answers: for the {len(answer_rows):,} rows without a label, by a fit to all labelled rows")
+        answer_chances = models[chosen](labelled)(answer_rows)
     else:
         lines.append("answers: for the rows of the test, as every row has a label; leave labels empty to be answered")
-        answered, answer_chances = test, test_chances[chosen]
+        answer_rows, answer_chances = test, test_chances[chosen]
     sections = [
         Section(
             "Models on the test",
@@ -128,7 +128,7 @@ def classify_file(file: OwnFile, request: Request, *, seed: int = 0, progress: P
             figures_table(figures, chosen),
         )
     ]
-    answers = _answers(answered, answer_chances, rows.classes)
+    answers = _answers(answer_rows, answer_chances, rows.classes)
     return Result(f"Classes of {file.path.name}: {label}", lines, verdict, sections, answers)
 
 
@@ -199,7 +199,7 @@ def _choose(
 def _fit_shares(rows: LabelledRows, known: np.ndarray) -> Predict:
     counts = np.bincount(rows.labels[known], minlength=len(rows.classes)) + 0.5
     shares = counts / counts.sum()
-    return lambda asked_rows: np.tile(shares, (len(asked_rows), 1))
+    return lambda numbers: np.tile(shares, (len(numbers), 1))
 
 
 def _fit_columns(rows: LabelledRows, known: np.ndarray, name: str, seed: int) -> Predict:

@@ -147,14 +147,14 @@ def times(file: OwnFile, *, given: str = "", form: str = "", without: Sequence[s
     if column is None:
         return None
     cells = file.cells[column]
-    found = _form(cells, form)
-    if isinstance(found, list):
+    time_form = _form(cells, form)
+    if isinstance(time_form, list):
         raise InputError(
             expected=f"times in {column!r} that can be read in one way",
-            found=f"{_example(file, column)}, which fits {' and '.join(found)}",
-            next_command=f"repeat the command with --time-format {found[0]!r}",
+            found=f"{_example(file, column)}, which fits {' and '.join(time_form)}",
+            next_command=f"repeat the command with --time-format {time_form[0]!r}",
         )
-    if found is None:
+    if time_form is None:
         if not given:
             return None
         raise InputError(
@@ -162,15 +162,15 @@ def times(file: OwnFile, *, given: str = "", form: str = "", without: Sequence[s
             found=_example(file, column),
             next_command="repeat the command with --time COLUMN or --time-format '%d.%m.%Y %H:%M'",
         )
-    converted = convert_times(cells, found)
+    converted = convert_times(cells, time_form)
     values = pl.Series(column, converted.values)
     if values.null_count() == len(values):
         raise InputError(
-            expected=f"times in the column {column!r}, {found.words}",
+            expected=f"times in the column {column!r}, {time_form.words}",
             found=_example(file, column),
             next_command="repeat the command with --time COLUMN or --time-format FORMAT",
         )
-    return Times(column, values, found.words, len(converted.refused))
+    return Times(column, values, time_form.words, len(converted.refused))
 
 
 def require_times(file: OwnFile, *, given: str = "", form: str = "", without: Sequence[str] = ()) -> Times:
@@ -191,8 +191,8 @@ def listed(names: Sequence[str], most: int = 12) -> str:
     >>> listed(["a", "b", "c"], 2)
     "'a', 'b' and 1 more"
     """
-    shown = ", ".join(storable(repr(name[:60])) for name in names[:most])
-    return shown if len(names) <= most else f"{shown} and {len(names) - most:,} more"
+    first_names = ", ".join(storable(repr(name[:60])) for name in names[:most])
+    return first_names if len(names) <= most else f"{first_names} and {len(names) - most:,} more"
 
 
 def span(values: pl.Series) -> str:

@@ -16,12 +16,13 @@ from feature_repo.command_line import Progress, silent
 from feature_repo.errors import InputError
 from refrain.own_file.result import FEWEST, Result, Section, Verdict, figures_table, verdict_of
 from refrain.own_file.series import OwnSeries, Request, read_series
+from refrain.own_file.steps import DAY, Step
 from refrain.own_file.table import OwnFile
 from training.evaluate import mase_scale
 from training.models.forecasting.backtest import Backtest, Forecaster, backtest
 from training.models.forecasting.blend import Blend, segment_of
 from training.models.forecasting.conformal import LEVELS, ConformalQuantiles
-from training.models.forecasting.global_lightgbm import GlobalLightGBM
+from training.models.forecasting.global_lightgbm import GLOBAL_CHANGE, GLOBAL_LOG_CHANGE, GlobalLightGBM
 from training.models.forecasting.hierarchy import Hierarchy
 from training.models.forecasting.naive import LastValue, RecentMean, SeasonalMean, SeasonalNaive
 from training.models.forecasting.panel import Panel
@@ -107,7 +108,8 @@ def forecast_file(
     origins = Origins.of(panel.steps, len(panel), horizon)
     if not origins.test:
         return _unmeasured(file, own, panel, levels, horizon)
-    members, left_out = _members(panel, int(panel.lengths.sum()) * (len(origins.test) + len(origins.validation)), seed)
+    work = int(panel.lengths.sum()) * (len(origins.test) + len(origins.validation))
+    members, left_out = _members(panel, own.step, work, seed)
     count = len(origins.validation) + len(origins.test) + 1
 
     def part(first: int, size: int) -> Progress:
@@ -188,7 +190,7 @@ def _nodes(own: OwnSeries, hierarchy: Hierarchy) -> Panel:
     return replace(own.panel, ids=hierarchy.names, values=hierarchy.sums(own.panel.values))
 
 
-def _members(panel: Panel, work: int, seed: int) -> tuple[list[Forecaster], str]:
+def _members(panel: Panel, step: Step, work: int, seed: int) -> tuple[list[Forecaster], str]:
     """The forecasters that fit the size of the data, and which were left out."""
     members: list[Forecaster] = [LastValue(), SeasonalNaive(), RecentMean(max(2 * panel.season, 4))]
     if panel.seasons:
@@ -197,6 +199,8 @@ def _members(panel: Panel, work: int, seed: int) -> tuple[list[Forecaster], str]
         members.append(INTERMITTENT)
     if int(panel.lengths.sum()) >= 500:
         members.append(GlobalLightGBM(trees=TREES, seed=seed))
+        if step.months or step.micros >= DAY:  # within a day the hour says more than the last value
+            members += [replace(member, trees=TREES, seed=seed) for member in (GLOBAL_CHANGE, GLOBAL_LOG_CHANGE)]
     slow = [ETS, CES, *([MSTL] if panel.seasons else [])]
     if work > VERY_LARGE:
         return members, f"left out, as {work:,} values are to be fitted: theta, ets, ces, mstl"

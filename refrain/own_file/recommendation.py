@@ -102,10 +102,10 @@ def recommend_from_file(file: OwnFile, request: Request, *, seed: int = 0, progr
     lines += [f"{len(data.user_ids):,} people, {len(data.track_ids):,} items, {len(data.time):,} rows; {how}"]
     models, plain = _models(data, has_time, seed), RECENT if has_time else ALL_TIME
     steps = 2 * len(models) + 2
-    answered = len(_people(validation))
-    if answered < LEAST_QUESTIONS or len(_people(test)) < LEAST_QUESTIONS:
+    validation_people = len(_people(validation))
+    if validation_people < LEAST_QUESTIONS or len(_people(test)) < LEAST_QUESTIONS:
         why = (
-            f"{answered} people with new items in the validation and {len(_people(test))} in the test; "
+            f"{validation_people} people with new items in the validation and {len(_people(test))} in the test; "
             f"{LEAST_QUESTIONS} are needed in each"
         )
         fit = models[plain].fit(data, _after(data))
@@ -138,7 +138,8 @@ def recommend_from_file(file: OwnFile, request: Request, *, seed: int = 0, progr
         answer_fit = models[chosen].fit(data, end)
     shares = ", ".join(f"{name} {weight:.2f}" for name, weight in weights.items())
     lines += [
-        f"chosen on {answered:,} people of the validation: {chosen}" + (f" ({shares})" if chosen == BLEND else ""),
+        f"chosen on {validation_people:,} people of the validation: {chosen}"
+        + (f" ({shares})" if chosen == BLEND else ""),
         f"measured once on {len(people):,} people",
     ]
     text = (

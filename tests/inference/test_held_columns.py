@@ -13,16 +13,18 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from feature_repo import clock
+from feature_repo.errors import OnlineUnavailable
 from feature_repo.home import Home
 from feature_repo.manifest import Service, View
 from feature_repo.on_demand import OnDemand
 from feature_repo.packed import entity_key
 from feature_repo.packed.encode import encode
 from feature_repo.packed.schema import Schema
-from inference.features import OnlineFeatures, column_cache, lookup, plan
+from inference.features import OnlineFeatures, column_cache, lookup, plan, prepared
 from inference.features.entities import GroupKeys, KeyValues
 from inference.features.float_lists import FloatLists
 from inference.features.known_keys import KnownKeys
+from inference.features.prepared import RoundTrip
 
 TRACK = (
     ("plays", "Int64", 0),
@@ -117,6 +119,7 @@ def _stores(patch: pytest.MonkeyPatch) -> Iterator[Store]:
     patch.setattr(lookup, "load_address", lambda home: None)
     patch.setattr(lookup, "open_server", lambda home, address, timeout: None)
     patch.setattr(lookup, "get", one.get)
+    patch.setattr(prepared, "get", one.get)
     patch.setattr(clock, "seconds", lambda: one.now)
     patch.setattr(column_cache.time, "monotonic", lambda: one.held_s)
     yield one
@@ -221,6 +224,42 @@ def test_rows_expire_and_new_rows_are_found_at_once(store: Store, tmp_path: Any)
     assert b"p:track:{t0}" not in store.fetched
     store.held_s += SECONDS + 0.1
     assert held.get(keys).values["track__plays"] == [2, 7]
+
+
+def test_lookups_that_are_fetched_together_are_those_alone(store: Store, tmp_path: Any) -> None:
+    held, plain = lookups(Home(tmp_path))
+    for track in TRACKS:
+        store.write("track", [track], {"plays": 1, "vector": [1.0, 2.0]}, 0.0)
+    store.write("user", ["u"], {"vector": [1.0, 3.0]}, 0.0)
+    several = [
+        {"track_id": ["t0", "nobody", "t1"], "artist_id": "a", "user_id": "u"},
+        {"track_id": ["t3"], "artist_id": "a", "user_id": [None]},
+        {"track_id": [], "artist_id": [], "user_id": "u"},
+    ]
+    for lookup_of in (held, plain, held):
+        parts = [lookup_of.prepare(keys) for keys in several]
+        RoundTrip(parts).fetch()
+        store.fetched.clear()
+        for keys, one in zip(several, parts, strict=True):
+            assert_same_bits(lookup_of.get(keys, prepared=one), plain.get(keys))
+    RoundTrip([]).fetch()
+
+
+def test_a_round_trip_that_fails_fails_all_of_its_lookups(
+    store: Store, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unavailable(server: object, names: Sequence[bytes]) -> Any:
+        raise OnlineUnavailable(expected="the online store to answer", found="nothing", next_command="wait")
+
+    _, plain = lookups(Home(tmp_path))
+    keys = {"track_id": ["t0"], "artist_id": "a", "user_id": "u"}
+    one, other = plain.prepare(keys), plain.prepare(keys)
+    monkeypatch.setattr(prepared, "get", unavailable)
+    RoundTrip([one, other]).fetch()
+    with pytest.raises(OnlineUnavailable):
+        plain.get(keys, prepared=one)
+    assert "the online store to answer" in str(plain.get(keys, prepared=other, on_failure="defaults").degraded)
+    assert store.fetched == []
 
 
 def test_held_rows_are_missing_when_their_ttl_is_over(store: Store, tmp_path: Any) -> None:

@@ -36,7 +36,7 @@ def wav() -> bytes:
 
 
 @pytest.mark.journeys
-@pytest.mark.parametrize("module", ["soundfile", "scipy", "pyloudnorm"])
+@pytest.mark.parametrize("module", ["soundfile", "scipy"])
 def test_sound_without_its_extra(client: TestClient, module: str, monkeypatch: pytest.MonkeyPatch, wav: bytes) -> None:
     monkeypatch.setitem(sys.modules, module, None)
     response = client.post("/v1/audio/analyze", content=wav, headers=HEADERS)

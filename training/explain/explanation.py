@@ -23,8 +23,9 @@ from training.version_files import lineage_of
 from transforms.pure import svg
 
 SHOWN = 6
-Row = tuple[float, list[tuple[str, float, float]]]
-"""An answer, and the column, value and contribution of its largest contributions."""
+Row = tuple[float, list[tuple[str, float, float]], list[tuple[str, float]]]
+"""An answer; column, value and contribution of its largest contributions; and its parts where it is a sum of several,
+each with its contribution."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Explanation:
         dependence: column → values, and the mean answer at each.
         worth: view → growth of the test's loss without it.
         cost: view → cost of its lookup.
-        rows: rows of the test: answer, and the largest contributions by column.
+        rows: rows of the test: answer, the largest contributions by column, and the parts of the answer.
         page: path of the page.
     """
 
@@ -77,9 +78,9 @@ class Explanation:
                 f"{cost.milliseconds:7.2f} ms {cost.row_bytes:6.0f} bytes a row" if cost else "  computed on demand"
             )
             yield f"  {view:28}{growth:34}{lookup}"
-        for number, (answer, parts) in enumerate(self.rows, start=1):
-            largest = ", ".join(f"{column}={value:.4g} {part:+.3f}" for column, value, part in parts)
-            yield f"row {number} of the test: {answer:.3f}, by {largest}"
+        for number, (answer, moved, parts) in enumerate(self.rows, start=1):
+            largest = ", ".join(f"{column}={value:.4g} {contribution:+.3f}" for column, value, contribution in moved)
+            yield f"row {number} of the test: {answer:.3f}{_sum_of(parts)}, by {largest}"
         yield f"page: {self.page}"
 
 
@@ -134,7 +135,11 @@ def _answers(
     home: Home, bundle: Bundle, background: Background, rows: int
 ) -> tuple[dict[str, float], dict[str, tuple[np.ndarray, np.ndarray]], list[Row]]:
     """Returns importance, dependence along the strongest columns, and some rows one by one."""
-    answer, columns = OnnxBooster(bundle.read(background.model)).predict, background.columns
+    booster, columns = OnnxBooster(bundle.read(background.model)), background.columns
+
+    def answer(changed: np.ndarray) -> np.ndarray:
+        return background.answer(np.asarray(booster.predict(changed)), changed)
+
     strongest = np.argsort(-np.abs(background.contributions[:, :-1]).mean(axis=0))[:SHOWN]
     dependence = {columns[column]: partial_dependence(answer, background.inputs, int(column)) for column in strongest}
     inputs = background.inputs[:rows]
@@ -142,15 +147,26 @@ def _answers(
     if rows and bundle.manifest["extra"].get("kind") == "tabular":  # the served model was trained on these rows, too
         parts = ServedTabular.load(home, bundle.name_version).contributions(inputs)
     explained_rows: list[Row] = []
-    for row_answer, row_parts, values in zip(answer(inputs) if rows else (), parts, inputs, strict=False):
+    scores = np.asarray(booster.predict(background.inputs)) if rows else np.empty(0)
+    answers = background.answer(scores, background.inputs) if rows else scores
+    summed = _parts_of(background, scores, rows)
+    for row_answer, row_parts, values, of_sum in zip(answers[:rows], parts, inputs, summed, strict=True):
         largest = np.argsort(-np.abs(row_parts[:-1]))[:5]
-        explained_rows.append(
-            (
-                float(row_answer),
-                [(columns[column], float(values[column]), float(row_parts[column])) for column in largest],
-            )
-        )
+        moved = [(columns[column], float(values[column]), float(row_parts[column])) for column in largest]
+        explained_rows.append((float(row_answer), moved, of_sum))
     return background.importance, dependence, explained_rows
+
+
+def _parts_of(background: Background, scores: np.ndarray, rows: int) -> list[list[tuple[str, float]]]:
+    """Returns the parts of the first answers with their contributions; empty where the model alone answers."""
+    if background.parts is None or not rows:
+        return [[] for _ in background.inputs[:rows]]
+    contributions = background.parts.contributions(scores, background.inputs, background.columns)[:rows]
+    return [list(zip(background.parts.names, row.tolist(), strict=True)) for row in contributions]
+
+
+def _sum_of(parts: list[tuple[str, float]]) -> str:
+    return " = " + ", ".join(f"{name} {contribution:+.3f}" for name, contribution in parts) if parts else ""
 
 
 def _page(explanation: Explanation) -> str:
@@ -180,8 +196,8 @@ def _page(explanation: Explanation) -> str:
         )
     heads = ["view", "loss without it", "from", "to", "ms for 100 rows", "bytes a row"]
     parts.append(svg.table(heads, rows, numbers=(1, 2, 3, 4, 5)))
-    for number, (answer, moved) in enumerate(explanation.rows, start=1):
-        parts.append(f"<h3>Row {number} of the test: {answer:.3f}</h3>")
+    for number, (answer, moved, summed) in enumerate(explanation.rows, start=1):
+        parts.append(f"<h3>Row {number} of the test: {answer:.3f}{_sum_of(summed)}</h3>")
         part_rows = [(column, f"{value:.4g}", f"{part:+.3f}") for column, value, part in moved]
         parts.append(svg.table(["column", "value", "contribution"], part_rows, numbers=(1, 2)))
     return svg.page(f"{explanation.name}, explained", "".join(parts))

@@ -2,7 +2,7 @@
 
 from bisect import bisect_left
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property, partial
 from pathlib import Path
@@ -12,8 +12,10 @@ import pyarrow.parquet as pq
 
 from feature_repo.home import Home
 from transforms import parquet
+from transforms.day_frames import KEPT_ROWS, DayFrames
+from transforms.raw.by_day import DAY, by_day
 from transforms.raw.declared import raw_tables
-from transforms.raw.read import REMEDY, scan_files
+from transforms.raw.read import REMEDY, check_columns, read_days, scan_files
 from transforms.raw.table import RawTable
 
 
@@ -32,6 +34,7 @@ class RawDays:
     rows: dict[date, int]
     digests: dict[date, str]
     table: RawTable
+    _frames: DayFrames = field(default_factory=DayFrames, compare=False, repr=False)
 
     @classmethod
     def of(cls, home: Home, table: str) -> "RawDays":
@@ -66,10 +69,21 @@ class RawDays:
         Raises:
             StoreError: a file is damaged.
         """
-        paths = [self.paths[day] for day in days]
-        scan = scan_files(self.table, paths).select(*columns, "event_timestamp", "created_timestamp")
+        days = list(days)
+        names = [*columns, "event_timestamp", "created_timestamp"]
+        if not days or sum(self.rows.get(day, KEPT_ROWS) for day in days) >= KEPT_ROWS:
+            return self._read([self.paths[day] for day in days], names)
+        frames = self._frames.get(days)
+        if missing := [day for day in days if day not in frames]:
+            rows = read_days(self.table, {day: self.paths[day] for day in missing})
+            read = dict.fromkeys(missing, rows.drop(DAY).clear()) | dict(by_day(rows))
+            self._frames.add(read)
+            frames |= read
+        return pl.concat([frames[day] for day in days]).select(names)
+
+    def _read(self, paths: list[Path], names: list[str]) -> pl.DataFrame:
         try:
-            return scan.collect()
+            return scan_files(self.table, paths).select(names).collect()
         except parquet.UNREADABLE:
             for path in paths:
                 parquet.read_whole(path, remedy=REMEDY)
@@ -77,5 +91,5 @@ class RawDays:
 
 
 def _count_and_digest(table: RawTable, path: Path) -> tuple[int, str]:
-    scan_files(table, [path])  # raises if the file does not fit the table
+    check_columns(table, path)
     return pq.read_metadata(path).num_rows, parquet.digest(path)

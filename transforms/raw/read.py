@@ -78,6 +78,16 @@ def scan_files(table: RawTable, paths: Sequence[Path]) -> pl.LazyFrame:
     return pl.concat(scans) if len(scans) > 1 else scans[0] if scans else pl.LazyFrame(schema=columns)
 
 
+def check_columns(table: RawTable, path: Path) -> None:
+    """Check that a file can be read as rows of a raw table.
+
+    Raises:
+        StoreError: as ``scan_files``.
+    """
+    if _other_types(table, path) is not None:
+        scan_files(table, [path])
+
+
 def read_days(table: RawTable, paths: Mapping[date, Path], columns: Sequence[str] | None = None) -> pl.DataFrame:
     """Read the rows of many days by one scan, in the order of ``paths``.
 

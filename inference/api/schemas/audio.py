@@ -33,6 +33,32 @@ class SoundClasses(BaseModel):
     unknown: bool
 
 
+class SoundTarget(BaseModel):
+    """What brings a sound to the loudness of a streaming service."""
+
+    target_lufs: float
+    ceiling_dbtp: float = Field(description="true peak that must not be exceeded")
+    gain_db: float = Field(description="gain that gives the loudness of the target")
+    limit_db: float = Field(description="by how much the peaks would then exceed the ceiling; 0 if they would not")
+    clean_gain_db: float = Field(description="the largest gain up to gain_db that needs no limiter")
+    clean_lufs: float = Field(description="loudness after clean_gain_db")
+
+
+class SoundLoudness(BaseModel):
+    """Loudness by EBU R128; null for silence, for what is too short, and for unknown layouts of channels."""
+
+    integrated_lufs: float | None = Field(description="of the whole, gated", examples=[-9.4])
+    momentary_max_lufs: float | None = Field(description="the loudest 400 ms", examples=[-6.8])
+    short_term_max_lufs: float | None = Field(description="the loudest 3 s", examples=[-7.9])
+    range_lu: float | None = Field(description="loudness range", examples=[5.2])
+    true_peak_dbtp: float | None = Field(description="peak between the samples, too", examples=[0.3])
+    replay_gain: dict[str, str] = Field(
+        description="tags of ReplayGain 2.0",
+        examples=[{"REPLAYGAIN_TRACK_GAIN": "-8.60 dB", "REPLAYGAIN_TRACK_PEAK": "1.035142"}],
+    )
+    streaming: SoundTarget | None
+
+
 class AudioResponse(BaseModel):
     """The analysis of a sound."""
 
@@ -41,6 +67,7 @@ class AudioResponse(BaseModel):
     channels: int
     marks: list[str] = Field(description="defects of the sound", examples=[["clipped"]])
     measures: dict[str, float | None] = Field(examples=[{"loudness": -14.2, "peak": -1.0}])
+    loudness: SoundLoudness
     tempo: float | None = Field(description="beats a minute")
     tempo_confidence: float
     meter: int = Field(description="beats of a bar; 0 for unknown")

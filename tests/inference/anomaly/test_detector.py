@@ -203,8 +203,8 @@ def test_requests_that_do_not_come_are_noticed_by_what_is_served(in_telemetry: H
     """A trained bundle, fed with metrics of each minute, finds every drop of traffic and names its cause."""
     drops = incidents(in_telemetry, "endpoint").filter(pl.col("kind") == "traffic_drop")
     points = endpoint_points(in_telemetry)
-    two_days = 2 * 86_400_000_000
-    points = points.filter(pl.col("event_timestamp").dt.timestamp("us") > drops["start"].min() - two_days)
+    one_day = 86_400_000_000
+    points = points.filter(pl.col("event_timestamp").dt.timestamp("us") > drops["start"].min() - one_day)
     observations = [
         Observation(row["endpoint"], row["event_timestamp"], {name: row[name] for name in ENDPOINT_METRICS})
         for row in points.iter_rows(named=True)

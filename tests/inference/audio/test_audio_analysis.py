@@ -294,10 +294,10 @@ def test_more_than_can_wait_are_told_to_come_later(client: TestClient, monkeypat
 
 def test_the_command_tells_and_draws(sounding: Home, tmp_path: Path) -> None:
     plot = tmp_path / "pictures" / "out.png"
-    command = [sys.executable, "-m", "inference", "analyze", str(_sound_file(sounding)), "--plot", str(plot)]
+    command = [sys.executable, "-m", "refrain", "analyze", str(_sound_file(sounding)), "--plot", str(plot)]
     environment = {"REFRAIN_HOME": str(sounding.root), "PATH": "", "HOME": str(tmp_path)}
     completed = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=True)
-    for word in ("meter", "rhythm", "octaves", "genre", "mood", "instruments"):
+    for word in ("loudness", "streaming", "meter", "rhythm", "octaves", "genre", "mood", "instruments"):
         assert word in completed.stdout
     assert plot.read_bytes().startswith(b"\x89PNG")
     assert [file.name for file in plot.parent.iterdir()] == ["out.png"]

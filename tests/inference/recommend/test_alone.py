@@ -89,7 +89,7 @@ def test_a_store_without_the_old_plays_is_noticed(in_alone: Home, engine: Recomm
     assert engine._heard.among(ALONE, places, "track never heard") is None
     listener = engine._look_up(ALONE, {}, RequestOptions())
     assert listener.witness in PlaysOracle(in_alone).heard(ALONE)
-    heard, note = engine._heard_among(listener, places)
+    heard, note = engine._search.heard_among(listener, places)
     assert (heard.tolist(), note) == ([0, 1, 2, 3, 4], None)
 
 

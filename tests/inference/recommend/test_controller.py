@@ -204,13 +204,13 @@ def test_an_answer_at_every_level(in_world: Home, level: int) -> None:
 def test_fewer_candidates_are_ranked(in_world: Home) -> None:
     engine = RecommendationEngine.load("recommendation", in_world)
     sizes: list[int] = []
-    rank = engine._rank
+    rank = engine._ordering.rank
 
-    def recording_rank(listener, strategy, pool, *arguments):  # type: ignore[no-untyped-def]
-        sizes.append(len(pool))
-        return rank(listener, strategy, pool, *arguments)
+    def recording_rank(listener, strategy, candidates, *arguments):  # type: ignore[no-untyped-def]
+        sizes.append(len(candidates.pool))
+        return rank(listener, strategy, candidates, *arguments)
 
-    engine._rank = recording_rank  # type: ignore[method-assign]
+    engine._ordering.rank = recording_rank  # type: ignore[method-assign]
     for budget in LEVELS[1:4]:
         engine.recommend("u000007", count=5, budget=budget)
     assert sizes[0] > sizes[1] > sizes[2] >= 5

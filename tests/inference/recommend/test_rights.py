@@ -16,7 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from feature_repo.errors import InputError, OnlineUnavailable
 from inference.recommend import known_rights
 from inference.recommend.known_rights import STALENESS, KnownRights, max_staleness_s
-from inference.recommend.rights import BLOCK, MAX_AGE_S, MAX_STALENESS_S, Rights
+from inference.recommend.rights import BLOCK, MAX_AGE_S, MAX_STALENESS_S, Rights, RightsLookup
 from tests.oracles.rights import RightsOracle, Row
 from transforms.pure.candidates.pool import Pool
 
@@ -42,7 +42,10 @@ class _Store:
     def clock(self) -> float:
         return self.now
 
-    def get(self, keys: Mapping[str, Sequence[str]]) -> Any:
+    def prepare(self, keys: Mapping[str, Sequence[str]]) -> Any:
+        return SimpleNamespace(keys=keys)
+
+    def get(self, keys: Mapping[str, Sequence[str]], prepared: Any = None) -> Any:
         if not self.is_up:
             raise OnlineUnavailable(expected="the online store to answer", found="nothing", next_command="wait")
         rows = [self.rows.get(track) for track in keys["track_id"]]
@@ -150,9 +153,14 @@ class RightsMachine(RuleBasedStateMachine):
                 looked_up_at = max(missed_at, read[track][1] if track in read else -np.inf)
                 assert track not in self.store.rows or self.store.now - looked_up_at <= MAX_AGE_S
 
-    def _compare(self, country: str | None, explicit: bool, ask: bool) -> None:
+    @rule(country=st.sampled_from(COUNTRIES), explicit=st.booleans())
+    def somebody_asks_for_more_than_rights(self, country: str | None, explicit: bool) -> None:
+        self._compare(country, explicit, ask=True, prepared=self.rights.prepare(np.arange(len(self.rights.track_ids))))
+
+    def _compare(self, country: str | None, explicit: bool, ask: bool, prepared: RightsLookup | None = None) -> None:
         tracks = self.rights.track_ids
-        allowed = self.rights.allowed(candidates(len(tracks)), country=country, explicit=explicit, ask=ask)
+        pool = candidates(len(tracks))
+        allowed = self.rights.allowed(pool, country=country, explicit=explicit, ask=ask, prepared=prepared)
         expected = self.store.oracle.permitted(tracks, self.store.now, country, explicit)
         assert {tracks[place] for place in allowed.pool.places.tolist()} == expected
         assert allowed.age_s <= LIMIT_S
@@ -192,6 +200,21 @@ def test_a_takedown_takes_effect_within_five_seconds() -> None:
     store.rows[TRACKS[2]] = Row(available=False)
     store.now += MAX_AGE_S + 0.1
     assert 2 not in rights.allowed(candidates(6), country=None, explicit=False).pool.places
+
+
+def test_a_takedown_between_preparing_and_fetching_counts_from_the_preparation() -> None:
+    store = _Store()
+    store.rows = dict.fromkeys(TRACKS, Row())
+    rights = loaded(store)
+    prepared = rights.prepare(np.arange(6))
+    store.now += 3.0
+    rights.allowed(candidates(6), country=None, explicit=False, prepared=prepared)
+    assert (rights.read_at == store.now - 3.0).all()
+    assert rights.prepare(np.arange(6)) is None
+    store.now += 2.1
+    renewed = rights.prepare(np.arange(6))
+    assert renewed is not None
+    assert renewed.places.tolist() == [0, 1, 2, 3, 4, 5]
 
 
 def test_a_track_without_a_row_is_looked_up_again_after_five_seconds_and_not_before() -> None:

@@ -13,7 +13,8 @@ from inference import RecommendationEngine
 from inference.features import OnlineFeatures
 from inference.recommend import known_rights
 from inference.recommend.answer import Answer
-from inference.recommend.engine import OF_HEARD, SOURCES_OF
+from inference.recommend.candidates import SOURCES_OF
+from inference.recommend.engine import OF_HEARD
 from inference.recommend.known_rights import KnownRights
 from tests.oracles.rights import Row, may_be_played
 from transforms import feature_tables

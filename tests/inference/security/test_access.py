@@ -8,6 +8,7 @@ import os
 import stat
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,11 @@ from inference.security.keys import KeyRing
 from inference.serve import serve
 
 REQUEST = {"user_id": "u000007", "count": 1}
+
+
+def _observation(detector: str, entity: str) -> dict[str, object]:
+    at = datetime.now(UTC).isoformat()
+    return {"detector": detector, "observations": [{"entity": entity, "at": at, "values": {}}]}
 
 
 @pytest.fixture
@@ -205,6 +211,34 @@ def test_reads_of_features_and_acts_of_administrators_are_written_down(client: T
     assert (read["service"], read["rows"], read["keys"]) == ("listener_v1", 1, {"user_id": ["u000007"]})
     assert read["path"] == "/v1/features/listener_v1"
     assert {stat.S_IMODE(file.stat().st_mode) for file in own_world.audit_log.rglob("*.jsonl")} == {0o600}
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "act", "keys"),
+    [
+        ("/v1/recommendations", REQUEST, "recommendation", [{"user_id": ["u000007"]}]),
+        (
+            "/v1/recommendations/batch",
+            {"requests": [REQUEST, {"user_id": "u000009", "count": 1}]},
+            "recommendation",
+            [{"user_id": ["u000007"]}, {"user_id": ["u000009"]}],
+        ),
+        ("/console/recommend?user=u000007", None, "recommendation", [{"user_id": ["u000007"]}]),
+        ("/v1/forecasts", {"entity": "user", "id": "u000007"}, "forecast", [{"user_id": ["u000007"]}]),
+        ("/v1/forecasts", {"entity": "track", "id": "t000007"}, "forecast", []),
+        ("/v1/anomalies/detect", _observation("user_behavior", "u000007"), "detection", [{"user_id": ["u000007"]}]),
+        ("/v1/anomalies/detect", _observation("security", "192.0.2.7"), "detection", [{"client_ip": ["192.0.2.7"]}]),
+        ("/v1/anomalies/detect", _observation("system", "host-01"), "detection", []),
+    ],
+)
+def test_answers_about_people_name_whose_rows_they_read(
+    client: TestClient, own_world: Home, path: str, body: dict[str, object] | None, act: str, keys: list[object]
+) -> None:
+    headers = _key_headers(own_world, "predict")
+    response = client.get(path, headers=headers) if body is None else client.post(path, json=body, headers=headers)
+    assert response.status_code in (200, 503)  # where no model is promoted, the act was written before it was seen
+    client.app.state.access.audit.flush()  # type: ignore[attr-defined]
+    assert [written["keys"] for written in acts(own_world) if written["act"] == act] == keys
 
 
 def test_an_act_that_cannot_be_written_is_counted_shown_and_refused_where_that_is_asked_for(

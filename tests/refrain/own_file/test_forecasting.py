@@ -14,7 +14,7 @@ from refrain.own_file import forecasting
 from refrain.own_file.forecasting import Origins, _without, forecast_file
 from refrain.own_file.result import Result
 from refrain.own_file.series import Request, filled, read_series
-from refrain.own_file.steps import likely_step
+from refrain.own_file.steps import DAY, SECOND, Step, likely_step
 from refrain.own_file.table import OwnFile
 from training.models.forecasting.backtest import backtest
 from training.models.forecasting.naive import LastValue, RecentMean, SeasonalMean, SeasonalNaive
@@ -28,7 +28,7 @@ STORES = "abcdefghijklmnopqrstuvwx"
 def quick_members(monkeypatch: pytest.MonkeyPatch) -> None:
     """Only forecasters that need no compilation."""
     members = [LastValue(), SeasonalNaive(), RecentMean(14), SeasonalMean()]
-    monkeypatch.setattr(forecasting, "_members", lambda panel, work, seed: (members, ""))
+    monkeypatch.setattr(forecasting, "_members", lambda panel, step, work, seed: (members, ""))
 
 
 def sales(days: int = 140, stores: str = "ab", seed: int = 0) -> pl.DataFrame:
@@ -185,3 +185,14 @@ def test_the_command_chooses_measures_and_writes(tmp_path: Path, monkeypatch: py
     again = CliRunner().invoke(app, [*words[:-1], "b.parquet"])
     assert again.exit_code == 0
     assert pl.read_parquet("b.parquet").equals(pl.read_parquet("a.parquet"))
+
+
+@pytest.mark.parametrize(
+    ("step", "has_changes"),
+    [(Step(micros=3_600 * SECOND), False), (Step(micros=7 * DAY), True), (Step(months=1), True)],
+)
+def test_changes_from_the_last_value_are_forecast_for_days_and_longer_steps(step: Step, has_changes: bool) -> None:
+    panel = Panel(["a", "b"], np.random.default_rng(0).random((2, 300)), step.seasons)
+    names = [member.name for member in forecasting._members(panel, step, 0, 0)[0]]
+    assert ("global_change" in names) is has_changes
+    assert "global_lightgbm" in names

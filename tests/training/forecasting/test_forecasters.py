@@ -1,5 +1,6 @@
 """Forecasters, backtests, intervals and hierarchies match their definitions and published figures."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import hypothesis.strategies as st
@@ -15,7 +16,7 @@ from training.models.forecasting.backtest import backtest
 from training.models.forecasting.blend import ENSEMBLES, Blend
 from training.models.forecasting.cold_start import AGES, ReleaseCurve
 from training.models.forecasting.conformal import ConformalQuantiles
-from training.models.forecasting.global_lightgbm import GlobalLightGBM
+from training.models.forecasting.global_lightgbm import GLOBAL_CHANGE, GLOBAL_LOG_CHANGE, GlobalLightGBM
 from training.models.forecasting.hierarchy import Hierarchy
 from training.models.forecasting.naive import LastValue, Naive2, RecentMean, SeasonalMean, SeasonalNaive
 from training.models.forecasting.panel import Panel
@@ -304,3 +305,55 @@ def test_probabilities_by_hand() -> None:
     assert metrics.base_rate == 0.5
     assert probability_metrics(np.array([]), np.array([])).rows == 0
     assert np.isnan(probability_metrics(np.array([0, 0]), np.array([0.1, 0.2])).roc_auc)
+
+
+@pytest.mark.parametrize("shift", [8.0, -8.0])
+def test_a_level_that_shifted_lately_is_the_level_of_the_forecast(shift: float) -> None:
+    """Three days after a shift, changes are forecast from the new level; values are drawn to the old one."""
+    rng = np.random.default_rng(2)
+    week = np.sin(np.arange(127) * 2 * np.pi / 7)
+    levels = 20 + np.cumsum((rng.random((80, 127)) < 0.02) * rng.choice([-8.0, 8.0], (80, 127)), axis=1)
+    values = levels + week + rng.normal(0, 0.3, levels.shape)
+    values[0] = 40 + week + np.where(np.arange(127) < 117, 0.0, shift)
+    panel = Panel([str(number) for number in range(80)], values, (7,), nonnegative=False)
+    past, truth = panel.back(7), values[0, -7:]
+    errors = {
+        member.name: float(np.abs(member.fit(past, 7).forecast(past, 7)[0] - truth).mean())
+        for member in (replace(GLOBAL_CHANGE, trees=60), replace(GLOBAL_LOG_CHANGE, trees=60), SeasonalNaive())
+    }
+    assert errors["global_change"] < 1.5
+    assert errors["global_log_change"] < 1.5
+    assert errors["seasonal_naive"] > 4
+
+
+def test_changes_are_forecast_alike_in_all_units() -> None:
+    panel = weekly(20)
+    small, large = (replace(panel, values=panel.values * unit) for unit in (1e-3, 1e6))
+    for member in (replace(GLOBAL_CHANGE, trees=20), replace(GLOBAL_LOG_CHANGE, trees=20)):
+        forecasts = [member.fit(scaled, 7).forecast(scaled, 7) for scaled in (small, large)]
+        np.testing.assert_allclose(forecasts[0] * 1e9, forecasts[1], rtol=0.05)
+
+
+@pytest.mark.filterwarnings("error")
+def test_changes_that_are_next_to_nothing_are_forecast() -> None:
+    panel = weekly(20)
+    values = panel.values.copy()
+    values[0], values[1], values[2] = 5.0, 5.0, 0.0
+    values[1, ::2] += 1e-15 * 5  # the smallest step of these numbers
+    values[2, -1] = 1e-300
+    odd = replace(panel, values=values)
+    for member in (replace(GLOBAL_CHANGE, trees=5), replace(GLOBAL_LOG_CHANGE, trees=5)):
+        forecast = member.fit(odd, 7).forecast(odd, 7)
+        assert np.isfinite(forecast).all()
+        np.testing.assert_allclose(forecast[:2], 5.0, rtol=0.01)
+
+
+def test_logarithms_take_values_below_zero_and_zero() -> None:
+    panel = weekly(20)
+    values = panel.values - np.median(panel.values, axis=1, keepdims=True)
+    values[0, ::3] = 0.0
+    mixed = replace(panel, values=values, nonnegative=False)
+    forecast = replace(GLOBAL_LOG_CHANGE, trees=40).fit(mixed.back(7), 7).forecast(mixed.back(7), 7)
+    assert (forecast < 0).any()
+    naive = np.abs(LastValue().forecast(mixed.back(7), 7) - values[:, -7:]).mean(axis=1)
+    assert np.median(np.abs(forecast - values[:, -7:]).mean(axis=1) / naive) < 0.7

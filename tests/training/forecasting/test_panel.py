@@ -11,7 +11,7 @@ import pytest
 from feature_repo.errors import InputError
 from training.evaluate import mase_scale
 from training.models.forecasting.conformal import ConformalQuantiles
-from training.models.forecasting.global_lightgbm import GlobalLightGBM
+from training.models.forecasting.global_lightgbm import GLOBAL_CHANGE, GLOBAL_LOG_CHANGE, GlobalLightGBM
 from training.models.forecasting.naive import LastValue, Naive2, RecentMean, SeasonalMean, SeasonalNaive
 from training.models.forecasting.panel import Panel
 from training.models.forecasting.statistical import CES, ETS, INTERMITTENT, MSTL, THETA
@@ -26,6 +26,8 @@ FORECASTERS = [
     Naive2(),
     GlobalLightGBM(trees=20),
     GlobalLightGBM(trees=20, difference=True, floor=0.5, name="difference"),
+    replace(GLOBAL_CHANGE, trees=20),
+    replace(GLOBAL_LOG_CHANGE, trees=20),
     THETA,
     CES,
     ETS,

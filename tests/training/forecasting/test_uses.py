@@ -16,6 +16,7 @@ from fastapi.testclient import TestClient
 from typer.testing import CliRunner
 
 from feature_repo import clock
+from feature_repo.bundle import open_bundle
 from feature_repo.errors import BundleError, InputError, StoreError
 from feature_repo.home import Home
 from feature_repo.stores import redis_server
@@ -42,6 +43,8 @@ from training.models.forecasting.user_behavior import run as user_behavior
 from training.models.forecasting.user_behavior.rows import Settings as Activity
 from training.registry import promote
 from training.train import forecast, train
+from training.validation.evidence import EVIDENCE, MODEL_KEY, PERMUTED, Evidence
+from training.validation.gates import decide
 from transforms import feature_tables
 from transforms.raw.ingest import Batch, ingest
 from transforms.raw.read import scan
@@ -115,6 +118,27 @@ def test_the_model_beats_the_baselines_where_there_is_something_to_learn(trained
     assert set(activity) == {"plays in 7 days", "no play in 14 days"}
     tracks = results["trends"].metrics["track"]
     assert tracks["reconciled"].mase < tracks["seasonal_naive"].mase
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_fit_on_permuted_labels_stands_beside_each(name: str, home: Home) -> None:
+    evidence = Evidence.from_bytes((open_bundle(name, home).folder / EVIDENCE).read_bytes())
+    figures = evidence.values[PERMUTED]
+    assert np.isfinite(figures).sum() >= min(20, np.isfinite(evidence.values[MODEL_KEY]).sum())
+    if name == "chart_forecaster":
+        assert evidence.gain(PERMUTED).low > 0
+
+
+def test_a_model_of_charts_with_permuted_places_is_refused(home: Home) -> None:
+    grid = grids(home)["hot100"]
+    data = training_set(SERVICE, spine(grid, range(0, 170), (1, 4, 13)), home=home).data
+    until = 130
+    floor = ChartRuns(grid.size, trees=20).fit(chart_forecaster.permuted_places(data, until, seed=1), until)
+    other = ChartRuns(grid.size, trees=20).fit(chart_forecaster.permuted_places(data, until, seed=2), until)
+    rows = data.filter(pl.col("week") > until)
+    decision = decide(chart_forecaster.places_evidence("hot100", floor, rows, other), chart_forecaster.MODEL.gates)
+    assert not decision.may_serve
+    assert any(reason.startswith("permuted labels") for reason in decision.reasons)
 
 
 def test_forecasts_add_up(home: Home) -> None:

@@ -16,12 +16,13 @@ from feature_repo.bundle import open_bundle
 from feature_repo.errors import BundleError, InputError
 from feature_repo.home import Home
 from feature_repo.stores import redis_server
-from tests.worlds import apply, made_once
+from tests.worlds import apply_once, made_once
 from training import registry
 from training.background import Background
 from training.explain.explanation import explain
 from training.models.base import Model
 from training.models.find import models
+from training.models.lightgbm_onnx import OnnxBooster
 from training.models.problem import Problem
 from training.models.recommendation.problem import RankerProblem, ndcg_of_groups
 from training.models.recommendation.ranker import HYBRID
@@ -46,7 +47,7 @@ def long_world(request: pytest.FixtureRequest) -> Home:
     def make(home: Home, patch: pytest.MonkeyPatch) -> None:
         simulate(home, Size(users=110, tracks=150, days=70, plays=24_000), seed=6)
         build(home)
-        apply(home)
+        apply_once(home)
 
     return made_once(request, "long", make)
 
@@ -189,6 +190,9 @@ def test_a_ranker_keeps_what_moved_it(world: Home) -> None:
     assert background is not None
     assert background.model == "hybrid.onnx"
     assert set(background.importance) == set(HYBRID.inputs)
+    booster = OnnxBooster(open_bundle("recommendation", world).read("hybrid.onnx"))
+    answers = background.answer(np.asarray(booster.predict(background.inputs)), background.inputs)
+    np.testing.assert_allclose(background.contributions.sum(axis=1), answers, rtol=1e-3, atol=1e-3)
 
 
 def _move_cutoff_back(home: Home, model: Model, days: int) -> None:

@@ -79,17 +79,17 @@ def evidence_of_incidents(
     """
     if not true_incidents.height:
         return None
-    found_by_method = {
+    hits_by_method = {
         method: np.isfinite(delays(incidents, true_incidents, detector.aftermath)[0]).astype(float)
         for method, incidents in ((MODEL_KEY, reported_incidents), ("largest_deviation", baseline_incidents))
     }
-    found_by_method[RANDOM_ALARMS] = _found_at_random(detector, true_incidents, reported_incidents, entities, span)
+    hits_by_method[RANDOM_ALARMS] = _found_at_random(detector, true_incidents, reported_incidents, entities, span)
     names = [
         f"{entity}|{kind}|{start}"
         for entity, kind, start in true_incidents.select("entity_id", "kind", "start").iter_rows()
     ]
     return Evidence.of(
-        "found", names, found_by_method, higher_is_better=True, segments={"kind": true_incidents["kind"].to_list()}
+        "found", names, hits_by_method, higher_is_better=True, segments={"kind": true_incidents["kind"].to_list()}
     )
 
 
@@ -103,7 +103,7 @@ def _found_at_random(
 ) -> np.ndarray:
     """Return the chance that each true incident is found by the reported ones at random times, of random entities."""
     rng = np.random.default_rng(seed)
-    found = np.zeros(true_incidents.height)
+    hits = np.zeros(true_incidents.height)
     for _ in range(SHIFTS):
         starts = rng.integers(*span, len(reported_incidents))
         owners = rng.integers(0, len(entities), len(reported_incidents))
@@ -111,5 +111,5 @@ def _found_at_random(
             replace(incident, entity=entities[owner], start=int(start), end=int(start) + incident.end - incident.start)
             for incident, start, owner in zip(reported_incidents, starts, owners, strict=True)
         ]
-        found += np.isfinite(delays(placed, true_incidents, detector.aftermath)[0])
-    return found / SHIFTS
+        hits += np.isfinite(delays(placed, true_incidents, detector.aftermath)[0])
+    return hits / SHIFTS

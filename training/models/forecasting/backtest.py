@@ -12,7 +12,7 @@ from training.evaluate import ForecastMetrics, forecast_metrics, mase_scale, sma
 from training.models.ensemble import Members
 from training.models.ensemble.weighted import Loss
 from training.models.forecasting.panel import Panel
-from training.validation.evidence import MODEL_KEY, Evidence
+from training.validation.evidence import MODEL_KEY, PERMUTED, Evidence
 
 FEW = 20
 """Number of series below which confidence intervals are over origins instead of series."""
@@ -80,13 +80,16 @@ class Backtest:
             self.truth.reshape(-1, steps), forecast.reshape(-1, steps), self.scale.reshape(-1), flat
         )
 
-    def evidence(self, forecasts: np.ndarray, panel: Panel, baselines: Sequence[str]) -> Evidence:
+    def evidence(
+        self, forecasts: np.ndarray, panel: Panel, baselines: Sequence[str], floor: np.ndarray | None = None
+    ) -> Evidence:
         """Returns the mean absolute scaled error of each series at each origin, for the model and baselines.
 
         Args:
             forecasts: (o, n, h) forecasts of the model.
             panel: panel with the names and times of the series.
             baselines: names of forecasters of this backtest.
+            floor: (o, n, h) forecasts from permuted histories, NaN for series without (``permuted_forecasts``).
         """
         mask = self.measurable
         count = np.maximum(mask.sum(axis=2), 1)
@@ -98,6 +101,8 @@ class Backtest:
         origins = [panel.end - (panel.steps - int(steps)) * panel.step for steps in self.origins]
         names = [f"{name}@{moment:%Y-%m-%dT%H}" for moment in origins for name in panel.ids]
         values = {MODEL_KEY: errors(forecasts), **{name: errors(self.forecasts[name]) for name in baselines}}
+        if floor is not None:
+            values[PERMUTED] = errors(floor)
         series = [*panel.ids] * len(origins)  # with few series, each origin is a unit of its own
         return Evidence.of("scaled_error", names, values, clusters=series if len(panel.ids) >= FEW else ())
 

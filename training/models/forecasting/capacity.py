@@ -27,6 +27,7 @@ from training.models.forecasting.forecast_rows import write
 from training.models.forecasting.global_lightgbm import GlobalLightGBM
 from training.models.forecasting.naive import LastValue, SeasonalMean, SeasonalNaive
 from training.models.forecasting.panel import Panel
+from training.models.forecasting.permuted import permuted_forecasts
 from training.models.forecasting.result import ForecastResult, Metrics, register_forecaster
 from training.models.forecasting.statistical import MSTL
 from training.models.lightgbm_onnx import OnnxBooster, to_onnx
@@ -105,6 +106,7 @@ def run(home: Home, settings: Settings | None = None, *, progress: Progress = si
     }
     by_forecaster: dict[str, Metrics] = {"ensemble": test.metrics(forecasts, quantiles)}
     by_forecaster |= {name: test.metrics(values) for name, values in test.forecasts.items()}
+    floor = permuted_forecasts(panel, forecasters(settings), blend, settings.horizon, settings.test)
     clock.lap("test")
     fitted = [forecaster.fit(panel, settings.horizon) for forecaster in forecasters(settings)]
     boosted = [
@@ -123,7 +125,7 @@ def run(home: Home, settings: Settings | None = None, *, progress: Progress = si
         parameters={**asdict(settings), "hours": panel.steps, "blend": blend.kind},
         about="Plays of everybody an hour, a week ahead; intervals from the errors on validation.",
         extra={"settings": asdict(settings), "blend": blend.as_json(), "conformal": conformal.as_json()},
-        evidence=test.evidence(forecasts, panel, [SeasonalNaive().name, SeasonalMean().name]),
+        evidence=test.evidence(forecasts, panel, [SeasonalNaive().name, SeasonalMean().name], floor),
     )
     plots = [
         report.ForecastPlot(

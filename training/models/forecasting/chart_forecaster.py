@@ -29,12 +29,14 @@ from training.models.forecasting.forecast_rows import QUANTILES, write
 from training.models.forecasting.place_distribution import PlaceDistribution
 from training.models.forecasting.result import ForecastResult, Metrics, register_forecaster
 from training.models.lightgbm_onnx import OnnxBooster, to_onnx
-from training.validation.evidence import MODEL_KEY, Evidence, combine
+from training.validation.evidence import MODEL_KEY, PERMUTED, Evidence, combine
 from transforms.batch.features.chart_grid import DAY, ChartGrid
 from transforms.batch.features.track_chart import AHEAD
 
 NAME, VIEW = "chart_forecaster", "track_chart_forecast"
 YEAR = 52
+PERMUTED_ROWS = 20_000
+"""Maximal number of training rows whose places are permuted for the floor."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,8 @@ def run(home: Home, settings: Settings | None = None, *, progress: Progress = si
         test_model = ChartRuns(grid.size, settings.trees).fit(data, test - 1)
         test_rows = data.filter(pl.col("week") >= test)
         metrics |= measure(name, test_model, test_rows)
-        evidence.append(places_evidence(name, test_model, test_rows))
+        floor = ChartRuns(grid.size, settings.trees).fit(permuted_places(data, test - 1), test - 1)
+        evidence.append(places_evidence(name, test_model, test_rows, floor))
         plots += reliabilities(name, test_model, test_rows)
         final_model = ChartRuns(grid.size, settings.trees).fit(data, weeks - 1)
         extra["charts"][name] = {str(ahead): model.constants() for ahead, model in final_model.places.items()}
@@ -151,16 +154,33 @@ def measure(chart: str, model: ChartRuns, rows: pl.DataFrame) -> dict[str, dict[
     return metrics
 
 
-def places_evidence(chart: str, model: ChartRuns, rows: pl.DataFrame) -> Evidence:
-    """Returns absolute errors in places for titles on the chart, beside the last value, clustered by title."""
-    units, clusters, errors = [], [], {MODEL_KEY: [], "last_value": []}  # type: ignore[var-annotated]
+def permuted_places(rows: pl.DataFrame, until: int, *, most: int = PERMUTED_ROWS, seed: int = 0) -> pl.DataFrame:
+    """Draws rows of the weeks up to ``until``, whose later places are those of other rows in a drawn order."""
+    past = rows.filter(pl.col("week") <= until)
+    rng = np.random.default_rng(seed)
+    sampled = past[np.sort(rng.permutation(past.height)[:most])]
+    columns = []
+    for ahead in AHEAD:
+        labels = sampled[f"rank_{ahead}w"]
+        usable = np.flatnonzero((labels.is_not_null() & (sampled["week"] + ahead <= until)).to_numpy())
+        columns.append(labels.scatter(usable, labels.gather(rng.permutation(usable))))
+    return sampled.with_columns(columns)
+
+
+def places_evidence(chart: str, model: ChartRuns, rows: pl.DataFrame, floor: ChartRuns) -> Evidence:
+    """Returns absolute errors in places for titles on the chart, clustered by title.
+
+    Beside the model stand the last value, and ``floor``, which was fitted to permuted places.
+    """
+    units, clusters, errors = [], [], {MODEL_KEY: [], "last_value": [], PERMUTED: []}  # type: ignore[var-annotated]
     for ahead in model.ahead:
         evaluated = rows.filter(pl.col(f"rank_{ahead}w").is_not_null() & (pl.col("rank") > 0))
         if not evaluated.height:
             continue
         truth, off_place = evaluated[f"rank_{ahead}w"].to_numpy(), model.size + 1
         place = np.where(truth > 0, truth, off_place)
-        errors[MODEL_KEY].append(np.abs(model.predict(evaluated, ahead).quantile(0.5) - place))
+        for name, fitted in ((MODEL_KEY, model), (PERMUTED, floor)):
+            errors[name].append(np.abs(fitted.predict(evaluated, ahead).quantile(0.5) - place))
         errors["last_value"].append(np.abs(evaluated["rank"].to_numpy() - place))
         titles, weeks = evaluated["track_id"].to_list(), evaluated["event_timestamp"].dt.date().to_list()
         units += [f"{chart}|{title}|{week}|{ahead}w" for title, week in zip(titles, weeks, strict=True)]

@@ -3,6 +3,9 @@
 A row of its training set is a series at an origin of the past and one step ahead; the step is an input like any other,
 so that one model forecasts all of them and errors do not accumulate as they do in recursive forecasts
 (Montero-Manso, Hyndman 2021, on why one model for all series does well).
+
+The target is the value; or its difference from one season before; or its change from the last value in units of the
+mean absolute change, so that the loss is that of MASE and a level that shifted yesterday is the level of the forecast.
 """
 
 import os
@@ -26,6 +29,12 @@ FutureInputs = Callable[[Panel, int], np.ndarray]
 """(panel, horizon) → (n or 1, horizon, k): inputs of each step ahead that are known at the panel's end."""
 
 
+CHANGES = 3
+"""Number of recent windows of ``lags`` over which the mean absolute change is computed."""
+LARGEST = 50.0
+"""Largest forecast on the scale of an inverse hyperbolic sine."""
+
+
 @dataclass(frozen=True)
 class GlobalLightGBM:
     """Settings of the model, and its booster once fitted.
@@ -33,6 +42,8 @@ class GlobalLightGBM:
     Attributes:
         name: name of the forecaster.
         difference: whether the target is the difference from one season before instead of the value.
+        change: whether the target is the change from the last value, in units of the series' mean absolute change.
+        log: whether series are forecast on the scale of an inverse hyperbolic sine, a logarithm that takes all values.
         origins: number of past origins to train on, the newest first.
         stride: steps between two origins; a little over a quarter of the horizon if None.
         trees: number of trees.
@@ -49,6 +60,8 @@ class GlobalLightGBM:
 
     name: str = "global_lightgbm"
     difference: bool = False
+    change: bool = False
+    log: bool = False
     origins: int = 24
     stride: int | None = None
     trees: int = 400
@@ -66,6 +79,8 @@ class GlobalLightGBM:
         """Builds the inputs at the panel's end, (n × horizon, d) float32, series by series; and their scaling."""
         lagged = lags.lagged(panel.values, horizon, panel.seasons, self.floor)
         parts = [lagged.inputs]
+        if self.change:
+            parts.append(self._in_changes(panel, lagged))
         if self.future_inputs is not None:
             extra = np.asarray(self.future_inputs(panel, horizon), np.float32)
             parts.append(np.broadcast_to(extra, (len(panel), horizon, extra.shape[2])))
@@ -74,7 +89,8 @@ class GlobalLightGBM:
 
     def names(self, panel: Panel) -> list[str]:
         """Returns the names of the inputs."""
-        return [*lags.names(panel.seasons), *self.future_input_names]
+        in_changes = ("lag_1_in_changes", "spread_in_changes") if self.change else ()
+        return [*lags.names(panel.seasons), *in_changes, *self.future_input_names]
 
     def training_rows(self, panel: Panel, horizon: int) -> tuple[np.ndarray, np.ndarray]:
         """Builds inputs (m, d) and targets (m,) at origins at least a horizon before the panel's end."""
@@ -83,6 +99,7 @@ class GlobalLightGBM:
         backs = [back for back in backs if panel.steps - back >= 2]
         if not backs or not len(panel):
             return np.zeros((0, len(self.names(panel))), np.float32), np.zeros(0, np.float32)
+        panel = _Scale.of(panel).transformed(panel) if self.log else panel
         rng = np.random.default_rng(self.seed)
         max_series = max(self.most_rows // (len(backs) * horizon), 1)
         inputs, targets = [], []
@@ -93,9 +110,8 @@ class GlobalLightGBM:
                 chosen = np.sort(rng.choice(chosen, max_series, replace=False))
             sampled = panel.take(chosen)
             rows, lagged = self.inputs(sampled.back(back), horizon)
-            target = lagged.scaled(sampled.truth(back, horizon)).reshape(-1)
-            if self.difference:
-                target = target - _last_season(rows)
+            center, unit = self._target_scale(panel, rows)
+            target = (lagged.scaled(sampled.truth(back, horizon)).reshape(-1) - center) / unit
             inputs.append(rows)
             targets.append(target.astype(np.float32))
         return np.concatenate(inputs), np.concatenate(targets)
@@ -113,13 +129,35 @@ class GlobalLightGBM:
 
     def forecast(self, panel: Panel, horizon: int) -> np.ndarray:
         """Forecasts every series: (n, horizon)."""
-        rows, lagged = self.inputs(panel, horizon)
+        scale = _Scale.of(panel) if self.log else None
+        rows, lagged = self.inputs(panel if scale is None else scale.transformed(panel), horizon)
         if self.booster is None or not len(panel):
-            return panel.bounded(np.repeat(lagged.level, horizon, axis=1))
-        scaled = np.asarray(self.booster.predict(rows, num_threads=self.threads))
-        if self.difference:
-            scaled = scaled + _last_season(rows)
-        return panel.bounded(lagged.unscaled(scaled.reshape(-1, horizon)))
+            forecast = np.repeat(lagged.level, horizon, axis=1)
+        else:
+            center, unit = self._target_scale(panel, rows)
+            predicted = np.asarray(self.booster.predict(rows, num_threads=self.threads))
+            forecast = lagged.unscaled((predicted * unit + center).reshape(-1, horizon))
+        return panel.bounded(forecast if scale is None else scale.inverted(forecast))
+
+    def _in_changes(self, panel: Panel, lagged: lags.Lagged) -> np.ndarray:
+        """Returns the last value and the spread, in units of the mean absolute change: (n, horizon, 2)."""
+        recent = panel.values[:, -CHANGES * lags.window(panel.seasons) :]
+        changes = np.abs(np.diff(recent, axis=1))
+        is_known = np.isfinite(changes)
+        mean = np.where(is_known, changes, 0.0).sum(axis=1) / np.maximum(is_known.sum(axis=1), 1)
+        ratio = np.where(mean > 0, lagged.spread[:, 0] / np.maximum(mean, np.finfo(float).tiny), 1.0)
+        ratio = np.clip(ratio, 1e-6, 1e6)
+        last = lagged.inputs[:, 0, lags.names(panel.seasons).index("lag_1")] if len(panel) else np.zeros(0)
+        values = np.stack([last * ratio, ratio], axis=-1).astype(np.float32)
+        return np.broadcast_to(values[:, None], (*lagged.inputs.shape[:2], 2))
+
+    def _target_scale(self, panel: Panel, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Returns center and unit of the target in units of the series, (m,) each; 0 and 1 for the value itself."""
+        if self.change:
+            in_changes = len(lags.names(panel.seasons))
+            unit = 1 / rows[:, in_changes + 1].astype(np.float64)
+            return np.nan_to_num(rows[:, in_changes] * unit), unit
+        return _last_season(rows) if self.difference else np.zeros(len(rows)), np.ones(len(rows))
 
     def _parameters(self, rows: int) -> dict[str, Any]:
         return {
@@ -137,6 +175,35 @@ class GlobalLightGBM:
             "force_row_wise": True,
             "verbose": -1,
         }
+
+
+@dataclass(frozen=True)
+class _Scale:
+    """The inverse hyperbolic sine of values in units (n, 1) of the typical size of each series.
+
+    The unit is a tenth of it for series above 0, whose scale is then nearly a logarithm; others are steep around 0.
+    """
+
+    unit: np.ndarray
+
+    @classmethod
+    def of(cls, panel: Panel) -> "_Scale":
+        sizes = np.where(panel.values != 0, np.abs(panel.values), np.nan)
+        unit = np.array([[np.median(row[np.isfinite(row)]) if np.isfinite(row).any() else 1.0] for row in sizes])
+        is_positive = ~(panel.values <= 0).any(axis=1, keepdims=True)
+        return cls(unit.reshape(len(panel), 1) / np.where(is_positive, 10.0, 1.0))
+
+    def transformed(self, panel: Panel) -> Panel:
+        return replace(panel, values=np.arcsinh(panel.values / self.unit))
+
+    def inverted(self, forecast: np.ndarray) -> np.ndarray:
+        return np.sinh(np.clip(forecast, -LARGEST, LARGEST)) * self.unit
+
+
+GLOBAL_CHANGE = GlobalLightGBM("global_change", change=True, trees=200, leaves=31)
+"""Forecasts of changes from the last value."""
+GLOBAL_LOG_CHANGE = replace(GLOBAL_CHANGE, name="global_log_change", log=True)
+"""The same on a logarithmic scale, on which growth by a share is a constant change."""
 
 
 def _last_season(rows: np.ndarray) -> np.ndarray:

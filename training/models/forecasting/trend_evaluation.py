@@ -1,6 +1,6 @@
 """Evaluates forecasts of trends on test origins: metrics by level and of new tracks, and errors as evidence."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -8,10 +8,11 @@ import numpy as np
 from training.datasets.series import DAY
 from training.evaluate import forecast_metrics
 from training.models.forecasting import report
-from training.models.forecasting.backtest import Backtest
+from training.models.forecasting.backtest import Backtest, Forecaster
 from training.models.forecasting.blend import Blend
 from training.models.forecasting.cold_start import AGES, ReleaseCurve
 from training.models.forecasting.conformal import ConformalQuantiles
+from training.models.forecasting.permuted import permuted_forecasts
 from training.models.forecasting.reconcile import Reconciler
 from training.models.forecasting.result import Metrics
 from training.models.forecasting.trend_ensemble import combine_by_level, quantiles_by_origin
@@ -78,8 +79,24 @@ def new_tracks(world: World, test: Backtest, ensemble: np.ndarray) -> dict[str, 
     return {name: forecast_metrics(truth, np.concatenate(parts), scale) for name, parts in by_forecaster.items()}
 
 
-def evidence_of_tracks(world: World, test: Backtest, blends: Mapping[str, Blend], reconciler: Reconciler) -> Evidence:
-    """Returns the scaled errors of tracks; of many tracks only the most played."""
+def evidence_of_tracks(
+    world: World,
+    test: Backtest,
+    blends: Mapping[str, Blend],
+    reconciler: Reconciler,
+    members: Sequence[Forecaster],
+    backs: Sequence[int],
+) -> Evidence:
+    """Returns the scaled errors of tracks; of many tracks only the most played.
+
+    Args:
+        world: the histories.
+        test: backtest at the test origins.
+        blends: ensemble of each level.
+        reconciler: makes the levels add up.
+        members: forecasters of the ensembles, for the floor.
+        backs: test origins in days before the end.
+    """
     reconciled = reconciler.reconcile(world.hierarchy, combine_by_level(world, test, blends), test.scale)
     tracks = np.arange(len(world.panel))[world.hierarchy.levels["track"]]
     recent_plays = np.nan_to_num(world.panel.values[tracks][:, -28:]).sum(axis=1)
@@ -87,4 +104,5 @@ def evidence_of_tracks(world: World, test: Backtest, blends: Mapping[str, Blend]
     panel = replace(
         world.panel, ids=[world.panel.ids[node] for node in chosen.tolist()], values=world.panel.values[chosen]
     )
-    return test.only(chosen).evidence(reconciled[:, chosen], panel, ["seasonal_naive", "mean_28d"])
+    floor = permuted_forecasts(panel, members, blends["track"], test.truth.shape[2], backs)
+    return test.only(chosen).evidence(reconciled[:, chosen], panel, ["seasonal_naive", "mean_28d"], floor)

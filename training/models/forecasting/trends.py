@@ -163,7 +163,7 @@ def run(home: Home, settings: Settings | None = None, *, progress: Progress = si
         parameters={**asdict(settings), "nodes": len(panel), "days": panel.steps, "trust": reconciler.trust},
         about=_ABOUT,
         extra=extra,
-        evidence=evidence_of_tracks(world, test, blends, reconciler),
+        evidence=evidence_of_tracks(world, test, blends, reconciler, members, settings.test),
     )
     page = report.write(home, NAME, version, metrics, {key: extra[key] for key in ("blends", "reconciler")}, plots)
     clock.lap("registration")

@@ -15,7 +15,6 @@ from feature_repo.contract import contract_of
 from feature_repo.home import Home
 from feature_repo.manifest import resolve_service
 from feature_repo.store import open_store
-from training.background import background
 from training.bundle import BACKGROUND, BundleManifest, write_bundle
 from training.datasets import Interactions, TimeSplit, TrainingSet
 from training.golden import golden
@@ -88,7 +87,7 @@ def bundle_writer(
     split: TimeSplit,
     page: str,
     golden_inputs: Mapping[str, np.ndarray],
-    explained_rows: np.ndarray,
+    explained: bytes,
 ) -> Callable[[Path, int], BundleManifest]:
     """Returns a function that writes the bundle of a version into a folder.
 
@@ -100,7 +99,7 @@ def bundle_writer(
         split: split of the plays by time.
         page: report as HTML.
         golden_inputs: ranker (``hybrid``, ``real_time``) → input rows whose scores serving checks.
-        explained_rows: (n, d) rows of the test for the feature contributions of the hybrid ranker.
+        explained: rows of the test and what contributes to their scores (``hybrid_explanation``).
     """
     boosters = {"hybrid": trained.hybrid, "real_time": trained.real_time}
     knowledge = trained.knowledge
@@ -115,7 +114,7 @@ def bundle_writer(
             GOLDEN: golden(
                 {name: (rows, np.asarray(boosters[name].predict(rows))) for name, rows in golden_inputs.items()}
             ),
-            BACKGROUND: _background(trained.hybrid, explained_rows),
+            BACKGROUND: explained,
             "report.html": page.encode(),
             "README.md": _model_card(version, training_data, evaluation, split).encode(),
         }
@@ -149,16 +148,6 @@ def bundle_writer(
         )
 
     return write
-
-
-def _background(booster: "lightgbm.Booster", explained_rows: np.ndarray) -> bytes:
-    """Packs rows and the contribution of each column to their scores (LightGBM's TreeSHAP)."""
-    contributions = (
-        booster.predict(explained_rows, pred_contrib=True)
-        if len(explained_rows)
-        else np.zeros((0, explained_rows.shape[1] + 1))
-    )
-    return background(explained_rows, np.asarray(contributions), "hybrid.onnx")
 
 
 def build_index(vectors: np.ndarray) -> bytes:

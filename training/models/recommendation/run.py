@@ -37,6 +37,7 @@ from training.models.recommendation.candidates import (
     sample_users,
 )
 from training.models.recommendation.fitted_ranker import FittedRanker, fit_ranker, pull_features
+from training.models.recommendation.hybrid_explanation import explain_rows
 from training.models.recommendation.hybrid_order import ORDERS, choose_order, order_scores
 from training.models.recommendation.ials import IALS
 from training.models.recommendation.knowledge import Knowledge, describe, learn
@@ -129,7 +130,7 @@ def run(
             split,
             page,
             golden_inputs,
-            HYBRID.matrix(_sample_rows(hybrid.test)),
+            _explain_sample(hybrid, moments[-1].queries, ORDERS[order]),
         ),
         evidence=evaluation.evidence,
         training_sets=[Sample.of(hybrid.training_data), Sample.of(real_time.training_data)],
@@ -190,9 +191,13 @@ def _choose_hybrid_order(hybrid: FittedRanker, queries: Sequence[Query]) -> str:
     return choose_order(HYBRID, hybrid.validation, hybrid.validation_scores, wanted, users)
 
 
-def _sample_rows(rows: pl.DataFrame) -> pl.DataFrame:
-    """Draws a sample of at most ``EXPLAINED`` rows."""
-    return rows.sample(min(rows.height, EXPLAINED), seed=0)
+def _explain_sample(hybrid: FittedRanker, queries: Sequence[Query], weights: Mapping[str, float]) -> bytes:
+    """Explains a sample of at most ``EXPLAINED`` rows of the test."""
+    rows = hybrid.test
+    positions = pl.int_range(rows.height, eager=True).sample(min(rows.height, EXPLAINED), seed=0).to_numpy()
+    scores = np.concatenate([*hybrid.scores, np.empty(0)])
+    sizes = np.array([len(query.pool) for query in queries], int)
+    return explain_rows(hybrid.booster, HYBRID, HYBRID.matrix(rows), scores, sizes, weights, positions)
 
 
 def _prepare(

@@ -20,7 +20,7 @@ from training.evaluate.generation import BleuMetrics, bleu
 from training.models.base import FamilyModel
 from training.models.result import TrainedResult, registered
 from training.models.text.kneser_ney import END, UNKNOWN, KneserNey
-from training.validation.evidence import MODEL_KEY, Evidence
+from training.validation.evidence import MODEL_KEY, PERMUTED, Evidence
 from transforms.pure.text.words import words
 from transforms.raw.read import scan
 
@@ -133,14 +133,29 @@ def perplexities(sequences: Sequences, model: KneserNey) -> dict[str, float]:
 
 
 def _evidence(sequences: Sequences, model: KneserNey) -> Evidence:
-    """Return the log perplexity of the first test sequences, by the model and by item frequencies."""
+    """Return the log perplexity of the first test sequences, by the model, by item frequencies and by the floor.
+
+    The floor is the model fitted to the same items in a drawn order: what follows what is lost.
+    """
     tested = sequences.test[:MOST_UNITS]
     unigrams = KneserNey(1, sequences.fewest).fit(sequences.train)
+    floor = KneserNey(model.order, sequences.fewest).fit(permuted(sequences.train))
     log_perplexities = {
         name: np.log([language_model.perplexity([sequence]) for sequence in tested])
-        for name, language_model in ((MODEL_KEY, model), ("how_often", unigrams))
+        for name, language_model in ((MODEL_KEY, model), ("how_often", unigrams), (PERMUTED, floor))
     }
     return Evidence.of("log_perplexity", ["|".join(sequence) for sequence in tested], log_perplexities)
+
+
+def permuted(sequences: Sequence[list[str]], seed: int = 0) -> list[list[str]]:
+    """Return sequences of the same lengths, in which the items of all sequences have a drawn order.
+
+    >>> sorted(item for sequence in permuted([["a", "b"], ["c"]]) for item in sequence)
+    ['a', 'b', 'c']
+    """
+    items = [item for sequence in sequences for item in sequence]
+    drawn = iter([items[place] for place in np.random.default_rng(seed).permutation(len(items)).tolist()])
+    return [[next(drawn) for _ in sequence] for sequence in sequences]
 
 
 def _laplace_perplexity(sequences: Sequences) -> float:

@@ -19,7 +19,8 @@ from training.clock import Clock
 from training.models.base import FamilyModel, Gates
 from training.models.result import TrainedResult, registered
 from training.models.text import latent
-from training.validation.evidence import MODEL_KEY, Evidence
+from training.models.text.sequence_model import permuted
+from training.validation.evidence import MODEL_KEY, PERMUTED, Evidence
 from transforms.pure.text.analysis import EMBEDDER
 from transforms.pure.text.latent import LatentText
 from transforms.pure.text.words import words
@@ -86,7 +87,7 @@ def run(home: Home, *, until: datetime | None = None, progress: Progress = silen
         )
     clock.lap("texts")
     artists, ranks = rank_artists(home, tags, seed, until)
-    metrics = {name: _figures(name_ranks) for name, name_ranks in ranks.items()}
+    metrics = {name: _figures(name_ranks) for name, name_ranks in ranks.items() if name != PERMUTED}
     clock.lap("measured")
     final = latent.fit([words(text) for text in all_texts], seed=seed)
     clock.lap("fit")
@@ -128,13 +129,17 @@ def _newest_created(home: Home, tags: pl.DataFrame, until: datetime | None) -> i
 
 def measured(home: Home, tags: pl.DataFrame, seed: int, until: datetime | None = None) -> dict[str, dict[str, float]]:
     """Return recall@10 and mean reciprocal rank of the embedder and its baselines; empty for too few artists."""
-    return {name: _figures(ranks) for name, ranks in rank_artists(home, tags, seed, until)[1].items()}
+    ranks = rank_artists(home, tags, seed, until)[1]
+    return {name: _figures(name_ranks) for name, name_ranks in ranks.items() if name != PERMUTED}
 
 
 def rank_artists(
     home: Home, tags: pl.DataFrame, seed: int, until: datetime | None = None
 ) -> tuple[list[str], dict[str, np.ndarray]]:
-    """Return artists with enough tags, and method → (n,) rank of each artist's own tags; empty for too few artists."""
+    """Return artists with enough tags, and method → (n,) rank of each artist's own tags; empty for too few artists.
+
+    The floor (``PERMUTED``) is an embedder fitted to the same words in a drawn order: which occur together is lost.
+    """
     first_half, second_half = halves(tags)
     enough_tags = pl.col("tag").n_unique() >= FEWEST_TAGS
     artists_by_half = [
@@ -146,12 +151,15 @@ def rank_artists(
         return [], {}
     if len(artists) > MOST_ARTISTS:
         artists = np.random.default_rng(seed).choice(artists, MOST_ARTISTS, replace=False).tolist()
-    embedder = latent.fit([words(text) for text in corpus(home, first_half, until)], seed=seed)
+    texts = [words(text) for text in corpus(home, first_half, until)]
+    embedder = latent.fit(texts, seed=seed)
+    floor = latent.fit(permuted(texts, seed), seed=seed)
     query_texts, target_texts = tag_texts(first_half), tag_texts(second_half)
     queries = [words(query_texts[artist]) for artist in artists]
     targets = [words(target_texts[artist]) for artist in artists]
     return artists, {
         EMBEDDER: _ranks(embedder.vectors(queries) @ embedder.vectors(targets).T),
+        PERMUTED: _ranks(floor.vectors(queries) @ floor.vectors(targets).T),
         "words_alone": _ranks(_word_similarity(embedder, queries, targets)),
         "chance": np.arange(1.0, len(artists) + 1),
     }

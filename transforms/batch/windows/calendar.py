@@ -1,7 +1,7 @@
 """Days of a run: conversion of days and moments, frames by day, and chunks of days that are computed together."""
 
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 
 import polars as pl
 
@@ -16,6 +16,7 @@ have as many events of its own, so that events are not read many times.
 """
 
 ONE_DAY = timedelta(days=1)
+_FIRST_DAY = date(1970, 1, 1).toordinal()
 
 
 def chunks(needs: list[tuple[date, set[date]]], days: RawDays, limit: int | None = None) -> Iterator[list[date]]:
@@ -61,4 +62,4 @@ def micros(day: date) -> int:
 
 def date_of(at: int) -> date:
     """Day of a moment in microseconds since 1970."""
-    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=at)).date()
+    return date.fromordinal(_FIRST_DAY + at // DAY)

@@ -164,12 +164,11 @@ def _items(frame: pl.DataFrame, code: np.ndarray, grid: Grid, then_by: list[str]
     columns = ["place", *then_by]
     order = place.select(pl.arg_sort_by(columns, descending=[name.startswith("-") for name in columns])).to_series()
     index = order.to_numpy()
+    full = [column for column in frame.get_columns() if not column.null_count()]
     numbers = {
-        name: frame[name].to_numpy()[index]
-        for name in frame.columns
-        if name != "at" and frame.schema[name].is_numeric() and not frame[name].null_count()
+        column.name: column.to_numpy()[index] for column in full if column.name != "at" and column.dtype.is_numeric()
     }
-    nullable = {name: frame[name].gather(order) for name in frame.columns if frame[name].null_count()}
+    nullable = {column.name: column.gather(order) for column in frame.get_columns() if column.null_count()}
     return Items(code[index], at[index], numbers, nullable, grid)
 
 
@@ -434,8 +433,8 @@ def _within(values: np.ndarray, place: np.ndarray) -> np.ndarray:
 
 
 def _where(is_valid: np.ndarray, values: np.ndarray) -> pl.Series:
-    frame = pl.DataFrame({"is_valid": is_valid, "values": values})
-    return frame.select(pl.when("is_valid").then("values")).to_series()
+    series = pl.Series(values)
+    return series if is_valid.all() else series.zip_with(pl.Series(is_valid), pl.Series([None], dtype=series.dtype))
 
 
 def _texts(words: pl.Series, values: np.ndarray, place: np.ndarray, is_valid: np.ndarray) -> pl.Series:

@@ -39,6 +39,7 @@ from transforms.batch.windows.enriched import Dimensions
 from transforms.batch.windows.file_index import KnownFile, known_files, note_files
 from transforms.batch.windows.items import runs, sort_order
 from transforms.batch.windows.lost_events import LostEvents
+from transforms.day_frames import DayFrames
 from transforms.raw.days import RawDays
 
 
@@ -131,6 +132,7 @@ class TileStore:
         self.fingerprints = {day: self._fingerprint(day) for day in days.digests}
         self._lost_events = LostEvents(home, table, days, self.dimensions, self.code)
         self._empty_tiles = tiles.empty(table)
+        self._frames = {name: DayFrames() for name in self._empty_tiles}
         self._chain = self._chain_fingerprints()
         self._chained_days = list(self._chain)
 
@@ -174,6 +176,8 @@ class TileStore:
             for chunk in chunks([(day, {day}) for day in stale], self.days):
                 tile_set = tiles.tiles(self.table, _encode_texts(self.events(chunk)), self.width)
                 parts = {name: self._by_day(frame) for name, frame in tile_set.items()}
+                for name, frame in tile_set.items():
+                    self._frames[name].add(dict.fromkeys(chunk, _decode_texts(frame.clear())) | parts[name])
                 submit(partial(self._write, chunk, parts, now))
                 days_done += len(chunk)
                 progress(days_done / 2, max(len(stale), 1), self.table.name)
@@ -224,11 +228,14 @@ class TileStore:
 
     def read(self, days: list[date]) -> dict[str, pl.DataFrame]:
         """Reads the tiles of some days as one tile set."""
-        tile_set = {}
-        for name, empty in self._empty_tiles.items():
-            paths = [self._file(day, name) for day in days]
-            tile_set[name] = _read(paths).select(empty.columns) if paths else empty
-        return tile_set
+        return {name: self._read_days(name, days) for name in self._empty_tiles}
+
+    def _read_days(self, name: str, days: list[date]) -> pl.DataFrame:
+        empty = self._empty_tiles[name]
+        frames = self._frames[name].get(days)
+        if len(frames) < len(days):
+            return _read([self._file(day, name) for day in days]).select(empty.columns)
+        return pl.concat(frames.values()).select(empty.columns) if frames else empty
 
     def past(self, month: date) -> dict[str, pl.DataFrame]:
         """All tiles before a month, merged to one tile for each key; kept in files of their own."""

@@ -19,6 +19,7 @@ import numpy as np
 from transforms.pure.anomaly import profile
 from transforms.pure.anomaly.alarms import AlarmPolicy
 from transforms.pure.anomaly.many import ManySeries, State
+from transforms.pure.anomaly.moments import clip
 
 CHANNELS = ("fell", "rose")
 CLIP = 3.0
@@ -85,13 +86,13 @@ class CountDetector(ManySeries[CountSettings]):
         for_fall = counts * np.log(settings.fall) + expected * (1 - settings.fall)
         for_rise = counts * np.log(settings.rise) + expected * (1 - settings.rise)
         gain = np.column_stack([for_fall, for_rise]) / state["dispersion"][:, None]
-        sums = np.clip(state["sums"] + gain, 0.0, settings.highest) * ready[:, None]
+        sums = clip(state["sums"] + gain, 0.0, settings.highest) * ready[:, None]
         score = sums.max(axis=1)
 
         is_high = score >= settings.calm
         weight = np.where(is_high, settings.slow, 1.0)
         size = np.sqrt(state["dispersion"] * expected)
-        learned = np.where(ready, np.clip(counts, expected - CLIP * size, expected + CLIP * size), counts)
+        learned = np.where(ready, clip(counts, expected - CLIP * size, expected + CLIP * size), counts)
         direction = np.where((counts - expected) ** 2 > HALF * expected * state["dispersion"], 1.0, -1.0)
         dispersion = np.maximum(state["dispersion"] * np.exp(settings.dispersion * weight * direction), 1.0)
         state["dispersion"] = np.where(ready, dispersion, state["dispersion"])

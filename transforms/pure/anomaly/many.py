@@ -212,7 +212,9 @@ class ManySeries(ABC, Generic[Settings]):
             return scores
         values = np.clip(values, -LARGEST, LARGEST)
         accepted_rows = rows[accepted]
-        state = {name: array[accepted_rows] for name, array in self._state.items()}
+        place = _as_slice(accepted_rows)
+        before = {name: array[place] for name, array in self._state.items()}
+        state = dict(before)
         self._updates += 1
         state["newest"] = times[accepted]
         state["touched"] = np.full(len(accepted_rows), self._updates)
@@ -222,7 +224,8 @@ class ManySeries(ABC, Generic[Settings]):
         )
         state["age"] = state["age"] + 1
         for name, array in state.items():
-            self._state[name][accepted_rows] = array
+            if array is not before[name] or not isinstance(place, slice):  # else changed where it lies
+                self._state[name][place] = array
         scores.score[accepted], scores.channels[accepted], scores.expected[accepted] = score, channels, expected
         scores.alarm[accepted] = alarm
         scores.verdict[np.flatnonzero(accepted)[reset]] = "relearned"
@@ -295,6 +298,12 @@ class ManySeries(ABC, Generic[Settings]):
         detector._row_of = {name: row for row, name in enumerate(names)}
         detector._state = state
         return detector
+
+
+def _as_slice(rows: np.ndarray) -> np.ndarray | slice:
+    """Rows that follow each other as a slice, which does not copy the state; other rows as they are."""
+    first, after = int(rows[0]), int(rows[0]) + len(rows)
+    return slice(first, after) if np.array_equal(rows, np.arange(first, after)) else rows
 
 
 def _empty_scores(count: int, channels: int) -> SeriesScores:

@@ -20,11 +20,14 @@ def distance(windows: np.ndarray, kept: np.ndarray, newest: np.ndarray) -> tuple
         kept: (n,) number of remembered windows.
         newest: (n, d) newest values.
     """
-    distances = np.zeros(windows[:, 0].shape)
-    for lag in range(windows.shape[1]):
-        distances += np.abs(windows[:, lag] - newest[:, lag, None])
+    distances = np.abs(windows[:, 0] - newest[:, 0, None])
+    difference = np.empty_like(distances)
+    for lag in range(1, windows.shape[1]):
+        np.subtract(windows[:, lag], newest[:, lag, None], out=difference)
+        distances += np.abs(difference, out=difference)
     distances[np.arange(windows.shape[2]) >= kept[:, None]] = np.inf
-    nearest_mean = np.partition(distances, NEAREST - 1, axis=1)[:, :NEAREST].mean(axis=1) / windows.shape[1]
+    distances.partition(NEAREST - 1, axis=1)
+    nearest_mean = distances[:, :NEAREST].sum(axis=1) / NEAREST / windows.shape[1]
     is_known = kept > ENOUGH
     return np.where(is_known, nearest_mean, 0.0), is_known
 

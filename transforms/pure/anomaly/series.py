@@ -15,6 +15,7 @@ clipped at ``CLIP`` times their usual size before the detector learns from them,
 new normal. A series that stays at another level for ``relearn`` values is reset and reported as relearned.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -138,35 +139,29 @@ def _score(
     part = profile.part_of(times)
     usual, has_profile = profile.usual(s["part_mean"], s["part_seen"], part)
     habit = np.where(has_profile, _clip((usual - mean_level) / scale), 0.0)
-    inputs = np.column_stack([np.ones(len(values)), lags, habit])
+    inputs = _columns(np.ones(len(values)), *lags.T, habit)
     expected = regression.predict(s["weights"], inputs)
     error = level - expected
     size = np.sqrt(s["error_var"] + s["error_mean"] ** 2) + 1e-6
     surprise = error / size
     ready = s["count"] > settings.lags
 
-    statistics = np.column_stack(
-        [
-            _running_mean(s, "ran", np.clip(surprise, -6, 6), settings.short),
-            level,
-            _error_size_change(s, surprise, settings),
-            _running_mean(
-                s,
-                "away",
-                np.clip(_profile_deviation(s, values, usual, has_profile, _fade_factor(settings.half_life)), -6, 6),
-                settings.short,
-            ),
-            np.zeros(len(values)),
-        ]
-    )
-    window = np.column_stack([values, s["lags"][:, :-1]])
+    window = _columns(values, *s["lags"].T[:-1])
     window_distance, has_windows = novelty.distance(s["windows"], s["kept"], window)
-    statistics[:, 4] = np.minimum(window_distance / scale, FARTHEST) + 1e-3
     changed, run_length = values != s["lags"][:, 0], s["run"]
     s["run"] = np.where(changed, 1, run_length + 1)
-    statistics = np.column_stack([np.abs(statistics), s["run"]])
+    deviation = _profile_deviation(s, values, usual, has_profile, _fade_factor(settings.half_life))
+    statistics = _columns(
+        _running_mean(s, "ran", moments.clip(surprise, -6, 6), settings.short),
+        level,
+        _error_size_change(s, surprise, settings),
+        _running_mean(s, "away", moments.clip(deviation, -6, 6), settings.short),
+        np.minimum(window_distance / scale, FARTHEST) + 1e-3,
+        s["run"],
+    )
+    np.abs(statistics, out=statistics)
     channels = -np.log10(tail.exceedance(s["counts"], statistics))
-    is_counted = np.column_stack([ready, ready, ready, ready & has_profile, ready & has_windows, ready & changed])
+    is_counted = _columns(ready, ready, ready, ready & has_profile, ready & has_windows, ready & changed)
     statistics[:, 5] = run_length  # a run is counted when it ends; otherwise it would lower its own score
     tail.add(s["counts"], statistics, _fade_factor(settings.half_life), is_counted)
 
@@ -181,7 +176,7 @@ def _score(
         s["part_mean"],
         s["part_seen"],
         part,
-        np.where(s["count"] < LEARNING, values, mean_level + np.clip(level, -4, 4) * scale),
+        np.where(s["count"] < LEARNING, values, mean_level + moments.clip(level, -4, 4) * scale),
     )
     s["lags"] = window
     s["count"] = s["count"] + 1
@@ -192,14 +187,22 @@ def _score(
 
 
 def _clip(values: np.ndarray) -> np.ndarray:
-    return np.clip(values, -FARTHEST, FARTHEST)
+    return moments.clip(values, -FARTHEST, FARTHEST)
+
+
+def _columns(*columns: np.ndarray) -> np.ndarray:
+    """``np.column_stack`` of (n,) columns of one type, for few values in half of its time."""
+    matrix = np.empty((len(columns[0]), len(columns)), columns[0].dtype)
+    for number, column in enumerate(columns):
+        matrix[:, number] = column
+    return matrix
 
 
 def _running_mean(s: dict[str, np.ndarray], name: str, values: np.ndarray, length: int) -> np.ndarray:
     """Running mean, in units of the standard deviation that it has for independent values."""
     fade = 1 - 1 / length
     s[name] = fade * s[name] + (1 - fade) * values
-    return s[name] * np.sqrt((1 + fade) / (1 - fade))
+    return s[name] * math.sqrt((1 + fade) / (1 - fade))
 
 
 def _error_size_change(s: dict[str, np.ndarray], surprise: np.ndarray, settings: SeriesSettings) -> np.ndarray:
@@ -216,7 +219,7 @@ def _profile_deviation(
     """Distance from the usual value of this time of day, in units of its usual size."""
     distance = np.where(has_profile, values - usual, 0.0)
     size = np.sqrt(s["off_var"] + s["off_mean"] ** 2) + _TINY * np.abs(s["level_mean"]) + _LEAST
-    _update_moments(s, "off", np.clip(distance, -4 * size, 4 * size), fade, has_profile & (s["count"] > 0))
+    _update_moments(s, "off", moments.clip(distance, -4 * size, 4 * size), fade, has_profile & (s["count"] > 0))
     return distance / size
 
 
@@ -231,12 +234,12 @@ def _learn(
     scale: np.ndarray,
 ) -> None:
     is_young = s["count"] < LEARNING
-    clipped = np.where(is_young, error, np.clip(error, -CLIP * size, CLIP * size))
+    clipped = np.where(is_young, error, moments.clip(error, -CLIP * size, CLIP * size))
     s["weights"], s["inverse"] = regression.learn(
         s["weights"], s["inverse"], inputs, clipped, _fade_factor(settings.regression_half_life)
     )
     _update_moments(s, "error", clipped, _fade_factor(settings.half_life), s["count"] > settings.lags)
-    clipped_values = np.where(is_young, values, s["level_mean"] + np.clip(level, -4, 4) * scale)
+    clipped_values = np.where(is_young, values, s["level_mean"] + moments.clip(level, -4, 4) * scale)
     _update_moments(s, "level", clipped_values, _fade_factor(settings.level_half_life), s["elsewhere"] < APART)
 
 

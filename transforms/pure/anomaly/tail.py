@@ -7,6 +7,8 @@ Annals of Statistics 3, 1975).
 
 import numpy as np
 
+from transforms.pure.anomaly.moments import clip
+
 BINS = 96
 LOWEST, HIGHEST = -6.0, 8.0
 """Range of the base-2 logarithm of a value."""
@@ -23,7 +25,7 @@ _EDGES = LOWEST + _WIDTH * _NUMBERS
 
 def bins(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Bin of each magnitude, and the position within the bin (0–1)."""
-    position = np.clip((np.log2(np.maximum(values, 2.0**LOWEST)) - LOWEST) / _WIDTH, 0, BINS - 1)
+    position = clip((np.log2(np.maximum(values, 2.0**LOWEST)) - LOWEST) / _WIDTH, 0, BINS - 1)
     bin_number = position.astype(np.int64)
     return bin_number, position - bin_number
 
@@ -54,7 +56,7 @@ def exceedance(at_least: np.ndarray, values: np.ndarray) -> np.ndarray:
     beyond = np.maximum(np.log2(np.maximum(values, 2.0**LOWEST)) - _EDGES[start], 0)
     tail = np.maximum(mass, 1) / (total + 2) * np.exp(-beyond / slope)
 
-    share = np.clip(np.where(bin_number >= start, tail, body), 1e-30, 1)
+    share = clip(np.where(bin_number >= start, tail, body), 1e-30, 1)
     return np.where(total < ENOUGH, 1.0, share)
 
 

@@ -36,6 +36,7 @@ class Opened:
     Attributes:
         rate: samples per second.
         channels: number of channels.
+        layout: names of the channels; None for the usual ones.
         count: samples of each channel that were read so far.
     """
 
@@ -43,6 +44,7 @@ class Opened:
         self, sound: SndfileSound | FfmpegSound, header: Header, name: str, longest: float, most_samples: float
     ) -> None:
         self.rate, self.channels, self.count = sound.rate, sound.channels, 0
+        self.layout = sound.layout
         self._sound, self._header, self._name = sound, header, name
         self._longest, self._most_samples = longest, most_samples
 

@@ -8,6 +8,7 @@ from typing import IO, Any
 import numpy as np
 
 from transforms.pure.audio.header import Header, SoundBytes
+from transforms.pure.audio.loudness.layouts import Layout, from_names
 
 SUFFIXES = (".m4a", ".aac", ".wma", ".mka")
 HEAD = 1 << 14
@@ -26,6 +27,7 @@ class FfmpegSound:
     channels: int
     frames: int | None
     tolerance: int
+    layout: Layout | None
     _container: Any
     _stream: Any
 
@@ -97,7 +99,8 @@ def open_ffmpeg(file: IO[bytes], size: int, header: Header) -> Iterator[FfmpegSo
             is_known = seconds > 0 and container.format.name != _NO_LENGTH
             rate, channels = int(stream.rate or 0), int(stream.channels)
             frames = round(seconds * rate) if is_known else None
-            yield FfmpegSound(rate, channels, frames, int(_TOLERANCE_S * rate), container, stream)
+            layout = from_names(tuple(channel.name for channel in stream.layout.channels))
+            yield FfmpegSound(rate, channels, frames, int(_TOLERANCE_S * rate), layout, container, stream)
     except av.FFmpegError as error:
         raise ValueError(error.strerror or str(error)) from error
 

@@ -5,9 +5,11 @@ mpg123 guesses), so that decoders get ``SoundBytes``, and what they give is comp
 """
 
 import io
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import IO, Any
+
+from transforms.pure.audio.loudness.layouts import Layout, from_mask
 
 _UNKNOWN = 0x7FFF0000
 """Sizes of a chunk from here on are placeholders of programs that write to a pipe."""
@@ -19,6 +21,8 @@ _PADDING = 4_096
 """Bytes of the last frames of an mp3 that may hold nothing but what the encoder added."""
 _ENDLESS = 1 << 40
 _TRIES = 8
+_EXTENSIBLE = 0xFFFE
+"""Format of a WAV that names its channels."""
 _ASF_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 
 
@@ -33,6 +37,7 @@ class Header:
         edits: offset → bytes to read there, so that the decoder does not stop by the header.
         is_endless: whether the decoder is to be told of no end, as it guesses the length by the size of the file.
         is_known: whether the file begins as one of those that are read here.
+        layout: names of the channels, if it states them.
     """
 
     frames: int | None = None
@@ -41,6 +46,7 @@ class Header:
     edits: Mapping[int, bytes] = field(default_factory=dict)
     is_endless: bool = False
     is_known: bool = True
+    layout: Layout | None = None
 
 
 def read_header(file: IO[bytes], size: int) -> Header:
@@ -56,7 +62,8 @@ def read_header(file: IO[bytes], size: int) -> Header:
     start = _after_id3(_at(file, 0, 10))
     magic = _at(file, start, 12)
     if magic[:4] in (b"RIFF", b"RF64", b"RIFX") and magic[8:] == b"WAVE":
-        return _of_chunks(file, size, b"data", "big" if magic[:4] == b"RIFX" else "little")
+        order = "big" if magic[:4] == b"RIFX" else "little"
+        return replace(_of_chunks(file, size, b"data", order), layout=_wav_layout(file, order))
     if magic[:4] == b"FORM" and magic[8:] in (b"AIFF", b"AIFC"):
         return _of_chunks(file, size, b"SSND", "big")
     if magic[:4] == b"fLaC":
@@ -144,20 +151,40 @@ def _after_id3(head: bytes) -> int:
 
 def _of_chunks(file: IO[bytes], size: int, samples: bytes, order: Any) -> Header:
     """WAV and AIFF: the size of the chunk of samples, and what of it is there."""
-    offset, long_size = 12, 0
-    while len(chunk := _at(file, offset, 8)) == 8:
-        stated = int.from_bytes(chunk[4:], order)
-        if chunk[:4] == b"ds64":
-            long_size = int.from_bytes(_at(file, offset + 16, 8), "little")
-        if chunk[:4] == samples:
-            there = size - offset - 8
-            if stated == 0 and there > 8:  # a program that was stopped before it wrote the size
-                return Header(edits={offset + 4: b"\xff\xff\xff\xff"})
-            stated = long_size or stated
+    long_size = 0
+    for name, offset, chunk_size in _chunks(file, order):
+        if name == b"ds64":
+            long_size = int.from_bytes(_at(file, offset + 8, 8), "little")
+        if name == samples:
+            there = size - offset
+            if chunk_size == 0 and there > 8:  # a program that was stopped before it wrote the size
+                return Header(edits={offset - 4: b"\xff\xff\xff\xff"})
+            stated = long_size or chunk_size
             is_known = stated > 0 and (long_size or stated < _UNKNOWN)
             return Header(present=min(there / stated, 1.0)) if is_known else Header()
-        offset += 8 + stated + stated % 2
     return Header()
+
+
+def _wav_layout(file: IO[bytes], order: Any) -> Layout | None:
+    """The channels of an extensible WAV, by their mask."""
+    for name, offset, _ in _chunks(file, order):
+        if name == b"fmt ":
+            chunk = _at(file, offset, 24)
+            is_extensible = int.from_bytes(chunk[:2], order) == _EXTENSIBLE and len(chunk) == 24
+            mask, channels = int.from_bytes(chunk[20:24], order), int.from_bytes(chunk[2:4], order)
+            return from_mask(mask, channels) if is_extensible else None
+        if name == b"data":
+            return None
+    return None
+
+
+def _chunks(file: IO[bytes], order: Any) -> Iterator[tuple[bytes, int, int]]:
+    """Yield the name of each chunk, where its content begins, and the size that is stated."""
+    offset = 12
+    while len(chunk := _at(file, offset, 8)) == 8:
+        size = int.from_bytes(chunk[4:], order)
+        yield chunk[:4], offset + 8, size
+        offset += 8 + size + size % 2
 
 
 def _of_flac(total: bytes, offset: int) -> Header:

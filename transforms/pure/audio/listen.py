@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from transforms.pure.audio.decode import LONGEST, MOST_SAMPLES, Resampler, opened, undecodable
+from transforms.pure.audio.loudness.meter import Loudness
 from transforms.pure.audio.quality import Meter
 from transforms.pure.audio.stft import RATE
 from transforms.pure.audio.track import Analyzer, TrackAudio
@@ -25,6 +26,7 @@ class Heard:
         rate: samples per second of the file.
         channels: number of channels of the file.
         measures: result of ``transforms.pure.audio.quality.Meter``.
+        loudness: loudness of what was measured.
         analysis: result of ``transforms.pure.audio.track``.
         mono: (n,) float32 samples at ``stft.RATE`` if ``keep`` was set; else empty.
         missing_share: share of the sound that its header states and the file lacks; None if it states no length.
@@ -34,6 +36,7 @@ class Heard:
     rate: int
     channels: int
     measures: dict[str, float | None]
+    loudness: Loudness
     analysis: TrackAudio
     mono: np.ndarray
     missing_share: float | None
@@ -47,6 +50,7 @@ def listen(
     longest: float = LONGEST,
     most_samples: float = MOST_SAMPLES,
     metered: float = METERED_SECONDS,
+    true_peak: bool = False,
     keep: bool = False,
 ) -> Heard:
     """Decode and analyse a sound.
@@ -57,6 +61,7 @@ def listen(
         longest: greatest length in seconds.
         most_samples: greatest number of samples of all channels.
         metered: number of seconds that are measured.
+        true_peak: whether to measure the true peak.
         keep: whether to keep the mono samples.
 
     Raises:
@@ -72,8 +77,9 @@ def listen(
             mono_pieces.append(piece)
 
     with opened(source, name=name, longest=longest, most_samples=most_samples) as sound:
-        resampler, meter = Resampler(sound.rate, RATE), Meter(sound.rate, sound.channels)
-        most_measured = int(metered * sound.rate)
+        resampler = Resampler(sound.rate, RATE)
+        meter = Meter(sound.rate, sound.channels, sound.layout, true_peak=true_peak)
+        most_measured = int(min(metered, longest) * sound.rate)
         for block in sound.blocks():
             if count < most_measured:
                 meter.add(block[: most_measured - count])
@@ -86,6 +92,7 @@ def listen(
             sound.rate,
             sound.channels,
             meter.result(count / sound.rate),
+            meter.loudness(),
             analyzer.result(),
             np.concatenate(mono_pieces),
             sound.missing_share,

@@ -8,7 +8,8 @@ import math
 import numpy as np
 
 from transforms.pure.audio.clipping import Clipping
-from transforms.pure.audio.loudness import Loudness
+from transforms.pure.audio.loudness.layouts import Layout
+from transforms.pure.audio.loudness.meter import Loudness, LoudnessMeter
 
 FRAME_SECONDS = 0.05
 SILENT = 1e-3
@@ -28,11 +29,14 @@ class Meter:
     Args:
         rate: samples per second.
         channels: number of channels.
+        layout: names of the channels, for the loudness; the usual ones if None.
+        true_peak: whether to measure the true peak.
     """
 
-    def __init__(self, rate: int, channels: int) -> None:
+    def __init__(self, rate: int, channels: int, layout: Layout | None = None, *, true_peak: bool = False) -> None:
         self._rate, self._channels, self._count = rate, channels, 0
-        self._loudness, self._clipping = Loudness(rate, channels), Clipping(channels)
+        self._loudness = LoudnessMeter(rate, channels, layout, true_peak=true_peak)
+        self._clipping = Clipping(channels)
         self._peak, self._sums, self._squares, self._product = 0.0, np.zeros(channels), np.zeros(channels), 0.0
         self._frame = max(1, round(FRAME_SECONDS * rate))
         self._levels: list[np.ndarray] = []
@@ -87,7 +91,7 @@ class Meter:
         rms = math.sqrt(self._squares.sum() / size)
         return {
             "seconds": self._count / self._rate if seconds is None else seconds,
-            "loudness": self._loudness.result(),
+            "loudness": self.loudness().integrated_lufs,
             "peak": decibel(self._peak),
             "crest": decibel(self._peak) - decibel(rms) if self._peak > FLOOR else None,
             "clipped_share": min(self._clipping.count / size, 1.0) if self._peak >= SILENT else 0.0,
@@ -98,6 +102,10 @@ class Meter:
             "bandwidth": self._bandwidth(),
             **self._stereo(),
         }
+
+    def loudness(self) -> Loudness:
+        """Return the loudness of what was added so far."""
+        return self._loudness.result()
 
     def _bandwidth(self) -> float | None:
         """Share of the spectrum below which nearly all of the power lies."""

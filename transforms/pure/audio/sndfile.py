@@ -8,6 +8,7 @@ from typing import IO, Any
 import numpy as np
 
 from transforms.pure.audio.header import Header, SoundBytes, of_mp3, possible_frames
+from transforms.pure.audio.loudness.layouts import OGG, Layout
 
 SUFFIXES = (".wav", ".flac", ".aiff", ".aif", ".ogg", ".oga", ".opus", ".mp3")
 _MOST_FRAMES = 1 << 36
@@ -24,12 +25,14 @@ class SndfileSound:
         channels: number of channels.
         frames: samples of each channel that the header states; None if it states none.
         tolerance: frames that may be missing, as encoders count them differently.
+        layout: names of the channels; None for the usual ones.
     """
 
     rate: int
     channels: int
     frames: int | None
     tolerance: int
+    layout: Layout | None
     _file: Any
     _content: SoundBytes
     _rest: Callable[[int], AbstractContextManager["SndfileSound"]]
@@ -106,6 +109,7 @@ def open_sndfile(file: IO[bytes], size: int, header: Header, start: int = 0) -> 
             int(handle.channels),
             frames,
             _MP3_FRAME if handle.format == "MP3" else 0,
+            OGG.get(int(handle.channels)) if handle.format == "OGG" else header.layout,
             handle,
             content,
             lambda place: open_sndfile(file, size, Header(is_endless=True), place),

@@ -43,9 +43,18 @@ def anchored(
 
 def standardised(values: np.ndarray) -> np.ndarray:
     """Standardise values to mean 0 and deviation 1; zeros if all values are equal or missing."""
+    mean, deviation, lowest = scale_of(values)
+    if not deviation:
+        return np.zeros(len(values))
+    return (np.where(np.isfinite(values), values, lowest).astype(np.float64) - mean) / deviation
+
+
+def scale_of(values: np.ndarray) -> tuple[float, float, float]:
+    """Mean, deviation and lowest of values, of which missing ones count as the lowest; deviation 0 if all are equal."""
     is_known = np.isfinite(values)
     if not is_known.any():
-        return np.zeros(len(values))
-    filled = np.where(is_known, values, values[is_known].min()).astype(np.float64)
-    deviation = filled.std()
-    return (filled - filled.mean()) / deviation if deviation > 1e-12 else np.zeros(len(values))
+        return 0.0, 0.0, 0.0
+    lowest = values[is_known].min()
+    filled = np.where(is_known, values, lowest).astype(np.float64)
+    deviation = float(filled.std())
+    return float(filled.mean()), deviation if deviation > 1e-12 else 0.0, float(lowest)

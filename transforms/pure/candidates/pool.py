@@ -67,7 +67,7 @@ def pool(
             allowed = ~is_among(tracks, excluded_sorted)
             rows = _best(tracks[allowed], scores[allowed], limit)
         elif name in ranked:
-            rows = ranked[name]
+            rows = ranked[name][: limit + len(excluded_sorted)]  # at most so many of them are excluded
             rows = rows[~is_among(rows, excluded_sorted)][:limit]
         else:
             continue

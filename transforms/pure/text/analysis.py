@@ -144,7 +144,7 @@ def analyze(texts: Sequence[str | bytes], models: TextModels) -> list[TextAnalys
                 _none_if_nan(measures.subjectivity(text_tokens, models.subjectivity))
                 if models.subjectivity and english[index]
                 else None,
-                _none_if_nan(measures.explicitness(text_tokens)) if english[index] else None,
+                _none_if_nan(measures.explicitness(plain[index], text_tokens)) if english[index] else None,
                 _none_if_nan(measures.repetition(text_tokens)),
                 _none_if_nan(measures.rhyme_density(plain[index])),
                 _none_if_nan(measures.vocabulary_richness(text_tokens)),

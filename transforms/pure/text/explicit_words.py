@@ -7,3 +7,6 @@ jackass jerkoff jizz kike milf motherfuck motherfucker nigga nigger orgy piss po
 shitty skank slut spic thot tit titty tranny twat wank wanker whore
 """
 EXPLICIT = frozenset(_WORDS.split())
+_NAMES = "bugger cocker cocks coon cumming cummings dick dicker dickers dicks dyke dykes fagin hoes titty"
+NAMES = frozenset(_NAMES.split())
+"""Explicit words and their forms that are also surnames or first names: Joe Cocker, Van Dyke Parks, Philip K. Dick."""

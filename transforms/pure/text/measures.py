@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from transforms.pure.text.explicit_words import EXPLICIT
+from transforms.pure.text.explicit_words import EXPLICIT, NAMES
+from transforms.pure.text.words import words
 
 WINDOW = 50
 _ENDING = re.compile(r"[aeiouyàáâãäåèéêëìíîïòóôõöùúûüœæ]+[^aeiouyàáâãäåèéêëìíîïòóôõöùúûüœæ]*e?$")
@@ -77,18 +78,43 @@ def _tail(word: str) -> str:
     return match[0]
 
 
-def explicitness(tokens: Sequence[str]) -> float:
+def explicitness(text: str, tokens: Sequence[str]) -> float:
     """Explicit words (English) per hundred words. NaN without words.
 
-    Inflected forms count ("-s", "-er", "-ing" …). An explicit word within another word ("Scunthorpe") does not count.
+    Inflected forms count ("-s", "-er", "-ing" …), and those with hidden letters ("f*ck", "sh#t"). An explicit word
+    within another ("Scunthorpe") does not count, nor one that is written as the name that it also is ("Joe Cocker").
+
+    Args:
+        text: a text.
+        tokens: its ``words``.
+
+    >>> explicitness("Joe Cocker, f*ck!", ["joe", "cocker", ",", "f", "ck", "!"])
+    33.333333333333336
     """
-    word_tokens = [token for token in tokens if token[0].isalpha()]
+    plain = _HIDDEN.sub(_revealed, _NAMES.sub("name", text))
+    word_tokens = [token for token in (tokens if plain == text else words(plain)) if token[0].isalpha()]
     if not word_tokens:
         return float("nan")
     return 100 * sum(_is_explicit(token) for token in word_tokens) / len(word_tokens)
 
 
 _ENDINGS = ("", "s", "es", "ed", "er", "ers", "in", "ing", "y", "head", "heads")
+_NAMES = re.compile(rf"(?<![\w-])(?:{'|'.join(name.title() for name in sorted(NAMES))})(?![\w-])")
+_HIDDEN = re.compile(r"(?<![\w*#@$])[^\W\d_]+[*#@$]+(?:[^\W\d_]+[*#@$]*)*(?![\w@])")
+_SIGN = re.compile(r"[*#@$]")
+
+
+def _revealed(match: re.Match[str]) -> str:
+    """The explicit word that has a letter for each sign; the match itself if there is none."""
+    hidden = match[0].lower()
+    is_enough = sum(map(str.isalpha, hidden)) >= 2 or "***" in hidden or "$$" in hidden
+    for ending in _ENDINGS if is_enough else ():
+        if hidden.endswith(ending):
+            stem = re.compile(_SIGN.sub(".", hidden.removesuffix(ending)))
+            explicit = next((word for word in sorted(EXPLICIT) if stem.fullmatch(word)), None)
+            if explicit:
+                return explicit + ending
+    return match[0]
 
 
 def _is_explicit(token: str) -> bool:

@@ -44,6 +44,10 @@ _JOIN = re.compile(r"\s*(?:[,;/+&]|\b(?:and|x|with|featuring|presents|duet)\b|\b
 _PARTS = re.compile(r"\b(?:part|pt|vol|volume|no|chapter)\b\.? ?(\d{1,3}|[ivx]{1,5})\b|#(\d{1,3})")
 _ROMAN = {"i": 1, "ii": 2, "iii": 3, "iv": 4, "v": 5, "vi": 6, "vii": 7, "viii": 8, "ix": 9, "x": 10}
 _ARTICLES = ("the ", "a ", "an ")
+_IS_PLAIN = re.compile(r"[a-z0-9]+(?: [a-z0-9]+)*").fullmatch
+_INNER_MARKS = re.compile(r"(?<=\w)[.'`](?=\w)")
+_OTHERS = re.compile(r"[^a-z0-9]+")
+_NUMBER = re.compile(r"(?<![\w.])\d{1,4}(?!\w)")
 
 
 @dataclass(frozen=True)
@@ -102,14 +106,18 @@ def spelled(title: str, performer: str) -> Spelling:
 
 def _plain(text: str) -> str:
     """Transliterates any script to lower-case Latin letters."""
+    if text.isascii():
+        return text[:LONGEST].casefold().strip()
     text = unicodedata.normalize("NFKC", text[:LONGEST].encode(errors="replace").decode()).replace("’", "'")
     return anyascii(text).casefold().strip()
 
 
 def _letters(text: str) -> str:
+    if _IS_PLAIN(text):
+        return text
     text = text.replace("&", " and ").replace("$", "s")
-    text = re.sub(r"(?<=\w)[.'`](?=\w)", "", text)
-    return " ".join(re.sub(r"[^a-z0-9]+", " ", text).split()) or "".join(text.split())  # "!!!" is a band
+    text = _INNER_MARKS.sub("", text)
+    return " ".join(_OTHERS.sub(" ", text).split()) or "".join(text.split())  # "!!!" is a band
 
 
 def _without_article(text: str) -> str:
@@ -153,6 +161,6 @@ def _numbers(title: str) -> tuple[int, ...]:
     for part in _PARTS.finditer(title):
         value = part[1] or part[2]
         numbers.append(int(value) if value.isdigit() else _ROMAN.get(value, 0))
-    without_parts = _PARTS.sub(" ", title)
-    numbers += [int(value) for value in re.findall(r"(?<![\w.])\d{1,4}(?!\w)", without_parts)]
+    without_parts = _PARTS.sub(" ", title) if numbers else title
+    numbers += [int(value) for value in _NUMBER.findall(without_parts)]
     return tuple(sorted(numbers))

@@ -8,11 +8,12 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import IO, Any
 
-from transforms.raw.files.streams import BLOCK, UNREADABLE
+from transforms.raw.files.streams import BLOCK, UNREADABLE, unzstd
 
 MAGIC = (b"PK\x03\x04", b"PK\x05\x06")
 MOST_ENTRIES = 200_000
@@ -20,17 +21,18 @@ MOST_ENTRIES = 200_000
 _LOCAL = struct.Struct("<4s5H3I2H")
 _IS_LOCKED, _SIZES_FOLLOW, _IS_UTF8 = 1, 8, 1 << 11
 _DOCUMENT = "[Content_Types].xml"
+_ZSTD = 93
 _METHODS = frozenset(
     {
         zipfile.ZIP_STORED,
         zipfile.ZIP_DEFLATED,
         zipfile.ZIP_BZIP2,
         zipfile.ZIP_LZMA,
-        getattr(zipfile, "ZIP_ZSTANDARD", zipfile.ZIP_STORED),  # since Python 3.14
+        _ZSTD,
     }
 )
 _SALVAGED_METHODS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
-_NAMES_OF_METHODS = {9: "deflate64", 12: "bzip2", 14: "LZMA", 93: "zstd", 95: "xz", 98: "PPMd"}
+_NAMES_OF_METHODS = {9: "deflate64", 12: "bzip2", 14: "LZMA", _ZSTD: "zstd", 95: "xz", 98: "PPMd"}
 _EPOCH = datetime(1980, 1, 1, tzinfo=UTC)
 
 
@@ -91,10 +93,19 @@ class Archive:
             info.filename,
             info.compress_size,
             _moment(*info.date_time),
-            lambda: self._zip.open(info),
+            lambda: self._unpacked(info),
             info.header_offset,
             damage,
         )
+
+    def _unpacked(self, info: zipfile.ZipInfo) -> IO[bytes]:
+        """The content of an entry; ``zipfile`` itself knows zstd since Python 3.14."""
+        if info.compress_type != _ZSTD:
+            return self._zip.open(info)
+        packed = copy(info)
+        packed.compress_type, packed.file_size = zipfile.ZIP_STORED, info.compress_size
+        packed.CRC = None  # type: ignore[assignment]  # which is that of the content
+        return io.BufferedReader(_Checked(unzstd(self._zip.open(packed)), info.CRC), BLOCK)
 
     def _salvaged(self) -> Iterator[Entry]:
         """Finds entries by their headers."""
@@ -125,6 +136,24 @@ class Archive:
 
     def _inflate(self, span: "_Span") -> IO[bytes]:
         return io.BufferedReader(_Inflated(self._handle, span), 1 << 16)
+
+
+class _Checked(io.RawIOBase):
+    """The content of an entry, whose checksum is compared at its end."""
+
+    def __init__(self, stream: Any, crc: int) -> None:
+        self._stream, self._expected, self._crc = stream, crc, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        block = self._stream.read1(len(buffer))
+        self._crc = zlib.crc32(block, self._crc)
+        if not block and self._crc != self._expected:
+            raise zipfile.BadZipFile("its checksum differs")
+        buffer[: len(block)] = block
+        return len(block)
 
 
 @dataclass(frozen=True)

@@ -22,15 +22,17 @@ _LINE = re.compile(r"\n\s*(?=\{)")
 def damaged_elements(text: str, place: str, is_array: bool) -> Iterator[Element]:
     """Yields the elements that can be read, and a ``Malformed`` for each damaged stretch.
 
-    After a damaged element, the next one is where an object begins with the same key as the first good one.
+    After a damaged element, the next one is where an object begins with the same key as the first good one. Several
+    lists one after another, as of files that were joined, are read as one.
 
     Args:
         text: all of the JSON.
         place: where in an object the list of elements is; empty if they are the file's own.
         is_array: whether the elements are in an array, and not one after another.
     """
-    key = place.rsplit(".", maxsplit=1)[-1]
-    opening = re.search(rf'"{re.escape(key)}"\s*:\s*\[' if place else r"\[", text) if is_array or place else None
+    key = re.escape(place.rsplit(".", maxsplit=1)[-1])
+    begin = re.compile(rf'"{key}"\s*:\s*\[' if place else r"\[")
+    opening = begin.search(text) if is_array or place else None
     position, behind = opening.end() if opening else 0, _LINE
     scan, keys, failures, effort = json.JSONDecoder().raw_decode, set[str](), 0, 0
     while True:
@@ -40,7 +42,12 @@ def damaged_elements(text: str, place: str, is_array: bool) -> Iterator[Element]
                 yield Malformed("the end of the list is missing", "")
             return
         if opening and text[position] == "]" and not failures:
-            return
+            opening, behind_list = _next_list(text, position + 1, begin, place)
+            yield from behind_list
+            if opening is None:
+                return
+            position = opening.end()
+            continue
         try:
             value, end = scan(text, position)
         except (ValueError, RecursionError) as error:
@@ -68,6 +75,17 @@ def damaged_elements(text: str, place: str, is_array: bool) -> Iterator[Element]
             yield element.encode()
         except UnicodeEncodeError:
             yield Malformed("bytes that are not UTF-8", storable(element))
+
+
+def _next_list(
+    text: str, position: int, begin: re.Pattern[str], place: str
+) -> tuple[re.Match[str] | None, list[Malformed]]:
+    """The opening of the next list behind the end of one, if there is one; and what stands there instead."""
+    position = _BETWEEN.match(text, position).end()  # type: ignore[union-attr]
+    opening = begin.search(text, position) if place else begin.match(text, position)
+    is_over = opening or place or position == len(text)
+    rest = storable(text[position : position + SHOWN])
+    return opening, [] if is_over else [Malformed("behind the end of the list", rest)]
 
 
 def _beginning_as(first_key: str) -> re.Pattern[str]:

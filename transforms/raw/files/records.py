@@ -5,6 +5,7 @@ import re
 import shlex
 from collections.abc import Callable, Iterator
 from functools import cache, partial
+from itertools import chain
 from typing import IO, Any, TypeVar, overload
 
 import ijson
@@ -23,6 +24,10 @@ WHOLE_BYTES = 128 << 20
 
 _SAMPLE = 1 << 16
 _MOST_LINES = 100
+_AROUND = b" \t\r\n,"
+"""What may stand around a record on its line: lists are cut into lines with their commas."""
+
+_BETWEEN_OBJECTS = re.compile(rb"\}[\s,]*\{")
 _GOT = re.compile(r"Expected `(object|[^`]*)`, got `([^`]*)`(?: - at `\$\.?(.*)`)?")
 
 T = TypeVar("T")
@@ -114,7 +119,8 @@ def _form(member: Member, places: tuple[str, ...]) -> str:
         if not _is_whole(first):
             is_single = not second.startswith(b"{") and (second or len(first) > LONGEST_LINE or places)
             return "object" if is_single else "lines"
-        return "object" if not second and places and _has_place(first, places) else "lines"
+        is_object = not second and places and _has_place(first, places)
+        return "object" if is_object or _has_list(first, places) else "lines"
     if second.startswith(b"{"):
         return "lines"
     raise _no_json(member, f"{storable(first[:40].decode(errors='replace'))!r}")
@@ -149,6 +155,11 @@ def _is_whole(data: bytes) -> bool:
 
 def _has_place(data: bytes | bytearray, places: tuple[str, ...]) -> bool:
     return any(f'"{place.split(".")[0]}"'.encode() in data for place in places)
+
+
+def _has_list(data: bytes, places: tuple[str, ...]) -> bool:
+    value = msgspec.json.decode(data) if _has_place(data, places) else None
+    return any(isinstance(value_at(value, place), list) for place in places)
 
 
 def _read(member: Member) -> tuple[bytearray | None, InputError | None]:
@@ -212,10 +223,23 @@ def _lines(member: Member, shape: Any, size: int) -> Iterator[RowBatch[Any]]:
     decode = _line_decoder(member, shape)
     at_once = msgspec.json.Decoder(dict[str, Any] if shape is dict else shape).decode_lines
 
+    def records_of(line: bytes) -> Iterator[Any]:
+        record = decode(line)
+        if not isinstance(record, Malformed) or not _BETWEEN_OBJECTS.search(line):
+            yield record
+            return
+        elements = list(damaged_elements(line.decode(errors="surrogateescape"), "", is_array=False))
+        is_joined = len(elements) > 1 and not isinstance(elements[0], Malformed)
+        yield from (
+            (element if isinstance(element, Malformed) else decode(element) for element in elements)
+            if is_joined
+            else [record]
+        )
+
     def decoded(handle: IO[bytes]) -> Iterator[Any]:
         while lines := _block_of_lines(handle, size):
-            contents = [content for line in lines if (content := line.strip())]
-            yield from _decoded(contents, at_once) or map(decode, contents)
+            contents = [content for line in lines if (content := line.strip(_AROUND))]
+            yield from _decoded(contents, at_once) or chain.from_iterable(map(records_of, contents))
 
     with utf8_bytes(member) as (handle, position):
         yield from batched(decoded(handle), size, member.size, position)
@@ -264,7 +288,7 @@ def _streamed(member: Member, form: str, places: tuple[str, ...], shape: Any, si
 
     def values(handle: IO[bytes], prefix: str) -> Iterator[Any]:
         try:
-            for value in ijson.items(handle, prefix, use_float=True):
+            for value in ijson.items(handle, prefix, use_float=True, multiple_values=True):
                 yield _converted(value, shape)
         except (ijson.JSONError, ValueError, OverflowError, RecursionError) as error:
             yield Malformed(f"cut short or no JSON: {storable(str(error).splitlines()[0])}", "")

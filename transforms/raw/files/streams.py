@@ -27,7 +27,8 @@ MOST_BYTES = 100 << 30
 """No file may unpack to more."""
 
 
-def _unzstd(handle: IO[bytes]) -> Any:
+def unzstd(handle: IO[bytes]) -> Any:
+    """The content of bytes that are packed by zstd."""
     import pyarrow
 
     return pyarrow.CompressedInputStream(pyarrow.PythonFile(handle, mode="r"), "zstd")
@@ -37,7 +38,7 @@ PACKERS: dict[bytes, tuple[str, Callable[[IO[bytes]], Any]]] = {
     b"\x1f\x8b": ("gzip", lambda handle: gzip.GzipFile(fileobj=handle)),
     b"\xfd7zXZ\x00": ("xz", lzma.LZMAFile),
     b"BZh": ("bzip2", bz2.BZ2File),
-    b"\x28\xb5\x2f\xfd": ("zstd", _unzstd),
+    b"\x28\xb5\x2f\xfd": ("zstd", unzstd),
 }
 """First bytes of a packed file → name of the packing, and its reader."""
 

@@ -84,7 +84,7 @@ def exports_of(path: Path, listed: list[Member]) -> dict[str, Export]:
     exports: dict[str, Export] = {}
     for member in listed:
         export = exports.setdefault(place_of(member.name), Export(place_of(member.name)))
-        if not member.damage and member.file_name.lower().endswith(".json"):
+        if not member.damage and (member.file_name.lower().endswith(".json") or _begins_as_json(member)):
             _note(export, member)
     for export in exports.values():
         for member in _beside(path) if not export.place else ():
@@ -92,6 +92,15 @@ def exports_of(path: Path, listed: list[Member]) -> dict[str, Export]:
         names = {_text(first_object(member).get("username")) for member, _ in export.histories.values()}
         export.usernames = frozenset(names - {""})
     return {place: export for place, export in exports.items() if export.histories}
+
+
+def _begins_as_json(member: Member) -> bool:
+    """Whether a file of another name may be a history, such as one that was packed or renamed."""
+    try:
+        with member.open() as handle:
+            return handle.peek(64)[:64].lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"[", b"{"))
+    except InputError:
+        return False
 
 
 def _note(export: Export, member: Member) -> None:

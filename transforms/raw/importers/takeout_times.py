@@ -8,6 +8,7 @@ Unicode CLDR, abbreviated.
 import re
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -77,6 +78,7 @@ class Day(NamedTuple):
     zone: str
 
 
+@lru_cache(1 << 17)
 def parse(text: str) -> tuple[Day, timedelta] | None:
     """The day and the time of day of a local time; None if it has no known form.
 

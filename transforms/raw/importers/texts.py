@@ -3,12 +3,13 @@
 A column of texts is required: the one that is named, else the first of ``TEXTS_OF``. Optional are ``text_id``,
 ``entity`` (track, artist, user, corpus), ``entity_id``, ``kind``, ``language``, an author, a time and
 ``created_timestamp``. Defaults: the id is a digest of the content (and of a column ``id``), the entity a corpus named
-after the file, the kind a sentence, the time that of the file. Columns ``sentiment`` and ``emotion`` are labels.
+after the file, the kind a sentence, the time that of the file. Columns ``sentiment`` and ``emotion``, or those that are
+named for them, are labels.
 """
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -60,17 +61,22 @@ def text_id(source: str, *parts: str) -> str:
     return f"{source}:{hashlib.sha256(chr(31).join(parts).encode(errors='surrogatepass')).hexdigest()[:16]}"
 
 
-def read(path: Path, *, text: str | None = None) -> Iterator[Batch | PassedOver]:
+def read(
+    path: Path, *, text: str | None = None, sentiment: str | None = None, emotion: str | None = None
+) -> Iterator[Batch | PassedOver]:
     """Yield the texts of a file, folder or archive, and their labels.
 
     Args:
         path: what to read.
         text: name of the column or field of the texts; by default it is found.
+        sentiment: name of the column or field of labels of sentiment; by default ``sentiment``, if there is one.
+        emotion: the same of emotion.
 
     Raises:
-        InputError: there is nothing at the path, or no column or field of texts.
+        InputError: there is nothing at the path, no column or field of texts, or none of a name that is given.
     """
-    return TEXTS.each_member(path, partial(_read_member, column=text))
+    named = {"sentiment": sentiment, "emotion": emotion}
+    return TEXTS.each_member(path, partial(_read_member, column=text, named=named))
 
 
 def texts_of(path: Path, column: str | None = None) -> list[str]:
@@ -89,12 +95,13 @@ def texts_of(path: Path, column: str | None = None) -> list[str]:
     return [text for text in found if isinstance(text, str) and text.strip()]
 
 
-def _read_member(member: Member, column: str | None) -> Iterator[Batch]:
+def _read_member(member: Member, column: str | None, named: Mapping[str, str | None]) -> Iterator[Batch]:
     for batch, name in _batches(member, column):
         texts, labels = Rows("texts", TEXT_COLUMNS), Rows("text_labels", LABEL_COLUMNS)
         texts.malformed += batch.malformed
         names = list(dict.fromkeys(key for row in batch.rows for key in row))
         author, time = _first(AUTHORS, names), _first(TIMES, names)
+        tasks = {task: _label_column(member, task, named[task], names) for task in TASKS}
         written, created = _moments(batch.rows, time), _moments(batch.rows, "created_timestamp")
         for row, at, created_at in zip(batch.rows, written, created, strict=True):
             if not isinstance(row.get(name), str):
@@ -105,7 +112,10 @@ def _read_member(member: Member, column: str | None) -> Iterator[Batch]:
                 texts.refuse("a time that cannot be read", json.dumps(row, default=str))
             else:
                 event_time = at or member.modified
-                _append(row, name, author, member.stem, event_time, created_at or event_time, texts, labels)
+                id_ = _append(row, name, author, member.stem, event_time, created_at or event_time, texts)
+                given = {task: _field(row, label_column) for task, label_column in tasks.items()}
+                created_label = created_at or event_time
+                labels.rows += [(id_, task, label, created_label) for task, label in given.items() if label]
         yield texts.flush(batch.done, member.size)
         yield labels.flush(batch.done, member.size)
 
@@ -128,6 +138,18 @@ def _batches(member: Member, column: str | None) -> Iterator[tuple[RowBatch[dict
                     next_command=f"refrain import texts {member.path} --text NAME",
                 )
         yield batch, name
+
+
+def _label_column(member: Member, task: str, column: str | None, names: Sequence[str]) -> str:
+    """The name of the column of the labels of a task; empty if there is none."""
+    name = _first([column or task], names)
+    if column and names and not name:
+        raise InputError(
+            expected=f"a column or field {column} of labels in {member.place}",
+            found=f"{', '.join(storable(repr(name[:40])) for name in names[:12])}",
+            next_command=f"refrain import texts {member.path} --{task} NAME",
+        )
+    return name
 
 
 def _table_rows(table: Table) -> Iterator[RowBatch[dict[str, Any]]]:
@@ -160,8 +182,8 @@ def _append(
     event_time: datetime,
     created: datetime,
     texts: Rows,
-    labels: Rows,
-) -> None:
+) -> str:
+    """Appends a text; returns its id."""
     text = encodable(row[name])
     entity, entity_id, kind = (_field(row, column) for column in ("entity", "entity_id", "kind"))
     entity, entity_id, kind = entity or "corpus", entity_id or source, kind or "sentence"
@@ -170,10 +192,7 @@ def _append(
     texts.rows.append(
         (row_id, entity, entity_id, kind, text, _field(row, "language"), _field(row, author), event_time, created)
     )
-    for task in TASKS:
-        label = _field(row, task)
-        if label:
-            labels.rows.append((row_id, task, label, created))
+    return row_id
 
 
 def _field(row: dict[str, Any], name: str) -> str | None:
@@ -186,6 +205,10 @@ TEXTS = Format(
     "a column or field of texts, such as `text`, `lyrics` or `content`, in a table with a header or in JSON",
     read,
     repeats=False,
-    options={"text": "name of the column or field of the texts; by default one of the usual names"},
+    options={
+        "text": "name of the column or field of the texts; by default one of the usual names",
+        "sentiment": "name of the column or field of labels of sentiment: positive or negative",
+        "emotion": "name of the column or field of labels of emotion: any list of classes",
+    },
 )
 """Reader of texts."""

@@ -7,6 +7,7 @@ page, it decides how the local times are written (``takeout_times``).
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain, islice
 from pathlib import Path, PurePosixPath
 
 import msgspec
@@ -29,6 +30,9 @@ from transforms.raw.table import MICROSECONDS_UTC
 PREFIX = "youtube-music:"
 HEADER = "YouTube Music"
 FORM, PAGE_FORM = "youtube music", "youtube music (page)"
+KEPT_ENTRIES = 100_000
+"""Entries of a page up to which it is read once; a larger page is read once for the form of its times, and again."""
+
 _HOST = "music.youtube.com"
 _TOPIC = r"(?i)\s+[-–—]\s+(topic|thema|tema|tópico|thème|argomento|onderwerp|temat|тема|トピック|主题|主題|주제|konu)$"
 _VIDEO = (r"[?&]v=([^&#]+)", r"//youtu\.be/([^?&#]+)")
@@ -92,11 +96,13 @@ def _plays_of_json(member: Member) -> Iterator[Played]:
 
 def _plays_of_page(member: Member, zone: str | None) -> Iterator[Played]:
     text = recognize(member)
-    times = PageTimes((entry.time for entry, _ in page_entries(text) if isinstance(entry, PageEntry)), zone)
+    entries = page_entries(text)
+    first = list(islice(entries, KEPT_ENTRIES))
+    times = PageTimes((entry.time for entry, _ in chain(first, entries) if isinstance(entry, PageEntry)), zone)
     done = [0]
 
     def watched() -> Iterator[Watched | Malformed]:
-        for entry, done[0] in page_entries(text):
+        for entry, done[0] in first if len(first) < KEPT_ENTRIES else page_entries(text):
             yield _watched(entry) if isinstance(entry, PageEntry) else entry
 
     for batch in batched(watched(), BATCH_ROWS, member.size, lambda: done[0]):

@@ -20,13 +20,14 @@ from transforms.raw.files.text import Text, storable
 LONGEST_ENTRY = 1 << 16
 """Characters of the longest entry; those of Takeout have about a thousand."""
 
-_MARK = r"<div\s[^<>]{0,200}\bouter-cell\b"
+_CLASS_OF_ENTRY = "outer-cell"
+_MARK = r"<div\s[^<>]{0,200}\b" + _CLASS_OF_ENTRY + r"\b"
 _ENTRY, _ENTRY_IN_BYTES = re.compile(_MARK), re.compile(_MARK.encode())
 _TOKEN = re.compile(r"<(/?)(div|p|a|br)\b([^<>]{0,4000})>|<[^<>]{0,4000}>|([^<]+)|<", re.IGNORECASE)
 _ATTRIBUTE = r"""\b{}\s*=\s*["']([^"'<>]*)["']"""
 _CLASS, _HREF = (re.compile(_ATTRIBUTE.format(name), re.IGNORECASE) for name in ("class", "href"))
 _END = re.compile(r"</html\s*>\s*$", re.IGNORECASE)
-_LONGEST_DETAIL = 60
+_LONGEST_DETAIL, _LONGEST_TAG = 60, 250
 
 
 class PageEntry(msgspec.Struct, gc=False):
@@ -73,7 +74,7 @@ def page_entries(text: Text) -> Iterator[tuple[PageEntry | Malformed, int]]:
     with text.open() as (handle, position):
         while piece := handle.read(LONGEST_ENTRY):
             pending += piece
-            starts = [match.start() for match in _ENTRY.finditer(pending)]
+            starts = _starts(pending)
             if starts:
                 bounds = starts if not is_inside else [0, *(start for start in starts if start)]
                 for first, last in pairwise(bounds):
@@ -87,6 +88,18 @@ def page_entries(text: Text) -> Iterator[tuple[PageEntry | Malformed, int]]:
             yield Malformed("cut short: the page has no end", storable(pending)), position()
         elif is_inside:
             yield parse_entry(pending), position()
+
+
+def _starts(html: str) -> list[int]:
+    """Where the entries of a piece of a page begin."""
+    starts: list[int] = []
+    place = html.find(_CLASS_OF_ENTRY)
+    while place >= 0:
+        tag = html.rfind("<", max(place - _LONGEST_TAG, 0), place)
+        if tag >= 0 and starts[-1:] != [tag] and _ENTRY.match(html, tag):
+            starts.append(tag)
+        place = html.find(_CLASS_OF_ENTRY, place + 1)
+    return starts
 
 
 def parse_entry(html: str) -> PageEntry:

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from tests.transforms.pure.anomaly.replays import replay_each
 from transforms.pure.anomaly import recurrence, roots
 from transforms.pure.anomaly.alarms import AlarmPolicy
 from transforms.pure.anomaly.many import SeriesScores
@@ -37,18 +38,19 @@ def test_only_high_scores_are_remembered_and_an_episode_is_not_its_own_past() ->
     assert state["unusual_count"][0] == 159
 
 
-def series_scores(values: np.ndarray) -> SeriesScores:
-    times = np.arange(len(values), dtype=np.int64) * STEP
-    return SeriesDetector().replay(["a/x"] * len(values), times, values)
+def series_scores(*series: np.ndarray) -> list[SeriesScores]:
+    return replay_each(np.arange(len(series[0]), dtype=np.int64) * STEP, *series)
 
 
 def test_a_job_that_comes_again_is_no_alarm_and_what_differs_is() -> None:
     rng = np.random.default_rng(0)
     values = rng.normal(50, 2, 6_000)
     values[400::300] += 40
-    assert not series_scores(values).alarm[1_000::300].any()
-    values[5_850:5_853] += 200
-    assert series_scores(values).alarm[5_850:5_860].any()
+    differing = values.copy()
+    differing[5_850:5_853] += 200
+    same_again, what_differs = series_scores(values, differing)
+    assert not same_again.alarm[1_000::300].any()
+    assert what_differs.alarm[5_850:5_860].any()
 
 
 def test_without_recall_the_same_scores_as_before() -> None:
@@ -57,7 +59,7 @@ def test_without_recall_the_same_scores_as_before() -> None:
     times = np.arange(len(values), dtype=np.int64) * STEP
     plain = SeriesDetector(SeriesSettings(recall=False)).replay(["a/x"] * len(values), times, values)
     np.testing.assert_allclose(plain.score, plain.channels.sum(axis=1))
-    recalled = series_scores(values)
+    (recalled,) = series_scores(values)
     assert recalled.score[1_300] < 0.7 * plain.score[1_300]
     np.testing.assert_array_equal(recalled.channels, plain.channels)
 
@@ -68,7 +70,7 @@ def test_counts_with_bursts_of_all_sizes_raise_few_alarms() -> None:
     for place, size in zip(rng.integers(500, 6_000, 20), rng.pareto(1.4, 20) + 0.5, strict=True):
         rate[place : place + 6] += 10 * size * np.exp(-np.arange(len(rate[place : place + 6])) / 2)
     rate[5_500:5_506] = 2_000
-    alarm = series_scores(rng.poisson(rate).astype(float)).alarm
+    alarm = series_scores(rng.poisson(rate).astype(float))[0].alarm
     assert alarm[5_500:5_506].any()
     assert alarm[:5_500].sum() <= 14
 
@@ -78,7 +80,7 @@ def test_roots_are_left_at_the_first_negative_value() -> None:
     values = rng.normal(100, 3, 3_000)
     shifted = values.copy()
     shifted[1_500] = -1.0  # from here on, the values themselves are compared
-    plain, left = series_scores(values), series_scores(shifted)
+    plain, left = series_scores(values, shifted)
     assert left.alarm[1_500]
     assert left.alarm[1_600:].sum() <= plain.alarm[1_600:].sum() + 1
     np.testing.assert_allclose(left.expected[2_000:], plain.expected[2_000:], rtol=0.05)

@@ -43,10 +43,25 @@ def test_lines_that_rhyme() -> None:
     assert math.isnan(rhyme_density("one line"))
 
 
-def test_explicit_words_count_with_their_endings_and_not_within_others() -> None:
-    assert explicitness(words("what the fucking fuck")) == 50.0
-    assert explicitness(words("Scunthorpe's classic assassin dickens cocktail shitake")) == 0.0
-    assert math.isnan(explicitness(["!"]))
+@pytest.mark.parametrize(
+    ("text", "share"),
+    [
+        ("what the fucking fuck", 50.0),
+        ("Scunthorpe's classic assassin dickens cocktail shitake", 0.0),
+        ("what the f*ck", 100 / 3),
+        ("this sh#t is f***ing b****y", 60.0),
+        ("A$$ and F@CKING", 200 / 3),
+        ("Joe Cocker and Philip K. Dick with Van Dyke Parks", 0.0),
+        ("what a dick, DICK", 50.0),
+        ("M*A*S*H, 5*4, a* b*, me@home, C# and rock*steady", 0.0),
+    ],
+)
+def test_explicit_words_count_with_their_endings_and_not_within_others(text: str, share: float) -> None:
+    assert explicitness(text, words(text)) == pytest.approx(share)
+
+
+def test_a_text_without_words_has_no_explicitness() -> None:
+    assert math.isnan(explicitness("!", ["!"]))
 
 
 def test_subjectivity_is_the_mean_of_what_the_lexicon_knows() -> None:

@@ -4,8 +4,10 @@ import bz2
 import gzip
 import io
 import lzma
+import struct
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,6 +21,16 @@ def zipped(files: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED, *, strea
         for name, content in files.items():
             archive.writestr(name, content)
     return target.getvalue()
+
+
+def zstd_zip(name: str, content: bytes) -> bytes:
+    """A zip archive of one file that is packed by zstd, which ``zipfile`` writes since Python 3.14 only."""
+    packed, encoded = zstd(content), name.encode()
+    about = struct.pack("<4H3I2H", 0, 93, 0, 33, zlib.crc32(content), len(packed), len(content), len(encoded), 0)
+    local = b"PK\x03\x04" + struct.pack("<H", 63) + about + encoded + packed
+    central = b"PK\x01\x02" + struct.pack("<2H", 63, 63) + about + bytes(14) + encoded
+    ending = struct.pack("<4s4H2IH", b"PK\x05\x06", 0, 0, 1, 1, len(central), len(local), 0)
+    return local + central + ending
 
 
 def tarred(files: dict[str, bytes]) -> bytes:
@@ -78,6 +90,7 @@ CONTAINERS: dict[str, Callable[[Path, str, bytes], Path]] = {
     "bzip2 in zip": lambda folder, name, content: _file(
         folder, "export.zip", zipped({name: content}, zipfile.ZIP_BZIP2)
     ),
+    "zstd in zip": lambda folder, name, content: _file(folder, "export.zip", zstd_zip(f"a/{name}", content)),
     "gzip in zip": lambda folder, name, content: _file(
         folder, "export.zip", zipped({f"{name}.gz": gzip.compress(content)})
     ),

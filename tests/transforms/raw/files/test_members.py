@@ -6,13 +6,14 @@ import os
 import tarfile
 import tempfile
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from feature_repo.errors import InputError
-from tests.transforms.raw.files.containers import CONTAINERS, tarred, zipped
+from tests.transforms.raw.files.containers import CONTAINERS, tarred, zipped, zstd_zip
 from transforms.raw.files import streams, tar
 from transforms.raw.files.members import Member, members, single
 
@@ -222,7 +223,8 @@ def test_a_name_cannot_speak_to_the_terminal(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "container", ["gzip", "xz", "bzip2", "zstd", "zip", "gzip in zip", "zip in zip", "tar.gz", "tgz in zip"]
+    "container",
+    ["gzip", "xz", "bzip2", "zstd", "zip", "zstd in zip", "gzip in zip", "zip in zip", "tar.gz", "tgz in zip"],
 )
 def test_bombs_are_refused(container: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = CONTAINERS[container](tmp_path, "ones", b"1" * (2 << 20))
@@ -245,6 +247,15 @@ def test_many_members_share_one_allowance(tmp_path: Path, monkeypatch: pytest.Mo
     with pytest.raises(InputError, match="made to fill memory"):
         for member in listed:
             content(member)
+
+
+def test_the_checksum_of_an_entry_of_zstd_counts(tmp_path: Path) -> None:
+    path = tmp_path / "export.zip"
+    data = bytearray(zstd_zip("a", b"1" * 1000))
+    assert data.count(zlib.crc32(b"1" * 1000).to_bytes(4, "little")) == 2
+    path.write_bytes(data.replace(zlib.crc32(b"1" * 1000).to_bytes(4, "little"), b"\x00\x00\x00\x01"))
+    with pytest.raises(InputError, match="its checksum differs"):
+        content(next(members(path)))
 
 
 def test_what_is_not_there(tmp_path: Path) -> None:

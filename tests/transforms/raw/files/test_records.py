@@ -26,6 +26,14 @@ SHAPES: dict[str, Callable[[list[Any]], str]] = {
     "lines": lambda rows: "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows),
     "lines, the last without an end": lambda rows: "\r\n".join(json.dumps(row) for row in rows),
     "lines between empty ones": lambda rows: "\n" + "\n\n".join(json.dumps(row) for row in rows),
+    "lines that end with commas": lambda rows: ",\n".join(json.dumps(row) for row in rows) + ",",
+    "objects, joined": lambda rows: "".join(json.dumps(row) for row in rows),
+    "arrays, joined": lambda rows: json.dumps(rows[:1]) + json.dumps(rows[1:]),
+    "arrays, one a line": lambda rows: json.dumps(rows[:1]) + "\n" + json.dumps(rows[1:], indent=1),
+    "objects with lists, joined": lambda rows: "".join(json.dumps({"payload": {"listens": [row]}}) for row in rows),
+    "objects with lists, one a line": lambda rows: "\n".join(
+        json.dumps({"payload": {"listens": part}}) for part in (rows[:2], rows[2:])
+    ),
     "objects, spread": lambda rows: "\n".join(json.dumps(row, indent=1) for row in rows),
     "object": lambda rows: json.dumps({"payload": {"count": 3, "listens": rows, "user_id": "mira"}}),
     "object, spread": lambda rows: json.dumps({"payload": {"user_id": "mira", "listens": rows}}, indent=2),
@@ -50,7 +58,14 @@ def test_every_shape_encoding_and_container(shape: str, encoding: str, container
     assert read(path, "recenttracks.track", "payload.listens", size=2) == (ROWS, [])
 
 
-@pytest.mark.parametrize("shape", ["array", "array, spread", "object, spread"])
+def test_what_stands_behind_a_list_is_malformed(tmp_path: Path) -> None:
+    path = write(tmp_path, json.dumps(ROWS) + " 7")
+    assert read(path) == (ROWS, [("behind the end of the list", "7")])
+
+
+@pytest.mark.parametrize(
+    "shape", ["array", "array, spread", "object, spread", "arrays, joined", "objects with lists, one a line"]
+)
 def test_a_large_file_is_streamed(shape: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = [{"id": number, "text": "ä" * 9, "share": 0.5} for number in range(3_000)]
     path = write(tmp_path, SHAPES[shape](rows))

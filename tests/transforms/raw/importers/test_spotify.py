@@ -222,6 +222,19 @@ def test_a_file_that_is_no_history_says_what_it_is(home: Home, tmp_path: Path) -
         load(home, path)
 
 
+@pytest.mark.parametrize("name", ["history.txt", "my_spotify_data.zip", "endsong_0", "endsong_0.json.bak"])
+def test_a_file_of_any_name_is_read(home: Home, tmp_path: Path, name: str) -> None:
+    path = write(tmp_path / name, [extended(number) for number in range(3)])
+    assert load(home, path, user="mira").tables["plays"].added == 3
+
+
+def test_joined_exports_are_read_whole(home: Home, tmp_path: Path) -> None:
+    path = tmp_path / EXTENDED
+    path.write_text(json.dumps([extended(0), extended(1)]) + "\n" + json.dumps([extended(2), None]))
+    report = load(home, path, user="mira").tables["plays"]
+    assert (report.added, report.reasons) == (3, {"null in the place of an object": 1})
+
+
 def test_a_file_cut_short_keeps_what_came_before(home: Home, tmp_path: Path) -> None:
     path = tmp_path / EXTENDED
     path.write_text(json.dumps([extended(n) for n in range(9)])[:-200])

@@ -55,6 +55,26 @@ def test_a_column_can_be_named_and_equal_texts_of_two_ids_are_two(tmp_path: Path
         read_all(path, text="lyrics")
 
 
+def test_columns_of_labels_can_be_named(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("text,Class,polarity,Emotion\nla,calm,positive,joy\nlo,,negative,\n")
+
+    def labels(**options: str) -> list[tuple[str, str]]:
+        batches = TEXTS.batches(path, Home(tmp_path), **options)
+        rows = pl.concat(item.rows for item in batches if isinstance(item, Batch) and item.table == "text_labels")
+        return sorted(rows.select("task", "label").rows())
+
+    assert labels() == [("emotion", "joy")]
+    assert labels(emotion="class") == [("emotion", "calm")]
+    assert labels(emotion="class", sentiment="polarity") == [
+        ("emotion", "calm"),
+        ("sentiment", "negative"),
+        ("sentiment", "positive"),
+    ]
+    with pytest.raises(InputError, match="a column or field mood of labels .* --emotion NAME"):
+        labels(emotion="mood")
+
+
 def test_lines_are_texts_of_a_file_in_any_encoding(tmp_path: Path) -> None:
     path = tmp_path / "lines.txt"
     for encoding in ("utf-8", "utf-8-sig", "cp1252", "utf-16"):

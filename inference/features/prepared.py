@@ -1,0 +1,91 @@
+"""Lookups of one answer that share a round trip: prepared each by its service, fetched together, then finished."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from feature_repo.errors import OnlineUnavailable
+from feature_repo.packed.server import Server, get
+from inference.features.entities import GroupKeys
+from inference.features.fetch import Fetch, Rows
+from inference.features.plan import Plan
+
+
+class PreparedLookup:
+    """A lookup of one feature service before its round trip; ``OnlineFeatures.prepare`` makes it.
+
+    Attributes:
+        keys: the join keys, as they were given.
+        request: the request fields.
+        plan: plan of the service.
+        groups: the keys of each group of views.
+        length: number of rows.
+        server: the server that has the rows.
+        is_logged: whether the lookup goes to the log.
+        redis_keys: Redis keys of the rows to fetch.
+        packed: packed values of ``redis_keys``; None while they have not been fetched.
+        error: why they could not be fetched; None if they could, or have not been.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        groups: Sequence[GroupKeys],
+        length: int,
+        fetches: Sequence[Fetch],
+        server: Server,
+        keys: Mapping[str, Sequence[Any]],
+        request: Mapping[str, Any],
+        *,
+        is_logged: bool,
+    ) -> None:
+        self.plan, self.groups, self.length, self.server = plan, groups, length, server
+        self.keys, self.request, self.is_logged = keys, request, is_logged
+        self._fetches = fetches
+        self.redis_keys = [key for fetch in fetches for key in fetch.redis_keys]
+        self.packed: Sequence[bytes | None] | None = None
+        self.error: OnlineUnavailable | None = None
+
+    def blocks(self, packed: Sequence[bytes | None]) -> list[Rows]:
+        """Decode the rows of each view.
+
+        Args:
+            packed: packed values of ``redis_keys``.
+
+        Raises:
+            StoreError: a value is damaged or has an unknown schema.
+        """
+        blocks, start = list[Rows](), 0
+        for fetch in self._fetches:
+            stop = start + len(fetch.redis_keys)
+            blocks.append(fetch.rows(packed[start:stop]))
+            start = stop
+        return blocks
+
+
+class RoundTrip:
+    """Lookups of services of one data folder that are fetched together.
+
+    >>> trip = RoundTrip([rights_lookup, features_lookup])                         # doctest: +SKIP
+    >>> trip.fetch()                                                               # doctest: +SKIP
+    >>> rights.get(rights_lookup.keys, prepared=rights_lookup)                     # doctest: +SKIP
+    """
+
+    def __init__(self, lookups: Sequence[PreparedLookup]) -> None:
+        self._lookups = lookups
+
+    def fetch(self) -> None:
+        """Fetch the rows of all lookups; if Redis does not answer, each lookup has the error."""
+        if not self._lookups:
+            return
+        redis_keys = [key for lookup in self._lookups for key in lookup.redis_keys]
+        try:
+            packed = get(self._lookups[0].server, redis_keys)
+        except OnlineUnavailable as error:
+            for lookup in self._lookups:
+                lookup.error = error
+            return
+        start = 0
+        for lookup in self._lookups:
+            stop = start + len(lookup.redis_keys)
+            lookup.packed = packed[start:stop]
+            start = stop
