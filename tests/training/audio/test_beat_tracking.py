@@ -90,9 +90,11 @@ def test_training_learns_the_beats_of_clicks() -> None:
         frames = np.arange(int(rng.integers(period)), 800, period)
         rows[frames, :16] += 2
         examples.append(Example(rows, frames / beat_network.FRAMES_A_SECOND, np.arange(len(frames)) % 4 + 1))
-    seen: list[str] = []
-    weights = fit(examples, FitRecipe(epochs=8), progress=lambda done, total, note="": seen.append(note))
-    assert len(seen) == 8
+    notes: list[str] = []
+    weights = fit(
+        examples, FitRecipe(epochs=20, batch=4, length=400), progress=lambda done, total, note="": notes.append(note)
+    )
+    assert len(notes) == 20
     odds = log_odds(examples[0].inputs, weights)[:, 0]
     is_beat = examples[0].targets()[:, 0] == 1
     assert odds[is_beat].mean() > odds[examples[0].targets()[:, 0] == 0].mean() + 3

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from transforms.pure import npz
 from transforms.pure.audio import mel
 from transforms.pure.audio.onsets import LAG, rises
 from transforms.pure.audio.stft import HOP, RATE, STRIDE
@@ -121,5 +122,4 @@ def _elu(values: np.ndarray) -> np.ndarray:
 
 @cache
 def _weights() -> dict[str, np.ndarray]:
-    with np.load(WEIGHTS) as arrays:
-        return {name: arrays[name].astype(np.float32) for name in arrays.files}
+    return {name: array.astype(np.float32) for name, array in npz.unpack(WEIGHTS.read_bytes()).items()}

@@ -46,10 +46,10 @@ class Recipe:
     threshold: float = 0.3
     steadiness: float = 60.0
     prior: float = 0.5
-    pulse: float = 0.7
+    pulse: float = 1.5
     network: float = 0.5
     odds: float = 1.0
-    sparseness: float = 0.25
+    sparseness: float = 0.5
 
 
 DEFAULT = Recipe()

@@ -9,8 +9,6 @@ from feature_repo.command_line import Progress, silent
 from transforms.pure.audio.beat_network import BANDS, DILATIONS, FRAMES_A_SECOND, INPUTS, TAPS
 
 CHANNELS = 24
-LENGTH = 2_150
-"""Frames of a sound that one step sees: 50 seconds."""
 
 
 @dataclass(frozen=True)
@@ -35,10 +33,19 @@ class Example:
 
 @dataclass(frozen=True)
 class FitRecipe:
-    """Settings: passes through the sounds, sounds per step, largest learning rate of the single cycle, random seed."""
+    """Training settings of the network.
 
-    epochs: int = 40
+    Attributes:
+        epochs: passes through the sounds.
+        batch: sounds per step.
+        length: frames of a sound that one step sees; 50 seconds.
+        rate: largest learning rate of the single cycle (L. N. Smith, Super-convergence, 2018).
+        seed: random seed of weights, order and crops.
+    """
+
+    epochs: int = 36
     batch: int = 8
+    length: int = 2_150
     rate: float = 4e-3
     seed: int = 0
 
@@ -67,7 +74,7 @@ def fit(examples: Sequence[Example], recipe: FitRecipe, *, progress: Progress = 
         order, losses = rng.permutation(len(examples)), []
         for first in range(0, len(order) - recipe.batch + 1, recipe.batch):
             chosen = order[first : first + recipe.batch]
-            batch = [_crop(examples[number].inputs, targets[number], rng) for number in chosen.tolist()]
+            batch = [_crop(examples[number].inputs, targets[number], recipe.length, rng) for number in chosen.tolist()]
             rows, wanted, weight = (torch.from_numpy(np.stack(parts)) for parts in zip(*batch, strict=True))
             loss = functional.binary_cross_entropy_with_logits(network(rows), wanted, reduction="none")
             loss = 2 * (loss * weight).mean()  # of beats and of downbeats together
@@ -81,9 +88,9 @@ def fit(examples: Sequence[Example], recipe: FitRecipe, *, progress: Progress = 
     return _weights(network)
 
 
-def _crop(inputs: np.ndarray, targets: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
-    """A part of a sound, (columns, ``LENGTH``) each: transposed, louder or quieter, at times without some bands."""
-    count = min(len(inputs), LENGTH)
+def _crop(inputs: np.ndarray, targets: np.ndarray, length: int, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
+    """A part of a sound, (columns, length) each: transposed, louder or quieter, at times without some bands."""
+    count = min(len(inputs), length)
     start = int(rng.integers(0, len(inputs) - count + 1))
     rows = inputs[start : start + count].copy()
     rows[:, BANDS:] = np.roll(rows[:, BANDS:], int(rng.integers(12)), axis=1)
@@ -92,7 +99,7 @@ def _crop(inputs: np.ndarray, targets: np.ndarray, rng: np.random.Generator) -> 
         first = int(rng.integers(0, BANDS))
         rows[:, first : min(first + int(rng.integers(1, 10)), BANDS)] = 0
     columns = [(rows, INPUTS), (targets[start : start + count], 2), (np.ones((count, 1), np.float32), 1)]
-    return tuple(np.pad(part.T, ((0, 0), (0, LENGTH - count))).reshape(width, LENGTH) for part, width in columns)
+    return tuple(np.pad(part.T, ((0, 0), (0, length - count))).reshape(width, length) for part, width in columns)
 
 
 def _network():  # type: ignore[no-untyped-def]  # a class of torch, which is imported late

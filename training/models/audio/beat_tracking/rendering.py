@@ -30,6 +30,14 @@ def render(arrangement: Arrangement, soundfont: Path) -> np.ndarray:
     Raises:
         InputError: fluidsynth is not installed, or the soundfont is not there.
     """
+    with tempfile.TemporaryDirectory() as folder:
+        midi = Path(folder) / "notes.mid"
+        write_midi(arrangement, midi)
+        return render_midi(midi, soundfont)
+
+
+def render_midi(midi: Path, soundfont: Path) -> np.ndarray:
+    """Return the samples of a MIDI file, as ``render`` does."""
     if shutil.which("fluidsynth") is None or not soundfont.exists():
         raise InputError(
             expected="the program fluidsynth, and a soundfont",
@@ -37,8 +45,7 @@ def render(arrangement: Arrangement, soundfont: Path) -> np.ndarray:
             next_command="apt-get install fluidsynth fluid-soundfont-gm",
         )
     with tempfile.TemporaryDirectory() as folder:
-        midi, sound = Path(folder) / "notes.mid", Path(folder) / "sound.wav"
-        write_midi(arrangement, midi)
+        sound = Path(folder) / "sound.wav"
         options = ["-ni", "-R", "0", "-C", "0", "-g", "0.5", "-r", str(stft.RATE), "-T", "wav", "-F", str(sound)]
         only_used = ["-o", "synth.dynamic-sample-loading=1"]
         command = ["fluidsynth", *options, *only_used, str(soundfont), str(midi)]
