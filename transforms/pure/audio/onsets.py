@@ -28,9 +28,20 @@ def strength(mel_power: np.ndarray) -> np.ndarray:
     Args:
         mel_power: (frames, bands) mel power of every hop.
     """
-    loudest = float(mel_power.max(initial=0.0))
+    rise = rises(mel_power)
+    bounds = [0, *np.searchsorted(centres(mel_power.shape[1]), EDGES).tolist(), mel_power.shape[1]]
+    return np.column_stack([rise[:, first:last].mean(axis=1) for first, last in itertools.pairwise(bounds)])
+
+
+def rises(power: np.ndarray) -> np.ndarray:
+    """(frames, bands) float32 rise of each band in decibels over ``LAG`` frames, at least 0.
+
+    Args:
+        power: (frames, bands) power of neighbouring bands.
+    """
+    loudest = float(power.max(initial=0.0))
     floor = np.float32(max(loudest * 10 ** (-RANGE / 10), FLOOR))
-    levels = np.float32(10) * np.log10(np.maximum(mel_power, floor))
+    levels = np.float32(10) * np.log10(np.maximum(power, floor))
     rise = np.zeros_like(levels)
     if len(levels) > LAG:
         before = levels[:-LAG]
@@ -38,8 +49,7 @@ def strength(mel_power: np.ndarray) -> np.ndarray:
         np.maximum(neighbour_max[:, 1:], before[:, :-1], out=neighbour_max[:, 1:])
         np.maximum(neighbour_max[:, :-1], before[:, 1:], out=neighbour_max[:, :-1])
         np.maximum(levels[LAG:] - neighbour_max, 0.0, out=rise[LAG:])
-    bounds = [0, *np.searchsorted(centres(mel_power.shape[1]), EDGES).tolist(), mel_power.shape[1]]
-    return np.column_stack([rise[:, first:last].mean(axis=1) for first, last in itertools.pairwise(bounds)])
+    return rise
 
 
 def standardized(rise: np.ndarray) -> np.ndarray:

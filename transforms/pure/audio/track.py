@@ -1,9 +1,9 @@
 """Musical analysis of a sound in one pass, with one STFT: the features of view ``track_audio``.
 
 A sound is processed span by span, so that hours need no more memory than minutes: spectra are summed and dropped; only
-onsets (three numbers, 86 times per second) and pitch classes are kept for the beats. Slopes in time (``delta``) end at
-the borders of a span. The features of a frame equal librosa's centroid, rolloff, flatness, spectral_contrast, mfcc,
-chroma_stft and tonnetz; ``tests/transforms/pure/audio`` compares them.
+onsets (three numbers, 86 times per second), pitch classes and the odds of a beat are kept for the beats. Slopes in time
+(``delta``) end at the borders of a span. The features of a frame equal librosa's centroid, rolloff, flatness,
+spectral_contrast, mfcc, chroma_stft and tonnetz; ``tests/transforms/pure/audio`` compares them.
 """
 
 from collections.abc import Iterable
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from transforms.pure.audio import beats, chroma, key, mel, onsets, shape, stft
+from transforms.pure.audio.beat_network import BeatNetwork
 from transforms.pure.audio.beats import Beats
 from transforms.pure.audio.key import Key
 
@@ -81,6 +82,7 @@ class Analyzer:
         self._chroma: list[np.ndarray] = []
         self._last_bands = np.empty((0, mel.BANDS), np.float32)
         self._tuning: float | None = None
+        self._beat_network = BeatNetwork()
 
     def add(self, samples: np.ndarray) -> None:
         """Add the next (n,) samples, float32."""
@@ -111,7 +113,7 @@ class Analyzer:
             self._dynamic_range(),
             onsets.rate(standard),
             onsets.regularity(standard),
-            beats.track(standard, pitches),
+            beats.track(standard, self._beat_network.result(), pitches),
             key.of_chroma(pitches.mean(axis=0)) if len(pitches) else None,
             self._tuning or 0.0,
         )
@@ -150,6 +152,7 @@ class Analyzer:
         self._rise.append(rise[len(self._last_bands) :])
         self._last_bands = bands[-onsets.LAG :]
         self._chroma.append(pitches)
+        self._beat_network.add(bands, pitches)
 
     def _dynamic_range(self) -> float:
         audible = self._levels[:60]  # louder than -60 dB

@@ -15,6 +15,7 @@ from tests.music import FORMATS, TABLES
 from transforms.pure.audio import stft, track
 from transforms.pure.audio.decode import Resampler, mono
 from transforms.pure.audio.described import described, timbre
+from transforms.pure.audio.ffmpeg import HEAD, is_container
 from transforms.raw.ingest import ingest
 from transforms.raw.read import scan
 
@@ -101,7 +102,7 @@ def test_samples_that_cannot_be_added_are_sound(left: int, right: int) -> None:
 def test_damaged_files_are_sound_or_told(
     tmp_path_factory: pytest.TempPathFactory, noise: bytes, offset: int, file_format: str
 ) -> None:
-    """Every file is either decoded or refused with an InputError, whatever its bytes."""
+    """Every file is decoded, refused with an InputError, or looks like one for PyAV, whatever its bytes."""
     path = tmp_path_factory.mktemp("fuzz") / f"x.{file_format.lower()}"
     soundfile.write(path, _sound(0.3), stft.RATE, format=file_format)
     raw = bytearray(path.read_bytes())
@@ -110,6 +111,9 @@ def test_damaged_files_are_sound_or_told(
     try:
         samples = np.concatenate([np.empty(0, np.float32), *mono(path, stft.RATE)])
     except InputError:
+        return
+    except ModuleNotFoundError:
+        assert is_container(path.read_bytes()[:HEAD])
         return
     assert np.isfinite(samples).all()
 

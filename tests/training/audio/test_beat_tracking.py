@@ -1,0 +1,139 @@
+"""The network that finds beats: its arrangements, its training, and the same answers in numpy, piece by piece."""
+
+import shutil
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from benchmarks.protocols.rendered_songs import font
+from feature_repo.errors import InputError
+from training.models.audio.beat_tracking.arrangement import arrange
+from training.models.audio.beat_tracking.rendering import inputs, record, render
+from training.models.audio.beat_tracking.styles import CHANCES, DRUMS, STYLES
+from transforms.pure.audio import beat_network, mel
+from transforms.pure.audio.beat_network import BeatInputs, BeatNetwork, log_odds
+from transforms.pure.audio.stft import RATE
+
+needs_torch = pytest.mark.skipif(find_spec("torch") is None, reason="no torch: the extra deep")
+needs_mido = pytest.mark.skipif(find_spec("mido") is None, reason="no mido: the extra deep")
+
+
+def test_patterns_cover_a_bar() -> None:
+    for name, style in STYLES.items():
+        for drum, pattern in style.drums.items():
+            assert drum in DRUMS, name
+            assert len(pattern) == style.steps, (name, drum)
+            assert set(pattern) <= set(CHANCES), (name, drum)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 2**32 - 1))
+def test_arrangements_are_repeatable_and_have_notes_on_their_beats(seed: int) -> None:
+    first, second = (arrange(np.random.default_rng(seed), 20.0) for _ in range(2))
+    assert first.notes == second.notes
+    assert np.array_equal(first.beats, second.beats)
+    assert first.beats[-1] > 15
+    assert (np.diff(first.beats) > 0.15).all()
+    assert first.notes
+    assert all(0 <= note.key < 128 and 0 < note.velocity < 128 and note.length_s > 0 for note in first.notes)
+    meter = STYLES[first.style].meter
+    assert first.places.tolist() == [number % meter + 1 for number in range(len(first.beats))]
+
+
+def test_pieces_give_what_the_whole_gives() -> None:
+    rng = np.random.default_rng(0)
+    coarse = 2 * beat_network.CONTEXT + 4_000
+    power = rng.random((2 * coarse - 1, mel.BANDS), np.float32) ** 4 + np.float32(1e-3)
+    power[0] = power[-1] = 1.0
+    chroma = rng.random((coarse, 12), np.float32)
+    rows = BeatInputs().add(power, chroma)
+    network, pieces, place = BeatNetwork(), BeatInputs(), 0
+    parts = []
+    while place < coarse:
+        stop = place + int(rng.integers(1, 900))
+        power[2 * place] = 1.0  # the loudest of every piece alike, as levels are relative to it
+        network.add(power[2 * place : 2 * stop], chroma[place:stop])
+        parts.append(pieces.add(power[2 * place : 2 * stop], chroma[place:stop]))
+        place = stop
+    assert np.concatenate(parts).shape == rows.shape
+    np.testing.assert_allclose(network.result(), log_odds(np.concatenate(parts))[:, 0], atol=1e-4)
+    assert BeatNetwork().result().shape == (0,)
+
+
+@needs_torch
+def test_numpy_computes_what_torch_trained() -> None:
+    import torch
+
+    from training.models.audio.beat_tracking.fit import _network, _weights
+
+    rows = np.random.default_rng(0).random((700, beat_network.INPUTS), np.float32)
+    network = _network().eval()
+    with torch.no_grad():
+        expected = network(torch.from_numpy(rows.T[None].copy()))[0].numpy().T
+    np.testing.assert_allclose(log_odds(rows, _weights(network)), expected, atol=1e-4)
+
+
+@needs_torch
+def test_training_learns_the_beats_of_clicks() -> None:
+    from training.models.audio.beat_tracking.fit import Example, FitRecipe, fit
+
+    rng = np.random.default_rng(0)
+    examples = []
+    for period in (20, 24, 30, 36) * 4:
+        rows = rng.random((800, beat_network.INPUTS), np.float32) * np.float32(0.2)
+        frames = np.arange(int(rng.integers(period)), 800, period)
+        rows[frames, :16] += 2
+        examples.append(Example(rows, frames / beat_network.FRAMES_A_SECOND, np.arange(len(frames)) % 4 + 1))
+    notes: list[str] = []
+    weights = fit(
+        examples, FitRecipe(epochs=20, batch=4, length=400), progress=lambda done, total, note="": notes.append(note)
+    )
+    assert len(notes) == 20
+    odds = log_odds(examples[0].inputs, weights)[:, 0]
+    is_beat = examples[0].targets()[:, 0] == 1
+    assert odds[is_beat].mean() > odds[examples[0].targets()[:, 0] == 0].mean() + 3
+
+
+@needs_mido
+def test_a_rendered_arrangement_has_its_beats() -> None:
+    soundfont = font()
+    if soundfont is None:
+        pytest.skip("no fluidsynth with a General MIDI soundfont; apt-get install fluidsynth fluid-soundfont-gm")
+    rng = np.random.default_rng([2, 1])
+    arrangement = arrange(rng, 20.0)
+    samples = render(arrangement, soundfont)
+    assert len(samples) > 15 * RATE
+    assert np.abs(samples).max() > 1e-3
+    rows = inputs(record(samples, rng)[: 20 * RATE])
+    assert rows.shape[1] == beat_network.INPUTS
+    assert np.isfinite(rows).all()
+
+
+def test_without_fluidsynth_or_soundfont_the_error_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    with pytest.raises(InputError, match="apt-get install fluidsynth"):
+        render(arrange(np.random.default_rng(0), 5.0), tmp_path / "none.sf2")
+
+
+@pytest.mark.journeys
+@needs_torch
+@needs_mido
+def test_the_program_writes_weights_that_the_network_takes(tmp_path: Path) -> None:
+    soundfont = font()
+    if soundfont is None:
+        pytest.skip("no fluidsynth with a General MIDI soundfont; apt-get install fluidsynth fluid-soundfont-gm")
+    out = tmp_path / "weights.npz"
+    program = [sys.executable, "-m", "training.models.audio.beat_tracking", str(out), "--soundfont", str(soundfont)]
+    subprocess.run([*program, "--songs", "10", "--epochs", "1"], check=True, capture_output=True)
+    with np.load(out) as arrays, np.load(beat_network.WEIGHTS) as shipped:
+        assert {name: arrays[name].shape for name in arrays.files} == {
+            name: shipped[name].shape for name in shipped.files
+        }
