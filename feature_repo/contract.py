@@ -96,7 +96,7 @@ class Contract:
         Raises:
             InputError: two definitions have the same name, or a module cannot be imported.
         """
-        return {name: found.value for name, found in self._find(kind, room).items()}
+        return {name: definition.value for name, definition in self._find(kind, room).items()}
 
     def module_of(self, kind: type, room: str, name: str) -> str:
         """Returns the name of the module in which a definition was found."""
@@ -203,7 +203,7 @@ class Contract:
         """The declared entities, by name."""
         from feast import Entity
 
-        return {name: found.value for name, found in self._find_feast(Entity).items()}
+        return {name: definition.value for name, definition in self._find_feast(Entity).items()}
 
     @cached_property
     def entities_by_key(self) -> "Mapping[str, Entity]":
@@ -247,10 +247,10 @@ class Contract:
 
         check_windowed_keys(self.windowed, self.entities_by_key)
         views = {name: view_of(table, self.entities_by_key) for name, table in self.windowed.items()}
-        for name, found in self._find_feast(FeatureView).items():
+        for name, definition in self._find_feast(FeatureView).items():
             if name in views:
-                raise discovery.clash(name, "view", self.module_of(WindowedTable, "windowed", name), found.module)
-            views[name] = settle_paths(found.value, self.project.folder)
+                raise discovery.clash(name, "view", self.module_of(WindowedTable, "windowed", name), definition.module)
+            views[name] = settle_paths(definition.value, self.project.folder)
         return views
 
     @cached_property
@@ -275,10 +275,10 @@ class Contract:
         from feature_repo.on_demand_views import on_demand_view
 
         views = {name: on_demand_view(function, self.views) for name, function in self.on_demand.items()}
-        for name, found in self._find_feast(OnDemandFeatureView).items():
+        for name, definition in self._find_feast(OnDemandFeatureView).items():
             if name in views:
-                raise discovery.clash(name, "on-demand view", "an on-demand function", found.module)
-            views[name] = found.value
+                raise discovery.clash(name, "on-demand view", "an on-demand function", definition.module)
+            views[name] = definition.value
         return views
 
     @cached_property
@@ -294,11 +294,13 @@ class Contract:
 
         views = {**self.views, **self.on_demand_views}
         declared = self._find(ServiceDeclaration, "services")
-        services = {name: feature_service(found.value, views, found.module) for name, found in declared.items()}
-        for name, found in self._find_feast(FeatureService).items():
+        services = {
+            name: feature_service(definition.value, views, definition.module) for name, definition in declared.items()
+        }
+        for name, definition in self._find_feast(FeatureService).items():
             if name in services:
-                raise discovery.clash(name, "service", declared[name].module, found.module)
-            services[name] = found.value
+                raise discovery.clash(name, "service", declared[name].module, definition.module)
+            services[name] = definition.value
         return services
 
     @cached_property

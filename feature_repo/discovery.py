@@ -76,7 +76,7 @@ def find(modules: Iterable[ModuleType], kind: type[Definition]) -> dict[str, Fou
 
 def definitions(package: str, kind: type[Definition]) -> dict[str, Definition]:
     """The definitions of one type in a package, by name; see ``find``."""
-    return {name: found.value for name, found in find(modules(package), kind).items()}
+    return {name: definition.value for name, definition in find(modules(package), kind).items()}
 
 
 def clash(name: str, kind: str, first: str, second: str) -> InputError:

@@ -95,10 +95,10 @@ def _bind_all(host: str, port: int) -> list[socket.socket]:
     Raises:
         OSError: there is no such host or address, or the port cannot be had.
     """
-    found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    addresses = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     sockets: list[socket.socket] = []
     absent: OSError | None = None
-    for family, address in dict.fromkeys((family, address) for family, _, _, _, address in found):
+    for family, address in dict.fromkeys((family, address) for family, _, _, _, address in addresses):
         same_port = sockets[0].getsockname()[1] if sockets else port
         try:
             sockets.append(_bind(family, (address[0], same_port, *address[2:])))

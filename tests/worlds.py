@@ -110,7 +110,10 @@ def apply(folder: Home) -> None:
 
 
 def apply_once(folder: Home) -> None:
-    """Applies the definitions of music once for all worlds of a run: a registry may be copied with its manifest."""
+    """Applies the definitions of music once for all worlds of a run: a registry may be copied with its manifest.
+
+    Its paths are those of the first folder; a world that Feast's own stores read has a registry of its own.
+    """
     applied = Home(folder.root.parent / "applied")
     with folder.root.with_name("applied.lock").open("w") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
@@ -132,7 +135,7 @@ def make_world(folder: Home, patch: pytest.MonkeyPatch) -> None:
     simulate(folder, Size(users=150, tracks=400, days=35, plays=30_000), seed=3)
     stop_clock(folder, patch)
     build(folder)
-    apply_once(folder)
+    apply(folder)
     run(folder, Settings(folds=3, users_per_fold=60, users_measured=100))
     promote(folder, "recommendation")
     materialize(folder, None, say=lambda text: None)

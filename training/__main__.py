@@ -63,6 +63,30 @@ def mel_cnn(
         say(line)
 
 
+@app.command("beat-network")
+def beat_network(
+    out: Annotated[Path, typer.Argument(help="file of the weights to write, .npz")],
+    soundfont: Annotated[list[Path] | None, typer.Option(help="sf2 or sf3; may be given several times")] = None,
+    pop909: Annotated[Path | None, typer.Option(help="folder of POP909, whose first 40 songs are learned from")] = None,
+    songs: Annotated[int, typer.Option(min=8, help="number of arrangements")] = 480,
+    epochs: Annotated[int, typer.Option(min=1, help="passes through the sounds")] = 36,
+    seed: Annotated[int, typer.Option(help="random seed of arrangements and weights")] = 0,
+) -> None:
+    """Train the network that hears beats, on arrangements whose beats are known, and write its weights.
+
+    Needs the extra deep (torch) and the program fluidsynth. The analysis of sounds uses the weights that come along.
+
+    Example: refrain model beat-network weights.npz
+    """
+    from training.models.audio.beat_tracking.fit import FitRecipe
+    from training.models.audio.beat_tracking.train import FONTS, train_beat_network
+
+    with progress("beat-network") as report:
+        recipe, fonts = FitRecipe(epochs=epochs, seed=seed), soundfont or FONTS
+        result = train_beat_network(out, recipe, count=songs, fonts=fonts, pop909=pop909, progress=report)
+    say(f"{result.weights:,} weights of {result.sounds:,} sounds in {result.file}")
+
+
 @app.command()
 def forecast() -> None:
     """Write the forecasts of the promoted forecasters from the end of the data on, as features.

@@ -50,19 +50,19 @@ def read(path: Path, *, columns: Sequence[str] = (), time: str = "", series: Seq
 
     measurements = metrics.read(path, Choice(tuple(columns), time))
     points = metrics.choose(measurements.points, list(series))
-    found = ObservationFile(
+    rows = ObservationFile(
         _observations(points),
         metrics.series_names(points),
         [f"{row.reason} {row.row}".rstrip() for read in measurements.readings.values() for row in read.malformed],
         list(metrics.summary(measurements)),
     )
-    if not found.observations:
+    if not rows.observations:
         raise InputError(
             expected="rows with a time",
-            found=found.errors[0] if found.errors else "no row",
+            found=rows.errors[0] if rows.errors else "no row",
             next_command=f"head -2 {path}  (the first line of a CSV names its columns)",
         )
-    return found
+    return rows
 
 
 def _observations(points: "pl.DataFrame") -> list[Observation]:

@@ -24,7 +24,8 @@ def audit_act(request: Request, act: str, **fields: Detail) -> None:
     Raises:
         StoreError: the audit log is required and cannot be written.
     """
-    state, audit = request.scope.get("state", {}), request.app.state.access.audit
+    state = request.scope.get("state", {})
     if "caller" not in state:
         return
+    audit = request.app.state.access.audit
     audit.put(act, **request_fields(request.scope, state["request_id"]), key=state["caller"].id, **fields)

@@ -61,8 +61,8 @@ def install(app: FastAPI, console: Console) -> None:
     @app.get("/docs", include_in_schema=False, response_class=HTMLResponse)
     def docs(request: Request) -> Response:
         document = app.openapi()
-        found = list(routes(document, str(request.base_url).rstrip("/"), is_open=not console.access.closed))
-        return console.page(request, "docs.html", "Routes", about=document["info"]["description"], routes=found)
+        documented = list(routes(document, str(request.base_url).rstrip("/"), is_open=not console.access.closed))
+        return console.page(request, "docs.html", "Routes", about=document["info"]["description"], routes=documented)
 
 
 def routes(document: Mapping[str, Any], address: str, *, is_open: bool) -> Iterator[Route]:

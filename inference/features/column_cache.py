@@ -89,10 +89,10 @@ class HeldView:
     def rows(self, packed: Sequence[bytes | None]) -> Rows:
         """Hold the fetched rows, and return those of the lookup; see ``Fetch``."""
         if packed:
-            found, block = decode_found(packed, self._schema, self._older)
-            if len(found):
+            places, block = decode_found(packed, self._schema, self._older)
+            if len(places):
                 with self._lock:
-                    self._columns.write(self._missing[found], block)
+                    self._columns.write(self._missing[places], block)
         return ColumnRows(self._columns, self._numbers), self._places
 
 

@@ -51,9 +51,9 @@ class WholeFetch:
         """See ``Fetch``."""
         if len(packed) <= FEW_ROWS or None not in packed:
             return decode(packed, self._schema, self._older), self._places
-        found, block = decode_found(packed, self._schema, self._older)
+        places, block = decode_found(packed, self._schema, self._older)
         index = np.full(len(packed) + 1, -1)  # the last one is of a missing key, whose place is -1
-        index[found] = np.arange(len(found))
+        index[places] = np.arange(len(places))
         return block, index[:-1] if self._places is None else index[self._places]
 
 
@@ -77,5 +77,5 @@ def decode_found(
     Raises:
         StoreError: a value is damaged or has an unknown schema.
     """
-    found = [place for place, row in enumerate(packed) if row is not None]
-    return np.array(found, np.int64), decode([packed[place] for place in found], schema, older)
+    places = [place for place, row in enumerate(packed) if row is not None]
+    return np.array(places, np.int64), decode([packed[place] for place in places], schema, older)

@@ -178,6 +178,6 @@ class CandidateSearch:
 
     def _popular(self, listener: Listener, wanted: Wanted, notes: list[str]) -> Candidates:
         """Find popular tracks instead: the strategy knows nothing of the listener."""
-        found = self.find(listener, replace(wanted, strategy="cold_start"))
+        popular = self.find(listener, replace(wanted, strategy="cold_start"))
         reason = f"{wanted.strategy} knows nothing of this listener: popular tracks"
-        return replace(found, notes=[*notes, *found.notes, *([reason] if len(found.pool) else [])])
+        return replace(popular, notes=[*notes, *popular.notes, *([reason] if len(popular.pool) else [])])

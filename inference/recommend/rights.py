@@ -234,14 +234,14 @@ class Rights:
                 rows = self.features.get(prepared.lookup.keys, prepared=prepared.lookup)
         except OnlineUnavailable:
             return False
-        found = ~np.isnan(rows.event_times[_VIEW]) | self._is_unlisted[places]
-        self.missed_at[places[~found]] = began_at
+        is_online = ~np.isnan(rows.event_times[_VIEW]) | self._is_unlisted[places]
+        self.missed_at[places[~is_online]] = began_at
         values, missing = rows.columns, rows.missing
         available = missing[f"{_VIEW}__available"] | values[f"{_VIEW}__available"]
         explicit = np.where(missing[f"{_VIEW}__explicit"], UNKNOWN, values[f"{_VIEW}__explicit"])
-        countries = values[f"{_VIEW}__regions"][found]
-        listed = np.flatnonzero(~missing[f"{_VIEW}__regions"][found])
+        countries = values[f"{_VIEW}__regions"][is_online]
+        listed = np.flatnonzero(~missing[f"{_VIEW}__regions"][is_online])
         regions = {row: frozenset(countries[row]) for row in listed.tolist()}
-        places = places[found]
-        self.take_over(places, np.full(len(places), began_at), available[found], explicit[found], regions)
+        places = places[is_online]
+        self.take_over(places, np.full(len(places), began_at), available[is_online], explicit[is_online], regions)
         return True

@@ -267,16 +267,16 @@ class Run:
         lines = [f"{'table':9} {example.table.name}", f"{'moment':9} {time_text(example.at)}"]
         is_wrong = False
         try:
-            found = examples.values(self._folder().root, self.contract, example)
+            rows = examples.values(self._folder().root, self.contract, example)
         except Exception as error:
             is_wrong = True
             lines.append(f"{'found':9} {Crash.of(error)}")
         else:
             for column, expected in example.expect.items():
-                differs = not same(found[column], expected)
+                differs = not same(rows[column], expected)
                 is_wrong |= differs
                 mark = "  <- differs" if differs else ""
-                lines.append(f"{column}: expected {expected!r}, found {found[column]!r}{mark}")
+                lines.append(f"{column}: expected {expected!r}, found {rows[column]!r}{mark}")
         lines.append(f"{'repeat':9} refrain test {shlex.quote(name)}")
         note = f"{plural(len(example.events), 'event')}, {plural(len(example.expect), 'column')}"
         return Result(name, "example", time.monotonic() - started, note, tuple(lines) if is_wrong else ())

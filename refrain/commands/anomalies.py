@@ -116,9 +116,9 @@ def _detect_by_model(
             found=repr(detector),
             next_command="refrain anomalies --help",
         )
-    found = read(file, columns=columns, time=time, series=series)
-    observations, errors = found.observations, found.errors
-    if detector == UNTRAINED and not found.series:
+    rows = read(file, columns=columns, time=time, series=series)
+    observations, errors = rows.observations, rows.errors
+    if detector == UNTRAINED and not rows.series:
         raise InputError(
             expected="numbers, which are scored without a model",
             found=f"{len(observations):,} rows of times without any in {file}",
@@ -130,10 +130,10 @@ def _detect_by_model(
         say(f"not read, {error}")
     if len(errors) > 5:
         say(f"and {len(errors) - 5:,} more not read")
-    for note in found.notes:
+    for note in rows.notes:
         say(note)
-    if len(found.series) > 1:
-        say(f"series: {', '.join(found.series)}")
+    if len(rows.series) > 1:
+        say(f"series: {', '.join(rows.series)}")
     say(f"{len(observations):,} observations by {detections.model}: {len(detections.incidents)} incidents")
     for incident in detections.incidents:
         causes = ", ".join(f"{name} {share:.0%}" for name, share in incident.causes.items())

@@ -21,12 +21,12 @@ def models(home: Home | None = None) -> dict[str, Model]:
     Raises:
         InputError: two models have one name, or a package cannot be imported.
     """
-    found = contract_of(home or Home.from_env()).find(Model, "models")  # type: ignore[type-abstract]
+    declared = contract_of(home or Home.from_env()).find(Model, "models")  # type: ignore[type-abstract]
     for package in filter(None, map(str.strip, os.environ.get(PACKAGES, "").split(","))):
         for name, model in _in_package(package).items():
-            if found.setdefault(name, model) is not model:
+            if declared.setdefault(name, model) is not model:
                 raise discovery.clash(name, "model", "the project or the bundled models", package)
-    return dict(sorted(found.items(), key=lambda item: (item[1].family, item[0])))
+    return dict(sorted(declared.items(), key=lambda item: (item[1].family, item[0])))
 
 
 def _in_package(package: str) -> dict[str, Model]:

@@ -23,12 +23,12 @@ COPY, ENTITY = "copy", "entity"
 
 def near_perfect(evidence: Evidence, gates: Gates) -> Check:
     """Checks whether the figures are believable: a near-perfect test needs a reason that the model's gates name."""
-    found = describe_near_perfect(evidence)
-    if not found:
+    description = describe_near_perfect(evidence)
+    if not description:
         return Check("near-perfect test", True, "the test is not near-perfect")
     if gates.near_perfect:
-        return Check("near-perfect test", True, f"{found}; to be believed because {gates.near_perfect}")
-    return Check("near-perfect test", False, f"{found}: a leak, unless Gates(near_perfect=…) names a reason")
+        return Check("near-perfect test", True, f"{description}; to be believed because {gates.near_perfect}")
+    return Check("near-perfect test", False, f"{description}: a leak, unless Gates(near_perfect=…) names a reason")
 
 
 def describe_near_perfect(evidence: Evidence) -> str:

@@ -1,8 +1,6 @@
 """The network that finds beats: its arrangements, its training, and the same answers in numpy, piece by piece."""
 
 import shutil
-import subprocess
-import sys
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -13,6 +11,7 @@ from hypothesis import strategies as st
 
 from benchmarks.protocols.rendered_songs import font
 from feature_repo.errors import InputError
+from tests.processes import run_python
 from training.models.audio.beat_tracking.arrangement import arrange
 from training.models.audio.beat_tracking.rendering import inputs, record, render
 from training.models.audio.beat_tracking.styles import CHANCES, DRUMS, STYLES
@@ -126,13 +125,13 @@ def test_without_fluidsynth_or_soundfont_the_error_says_what_to_install(
 @pytest.mark.journeys
 @needs_torch
 @needs_mido
-def test_the_program_writes_weights_that_the_network_takes(tmp_path: Path) -> None:
+def test_the_command_writes_weights_that_the_network_takes(tmp_path: Path) -> None:
     soundfont = font()
     if soundfont is None:
         pytest.skip("no fluidsynth with a General MIDI soundfont; apt-get install fluidsynth fluid-soundfont-gm")
     out = tmp_path / "weights.npz"
-    program = [sys.executable, "-m", "training.models.audio.beat_tracking", str(out), "--soundfont", str(soundfont)]
-    subprocess.run([*program, "--songs", "10", "--epochs", "1"], check=True, capture_output=True)
+    options = ["--soundfont", str(soundfont), "--songs", "10", "--epochs", "1"]
+    run_python("-m", "refrain", "model", "beat-network", str(out), *options, check=True)
     with np.load(out) as arrays, np.load(beat_network.WEIGHTS) as shipped:
         assert {name: arrays[name].shape for name in arrays.files} == {
             name: shipped[name].shape for name in shipped.files

@@ -45,8 +45,8 @@ def languages(texts: Sequence[str]) -> list[tuple[str, float]]:
             continue
         line = " ".join(text[:SEEN].split())
         line = line.lower() if line.isupper() else line
-        found = detector.detect(line, model="lite", k=CANDIDATES)
-        chances = {str(item["lang"]): min(float(item["score"]), 1.0) for item in reversed(found)}
+        candidates = detector.detect(line, model="lite", k=CANDIDATES)
+        chances = {str(item["lang"]): min(float(item["score"]), 1.0) for item in reversed(candidates)}
         code = max(chances, key=chances.__getitem__, default=UNKNOWN)
         score = chances.get(code, 0.0)
         if score < SURE:

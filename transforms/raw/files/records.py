@@ -63,7 +63,7 @@ def records(member: Member, *places: str, shape: Any = dict, size: int = BATCH_R
     """
     form = _form(member, places)
     if form == "lines":
-        yield from _lines(member, shape, size)
+        yield from _lines(member, places, shape, size)
         return
     data, failure = _read(member)
     if data is None:
@@ -119,8 +119,7 @@ def _form(member: Member, places: tuple[str, ...]) -> str:
         if not _is_whole(first):
             is_single = not second.startswith(b"{") and (second or len(first) > LONGEST_LINE or places)
             return "object" if is_single else "lines"
-        is_object = not second and places and _has_place(first, places)
-        return "object" if is_object or _has_list(first, places) else "lines"
+        return "object" if not second and places and _has_place(first, places) else "lines"
     if second.startswith(b"{"):
         return "lines"
     raise _no_json(member, f"{storable(first[:40].decode(errors='replace'))!r}")
@@ -155,11 +154,6 @@ def _is_whole(data: bytes) -> bool:
 
 def _has_place(data: bytes | bytearray, places: tuple[str, ...]) -> bool:
     return any(f'"{place.split(".")[0]}"'.encode() in data for place in places)
-
-
-def _has_list(data: bytes, places: tuple[str, ...]) -> bool:
-    value = msgspec.json.decode(data) if _has_place(data, places) else None
-    return any(isinstance(value_at(value, place), list) for place in places)
 
 
 def _read(member: Member) -> tuple[bytearray | None, InputError | None]:
@@ -200,18 +194,14 @@ def _whole_elements(member: Member, data: bytes | bytearray, form: str, places: 
     yield from elements
 
 
-def _located(member: Member, found: msgspec.Raw, form: str, places: tuple[str, ...]) -> msgspec.Raw:
+def _located(member: Member, content: msgspec.Raw, form: str, places: tuple[str, ...]) -> msgspec.Raw:
     """The list, or the object, at the first place that is there."""
     if form == "array" or not places:
-        return found
-    for place in places:
-        value: msgspec.Raw | None = found
-        for key in place.split("."):
-            is_object = value is not None and _first(value) == b"{"
-            value = msgspec.json.decode(value, type=dict[str, msgspec.Raw]).get(key) if is_object else None  # type: ignore[arg-type]
-        if value is not None:
-            return value
-    keys = list(msgspec.json.decode(found, type=dict[str, msgspec.Raw]))
+        return content
+    value = _at_first_place(content, places)
+    if value is not None:
+        return value
+    keys = list(msgspec.json.decode(content, type=dict[str, msgspec.Raw]))
     raise InputError(
         expected=f"JSON with {' or '.join(places)} in {member.place}",
         found=f"an object with {', '.join(storable(repr(key)) for key in keys[:8]) or 'nothing'}",
@@ -219,7 +209,29 @@ def _located(member: Member, found: msgspec.Raw, form: str, places: tuple[str, .
     )
 
 
-def _lines(member: Member, shape: Any, size: int) -> Iterator[RowBatch[Any]]:
+def _at_first_place(content: msgspec.Raw, places: tuple[str, ...]) -> msgspec.Raw | None:
+    for place in places:
+        value: msgspec.Raw | None = content
+        for key in place.split("."):
+            is_object = value is not None and _first(value) == b"{"
+            value = msgspec.json.decode(value, type=dict[str, msgspec.Raw]).get(key) if is_object else None  # type: ignore[arg-type]
+        if value is not None:
+            return value
+    return None
+
+
+def _of_page(line: bytes, places: tuple[str, ...]) -> list[bytes]:
+    """The records of a line that is an object with a list, or one of them, at one of the places; else the line."""
+    try:
+        value = _at_first_place(msgspec.Raw(line), places) if _has_place(line, places) else None
+        if value is not None and _first(value) == b"[":
+            return list(map(bytes, msgspec.json.decode(value, type=list[msgspec.Raw])))
+        return [bytes(value)] if value is not None and _first(value) == b"{" else [line]
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return [line]
+
+
+def _lines(member: Member, places: tuple[str, ...], shape: Any, size: int) -> Iterator[RowBatch[Any]]:
     decode = _line_decoder(member, shape)
     at_once = msgspec.json.Decoder(dict[str, Any] if shape is dict else shape).decode_lines
 
@@ -228,7 +240,8 @@ def _lines(member: Member, shape: Any, size: int) -> Iterator[RowBatch[Any]]:
         if not isinstance(record, Malformed) or not _BETWEEN_OBJECTS.search(line):
             yield record
             return
-        elements = list(damaged_elements(line.decode(errors="surrogateescape"), "", is_array=False))
+        place = next((place for place in places if _has_place(line, (place,))), "")
+        elements = list(damaged_elements(line.decode(errors="surrogateescape"), place, is_array=False))
         is_joined = len(elements) > 1 and not isinstance(elements[0], Malformed)
         yield from (
             (element if isinstance(element, Malformed) else decode(element) for element in elements)
@@ -239,6 +252,8 @@ def _lines(member: Member, shape: Any, size: int) -> Iterator[RowBatch[Any]]:
     def decoded(handle: IO[bytes]) -> Iterator[Any]:
         while lines := _block_of_lines(handle, size):
             contents = [content for line in lines if (content := line.strip(_AROUND))]
+            if any(_has_place(content, places) for content in contents):
+                contents = [record for content in contents for record in _of_page(content, places)]
             yield from _decoded(contents, at_once) or chain.from_iterable(map(records_of, contents))
 
     with utf8_bytes(member) as (handle, position):

@@ -115,11 +115,11 @@ class Format:
         Raises:
             InputError: the path does not exist, or its only member is damaged.
         """
-        found = list(members(self.check(path)) if listed is None else listed)
+        files = list(members(self.check(path)) if listed is None else listed)
         if order is not None:
-            found.sort(key=order)
-        total, before = sum(member.size for member in found), 0
-        for member in found:
+            files.sort(key=order)
+        total, before = sum(member.size for member in files), 0
+        for member in files:
             if why := member.damage or why_not(member):
                 yield PassedOver(member.name, why)
             else:
@@ -127,7 +127,7 @@ class Format:
                     for batch in read_member(member):
                         yield replace(batch, done=before + batch.done, total=total)
                 except InputError as error:
-                    if len(found) == 1:
+                    if len(files) == 1:
                         raise
                     yield PassedOver(member.name, error.found)
             before += member.size

@@ -103,14 +103,14 @@ def _names_by_folder(sources: dict[str, _Source]) -> dict[str, str]:
     for member_name, source in sources.items():
         if source.name:
             names.setdefault(str(PurePosixPath(member_name).parent), set()).add(source.name)
-    return {folder: next(iter(found)) for folder, found in names.items() if len(found) == 1}
+    return {folder: next(iter(listeners)) for folder, listeners in names.items() if len(listeners) == 1}
 
 
-def _refuse_many(path: Path, user: str | None, found: list[str]) -> None:
-    if user and found:
+def _refuse_many(path: Path, user: str | None, listeners: list[str]) -> None:
+    if user and listeners:
         raise InputError(
             expected="with --user, the scrobbles of one person",
-            found=f"those of several in {path}: {', '.join(found[:5])}",
+            found=f"those of several in {path}: {', '.join(listeners[:5])}",
             next_command=f"refrain import lastfm {path}  (each listener has an id)",
         )
 

@@ -56,8 +56,10 @@ class Profiles:
         if self._frame is None:
             is_whole = self._path.is_dir() or is_archive_name(self._path.name)
             paths = [self._path] if is_whole else sorted(self._path.parent.glob(f"*{_PROFILE_NAME}"))
-            found = [member for path in paths for member in members(path) if member.file_name.endswith(_PROFILE_NAME)]
-            frames = [rows for member in found if not member.damage for rows, _ in _profiles(member)]
+            profiles = [
+                member for path in paths for member in members(path) if member.file_name.endswith(_PROFILE_NAME)
+            ]
+            frames = [rows for member in profiles if not member.damage for rows, _ in _profiles(member)]
             empty = pl.DataFrame(schema={"user_id": pl.String, "country": pl.String, "gender": pl.String})
             self._frame = pl.concat([empty, *(rows.select(empty.columns) for rows in frames)]).unique("user_id")
         return users.to_frame("user_id").join(self._frame, on="user_id", how="left", maintain_order="left")

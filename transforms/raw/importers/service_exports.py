@@ -63,18 +63,18 @@ class Service:
 
     def read(self, path: Path, home: Home | None, user: str | None) -> Iterator[Batch | PassedOver]:
         """Yields the plays of a path, member after member; see ``Format.read``."""
-        found: list[Member] = []
+        files: list[Member] = []
         why: dict[str, str] = {}
         listed = list(members(self.format.check(path)))
         for member in listed:
             try:
                 if not member.damage and self.is_history(member):
-                    found.append(member)
+                    files.append(member)
             except InputError as error:
                 why[member.name] = f"{error.found}; next: {error.next_command}"
-        why |= {member.name: self.instead(member, found) for member in found}
+        why |= {member.name: self.instead(member, files) for member in files}
         by_place: dict[str, list[Member]] = {}
-        for member in found:
+        for member in files:
             by_place.setdefault(self.place_of(member), []).append(member)
         exports = {place: self._export(parts) for place, parts in by_place.items()}
         ids = listener_ids(self.format.name, path, home, user, exports)

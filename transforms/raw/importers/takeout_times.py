@@ -128,7 +128,7 @@ def months_of(words: Iterable[str]) -> dict[str, int]:
     most = max(map(len, readings))
     likely = [reading for reading in readings if len(reading) == most]
     months = {word: {reading.get(word, 0) for reading in likely} for word in distinct}
-    return {word: found.pop() for word, found in months.items() if len(found) == 1 and 0 not in found}
+    return {word: numbers.pop() for word, numbers in months.items() if len(numbers) == 1 and 0 not in numbers}
 
 
 def _month(word: str, beginnings: str) -> int:
@@ -160,7 +160,7 @@ class PageTimes:
         open_days = [day for day in days if not day.word and not day.order]
         orders = {"dm" for day in open_days if day.first > 12} | {"md" for day in open_days if day.second > 12}
         self._order = orders.pop() if len(orders) == 1 else ""
-        dates = {day: found for day in days if isinstance(found := self._date(day), date)}
+        dates = {day: moment for day in days if isinstance(moment := self._date(day), date)}
         zoned = {day: (day.zone, when) for day, when in dates.items() if day.zone and fixed_offset(day.zone) is None}
         offsets = offsets_of(zoned.values())
         self._offsets = {day: offsets[pair] for day, pair in zoned.items() if pair in offsets}

@@ -91,8 +91,8 @@ def texts_of(path: Path, column: str | None = None) -> list[str]:
         for batch, name in _batches(member, column)
         for row in batch.rows
     )
-    found = (row.get(name) for row, name in rows)
-    return [text for text in found if isinstance(text, str) and text.strip()]
+    values = (row.get(name) for row, name in rows)
+    return [text for text in values if isinstance(text, str) and text.strip()]
 
 
 def _read_member(member: Member, column: str | None, named: Mapping[str, str | None]) -> Iterator[Batch]:

@@ -61,10 +61,10 @@ def records(member: Member, size: int | None = None) -> Iterator[Records]:
     held_back = pl.Series("line", [], pl.String)
     for number, block in enumerate(blocks(member, **options)):
         lines = pl.concat([held_back, block.lines])
-        found = [kind for kind in recognized(lines.head(200)) if kind not in order]
-        order += found
+        kinds = [kind for kind in recognized(lines.head(200)) if kind not in order]
+        order += kinds
         if number == 0:
-            for kind in found:
+            for kind in kinds:
                 _survey(member, kind, file, options)
         rows = _with_formats(lines, order)
         held_back = lines.clear()

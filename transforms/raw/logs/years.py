@@ -53,9 +53,9 @@ def years(seconds: pl.Series, modified: datetime) -> pl.Series:
     ahead = times.cast(pl.Int64) - times.cast(pl.Int64).shift(-1)  # of the next line
     is_before = (ahead > disorder).fill_null(False).cast(pl.Int32)
     is_after = (ahead < disorder - _YEAR_S).fill_null(False).cast(pl.Int32)
-    found = last_year + (is_after - is_before).cum_sum(reverse=True)
-    leap_years = found.filter((times >= _LEAP_DAY_S[0]) & (times < _LEAP_DAY_S[1]))
-    return found if leap_years.is_empty() else found - int(leap_years[-1]) % 4
+    result = last_year + (is_after - is_before).cum_sum(reverse=True)
+    leap_years = result.filter((times >= _LEAP_DAY_S[0]) & (times < _LEAP_DAY_S[1]))
+    return result if leap_years.is_empty() else result - int(leap_years[-1]) % 4
 
 
 def next_years(seconds: pl.Series, file: LogFile) -> pl.Series:

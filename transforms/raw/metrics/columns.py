@@ -90,9 +90,9 @@ def _time_column(rows: pl.DataFrame, choice: Choice, member: Member) -> pl.Serie
         return (rows[date] + " " + rows[time]).alias("")
     if name:
         return rows[name]
-    found = [name for name in names if name not in choice.columns and _are_times(rows[name])]
-    if len(found) == 1:
-        return rows[found[0]]
+    candidates = [name for name in names if name not in choice.columns and _are_times(rows[name])]
+    if len(candidates) == 1:
+        return rows[candidates[0]]
     raise InputError(
         expected=f"rows with a time in one of the columns {', '.join(TIMES)} of {member.place}",
         found=f"no time among {_listed(names)}, {rows.height:,} rows",

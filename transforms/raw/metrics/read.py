@@ -48,8 +48,8 @@ class Measurements:
 @cache
 def formats() -> list[MetricFormat]:
     """All formats; the general ones last."""
-    found = definitions("transforms.raw.metrics", MetricFormat).values()
-    return sorted(found, key=lambda kind: kind.is_general)
+    declared = definitions("transforms.raw.metrics", MetricFormat).values()
+    return sorted(declared, key=lambda kind: kind.is_general)
 
 
 def read_member(member: Member, choice: Choice) -> Readings:

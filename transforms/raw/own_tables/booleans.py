@@ -53,8 +53,8 @@ def are_marks(texts: pl.Series) -> bool:
     >>> are_marks(pl.Series(["x", "", None])), are_marks(pl.Series(["x", "no"])), are_marks(pl.Series([""]))
     (True, False, False)
     """
-    found = words_in(texts)
-    return bool(found) and found <= set(MARKS)
+    words = words_in(texts)
+    return bool(words) and words <= set(MARKS)
 
 
 def words_in(texts: pl.Series) -> set[str]:
@@ -83,5 +83,5 @@ def are_certain(texts: pl.Series) -> bool:
     >>> are_certain(pl.Series(["ja", "nein"])), are_certain(pl.Series(["o", "n"])), are_certain(pl.Series(["ja", "no"]))
     (True, False, False)
     """
-    found = words_in(texts)
-    return are_marks(texts) or (bool(found) and any(found <= pair for pair in _CERTAIN))
+    words = words_in(texts)
+    return are_marks(texts) or (bool(words) and any(words <= pair for pair in _CERTAIN))

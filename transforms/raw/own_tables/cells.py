@@ -278,9 +278,9 @@ def _boolean(value: Any) -> bool | None:
     if isinstance(value, bool):
         return value
     if isinstance(value, int | float | Decimal | str):
-        found = booleans.boolean(value if isinstance(value, str) else f"{value:g}")
-        if found is not None:
-            return found
+        boolean = booleans.boolean(value if isinstance(value, str) else f"{value:g}")
+        if boolean is not None:
+            return boolean
     raise Refused(booleans.REASON)
 
 

@@ -63,9 +63,16 @@ def test_what_stands_behind_a_list_is_malformed(tmp_path: Path) -> None:
     assert read(path) == (ROWS, [("behind the end of the list", "7")])
 
 
-@pytest.mark.parametrize(
-    "shape", ["array", "array, spread", "object, spread", "arrays, joined", "objects with lists, one a line"]
-)
+def test_lines_are_pages_single_records_or_cut_short(tmp_path: Path) -> None:
+    pages = [{"payload": {"listens": ROWS[:2]}}, {"payload": {"listens": ROWS[2]}}, ROWS[0], {"payload": {}}]
+    lines = [json.dumps(page) for page in pages]
+    path = write(tmp_path, "\n".join([*lines, lines[0][:-4]]))
+    rows, malformed = read(path, "payload.listens")
+    assert rows == [*ROWS[:3], ROWS[0], {"payload": {}}, ROWS[0]]
+    assert len(malformed) == 1
+
+
+@pytest.mark.parametrize("shape", ["array", "array, spread", "object, spread", "arrays, joined"])
 def test_a_large_file_is_streamed(shape: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = [{"id": number, "text": "ä" * 9, "share": 0.5} for number in range(3_000)]
     path = write(tmp_path, SHAPES[shape](rows))

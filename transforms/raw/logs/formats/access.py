@@ -50,9 +50,9 @@ def _groups(lines: pl.Series) -> pl.DataFrame:
     left = pl.DataFrame({"line": lines}).with_row_index("row")
     parts = []
     for pattern in _LINES:
-        found = left.hstack(groups(left["line"], pattern)).drop("line")
-        is_found = found["time"].is_not_null()
-        parts.append(found.filter(is_found))
+        matches = left.hstack(groups(left["line"], pattern)).drop("line")
+        is_found = matches["time"].is_not_null()
+        parts.append(matches.filter(is_found))
         left = left.filter(~is_found)
         if left.is_empty():
             break
