@@ -64,7 +64,7 @@ def test_every_command_ends_with_a_verdict_or_one_error(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(forecasting, "_members", lambda panel, work, seed: ([LastValue(), SeasonalNaive()], ""))
+    monkeypatch.setattr(forecasting, "_members", lambda panel, step, work, seed: ([LastValue(), SeasonalNaive()], ""))
     monkeypatch.setattr(classification, "LEARNED", ("linear",))
     (tmp_path / name).write_bytes(FILES[name])
     for command, *options in COMMANDS:
