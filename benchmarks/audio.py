@@ -8,9 +8,9 @@ largest difference of each as a share of its standard deviation.
 
 *Beats.* Songs of POP909 rendered by ``fluidsynth`` with a General MIDI soundfont, a minute of each, from the 20th
 second on; F-measure at 70 ms by ``mir_eval`` against the beats of the MIDI file, and librosa's tracker on the same
-sound. Weights of the decoder were chosen on songs 001 to 040; tested are songs 041 to 040 + ``--songs``. Keys are
-tested where a song has only one. Needs ``apt-get install fluidsynth fluid-soundfont-gm``; without it, this part is left
-out.
+sound. The beat network learned from songs 001 to 040, and weights of the decoder were chosen on them and on 171 to 186;
+tested are songs 041 to 040 + ``--songs``, of which 041 to 070 were looked at while it was developed. Keys are tested
+where a song has only one. Needs ``apt-get install fluidsynth fluid-soundfont-gm``; without it, this part is left out.
 
 Judged on: held out: songs 041 and later, after weights chosen on songs 001 to 040.
 
