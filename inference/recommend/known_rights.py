@@ -65,10 +65,10 @@ class KnownRights:
         Args:
             pause: see ``Rights.refresh``.
         """
-        answered = all(rights.refresh(pause) for rights in list(self._rights))
-        if answered and self._is_due():
+        answers = [rights.refresh(pause) for rights in list(self._rights)]
+        if all(answers) and self._is_due():
             self.save()
-        return answered
+        return all(answers)
 
     def save(self) -> None:
         """Write the file; a folder that cannot be written is left alone."""

@@ -78,7 +78,7 @@ def page_entries(text: Text) -> Iterator[tuple[PageEntry | Malformed, int]]:
             if starts:
                 bounds = starts if not is_inside else [0, *(start for start in starts if start)]
                 for first, last in pairwise(bounds):
-                    yield parse_entry(pending[first:last]), position()
+                    yield _entry(pending[first:last]), position()
                 pending, is_inside = pending[bounds[-1] :], True
             if len(pending) > LONGEST_ENTRY:
                 if is_inside:
@@ -87,7 +87,15 @@ def page_entries(text: Text) -> Iterator[tuple[PageEntry | Malformed, int]]:
         if not _END.search(pending):
             yield Malformed("cut short: the page has no end", storable(pending)), position()
         elif is_inside:
-            yield parse_entry(pending), position()
+            yield _entry(pending), position()
+
+
+def _entry(html: str) -> PageEntry | Malformed:
+    try:
+        html.encode()
+    except UnicodeEncodeError:
+        return Malformed("bytes that are not UTF-8", storable(html))
+    return parse_entry(html)
 
 
 def _starts(html: str) -> list[int]:

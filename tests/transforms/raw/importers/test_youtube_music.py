@@ -212,6 +212,14 @@ def test_a_page_that_is_cut_short_gives_what_is_whole(home: Home, tmp_path: Path
     assert counts.reasons == {"cut short: the page has no end": 1}
 
 
+def test_an_entry_with_bytes_that_are_no_text_is_quarantined(home: Home, tmp_path: Path) -> None:
+    path = page(tmp_path / "x.html", [watched(n) for n in range(3)])
+    title = watched(1)["title"].removeprefix("Watched ").encode()
+    path.write_bytes(path.read_bytes().replace(title, title[:-1] + b"\x80"))
+    counts = load(home, "youtube-music", path).tables["plays"]
+    assert (plays(home).height, counts.reasons) == (2, {"bytes that are not UTF-8": 1})
+
+
 def test_other_videos_show_the_zone_of_a_page_too(home: Home, tmp_path: Path) -> None:
     path = page(tmp_path / "x.html", [watched(1)], "%d %b %Y, %H:%M:%S IST", 5.5)
     other = cell(watched(2, header="YouTube"), "5 Jan 2024, 14:45:23 IST")
