@@ -6,6 +6,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
+from feature_repo.project import PROJECT
+
 
 def write_project(folder: Path, files: Mapping[str, str]) -> Path:
     """Writes the files of a project, by their paths in its folder; returns the folder."""
@@ -27,6 +31,15 @@ def imports_undone() -> Iterator[None]:
             if _is_temporary(name):
                 del sys.modules[name]
         sys.path[:] = path
+
+
+@contextmanager
+def outside_projects(patch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No project and no data folder but those that are named inside; what is imported inside is forgotten."""
+    for name in (PROJECT, "REFRAIN_HOME", "REFRAIN_TENANT", "REFRAIN_PROFILE"):
+        patch.delenv(name, raising=False)
+    with imports_undone():
+        yield
 
 
 def _is_temporary(name: str) -> bool:

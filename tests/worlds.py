@@ -51,8 +51,8 @@ def copy_tree(source: Path, copy: Path, left_out: Sequence[str]) -> None:
     copy.mkdir(parents=True)
     ignored = shutil.ignore_patterns(*left_out)
     names = [path.name for path in source.iterdir()]
-    kept = [str(source / name) for name in names if name not in ignored(str(source), names)]
-    subprocess.run(["cp", "-R", *kept, str(copy)], check=True)
+    paths = [str(source / name) for name in names if name not in ignored(str(source), names)]
+    subprocess.run(["cp", "-R", *paths, str(copy)], check=True)
     for pattern in left_out:
         for path in copy.rglob(pattern):
             shutil.rmtree(path) if path.is_dir() else path.unlink()

@@ -1,7 +1,6 @@
 """Rows that were computed before: in the table of an earlier run, and in the journal of one that was stopped."""
 
 import json
-import math
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +8,8 @@ import polars as pl
 
 from feature_repo.errors import InputError
 from feature_repo.whole_files import write_whole
-from refrain.folder_analysis.rows import SCHEMA, table
+from refrain.folder_analysis.rows import SCHEMA, table, without_nan
+from transforms import parquet
 
 SUFFIXES = (".parquet", ".csv", ".jsonl")
 
@@ -49,10 +49,7 @@ class Journal:
         elif self._out.suffix.lower() == ".jsonl":
             write_whole(self._out, frame.write_ndjson())
         else:
-            partial = self._out.with_name(f".{self._out.name}.partial")
-            self._out.parent.mkdir(parents=True, exist_ok=True)
-            frame.write_parquet(partial)
-            partial.replace(self._out)
+            parquet.write_whole(frame, self._out)
         self._path.unlink(missing_ok=True)
 
     def _of_journal(self) -> list[dict[str, Any]]:
@@ -86,7 +83,7 @@ class Journal:
                 found="another file",
                 next_command="refrain analyze FOLDER --out ANOTHER.parquet",
             )
-        return [{name: _plain(value) for name, value in row.items()} for row in rows]
+        return [without_nan(row) for row in rows]
 
 
 def _read_types(suffix: str) -> dict[str, Any]:
@@ -95,7 +92,3 @@ def _read_types(suffix: str) -> dict[str, Any]:
 
 def _flat(frame: pl.DataFrame) -> list[str]:
     return [name for name, kind in frame.schema.items() if not isinstance(kind, pl.List)]
-
-
-def _plain(value: Any) -> Any:
-    return None if isinstance(value, float) and math.isnan(value) else value

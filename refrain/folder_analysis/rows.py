@@ -1,6 +1,7 @@
 """The row of one sound file: who it is, what was heard, or why nothing was."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
@@ -69,6 +70,11 @@ def row(analysis: AudioAnalysis) -> dict[str, Any]:
         "is_unknown": classes.unknown if classes else None,
         "model": analysis.model,
     }
+    return without_nan(values)
+
+
+def without_nan(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return values with None instead of NaN."""
     return {name: None if isinstance(value, float) and math.isnan(value) else value for name, value in values.items()}
 
 

@@ -13,7 +13,7 @@ from feature_repo.home import DEFAULT_ROOT, Home
 from feature_repo.project import PROJECT, Project
 from feature_repo.store import config_file
 from tests.processes import run_python
-from tests.projects import imports_undone, write_project
+from tests.projects import outside_projects, write_project
 
 EVENTS = """
     from feature_repo.windows import EventSource
@@ -24,9 +24,7 @@ EVENTS = """
 
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    for name in (PROJECT, "REFRAIN_HOME", "REFRAIN_TENANT", "REFRAIN_PROFILE"):
-        monkeypatch.delenv(name, raising=False)
-    with imports_undone():
+    with outside_projects(monkeypatch):
         yield
 
 
