@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from feature_repo import events
+from feature_repo.forgotten import Forgotten
 from feature_repo.packed.encode import ARROW, MOMENT
 from feature_repo.windows import EventSource
 from feature_repo.windows.table import MINUTE
@@ -88,9 +89,18 @@ class Gate:
         lateness: microseconds; an event that arrives later than this after newer events is left to the batch run.
         flood: events of one key that are accepted within a minute.
         kinds: all kinds of events, for the reason when one is unknown.
+        forgotten: people whose events are dropped, and not kept as refused ones.
     """
 
-    def __init__(self, source: EventSource, lateness: int, flood: int = FLOOD, kinds: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        source: EventSource,
+        lateness: int,
+        flood: int = FLOOD,
+        kinds: Collection[str] = (),
+        forgotten: Forgotten | None = None,
+    ) -> None:
+        self._forgotten = forgotten if forgotten is not None and forgotten.digests else None
         self.source, self.lateness, self.flood, self._kinds = source, lateness, flood, sorted(kinds)
         self._names = list(source.columns)
         self._flood_column = self._names.index(source.key[0])
@@ -144,6 +154,9 @@ class Gate:
                 event, time, created_at = self._parse(raw_event, now)
             except events.Refused as error:
                 out.dead.append(Dead(str(error), raw_event))
+                continue
+            if self._forgotten is not None and self._forgotten.have_caused(event):
+                count["forgotten"] += 1
                 continue
             values, reported_created = values_of(event), created_at
             if created_at is None:

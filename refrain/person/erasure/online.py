@@ -1,0 +1,103 @@
+"""A person out of the online store: rows, waiting and refused events, and the file that remembers them."""
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from feature_repo.errors import OnlineUnavailable
+from feature_repo.events import Names
+from feature_repo.home import Home
+from feature_repo.manifest import load_address
+from feature_repo.materialize import forget
+from feature_repo.packed.erase import erase_view
+from feature_repo.packed.server import WRITE_TIMEOUT, Server, open_server, raise_errors, retry
+from refrain.person.spellings import Spelling, is_distinctive, named_value
+from transforms.stream.log import Log
+
+_AT_ONCE = 1_000
+_REWRITE_SECONDS = 600.0
+
+
+def check_no_reader(home: Home) -> None:
+    """Check that no reader of the stream holds the person in its memory.
+
+    Raises:
+        StoreError: there is one.
+    """
+    log = Log(_server(home), Names(home.project))
+    log.acquire_lease(lambda _: None, patience=1.0)
+    log.release_lease()
+
+
+def erase_online(home: Home, key: str, id_: str, anew: Sequence[str]) -> int:
+    """Erase what is online of a person, and all rows of the views that are made anew.
+
+    Args:
+        home: the data folder.
+        key: join key of the person.
+        id_: the id.
+        anew: views that sum over people.
+
+    Returns:
+        Number of rows and events that were erased.
+
+    Raises:
+        StoreError: a reader of the stream runs.
+        OnlineUnavailable: the online store does not answer.
+    """
+    check_no_reader(home)
+    server = _server(home)
+    count = forget(home, key, id_)
+    for view in anew:
+        erase_view(server, home.project, view)
+    names = Names(home.project)
+    return count + sum(_erase_entries(server, stream, key, id_) for stream in (names.stream, names.dead))
+
+
+def rewrite_file(home: Home) -> None:
+    """Let the server write its append-only file anew, so that erased values are no longer in it.
+
+    Raises:
+        OnlineUnavailable: the server does not, within ten minutes.
+    """
+    server, anchor = _server(home), Names(home.project).reader
+    if b"aof_enabled:1" not in _ask(server, anchor, "INFO", "persistence"):
+        return
+    server.everywhere("BGREWRITEAOF")
+    deadline = time.monotonic() + _REWRITE_SECONDS
+    while time.monotonic() < deadline:
+        time.sleep(0.05)
+        info = _ask(server, anchor, "INFO", "persistence")
+        if b"aof_rewrite_in_progress:0" in info and b"aof_rewrite_scheduled:0" in info:
+            return
+    raise OnlineUnavailable(
+        expected="Redis to write its append-only file anew",
+        found=f"it is still at it after {_REWRITE_SECONDS:.0f} seconds",
+        next_command="the same command again",
+    )
+
+
+def _server(home: Home) -> Server:
+    return open_server(home, load_address(home), WRITE_TIMEOUT)
+
+
+def _ask(server: Server, name: bytes, *command: Any) -> Any:
+    return retry(server, lambda: raise_errors(server.send([command], [name]))[0], tries=2)
+
+
+def _erase_entries(server: Server, stream: bytes, key: str, id_: str) -> int:
+    """Erase the entries of a stream that mention an id."""
+    word, named, count, after = Spelling("text", id_.encode(), is_word=True), named_value(key, id_), 0, b"-"
+    while entries := _ask(server, stream, "XRANGE", stream, after, "+", "COUNT", _AT_ONCE):
+        mentioned = [
+            number
+            for number, fields in entries
+            if any(
+                word.count(field, is_delimited=True)[0] if is_distinctive(id_) else named.search(field)
+                for field in fields
+            )
+        ]
+        if mentioned:
+            count += _ask(server, stream, "XDEL", stream, *mentioned)
+        after = b"(" + entries[-1][0]
+    return count
