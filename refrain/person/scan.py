@@ -79,8 +79,13 @@ def scan(home: Home, key: str, id_: str, *, server: Any = None, progress: Progre
 
     >>> scan(Home.from_env(), "user_id", "u000042").certain                        # doctest: +SKIP
     """
-    paths = [path for path in _files(home.root) if not _is_of_others(path.relative_to(home.root), home.tenant)]
-    return scan_files(home.root, paths, key, id_, server=server, progress=progress)
+    return scan_files(home.root, files_of(home), key, id_, server=server, progress=progress)
+
+
+def files_of(home: Home) -> list[Path]:
+    """The files of a data folder, without those that belong to other tenants alone."""
+    paths = (path for path in home.root.rglob("*") if path.is_file() and not path.is_symlink())
+    return sorted(path for path in paths if not _is_of_others(path.relative_to(home.root), home.tenant))
 
 
 def scan_files(
@@ -177,10 +182,6 @@ class _Search:
     def _add(self, name: str, place: str, form: str, count: int, *, is_certain: bool) -> None:
         if count:
             self.traces[name, place, form, is_certain] += count
-
-
-def _files(root: Path) -> list[Path]:
-    return sorted(path for path in root.rglob("*") if path.is_file() and not path.is_symlink())
 
 
 def _is_of_others(path: Path, tenant: str) -> bool:

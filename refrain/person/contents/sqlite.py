@@ -1,4 +1,4 @@
-"""SQLite: the values of each column of each table; free pages are found in the bytes of the file, which are searched."""
+"""SQLite: the values of each column of each table. Free pages are found in the bytes of the file itself."""
 
 import sqlite3
 import tempfile

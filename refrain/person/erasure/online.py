@@ -13,6 +13,7 @@ from feature_repo.packed.erase import erase_view
 from feature_repo.packed.server import WRITE_TIMEOUT, Server, open_server, raise_errors, retry
 from refrain.person.spellings import Spelling, is_distinctive, named_value
 from transforms.stream.log import Log
+from transforms.stream.sources import GROUP
 
 _AT_ONCE = 1_000
 _REWRITE_SECONDS = 600.0
@@ -86,18 +87,53 @@ def _ask(server: Server, name: bytes, *command: Any) -> Any:
 
 
 def _erase_entries(server: Server, stream: bytes, key: str, id_: str) -> int:
-    """Erase the entries of a stream that mention an id."""
-    word, named, count, after = Spelling("text", id_.encode(), is_word=True), named_value(key, id_), 0, b"-"
-    while entries := _ask(server, stream, "XRANGE", stream, after, "+", "COUNT", _AT_ONCE):
-        mentioned = [
-            number
-            for number, fields in entries
-            if any(
-                word.count(field, is_delimited=True)[0] if is_distinctive(id_) else named.search(field)
-                for field in fields
-            )
-        ]
-        if mentioned:
-            count += _ask(server, stream, "XDEL", stream, *mentioned)
+    """Write a stream anew without the entries that mention an id, and without those that were read.
+
+    Redis keeps the content of a deleted entry until all of its neighbours are deleted, so that the stream gets another
+    name first, and what stays is appended again. Killed in between, the next run goes on with what has the other name.
+    """
+    aside = stream + b":aside"
+    if _ask(server, stream, "EXISTS", stream) and not _ask(server, aside, "EXISTS", aside):
+        _ask(server, stream, "RENAME", stream, aside)
+    count, after = 0, b"-"
+    last_read, pending = _read_up_to(server, aside)
+    while entries := _ask(server, aside, "XRANGE", aside, after, "+", "COUNT", _AT_ONCE):
+        for number, fields in entries:
+            if _is_read(number, last_read, pending):
+                continue
+            if any(_mentions(field, key, id_) for field in fields):
+                count += 1
+            else:
+                _ask(server, stream, "XADD", stream, "*", *fields)
         after = b"(" + entries[-1][0]
+    _ask(server, aside, "DEL", aside)
     return count
+
+
+def _read_up_to(server: Server, stream: bytes) -> tuple[tuple[int, int], set[bytes]]:
+    """The last entry that a reader was given, and those given ones that it has not acknowledged."""
+    if not _ask(server, stream, "EXISTS", stream):
+        return (0, 0), set()
+    groups = [
+        dict(zip(group[::2], group[1::2], strict=True)) for group in _ask(server, stream, "XINFO", "GROUPS", stream)
+    ]
+    group = next((group for group in groups if group[b"name"] == GROUP.encode()), None)
+    if group is None:
+        return (0, 0), set()
+    waiting = _ask(server, stream, "XPENDING", stream, GROUP, "-", "+", max(group[b"pending"], 1))
+    return _order(group[b"last-delivered-id"]), {entry[0] for entry in waiting}
+
+
+def _is_read(number: bytes, last_read: tuple[int, int], pending: set[bytes]) -> bool:
+    return _order(number) <= last_read and number not in pending
+
+
+def _order(number: bytes) -> tuple[int, int]:
+    milliseconds, _, place = number.partition(b"-")
+    return int(milliseconds), int(place)
+
+
+def _mentions(field: bytes, key: str, id_: str) -> bool:
+    if is_distinctive(id_):
+        return Spelling("text", id_.encode(), is_word=True).count(field, is_delimited=True)[0] > 0
+    return bool(named_value(key, id_).search(field))

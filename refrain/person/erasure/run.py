@@ -15,7 +15,7 @@ from refrain.person.erasure.derived import remove_derived
 from refrain.person.erasure.journal import Certificate, Journal
 from refrain.person.erasure.online import check_no_reader, erase_online, rewrite_file
 from refrain.person.erasure.rows import erase_mentions, erase_rows
-from refrain.person.scan import Scan, scan, scan_files
+from refrain.person.scan import Scan, files_of, scan_files
 from transforms import feature_tables
 from transforms.batch.build import build
 from transforms.raw.declared import raw_tables
@@ -99,10 +99,9 @@ def erase(home: Home, key: str, id_: str, *, progress: Progress = silent) -> Era
         materialize(home, None, say=lambda _: None)
         rewrite_file(home)
     progress(5, 6, "the search for what is left")
-    left = scan(home, key, id_)
+    left = scan_files(home.root, [path for path in files_of(home) if path.parent != home.erasures], key, id_)
     models = _models_that_know(home, journal)
-    own = str(home.erasures.relative_to(home.root))
-    others = [trace.path for trace in left.certain if not trace.path.startswith((own, *MODELS))]
+    others = [trace.path for trace in left.certain if not trace.path.startswith(MODELS)]
     if others:
         raise StoreError(
             expected="no trace of the person outside of models",
