@@ -1,7 +1,9 @@
-"""``refrain person``: where the data of one person are, and their erasure."""
+"""``refrain person``: where the data of one person are, their export, and their erasure."""
 
 import json
+import re
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -53,6 +55,25 @@ def scan(
         raise typer.Exit(1)
 
 
+def export(
+    id_: Id,
+    key: Key = "user_id",
+    out: Annotated[Path | None, typer.Option(help="the zip to write [default: ID.zip]")] = None,
+) -> None:
+    """Write all that is kept about a person to a zip: reported rows, features, lines of logs.
+
+    `refrain import person` reads it; in an empty data folder, a build then gives the same features of the person.
+
+    Example: refrain person export u000042 --out u000042.zip
+    """
+    from refrain.person.export import export as run
+
+    path = out or Path(f"{re.sub(r'[^0-9A-Za-z_.-]', '_', id_)}.zip")
+    for part, count in run(Home.from_env(), key, id_, path).items():
+        say(f"{part:40}{count:>10,}")
+    say(str(path))
+
+
 def forget(
     ids: Annotated[list[str], typer.Argument(metavar="ID...", help="the ids, such as u000042")],
     key: Key = "user_id",
@@ -77,7 +98,7 @@ def forget(
         for kind, count in certificate.counts.items():
             say(f"{kind:14}{count:>10,} removed")
         say(f"{'made anew':14}{', '.join(certificate.anew) or 'nothing'}")
-        say(f"{'certificate':14}{home.erasures}, of {certificate.done}")
+        say(f"{'certificate':14}{home.erasures}, of {certificate.done_at}")
         if certificate.possible:
             say(f"{'perhaps':14}{certificate.possible:>10,} places where it may be a part of another id")
         if certificate.models:
@@ -112,7 +133,7 @@ def status(
         if certificate.person != digest:
             continue
         kept = [name for name in certificate.models if home.bundles(name.replace(":", "/")).is_dir()]
-        say(f"forgotten at {certificate.done}, asked at {certificate.asked}")
+        say(f"forgotten at {certificate.done_at}, asked at {certificate.requested_at}")
         if not certificate.is_genuine(home):
             say("the certificate was changed: its signature does not fit")
         if kept:
@@ -131,4 +152,6 @@ def _outside_server(home: Home) -> object:
     return server.client if isinstance(server, OneServer) else None
 
 
-COMMANDS = CommandGroup("person", "A person's data: where it is, and its erasure.", (scan, forget, status), "Data")
+COMMANDS = CommandGroup(
+    "person", "A person's data: where it is, and its export, its erasure.", (scan, export, forget, status), "Data"
+)

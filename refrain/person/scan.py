@@ -14,7 +14,7 @@ from typing import Any
 from feature_repo.command_line import Progress, silent
 from feature_repo.discovery import definitions
 from feature_repo.home import Home
-from refrain.person.contents.reader import SEPARATOR, Part, Reader, values_part
+from refrain.person.contents.reader import ANY_KEY, SEPARATOR, Part, Reader, values_part
 from refrain.person.contents.redis_values import values
 from refrain.person.spellings import Spelling, is_distinctive, named_value, spellings
 
@@ -169,10 +169,10 @@ class _Search:
         self.size += len(part.content)
         if not self._is_distinctive:
             if part.is_delimited:
-                hits = part.content.count(self._value) if part.key == self._key else 0
+                hits = part.content.count(self._value) if part.key in (self._key, ANY_KEY) else 0
             else:
                 hits = sum(1 for _ in self._named.finditer(part.content))
-            self._add(name, part.place, "text", hits, is_certain=True)
+            self._add(name, part.place, "text", hits, is_certain=part.key != ANY_KEY)
             return
         for spelling in self._spellings:
             certain, possible = spelling.count(part.content, is_delimited=part.is_delimited)

@@ -81,6 +81,10 @@ class Accepted:
         return pa.table([*times, *arrays], ["event_timestamp", "created_timestamp", *names])
 
 
+class _OfForgotten(events.Refused):
+    """An event of a person who asked to be forgotten."""
+
+
 class Gate:
     """Decides about each event once, in the order of arrival.
 
@@ -133,7 +137,17 @@ class Gate:
     def _parse(self, raw_event: RawEvent, now: int) -> tuple[Any, int, int | None]:
         if raw_event.kind != self.source.name:  # the first gate also receives the kinds that do not exist
             raise events.Refused(f"unknown kind {raw_event.kind[:40]!r}, not one of {self._kinds}")
-        return events.parse(self.source, raw_event.payload, now)
+        event, time, created = events.parse(self.source, raw_event.payload, now)
+        if self._forgotten is not None and self._forgotten.have_caused(event):
+            raise _OfForgotten
+        return event, time, created
+
+    @staticmethod
+    def _refuse(raw_event: RawEvent, error: events.Refused, out: Accepted) -> None:
+        if isinstance(error, _OfForgotten):  # nothing of it is kept
+            out.counts["forgotten"] += 1
+        else:
+            out.dead.append(Dead(str(error), raw_event))
 
     def accept(self, raw_events: Sequence[RawEvent], clock: int, now: int, *, arrived: int | None) -> Accepted:
         """Decides about events.
@@ -153,10 +167,7 @@ class Gate:
             try:
                 event, time, created_at = self._parse(raw_event, now)
             except events.Refused as error:
-                out.dead.append(Dead(str(error), raw_event))
-                continue
-            if self._forgotten is not None and self._forgotten.have_caused(event):
-                count["forgotten"] += 1
+                self._refuse(raw_event, error, out)
                 continue
             values, reported_created = values_of(event), created_at
             if created_at is None:

@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+ANY_KEY = "*"
+"""Stands for the name of a key where values of any key are."""
 SEPARATOR = b"\0"
 """What is between the values of a part."""
 
@@ -16,7 +18,8 @@ class Part:
         place: where it is, such as ``column user_id``.
         content: its bytes; of values, all of them with ``SEPARATOR`` around each.
         is_delimited: whether it is values, so that no value runs into the next.
-        key: the name of the column, or of the key, whose values these are; empty if they have none.
+        key: the name of the column, or of the key, whose values these are; empty if they have none, ``ANY_KEY`` if they
+            may be of any.
     """
 
     place: str

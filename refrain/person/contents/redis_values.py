@@ -12,7 +12,7 @@ from typing import Any
 
 from feature_repo.home import Home
 from feature_repo.stores import redis_server
-from refrain.person.contents.reader import Part, Reader, values_part
+from refrain.person.contents.reader import ANY_KEY, Part, Reader, values_part
 
 _ENTITY = re.compile(rb":\{((?:\d+:)?[^\r\n{]*)\}")
 _LENGTH = re.compile(rb"(\d{1,5}):")
@@ -20,7 +20,7 @@ _BATCH = 1_000
 
 
 def _read(content: bytes, _path: Path | None) -> Iterator[Part]:
-    yield values_part("names in commands", set(_key_parts(content)))
+    yield values_part("names in commands", set(_key_parts(content)), ANY_KEY)
     with tempfile.TemporaryDirectory(prefix="refrain-scan-") as scratch:
         home = Home(Path(scratch))
         home.redis.mkdir(mode=0o700)
@@ -49,7 +49,7 @@ def values(client: Any) -> Iterator[Part]:
 def _of_names(client: Any, names: list[bytes]) -> Iterator[Part]:
     if not names:
         return
-    yield values_part("names", {*names, *_key_parts(b"\n".join(names))})
+    yield values_part("names", {*names, *_key_parts(b"\n".join(names))}, ANY_KEY)
     pipeline = client.pipeline(transaction=False)
     for name in names:
         pipeline.type(name)

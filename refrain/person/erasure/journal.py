@@ -24,7 +24,7 @@ class Journal:
     Attributes:
         key: join key of the person.
         id_: the id.
-        asked: when it was asked for, ISO 8601.
+        requested_at: when it was asked for, ISO 8601.
         tables: raw tables that have lost rows.
         anew: feature tables that are made anew.
         counts: what was removed: kind → number.
@@ -32,7 +32,7 @@ class Journal:
 
     key: str
     id_: str
-    asked: str
+    requested_at: str
     tables: list[str] = field(default_factory=list)
     anew: list[str] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
@@ -62,7 +62,7 @@ class Journal:
         """Write the certificate, and remove the journal with the id."""
         digest = Forgotten.of(home).digest(self.key, self.id_)
         certificate = Certificate(
-            digest, self.asked, done.isoformat(), dict(self.counts), self.anew, sorted(models), possible
+            digest, self.requested_at, done.isoformat(), dict(self.counts), self.anew, sorted(models), possible
         ).signed(home)
         number = sum(1 for _ in home.erasures.glob("[0-9]*.json")) + 1
         write_whole(home.erasures / f"{number:06}.json", json.dumps(asdict(certificate), indent=1), is_secret=True)
@@ -76,8 +76,8 @@ class Certificate:
 
     Attributes:
         person: digest of the id under the secret key of the data folder; only who knows id and folder can compare.
-        asked: when it was asked for.
-        done: when it was done.
+        requested_at: when it was asked for.
+        done_at: when it was done.
         counts: what was removed: kind → number of rows, lines, files or values.
         anew: feature tables that were made anew without the person.
         models: registered versions that learned from the person, and are to be trained anew.
@@ -86,8 +86,8 @@ class Certificate:
     """
 
     person: str
-    asked: str
-    done: str
+    requested_at: str
+    done_at: str
     counts: dict[str, int]
     anew: list[str]
     models: list[str]

@@ -11,7 +11,7 @@ from feature_repo.manifest import load_address
 from feature_repo.materialize import forget
 from feature_repo.packed.erase import erase_view
 from feature_repo.packed.server import WRITE_TIMEOUT, Server, open_server, raise_errors, retry
-from refrain.person.spellings import Spelling, is_distinctive, named_value
+from refrain.person.erasure.records import mentions
 from transforms.stream.log import Log
 from transforms.stream.sources import GROUP
 
@@ -101,7 +101,7 @@ def _erase_entries(server: Server, stream: bytes, key: str, id_: str) -> int:
         for number, fields in entries:
             if _is_read(number, last_read, pending):
                 continue
-            if any(_mentions(field, key, id_) for field in fields):
+            if any(mentions(field, key, id_) for field in fields):
                 count += 1
             else:
                 _ask(server, stream, "XADD", stream, "*", *fields)
@@ -131,9 +131,3 @@ def _is_read(number: bytes, last_read: tuple[int, int], pending: set[bytes]) -> 
 def _order(number: bytes) -> tuple[int, int]:
     milliseconds, _, place = number.partition(b"-")
     return int(milliseconds), int(place)
-
-
-def _mentions(field: bytes, key: str, id_: str) -> bool:
-    if is_distinctive(id_):
-        return Spelling("text", id_.encode(), is_word=True).count(field, is_delimited=True)[0] > 0
-    return bool(named_value(key, id_).search(field))

@@ -1,20 +1,16 @@
 """Rows and lines with an id, out of the files that hold them."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import polars as pl
-import polars.selectors as cs
 import pyarrow.parquet as pq
 
 from feature_repo.whole_files import write_whole
-from refrain.person.spellings import Spelling, is_distinctive, named_value
+from refrain.person.erasure.records import LINES, has_value, is_parquet, mentioned, mentions
 from transforms import parquet
 
-_LINES = (".jsonl", ".ndjson", ".log", ".csv")
 
-
-def erase_rows(path: Path, id_: str, columns: Sequence[str]) -> int:
+def erase_rows(path: Path, id_: str, columns: list[str]) -> int:
     """Remove the rows of a Parquet file in which one of some columns has an id; a file that has none is unchanged.
 
     A file that would be left without rows is removed, and its folder if it is a day's.
@@ -23,7 +19,7 @@ def erase_rows(path: Path, id_: str, columns: Sequence[str]) -> int:
         Number of rows that were removed.
     """
     rows = pl.read_parquet(path, hive_partitioning=False, glob=False)
-    return _write(path, rows, _has_value(rows, id_, columns))
+    return _write(path, rows, has_value(rows, id_, columns))
 
 
 def erase_mentions(path: Path, key: str, id_: str) -> int:
@@ -35,40 +31,16 @@ def erase_mentions(path: Path, key: str, id_: str) -> int:
     Returns:
         Number of rows or lines that were removed.
     """
-    if _is_parquet(path):
+    if is_parquet(path):
         rows = pl.read_parquet(path, hive_partitioning=False, glob=False)
-        mentioned = _has_value(rows, id_, [name for name in rows.columns if name == key])
-        for name in rows.select(cs.string()).columns:
-            values = rows[name].unique().drop_nulls()
-            those = [value for value in values if _mentions(value.encode(errors="surrogatepass"), key, id_)]
-            mentioned |= rows[name].is_in(those).fill_null(False)
-        return _write(path, rows, mentioned)
-    if path.suffix not in _LINES:
+        return _write(path, rows, mentioned(rows, key, id_))
+    if path.suffix not in LINES:
         return 0
     lines = path.read_bytes().splitlines(keepends=True)
-    kept = [line for line in lines if not _mentions(line, key, id_)]
+    kept = [line for line in lines if not mentions(line, key, id_)]
     if len(kept) < len(lines):
         write_whole(path, b"".join(kept), is_secret=not path.stat().st_mode & 0o077)
     return len(lines) - len(kept)
-
-
-def _is_parquet(path: Path) -> bool:
-    with path.open("rb") as handle:
-        return handle.read(4) == b"PAR1"
-
-
-def _mentions(text: bytes, key: str, id_: str) -> bool:
-    if is_distinctive(id_):
-        return Spelling("text", id_.encode(), is_word=True).count(text, is_delimited=True)[0] > 0
-    return text == id_.encode() or bool(named_value(key, id_).search(text))
-
-
-def _has_value(rows: pl.DataFrame, id_: str, columns: Sequence[str]) -> pl.Series:
-    found = pl.Series([False]).new_from_index(0, rows.height)
-    for name in columns:
-        if name in rows.columns:
-            found |= (rows[name].cast(pl.String, strict=False) == id_).fill_null(False)
-    return found
 
 
 def _write(path: Path, rows: pl.DataFrame, is_erased: pl.Series) -> int:

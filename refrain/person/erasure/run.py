@@ -2,7 +2,6 @@
 
 import shutil
 from dataclasses import dataclass
-from pathlib import Path
 
 from feature_repo import clock
 from feature_repo.command_line import Progress, silent
@@ -11,6 +10,7 @@ from feature_repo.errors import InputError, StoreError
 from feature_repo.forgotten import Forgotten
 from feature_repo.home import Home
 from feature_repo.materialize import materialize
+from refrain.person.erasure import records
 from refrain.person.erasure.derived import remove_derived
 from refrain.person.erasure.journal import Certificate, Journal
 from refrain.person.erasure.online import check_no_reader, erase_online, rewrite_file
@@ -79,11 +79,11 @@ def erase(home: Home, key: str, id_: str, *, progress: Progress = silent) -> Era
     progress(1, 6, "raw rows and records")
     _erase_raw(home, journal)
     for name in RECORDS:
-        for path in _files(home, name):
+        for path in records.files_of(home, name):
             journal.add(home, name, erase_mentions(path, key, id_))
     progress(2, 6, "tables of the person")
     with feature_tables.writing(home):
-        for path in _files(home, "features"):
+        for path in records.files_of(home, "features"):
             if path.suffix == ".parquet":
                 journal.add(home, "features", erase_rows(path, id_, [key]))
         journal.anew = sorted({*journal.anew, *remove_derived(home, contract, key, set(journal.tables))})
@@ -125,16 +125,6 @@ def _erase_raw(home: Home, journal: Journal) -> None:
                 if count and name not in journal.tables:
                     journal.tables.append(name)
                 journal.add(home, "raw", count)
-
-
-def _files(home: Home, folder: str) -> list[Path]:
-    found = [path for path in (home.root / folder).rglob("*") if path.is_file() and not path.name.startswith(".")]
-    return sorted(path for path in found if _is_own(path.relative_to(home.root), home.tenant))
-
-
-def _is_own(path: Path, tenant: str) -> bool:
-    tenants = [part.removeprefix("tenant=") for part in path.parts if part.startswith("tenant=")]
-    return not tenants or tenant in tenants
 
 
 def _remove_sets(home: Home, journal: Journal, folder: str) -> None:

@@ -49,12 +49,12 @@ def rows(seed: int = 5) -> dict[str, pl.DataFrame]:
             "event_timestamp": moments,
         }
     )
-    some = plays[::20]
+    sample = plays[::20]
     return {
         "plays": plays,
         "users": pl.DataFrame({"user_id": LISTENERS, "country": ["SE"] * len(LISTENERS), "event_timestamp": ZERO}),
-        "tags": some.select("user_id", "artist_id", "event_timestamp", tag=pl.lit("quiet")),
-        "texts": some.select(
+        "tags": sample.select("user_id", "artist_id", "event_timestamp", tag=pl.lit("quiet")),
+        "texts": sample.select(
             "event_timestamp",
             text_id=pl.format("text {}", pl.int_range(pl.len())),
             entity=pl.lit("track"),
@@ -67,7 +67,7 @@ def rows(seed: int = 5) -> dict[str, pl.DataFrame]:
         "friendships": pl.DataFrame(
             {"user_id": LISTENERS, "friend_id": [*LISTENERS[1:], LISTENERS[0]], "event_timestamp": ZERO}
         ),
-        "feedback": some.select("user_id", "track_id", "event_timestamp", action=pl.lit("thumb_up")),
+        "feedback": sample.select("user_id", "track_id", "event_timestamp", action=pl.lit("thumb_up")),
     }
 
 
