@@ -31,11 +31,12 @@ def scan(
 
     Example: refrain person scan u000042
     """
+    from refrain.person.erasure.online import outside_client
     from refrain.person.scan import scan as run
 
     home = Home.from_env()
     with progress("scan") as report:
-        result = run(home, key, id_, server=_outside_server(home), progress=report)
+        result = run(home, key, id_, server=outside_client(home), progress=report)
     if as_json:
         say(json.dumps(asdict(result), ensure_ascii=False))
     else:
@@ -91,19 +92,20 @@ def forget(
     home = Home.from_env()
     if not yes and not typer.confirm(f"Erase {', '.join(ids)} from {home.root}? This cannot be undone"):
         raise typer.Exit(1)
-    for id_ in ids:
-        with progress("forget") as report:
-            erasure = erase(home, key, id_, progress=report)
-        certificate = erasure.certificate
-        for kind, count in certificate.counts.items():
-            say(f"{kind:14}{count:>10,} removed")
-        say(f"{'made anew':14}{', '.join(certificate.anew) or 'nothing'}")
-        say(f"{'certificate':14}{home.erasures}, of {certificate.done_at}")
-        if certificate.possible:
-            say(f"{'perhaps':14}{certificate.possible:>10,} places where it may be a part of another id")
-        if certificate.models:
-            say(f"{'models':14}{', '.join(certificate.models)} learned from this person")
-            say(f"{'next':14}refrain model lifecycle all --deploy")
+    with progress("forget") as report:
+        erasure = erase(home, key, ids, progress=report)
+    certificate = erasure.certificate
+    for kind, count in certificate.counts.items():
+        say(f"{kind:14}{count:>10,} removed")
+    say(f"{'made anew':14}{', '.join(certificate.anew) or 'nothing'}")
+    say(f"{'certificate':14}{home.erasures}, of {certificate.done_at}")
+    if certificate.possible:
+        say(f"{'perhaps':14}{certificate.possible:>10,} places where an id may be a part of another")
+    if certificate.models:
+        places = sum(len(scan.certain) for scan in erasure.scans.values())
+        holds = f"; {places:,} places in them hold an id" if places else ""
+        say(f"{'models':14}{', '.join(certificate.models)} may have learned from them{holds}")
+        say(f"{'next':14}refrain model lifecycle all --deploy")
 
 
 def status(
@@ -119,7 +121,8 @@ def status(
 
     home = Home.from_env()
     forgotten = Forgotten.of(home)
-    if any(journal.key == key and journal.id_ == id_ for journal in unfinished(home)):
+    journal = unfinished(home)
+    if journal and journal.key == key and id_ in journal.ids:
         raise InputError(
             expected="an erasure that is done",
             found=f"one of {id_} that was begun and not finished",
@@ -130,7 +133,7 @@ def status(
         return
     digest = forgotten.digest(key, id_)
     for certificate in certificates(home):
-        if certificate.person != digest:
+        if digest not in certificate.people:
             continue
         kept = [name for name in certificate.models if home.bundles(name.replace(":", "/")).is_dir()]
         say(f"forgotten at {certificate.done_at}, asked at {certificate.requested_at}")
@@ -138,18 +141,6 @@ def status(
             say("the certificate was changed: its signature does not fit")
         if kept:
             say(f"still there, and trained before: {', '.join(kept)}; next: refrain model lifecycle all --deploy")
-
-
-def _outside_server(home: Home) -> object:
-    """A connection to an online store that has no files in the data folder; None if its files are there."""
-    from feature_repo.manifest import load_address
-    from feature_repo.packed.server import READ_TIMEOUT, OneServer, open_server
-
-    if not home.manifest.is_file():
-        return None
-    address = load_address(home)
-    server = None if address.is_embedded else open_server(home, address, READ_TIMEOUT)
-    return server.client if isinstance(server, OneServer) else None
 
 
 COMMANDS = CommandGroup(

@@ -6,7 +6,7 @@ of archives included. An id is looked for in each of its ``spellings``.
 
 import mmap
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,7 +79,7 @@ def scan(home: Home, key: str, id_: str, *, server: Any = None, progress: Progre
 
     >>> scan(Home.from_env(), "user_id", "u000042").certain                        # doctest: +SKIP
     """
-    return scan_files(home.root, files_of(home), key, id_, server=server, progress=progress)
+    return scan_files(home.root, files_of(home), key, [id_], server=server, progress=progress)[id_]
 
 
 def files_of(home: Home) -> list[Path]:
@@ -89,84 +89,46 @@ def files_of(home: Home) -> list[Path]:
 
 
 def scan_files(
-    root: Path, paths: Sequence[Path], key: str, id_: str, *, server: Any = None, progress: Progress = silent
-) -> Scan:
-    """Look for an id in some files, and in their names below a folder.
+    root: Path, paths: Sequence[Path], key: str, ids: Sequence[str], *, server: Any = None, progress: Progress = silent
+) -> dict[str, Scan]:
+    """Look for ids in some files, and in their names below a folder; each file is decoded once for all of them.
 
     Args:
         root: the folder that the names of the traces are relative to.
         paths: the files; one that goes meanwhile is passed over.
-        key: join key of the id.
-        id_: the id.
+        key: join key of the ids.
+        ids: the ids.
         server: connection of redis-py to an online store outside the folder.
         progress: called with the bytes searched of those there are.
+
+    Returns:
+        Id → where it is.
     """
-    search = _Search(key, id_)
+    walk = _Walk([_Search(key, id_) for id_ in ids])
     sizes = [path.stat().st_size if path.is_file() else 0 for path in paths]
     total, done = sum(sizes), 0
     for path, size in zip(paths, sizes, strict=True):
-        search.file(root, path)
+        walk.file(root, path)
         done += size
-        progress(done, total, f"{len(search.traces):,} traces")
+        progress(done, total, f"{sum(len(search.traces) for search in walk.searches):,} traces")
     if server is not None:
-        search.parts(ONLINE, values(server))
-    return search.result(len(paths))
+        for part in values(server):
+            walk.content(ONLINE, part, None, 1)
+    return {search.id_: search.result(walk, len(paths)) for search in walk.searches}
 
 
 class _Search:
+    """The traces of one id."""
+
     def __init__(self, key: str, id_: str) -> None:
-        self._key, self._id = key, id_
+        self._key, self.id_ = key, id_
         self._is_distinctive = is_distinctive(id_)
-        self._spellings: Iterable[Spelling] = spellings(id_) if self._is_distinctive else ()
+        self._spellings: Sequence[Spelling] = spellings(id_) if self._is_distinctive else ()
         self._named = named_value(key, id_)
         self._value = SEPARATOR + id_.encode() + SEPARATOR
         self.traces: Counter[tuple[str, str, str, bool]] = Counter()
-        self.unread: dict[str, str] = {}
-        self.size = 0
 
-    def file(self, root: Path, path: Path) -> None:
-        name = str(path.relative_to(root))
-        self._bytes(name, values_part("its name", path.relative_to(root).parts))
-        try:
-            with path.open("rb") as handle:
-                if not path.stat().st_size:
-                    return
-                content = mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ)
-            self._content(name, Part("", content), path, 0)  # type: ignore[arg-type]
-        except FileNotFoundError:
-            return
-        except OSError as error:
-            self.unread[name] = error.strerror or str(error)
-
-    def parts(self, name: str, parts: Iterator[Part], depth: int = 1) -> None:
-        for part in parts:
-            self._content(name, part, None, depth)
-
-    def result(self, files: int) -> Scan:
-        traces = [
-            Trace(path, place, form, count, is_certain)
-            for (path, place, form, is_certain), count in self.traces.items()
-        ]
-        return Scan(traces, self.unread, files, self.size, self._is_distinctive)
-
-    def _content(self, name: str, part: Part, path: Path | None, depth: int) -> None:
-        self._bytes(name, part)
-        if part.is_delimited or depth > _DEEPEST:
-            return
-        for reader in READERS:
-            if not reader.recognizes(part.content):
-                continue
-            try:
-                for inner in reader.read(part.content, path):
-                    place = f"{part.place}, {inner.place}" if part.place else inner.place
-                    self._content(name, Part(place, inner.content, inner.is_delimited, inner.key), None, depth + 1)
-            except MemoryError:
-                raise
-            except Exception as error:  # damaged, or locked: whatever the library raises
-                self.unread[name] = f"{reader.name}: {type(error).__name__}: {str(error)[:200]}"
-
-    def _bytes(self, name: str, part: Part) -> None:
-        self.size += len(part.content)
+    def look(self, name: str, part: Part) -> None:
         if not self._is_distinctive:
             if part.is_delimited:
                 hits = part.content.count(self._value) if part.key in (self._key, ANY_KEY) else 0
@@ -179,9 +141,60 @@ class _Search:
             self._add(name, part.place, spelling.form, certain, is_certain=True)
             self._add(name, part.place, spelling.form, possible, is_certain=False)
 
+    def result(self, walk: "_Walk", files: int) -> Scan:
+        traces = [
+            Trace(path, place, form, count, is_certain)
+            for (path, place, form, is_certain), count in self.traces.items()
+        ]
+        return Scan(traces, walk.unread, files, walk.size, self._is_distinctive)
+
     def _add(self, name: str, place: str, form: str, count: int, *, is_certain: bool) -> None:
         if count:
             self.traces[name, place, form, is_certain] += count
+
+
+class _Walk:
+    """Decodes contents and shows their parts to searches."""
+
+    def __init__(self, searches: list[_Search]) -> None:
+        self.searches = searches
+        self.unread: dict[str, str] = {}
+        self.size = 0
+
+    def file(self, root: Path, path: Path) -> None:
+        name = str(path.relative_to(root))
+        self._look(name, values_part("its name", path.relative_to(root).parts))
+        try:
+            with path.open("rb") as handle:
+                if not path.stat().st_size:
+                    return
+                content = mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ)
+            self.content(name, Part("", content), path, 0)  # type: ignore[arg-type]
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            self.unread[name] = error.strerror or str(error)
+
+    def content(self, name: str, part: Part, path: Path | None, depth: int) -> None:
+        self._look(name, part)
+        if part.is_delimited or depth > _DEEPEST:
+            return
+        for reader in READERS:
+            if not reader.recognizes(part.content):
+                continue
+            try:
+                for inner in reader.read(part.content, path):
+                    place = f"{part.place}, {inner.place}" if part.place else inner.place
+                    self.content(name, Part(place, inner.content, inner.is_delimited, inner.key), None, depth + 1)
+            except MemoryError:
+                raise
+            except Exception as error:  # damaged, or locked: whatever the library raises
+                self.unread[name] = f"{reader.name}: {type(error).__name__}: {str(error)[:200]}"
+
+    def _look(self, name: str, part: Part) -> None:
+        self.size += len(part.content)
+        for search in self.searches:
+            search.look(name, part)
 
 
 def _is_of_others(path: Path, tenant: str) -> bool:

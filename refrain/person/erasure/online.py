@@ -1,4 +1,4 @@
-"""A person out of the online store: rows, waiting and refused events, and the file that remembers them."""
+"""People out of the online store: rows, waiting and refused events, and the file that remembers them."""
 
 import time
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from feature_repo.home import Home
 from feature_repo.manifest import load_address
 from feature_repo.materialize import forget
 from feature_repo.packed.erase import erase_view
-from feature_repo.packed.server import WRITE_TIMEOUT, Server, open_server, raise_errors, retry
+from feature_repo.packed.server import WRITE_TIMEOUT, OneServer, Server, open_server, raise_errors, retry
 from refrain.person.erasure.records import mentions
 from transforms.stream.log import Log
 from transforms.stream.sources import GROUP
@@ -30,13 +30,22 @@ def check_no_reader(home: Home) -> None:
     log.release_lease()
 
 
-def erase_online(home: Home, key: str, id_: str, anew: Sequence[str]) -> int:
-    """Erase what is online of a person, and all rows of the views that are made anew.
+def outside_client(home: Home) -> Any:
+    """A connection of redis-py to an online store that has no files in the data folder; None if they are there."""
+    if not home.manifest.is_file():
+        return None
+    address = load_address(home)
+    server = None if address.is_embedded else open_server(home, address, WRITE_TIMEOUT)
+    return server.client if isinstance(server, OneServer) else None
+
+
+def erase_online(home: Home, key: str, ids: Sequence[str], anew: Sequence[str]) -> int:
+    """Erase what is online of people, and all rows of the views that are made anew.
 
     Args:
         home: the data folder.
-        key: join key of the person.
-        id_: the id.
+        key: join key of the people.
+        ids: their ids.
         anew: views that sum over people.
 
     Returns:
@@ -48,11 +57,11 @@ def erase_online(home: Home, key: str, id_: str, anew: Sequence[str]) -> int:
     """
     check_no_reader(home)
     server = _server(home)
-    count = forget(home, key, id_)
+    count = sum(forget(home, key, id_) for id_ in ids)
     for view in anew:
         erase_view(server, home.project, view)
     names = Names(home.project)
-    return count + sum(_erase_entries(server, stream, key, id_) for stream in (names.stream, names.dead))
+    return count + sum(_erase_entries(server, stream, key, ids) for stream in (names.stream, names.dead))
 
 
 def rewrite_file(home: Home) -> None:
@@ -86,8 +95,8 @@ def _ask(server: Server, name: bytes, *command: Any) -> Any:
     return retry(server, lambda: raise_errors(server.send([command], [name]))[0], tries=2)
 
 
-def _erase_entries(server: Server, stream: bytes, key: str, id_: str) -> int:
-    """Write a stream anew without the entries that mention an id, and without those that were read.
+def _erase_entries(server: Server, stream: bytes, key: str, ids: Sequence[str]) -> int:
+    """Write a stream anew without the entries that mention one of some ids, and without those that were read.
 
     Redis keeps the content of a deleted entry until all of its neighbours are deleted, so that the stream gets another
     name first, and what stays is appended again. Killed in between, the next run goes on with what has the other name.
@@ -101,7 +110,7 @@ def _erase_entries(server: Server, stream: bytes, key: str, id_: str) -> int:
         for number, fields in entries:
             if _is_read(number, last_read, pending):
                 continue
-            if any(mentions(field, key, id_) for field in fields):
+            if any(mentions(field, key, id_) for field in fields for id_ in ids):
                 count += 1
             else:
                 _ask(server, stream, "XADD", stream, "*", *fields)

@@ -1,7 +1,7 @@
 """Lines of records that mention a person: logs of answers, impressions, exposures, acts."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -25,21 +25,22 @@ def mentions(text: bytes, key: str, id_: str) -> bool:
     return text == id_.encode() or bool(named_value(key, id_).search(text))
 
 
-def has_value(rows: pl.DataFrame, id_: str, columns: list[str]) -> pl.Series:
-    """(rows,) whether one of some columns has an id."""
+def has_value(rows: pl.DataFrame, ids: Sequence[str], columns: Sequence[str]) -> pl.Series:
+    """(rows,) whether one of some columns has one of some ids."""
     is_there = pl.Series([False]).new_from_index(0, rows.height)
     for name in columns:
         if name in rows.columns:
-            is_there |= (rows[name].cast(pl.String, strict=False) == id_).fill_null(False)
+            is_there |= rows[name].cast(pl.String, strict=False).is_in(list(ids)).fill_null(False)
     return is_there
 
 
-def mentioned(rows: pl.DataFrame, key: str, id_: str) -> pl.Series:
-    """(rows,) whether a row mentions an id: in the column of its key, or as a word in a text."""
-    is_mentioned = has_value(rows, id_, [key])
+def mentioned(rows: pl.DataFrame, key: str, ids: Sequence[str]) -> pl.Series:
+    """(rows,) whether a row mentions one of some ids: in the column of their key, or as a word in a text."""
+    is_mentioned = has_value(rows, ids, [key])
     for name in rows.select(cs.string()).columns:
         values = rows[name].unique().drop_nulls()
-        those = [value for value in values if mentions(value.encode(errors="surrogatepass"), key, id_)]
+        raw = {value: value.encode(errors="surrogatepass") for value in values}
+        those = [value for value, text in raw.items() if any(mentions(text, key, id_) for id_ in ids)]
         is_mentioned |= rows[name].is_in(those).fill_null(False)
     return is_mentioned
 
@@ -55,7 +56,7 @@ def mentions_of(home: Home, folder: str, key: str, id_: str) -> Iterator[tuple[s
     for path in files_of(home, folder):
         if is_parquet(path):
             rows = pl.read_parquet(path, hive_partitioning=False, glob=False)
-            own = rows.filter(mentioned(rows, key, id_))
+            own = rows.filter(mentioned(rows, key, [id_]))
             lines = [
                 json.dumps(row, default=str, ensure_ascii=False).encode() + b"\n" for row in own.iter_rows(named=True)
             ]

@@ -1,5 +1,6 @@
-"""Rows and lines with an id, out of the files that hold them."""
+"""Rows and lines with ids, out of the files that hold them."""
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -10,22 +11,34 @@ from refrain.person.erasure.records import LINES, has_value, is_parquet, mention
 from transforms import parquet
 
 
-def erase_rows(path: Path, id_: str, columns: list[str]) -> int:
-    """Remove the rows of a Parquet file in which one of some columns has an id; a file that has none is unchanged.
+def erase_rows(
+    path: Path, ids: Sequence[str], columns: Sequence[str], *, first: Callable[[], None] = lambda: None
+) -> int:
+    """Remove the rows of a Parquet file in which one of some columns has one of some ids.
 
-    A file that would be left without rows is removed, and its folder if it is a day's.
+    A file without such rows is unchanged. One that would be left without rows is removed, and its folder if it is a
+    day's.
+
+    Args:
+        path: the file.
+        ids: the ids.
+        columns: the columns; those that the file lacks hold nothing.
+        first: called before the file is changed.
 
     Returns:
         Number of rows that were removed.
     """
     rows = pl.read_parquet(path, hive_partitioning=False, glob=False)
-    return _write(path, rows, has_value(rows, id_, columns))
+    is_erased = has_value(rows, ids, columns)
+    if is_erased.any():
+        first()
+    return _write(path, rows, is_erased)
 
 
-def erase_mentions(path: Path, key: str, id_: str) -> int:
-    """Remove what mentions an id from a file of records: rows of Parquet, or lines.
+def erase_mentions(path: Path, key: str, ids: Sequence[str]) -> int:
+    """Remove what mentions one of some ids from a file of records: rows of Parquet, or lines.
 
-    A row mentions the id if a text in it holds the id as a word of its own, or, for ids that could be any number, if
+    A row mentions an id if a text in it holds the id as a word of its own, or, for ids that could be any number, if
     the column of the key has it.
 
     Returns:
@@ -33,11 +46,11 @@ def erase_mentions(path: Path, key: str, id_: str) -> int:
     """
     if is_parquet(path):
         rows = pl.read_parquet(path, hive_partitioning=False, glob=False)
-        return _write(path, rows, mentioned(rows, key, id_))
+        return _write(path, rows, mentioned(rows, key, ids))
     if path.suffix not in LINES:
         return 0
     lines = path.read_bytes().splitlines(keepends=True)
-    kept = [line for line in lines if not mentions(line, key, id_)]
+    kept = [line for line in lines if not any(mentions(line, key, id_) for id_ in ids)]
     if len(kept) < len(lines):
         write_whole(path, b"".join(kept), is_secret=not path.stat().st_mode & 0o077)
     return len(lines) - len(kept)

@@ -1,7 +1,9 @@
-"""The erasure of one person, step after step; each step may be killed and repeated."""
+"""The erasure of people, step after step; each step may be killed and repeated."""
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from feature_repo import clock
 from feature_repo.command_line import Progress, silent
@@ -12,8 +14,8 @@ from feature_repo.home import Home
 from feature_repo.materialize import materialize
 from refrain.person.erasure import records
 from refrain.person.erasure.derived import remove_derived
-from refrain.person.erasure.journal import Certificate, Journal
-from refrain.person.erasure.online import check_no_reader, erase_online, rewrite_file
+from refrain.person.erasure.journal import Certificate, Journal, one_at_a_time
+from refrain.person.erasure.online import check_no_reader, erase_online, outside_client, rewrite_file
 from refrain.person.erasure.rows import erase_mentions, erase_rows
 from refrain.person.scan import Scan, files_of, scan_files
 from transforms import feature_tables
@@ -36,105 +38,130 @@ class Erasure:
 
     Attributes:
         certificate: what was done.
-        scan: where the id still is; in models that are to be trained anew, if anywhere.
+        scans: id → where it still is: in models that are to be trained anew, if anywhere.
     """
 
     certificate: Certificate
-    scan: Scan
+    scans: dict[str, Scan]
 
 
-def erase(home: Home, key: str, id_: str, *, progress: Progress = silent) -> Erasure:
-    """Erase a person from the data folder and the online store, and refuse later events of this person.
+def erase(home: Home, key: str, ids: Sequence[str], *, progress: Progress = silent) -> Erasure:
+    """Erase people from the data folder and the online store, and refuse later events of them.
 
-    Raw rows, quarantine, logs and sets go; tables of the person lose the person's rows; tables that sum over people are
-    built anew, so that they are what they would be had this person never been there. Models are named: they know
-    what they have learned until they are trained anew.
+    Raw rows, quarantine, logs and sets go; tables of a person lose the person's rows; tables that sum over people are
+    built anew, so that they are what they would be had these people never been there. Models are named: they know what
+    they have learned until they are trained anew. An erasure that was begun is finished with this one.
 
     Args:
         home: the data folder.
-        key: join key of the person, such as ``user_id``.
-        id_: the id.
+        key: join key of the people, such as ``user_id``.
+        ids: their ids.
         progress: called after each step.
 
     Raises:
-        InputError: nothing has this join key, or the id is empty.
-        StoreError: a reader of the stream runs, or a file is damaged; the same call goes on from there.
+        InputError: nothing has this join key, or an id is empty, or one of another key was begun.
+        StoreError: a reader of the stream runs, a file is damaged, or a trace is left that is not of a model; the same
+            call goes on from there.
         OnlineUnavailable: the online store does not answer.
+
+    >>> erase(Home.from_env(), "user_id", ["u000042"]).certificate.counts          # doctest: +SKIP
     """
-    contract = contract_of(home)
-    keys = sorted({name for table in raw_tables(home).values() for name in table.columns if name.endswith("_id")})
-    if not id_ or not any(table.columns_of(key) for table in raw_tables(home).values()):
+    _check(home, key, ids)
+    is_served = home.manifest.is_file()
+    with one_at_a_time(home):
+        if is_served:
+            check_no_reader(home)
+        forgotten = Forgotten.of(home)
+        for id_ in ids:
+            forgotten = forgotten.with_person(key, id_)
+        forgotten.save(home)
+        journal = Journal.start(home, key, ids, clock.now())
+        progress(0, 6, "events of the stream")
+        archive_if_there(home)
+        progress(1, 6, "raw rows and records")
+        _erase_raw(home, journal)
+        for name in RECORDS:
+            for path in records.files_of(home, name):
+                journal.add(home, name, erase_mentions(path, key, journal.ids))
+        progress(2, 6, "tables of the person")
+        _erase_features(home, journal)
+        for name in MADE_ANEW:
+            _remove_sets(home, journal, name)
+        progress(3, 6, "tables that sum over people")
+        if contract_of(home).feature_tables:
+            build(home)
+        progress(4, 6, "the online store")
+        if is_served:
+            journal.add(home, "online", erase_online(home, key, journal.ids, journal.anew))
+            materialize(home, None, say=lambda _: None)
+            rewrite_file(home)
+        progress(5, 6, "the search for what is left")
+        scans = _search(home, journal)
+        possible = sum(trace.count for each in scans.values() for trace in each.traces if not trace.is_certain)
+        certificate = journal.close(home, clock.now(), _models_that_know(home, journal), possible)
+        progress(6, 6, "done")
+        return Erasure(certificate, scans)
+
+
+def _check(home: Home, key: str, ids: Sequence[str]) -> None:
+    tables = raw_tables(home).values()
+    if not ids or not all(ids) or not any(table.columns_of(key) for table in tables):
+        keys = sorted({name for table in tables for name in table.columns if name.endswith("_id")})
         raise InputError(
-            expected=f"an id, and a key that a raw table has, such as {', '.join(keys[:8])}",
-            found=f"{key} {id_!r}",
+            expected=f"ids, and a key that a raw table has, such as {', '.join(keys[:8])}",
+            found=f"{key} {', '.join(map(repr, ids))}",
             next_command="refrain person forget ID --key user_id",
         )
-    is_served = home.manifest.is_file()
-    if is_served:
-        check_no_reader(home)
-    Forgotten.of(home).with_person(key, id_).save(home)
-    journal = Journal.start(home, key, id_, clock.now())
-    progress(0, 6, "events of the stream")
-    archive_if_there(home)
-    progress(1, 6, "raw rows and records")
-    _erase_raw(home, journal)
-    for name in RECORDS:
-        for path in records.files_of(home, name):
-            journal.add(home, name, erase_mentions(path, key, id_))
-    progress(2, 6, "tables of the person")
-    with feature_tables.writing(home):
-        for path in records.files_of(home, "features"):
-            if path.suffix == ".parquet":
-                journal.add(home, "features", erase_rows(path, id_, [key]))
-        journal.anew = sorted({*journal.anew, *remove_derived(home, contract, key, set(journal.tables))})
-        journal.save(home)
-    for name in MADE_ANEW:
-        _remove_sets(home, journal, name)
-    progress(3, 6, "tables that sum over people")
-    if any(contract.feature_tables):
-        build(home)
-    progress(4, 6, "the online store")
-    if is_served:
-        journal.add(home, "online", erase_online(home, key, id_, journal.anew))
-        materialize(home, None, say=lambda _: None)
-        rewrite_file(home)
-    progress(5, 6, "the search for what is left")
-    left = scan_files(home.root, [path for path in files_of(home) if path.parent != home.erasures], key, id_)
-    models = _models_that_know(home, journal)
-    others = [trace.path for trace in left.certain if not trace.path.startswith(MODELS)]
-    if others:
-        raise StoreError(
-            expected="no trace of the person outside of models",
-            found=f"{len(others):,}, the first in {others[0]}",
-            next_command=f"refrain person scan {id_} --key {key}, remove these files, then forget once more",
-        )
-    possible = sum(trace.count for trace in left.traces if not trace.is_certain)
-    certificate = journal.close(home, clock.now(), models, possible)
-    progress(6, 6, "done")
-    return Erasure(certificate, left)
 
 
 def _erase_raw(home: Home, journal: Journal) -> None:
     with storing(home):
         for name, table in raw_tables(home).items():
             columns = table.columns_of(journal.key)
-            if not columns or not home.raw(name).is_dir():
-                continue
-            for path in sorted(home.raw(name).rglob("part-*")):
-                count = erase_rows(path, journal.id_, columns)
-                if count and name not in journal.tables:
-                    journal.tables.append(name)
-                journal.add(home, "raw", count)
+            for path in sorted(home.raw(name).rglob("part-*")) if columns else []:
+                note = partial(journal.note_table, home, name)
+                journal.add(home, "raw", erase_rows(path, journal.ids, columns, first=note))
+
+
+def _erase_features(home: Home, journal: Journal) -> None:
+    with feature_tables.writing(home):
+        for path in records.files_of(home, "features"):
+            if path.suffix == ".parquet":
+                journal.add(home, "features", erase_rows(path, journal.ids, [journal.key]))
+        anew = remove_derived(home, contract_of(home), journal.key, set(journal.tables))
+        journal.anew = sorted({*journal.anew, *anew})
+        journal.save(home)
 
 
 def _remove_sets(home: Home, journal: Journal, folder: str) -> None:
-    """Remove the sets and reports that mention the person, each with its folder."""
+    """Remove the sets and reports that mention a person, each with its folder."""
     own = home.root / folder / f"tenant={home.tenant}"
     for entry in sorted(own.iterdir()) if own.is_dir() else []:
         paths = [path for path in entry.rglob("*") if path.is_file()] if entry.is_dir() else [entry]
-        if scan_files(home.root, paths, journal.key, journal.id_).certain:
+        if any(each.certain for each in scan_files(home.root, paths, journal.key, journal.ids).values()):
             shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
             journal.add(home, folder, 1)
+
+
+def _search(home: Home, journal: Journal) -> dict[str, Scan]:
+    """Where the ids still are.
+
+    Raises:
+        StoreError: one is outside of models.
+    """
+    paths = [path for path in files_of(home) if path.parent != home.erasures]
+    scans = scan_files(home.root, paths, journal.key, journal.ids, server=outside_client(home))
+    others = [
+        (id_, trace.path) for id_, each in scans.items() for trace in each.certain if not trace.path.startswith(MODELS)
+    ]
+    if others:
+        id_, path = others[0]
+        raise StoreError(
+            expected="no trace outside of models",
+            found=f"{len(others):,}, the first in {path}",
+            next_command=f"refrain person scan {id_} --key {journal.key}, remove these files, then forget once more",
+        )
+    return scans
 
 
 def _models_that_know(home: Home, journal: Journal) -> list[str]:

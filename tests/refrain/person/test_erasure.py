@@ -129,9 +129,9 @@ def plant(home: Home) -> None:
 def test_all_is_as_if_the_person_had_never_been(world: Home, built: tuple[Home, Home]) -> None:
     plant(world)
     assert digests(world) != digests(built[1]) and scan(world, "user_id", ID).certain
-    result = erase(world, "user_id", ID)
+    result = erase(world, "user_id", [ID])
     assert digests(world) == digests(built[1])
-    assert not result.scan.certain and not scan(world, "user_id", ID).certain
+    assert not result.scans[ID].certain and not scan(world, "user_id", ID).certain
     assert [path.name for path in world.training_sets.iterdir()] == ["does-not"]
     for folder in (world.lookups("service"), world.audit_log):
         (file,) = folder.rglob("*.jsonl")
@@ -147,28 +147,42 @@ def test_all_is_as_if_the_person_had_never_been(world: Home, built: tuple[Home, 
     assert digests(world) == digests(built[1])
 
 
-@pytest.mark.parametrize("step", ["_erase_raw", "remove_derived", "build", "scan_files"])
+def test_several_people_at_once(world: Home, tmp_path: Path) -> None:
+    others = [ID, "listener-2", "listener-4"]
+    never, tables = Home(tmp_path / "never"), rows()
+    for id_ in others:
+        tables = without(tables, id_)
+    store(never, tables)
+    build(never, END)
+    result = erase(world, "user_id", others)
+    assert digests(world) == digests(never)
+    assert len(result.certificate.people) == len(result.scans) == 3
+
+
+@pytest.mark.parametrize("step", ["erase_rows", "_erase_raw", "remove_derived", "build", "scan_files"])
 def test_an_erasure_that_is_killed_is_finished_by_the_next(
     step: str, world: Home, built: tuple[Home, Home], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = getattr(erasure_run, step)
 
-    def killed(*arguments: object, **options: object) -> None:
-        real(*arguments, **options)
-        raise KeyboardInterrupt
+    def killed(*arguments: object, **options: object) -> object:
+        result = real(*arguments, **options)
+        if result != 0:
+            raise KeyboardInterrupt
+        return result
 
     with monkeypatch.context() as patch:
         patch.setattr(erasure_run, step, killed)
         with pytest.raises(KeyboardInterrupt):
-            erase(world, "user_id", ID)
-    assert len(unfinished(world)) == 1 and not certificates(world)
-    erase(world, "user_id", ID)
+            erase(world, "user_id", [ID])
+    assert unfinished(world) and not certificates(world)
+    erase(world, "user_id", [ID])
     assert digests(world) == digests(built[1])
     assert not unfinished(world) and len(certificates(world)) == 1
 
 
 def test_the_forgotten_are_not_taken_again(world: Home, built: tuple[Home, Home]) -> None:
-    erase(world, "user_id", ID)
+    erase(world, "user_id", [ID])
     late = pl.DataFrame(
         {"user_id": [ID, "listener-9"], "track_id": "song-1", "artist_id": "band-1", "event_timestamp": END}
     )
@@ -190,7 +204,7 @@ def test_corrections_of_others_stay(built: tuple[Home, Home], world: Home) -> No
     tables = ("user_listening", "user_artist_affinity")
     before = {name: _rows_of(world, name, "listener-1") for name in tables}
     assert max(frame["created_timestamp"].max() for frame in before.values()) > END
-    erase(world, "user_id", ID)
+    erase(world, "user_id", [ID])
     for name, frame in before.items():
         assert _rows_of(world, name, "listener-1").equals(frame), name
 
@@ -209,7 +223,7 @@ def test_what_is_online_goes_too(world: Home, built: tuple[Home, Home], monkeypa
         assert (ID,) in before["user_listening"]
         body = {"kind": "plays", "events": [_play(ID), _play("listener-1")]}
         assert EventWriter(world).write(json.dumps(body).encode()).accepted == 2
-        result = erase(world, "user_id", ID)
+        result = erase(world, "user_id", [ID])
         assert result.certificate.counts["online"] > 3
         after = {name: online(world, name) for name in before}
         assert after["user_listening"] == {key: row for key, row in before["user_listening"].items() if key != (ID,)}
@@ -232,20 +246,20 @@ def _play(id_: str) -> dict[str, object]:
 
 def test_a_key_that_nothing_has_is_named(world: Home) -> None:
     with pytest.raises(InputError, match="customer_id"):
-        erase(world, "customer_id", ID)
+        erase(world, "customer_id", [ID])
     with pytest.raises(InputError):
-        erase(world, "user_id", "")
+        erase(world, "user_id", [ID, ""])
 
 
 def test_somebody_whom_nobody_knows_is_forgotten_without_a_change(world: Home) -> None:
     before = digests(world)
-    result = erase(world, "user_id", "nobody-at-all")
+    result = erase(world, "user_id", ["nobody-at-all"])
     assert digests(world) == before and result.certificate.counts == {} and result.certificate.anew == []
 
 
 def test_a_trace_in_a_file_of_no_format_is_named(world: Home) -> None:
     (world.root / "notes.bin").write_bytes(b"\x01 about " + ID.encode())
     with pytest.raises(StoreError, match="notes.bin"):
-        erase(world, "user_id", ID)
+        erase(world, "user_id", [ID])
     (world.root / "notes.bin").unlink()
-    assert not erase(world, "user_id", ID).scan.certain
+    assert not erase(world, "user_id", [ID]).scans[ID].certain
