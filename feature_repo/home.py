@@ -207,6 +207,16 @@ class Home:
         return self.root / "security" / f"keys-{self.tenant}.json"
 
     @property
+    def forgotten(self) -> Path:
+        """File with the digests of people who asked to be forgotten."""
+        return self.root / "security" / f"forgotten-{self.tenant}.json"
+
+    @property
+    def erasures(self) -> Path:
+        """Folder of the certificates of erasures, and of one that is not finished."""
+        return self.root / "erasures" / f"tenant={self.tenant}"
+
+    @property
     def sessions(self) -> Path:
         """Folder of the console's sessions, one file each."""
         return self.root / "sessions" / f"tenant={self.tenant}"

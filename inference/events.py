@@ -8,6 +8,7 @@ import msgspec
 from feature_repo.contract import contract_of
 from feature_repo.errors import InputError
 from feature_repo.events import Names, Refused, append, parse
+from feature_repo.forgotten import Forgotten
 from feature_repo.home import Home
 from feature_repo.manifest import load_address
 from feature_repo.packed.server import READ_TIMEOUT, Server, open_server
@@ -15,6 +16,8 @@ from feature_repo.packed.server import READ_TIMEOUT, Server, open_server
 MOST_EVENTS = 1_000
 LARGEST_BODY = 1 << 20
 """Maximum bytes of one request."""
+FORGOTTEN = "a person who asked to be forgotten"
+"""Why an event is refused that is otherwise valid."""
 
 
 class _Request(msgspec.Struct, forbid_unknown_fields=True):
@@ -42,7 +45,8 @@ class EventWriter:
     """
 
     def __init__(self, home: Home | None = None) -> None:
-        home = home or Home.from_env()
+        self._home = home = home or Home.from_env()
+        self._forgotten, self._forgotten_at_ns = Forgotten(b""), 0
         self._names, self._sources = Names(home.project), contract_of(home).events
         self._server: Server = open_server(home, load_address(home), READ_TIMEOUT)
 
@@ -69,13 +73,15 @@ class EventWriter:
             raise _invalid_request(
                 f"the kind {request.kind[:40]!r}", f"a kind of events, one of {sorted(self._sources)}"
             )
-        now = time.time_ns() // 1000
+        now, forgotten = time.time_ns() // 1000, self._people()
         valid: list[tuple[str, bytes]] = []
         refused: list[tuple[int, str]] = []
         for index, raw in enumerate(request.events):
             event = bytes(raw)
             try:
-                parse(self._sources[request.kind], event, now)
+                values, *_ = parse(self._sources[request.kind], event, now)
+                if forgotten.digests and forgotten.have_caused(values):
+                    raise Refused(FORGOTTEN)
             except Refused as error:
                 refused.append((index, str(error)))
             else:
@@ -83,6 +89,16 @@ class EventWriter:
         if valid:
             append(self._server, self._names, valid)
         return WriteOutcome(len(valid), refused)
+
+    def _people(self) -> Forgotten:
+        """The forgotten people, read again when their file has changed."""
+        try:
+            changed_ns = self._home.forgotten.stat().st_mtime_ns
+        except FileNotFoundError:
+            return Forgotten(b"")
+        if changed_ns != self._forgotten_at_ns:
+            self._forgotten, self._forgotten_at_ns = Forgotten.of(self._home), changed_ns
+        return self._forgotten
 
 
 def _invalid_request(found: str, expected: str = "") -> InputError:

@@ -11,7 +11,7 @@ import transforms.__main__
 from feature_repo.command_line import command_line, say
 from feature_repo.discovery import definitions
 from feature_repo.version import version
-from refrain.commands.command import Command
+from refrain.commands.command import Command, CommandGroup
 
 app = command_line(
     "Features, models and answers of a project. Order of work: init, import, build, apply, model run, model promote, "
@@ -30,17 +30,25 @@ def _add(section: str, commands: typer.Typer) -> None:
 
 
 _OWN = definitions("refrain.commands", Command).values()
+_OWN_GROUPS = definitions("refrain.commands", CommandGroup).values()
 
 
 def _add_own(section: str) -> None:
-    """Adds the commands of ``refrain.commands`` of a section."""
+    """Adds the commands and groups of ``refrain.commands`` of a section."""
     for each in _OWN:
         if each.section == section:
             app.command(each.given_name or None, rich_help_panel=section)(each.function)
+    for group in _OWN_GROUPS:
+        if group.section == section:
+            commands = command_line(group.about)
+            for function in group.functions:
+                commands.command()(function)
+            app.add_typer(commands, name=group.name, help=group.about, rich_help_panel=section)
 
 
 _add_own("Project")
 _add("Data", transforms.__main__.app)
+_add_own("Data")
 _add("Features", feature_repo.__main__.app)
 app.add_typer(
     training.__main__.app,

@@ -1,4 +1,4 @@
-"""What a module of this package declares, so that a command is one file."""
+"""What a module of this package declares, so that a command, or a group of them, is one file."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,3 +22,20 @@ class Command:
     def name(self) -> str:
         """The name on the command line."""
         return self.given_name or self.function.__name__
+
+
+@dataclass(frozen=True)
+class CommandGroup:
+    """Commands of ``refrain`` under one name, such as ``refrain person scan``.
+
+    Attributes:
+        name: the name on the command line.
+        about: the help of the group.
+        functions: the commands; their docstrings are their help.
+        section: section of the help in which the group is listed.
+    """
+
+    name: str
+    about: str
+    functions: tuple[Callable[..., None], ...]
+    section: str

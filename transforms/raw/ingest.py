@@ -13,12 +13,14 @@ import polars as pl
 from feature_repo.command_line import Progress, silent
 from feature_repo.contract import contract_of
 from feature_repo.errors import InputError
+from feature_repo.forgotten import Forgotten
 from feature_repo.home import Home
 from transforms import parquet
 from transforms.pure.text.pii import mask
 from transforms.raw.commit import commit
 from transforms.raw.declared import raw_tables
 from transforms.raw.files.members import PassedOver
+from transforms.raw.forgotten_rows import without_forgotten
 from transforms.raw.known_sources import KnownSources
 from transforms.raw.report import Report, TableReport
 from transforms.raw.staging import Staging, staging_in
@@ -88,7 +90,7 @@ def ingest(
     failure: InputError | None = None
     folders: set[Path] = set()
     stored_at_s = time.monotonic()
-    sources = KnownSources(home, dict(raw_tables(home)))
+    sources, forgotten = KnownSources(home, dict(raw_tables(home))), Forgotten.of(home)
     with _lock(raw):
         if content and (noted := sources.noted(content)) is not None:
             return Report(source, time.perf_counter() - started, *noted)
@@ -99,7 +101,7 @@ def ingest(
                     if isinstance(batch, PassedOver):
                         report.passed_over.append(batch)
                         continue
-                    _stage(home, source, batch, staging, report)
+                    _stage(home, source, batch, staging, report, forgotten)
                     if slow and time.monotonic() - stored_at_s >= KEEP_SECONDS:
                         folders |= _commit_all(home, staging, report, corrects)
                         stored_at_s = time.monotonic()
@@ -135,15 +137,19 @@ def _table(home: Home, name: str) -> RawTable:
     return tables[name]
 
 
-def _stage(home: Home, source: str, batch: Batch, staging: Staging, report: Report) -> None:
+def _stage(home: Home, source: str, batch: Batch, staging: Staging, report: Report, forgotten: Forgotten) -> None:
     table = _table(home, batch.table)
     counts = report.tables.setdefault(table.name, TableReport())
-    accepted, refused = validate(table, batch.rows)
+    rows = without_forgotten(table, batch.rows, forgotten)
+    if rows.height < batch.rows.height:
+        kind = "of people who are forgotten"
+        counts.left_out[kind] = counts.left_out.get(kind, 0) + batch.rows.height - rows.height
+    accepted, refused = validate(table, rows)
     malformed = batch.malformed
     if table.prepare:  # malformed lines may hold private data, too
         malformed = malformed.with_columns(pl.Series("row", [mask(row).text for row in malformed["row"]], pl.String))
     refused = pl.concat([malformed, refused])
-    counts.read += batch.rows.height + batch.malformed.height
+    counts.read += rows.height + batch.malformed.height
     counts.quarantined += refused.height
     for kind, count in batch.left_out.items():
         counts.left_out[kind] = counts.left_out.get(kind, 0) + count
@@ -169,6 +175,15 @@ def _commit_all(home: Home, staging: Staging, report: Report, corrects: bool) ->
         folders |= commit(raw_tables(home)[name], staging, home.raw(name), counts, corrects=corrects)
     staging.clear()
     return folders
+
+
+@contextmanager
+def storing(home: Home) -> Iterator[None]:
+    """Lock the raw tables against other writers."""
+    raw = home.ensure().root / "raw"
+    raw.mkdir(exist_ok=True)
+    with _lock(raw):
+        yield
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """The definition of a raw table: two times, a key, and rules that state why a row is refused."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 
@@ -80,6 +80,7 @@ class RawTable:
         changes_slowly: whether rows are states that hold until the next one, rather than events.
         prepare: function that masks private data in conforming rows before they are stored; None if there is none.
         reconciliation: how events meet that several forms of export report; None if each key is an event of its own.
+        join_keys: column → the join key whose values it holds, for columns that do not have its name.
     """
 
     name: str
@@ -88,6 +89,7 @@ class RawTable:
     changes_slowly: bool = False
     prepare: Callable[[pl.DataFrame], pl.DataFrame] | None = None
     reconciliation: Reconciliation | None = None
+    join_keys: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def columns(self) -> dict[str, pl.DataType]:
@@ -98,6 +100,15 @@ class RawTable:
     def required(self) -> frozenset[str]:
         """Columns that every row must have."""
         return frozenset(name for name, column in self.schema.columns().items() if not column.nullable)
+
+    def columns_of(self, join_key: str) -> list[str]:
+        """Columns with values of a join key: the one of its name, and those that ``join_keys`` says.
+
+        >>> from transforms.raw.tables.friendships import FRIENDSHIPS
+        >>> FRIENDSHIPS.columns_of("user_id")
+        ['user_id', 'friend_id']
+        """
+        return [name for name in self.columns if self.join_keys.get(name, name) == join_key]
 
     @property
     def payload(self) -> list[str]:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from feature_repo import events
+from feature_repo.forgotten import Forgotten
 from feature_repo.packed.encode import ARROW, MOMENT
 from feature_repo.windows import EventSource
 from feature_repo.windows.table import MINUTE
@@ -80,6 +81,10 @@ class Accepted:
         return pa.table([*times, *arrays], ["event_timestamp", "created_timestamp", *names])
 
 
+class _OfForgotten(events.Refused):
+    """An event of a person who asked to be forgotten."""
+
+
 class Gate:
     """Decides about each event once, in the order of arrival.
 
@@ -88,9 +93,18 @@ class Gate:
         lateness: microseconds; an event that arrives later than this after newer events is left to the batch run.
         flood: events of one key that are accepted within a minute.
         kinds: all kinds of events, for the reason when one is unknown.
+        forgotten: people whose events are dropped, and not kept as refused ones.
     """
 
-    def __init__(self, source: EventSource, lateness: int, flood: int = FLOOD, kinds: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        source: EventSource,
+        lateness: int,
+        flood: int = FLOOD,
+        kinds: Collection[str] = (),
+        forgotten: Forgotten | None = None,
+    ) -> None:
+        self._forgotten = forgotten if forgotten is not None and forgotten.digests else None
         self.source, self.lateness, self.flood, self._kinds = source, lateness, flood, sorted(kinds)
         self._names = list(source.columns)
         self._flood_column = self._names.index(source.key[0])
@@ -123,7 +137,17 @@ class Gate:
     def _parse(self, raw_event: RawEvent, now: int) -> tuple[Any, int, int | None]:
         if raw_event.kind != self.source.name:  # the first gate also receives the kinds that do not exist
             raise events.Refused(f"unknown kind {raw_event.kind[:40]!r}, not one of {self._kinds}")
-        return events.parse(self.source, raw_event.payload, now)
+        event, time, created = events.parse(self.source, raw_event.payload, now)
+        if self._forgotten is not None and self._forgotten.have_caused(event):
+            raise _OfForgotten
+        return event, time, created
+
+    @staticmethod
+    def _refuse(raw_event: RawEvent, error: events.Refused, out: Accepted) -> None:
+        if isinstance(error, _OfForgotten):  # nothing of it is kept
+            out.counts["forgotten"] += 1
+        else:
+            out.dead.append(Dead(str(error), raw_event))
 
     def accept(self, raw_events: Sequence[RawEvent], clock: int, now: int, *, arrived: int | None) -> Accepted:
         """Decides about events.
@@ -143,7 +167,7 @@ class Gate:
             try:
                 event, time, created_at = self._parse(raw_event, now)
             except events.Refused as error:
-                out.dead.append(Dead(str(error), raw_event))
+                self._refuse(raw_event, error, out)
                 continue
             values, reported_created = values_of(event), created_at
             if created_at is None:

@@ -17,6 +17,7 @@ from feature_repo.command_line import say as say_on_screen
 from feature_repo.contract import contract_of
 from feature_repo.errors import StoreError
 from feature_repo.events import AHEAD, Names
+from feature_repo.forgotten import Forgotten
 from feature_repo.home import Home
 from feature_repo.manifest import load_definitions
 from feature_repo.packed.address import Address
@@ -310,9 +311,10 @@ class Reader:
         if wall:
             self._clock = max(self._clock, _now())
         now = clock.now()
-        sources = contract_of(self.home).events
+        sources, forgotten = contract_of(self.home).events, Forgotten.of(self.home)
         self._gates = {
-            kind: Gate(source, self.settings.lateness, self.settings.flood, sources) for kind, source in sources.items()
+            kind: Gate(source, self.settings.lateness, self.settings.flood, sources, forgotten)
+            for kind, source in sources.items()
         }
         self._states: dict[str, LiveState] = {
             kind: load(self.home, self.log, kind, gate, self._clock, now) for kind, gate in self._gates.items()

@@ -10,4 +10,6 @@ class Friendships(Timed):
     friend_id = key_column()
 
 
-FRIENDSHIPS = RawTable("friendships", Friendships, key=("user_id", "friend_id", "event_timestamp"))
+FRIENDSHIPS = RawTable(
+    "friendships", Friendships, key=("user_id", "friend_id", "event_timestamp"), join_keys={"friend_id": "user_id"}
+)

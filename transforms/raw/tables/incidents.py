@@ -19,4 +19,9 @@ class Incidents(Timed):
     cause = dy.String(nullable=True)
 
 
-INCIDENTS = RawTable("incidents", Incidents, key=("entity", "entity_id", "kind", "event_timestamp"))
+INCIDENTS = RawTable(
+    "incidents",
+    Incidents,
+    key=("entity", "entity_id", "kind", "event_timestamp"),
+    join_keys={"entity_id": "user_id"},
+)

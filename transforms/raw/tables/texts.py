@@ -47,4 +47,6 @@ def prepared(rows: pl.DataFrame) -> pl.DataFrame:
     return rows.with_columns(pl.Series("text", texts, dtype=pl.String), pl.Series("language", codes, dtype=pl.String))
 
 
-TEXTS = RawTable("texts", Texts, key=("text_id",), prepare=prepared)
+TEXTS = RawTable(
+    "texts", Texts, key=("text_id",), prepare=prepared, join_keys={"author_id": "user_id", "entity_id": "user_id"}
+)

@@ -1,0 +1,148 @@
+"""``refrain person``: where the data of one person are, their export, and their erasure."""
+
+import json
+import re
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from feature_repo.command_line import progress, say
+from feature_repo.errors import InputError
+from feature_repo.home import Home
+from refrain.commands.command import CommandGroup
+
+_MOST_LINES = 40
+
+Id = Annotated[str, typer.Argument(metavar="ID", help="the id, such as u000042")]
+Key = Annotated[str, typer.Option("--key", help="its join key, such as customer_id")]
+
+
+def scan(
+    id_: Id,
+    key: Key = "user_id",
+    as_json: Annotated[bool, typer.Option("--json", help="one JSON object")] = False,
+) -> None:
+    """Search all files and the online store for an id: decoded, as text, in codings, as digests.
+
+    Parquet, SQLite with its free pages, Redis' files, archives within archives, and the bytes of everything else. An id
+    that is a number, or short, is searched as the value of its key only. The exit code is 1 if the id is there.
+
+    Example: refrain person scan u000042
+    """
+    from refrain.person.erasure.online import outside_client
+    from refrain.person.scan import scan as run
+
+    home = Home.from_env()
+    with progress("scan") as report:
+        result = run(home, key, id_, server=outside_client(home), progress=report)
+    if as_json:
+        say(json.dumps(asdict(result), ensure_ascii=False))
+    else:
+        for trace in result.traces[:_MOST_LINES]:
+            form = trace.form if trace.is_certain else f"{trace.form}, perhaps of another id"
+            say(f"{trace.count:>7,} {form}: {trace.path}{f', {trace.place}' if trace.place else ''}")
+        if len(result.traces) > _MOST_LINES:
+            say(f"        and {len(result.traces) - _MOST_LINES:,} places more; all of them: --json")
+        for path, why in result.unread.items():
+            say(f"not decoded, its bytes were searched: {path}: {why}")
+        if not result.is_distinctive:
+            say(f"{id_} could be any number or word: searched as a value of {key} only")
+        say(
+            f"{result.files:,} files, {result.size / 1e6:,.0f} MB with what was decoded: {len(result.certain):,} places"
+        )
+    if result.certain:
+        raise typer.Exit(1)
+
+
+def export(
+    id_: Id,
+    key: Key = "user_id",
+    out: Annotated[Path | None, typer.Option(help="the zip to write [default: ID.zip]")] = None,
+) -> None:
+    """Write all that is kept about a person to a zip: reported rows, features, lines of logs.
+
+    `refrain import person` reads it; in an empty data folder, a build then gives the same features of the person.
+
+    Example: refrain person export u000042 --out u000042.zip
+    """
+    from refrain.person.export import export as run
+
+    path = out or Path(f"{re.sub(r'[^0-9A-Za-z_.-]', '_', id_)}.zip")
+    for part, count in run(Home.from_env(), key, id_, path).items():
+        say(f"{part:40}{count:>10,}")
+    say(str(path))
+
+
+def forget(
+    ids: Annotated[list[str], typer.Argument(metavar="ID...", help="the ids, such as u000042")],
+    key: Key = "user_id",
+    yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False,
+) -> None:
+    """Erase people: raw rows, records, tables, what is online; build what sums over people without them.
+
+    Later events of these people are refused. Afterwards the tables are what they would be had they never been there;
+    models know what they learned until they are trained anew. May be killed and repeated.
+
+    Example: refrain person forget u000042 --yes
+    """
+    from refrain.person.erasure.run import erase
+
+    home = Home.from_env()
+    if not yes and not typer.confirm(f"Erase {', '.join(ids)} from {home.root}? This cannot be undone"):
+        raise typer.Exit(1)
+    with progress("forget") as report:
+        erasure = erase(home, key, ids, progress=report)
+    certificate = erasure.certificate
+    for kind, count in certificate.counts.items():
+        say(f"{kind:14}{count:>10,} removed")
+    say(f"{'made anew':14}{', '.join(certificate.anew) or 'nothing'}")
+    say(f"{'certificate':14}{home.erasures}, of {certificate.done_at}")
+    if certificate.possible:
+        say(f"{'perhaps':14}{certificate.possible:>10,} places where an id may be a part of another")
+    if certificate.models:
+        places = sum(len(scan.certain) for scan in erasure.scans.values())
+        holds = f"; {places:,} places in them hold an id" if places else ""
+        say(f"{'models':14}{', '.join(certificate.models)} may have learned from them{holds}")
+        say(f"{'next':14}refrain model lifecycle all --deploy")
+
+
+def status(
+    id_: Id,
+    key: Key = "user_id",
+) -> None:
+    """Say whether a person is forgotten, whether an erasure is unfinished, and which models still know them.
+
+    Example: refrain person status u000042
+    """
+    from feature_repo.forgotten import Forgotten
+    from refrain.person.erasure.journal import certificates, unfinished
+
+    home = Home.from_env()
+    forgotten = Forgotten.of(home)
+    journal = unfinished(home)
+    if journal and journal.key == key and id_ in journal.ids:
+        raise InputError(
+            expected="an erasure that is done",
+            found=f"one of {id_} that was begun and not finished",
+            next_command=f"refrain person forget {id_} --key {key} --yes",
+        )
+    if not forgotten.among(key, [id_]):
+        say(f"{id_} is not forgotten: events of this person are taken")
+        return
+    digest = forgotten.digest(key, id_)
+    for certificate in certificates(home):
+        if digest not in certificate.people:
+            continue
+        kept = [name for name in certificate.models if home.bundles(name.replace(":", "/")).is_dir()]
+        say(f"forgotten at {certificate.done_at}, asked at {certificate.requested_at}")
+        if not certificate.is_genuine(home):
+            say("the certificate was changed: its signature does not fit")
+        if kept:
+            say(f"still there, and trained before: {', '.join(kept)}; next: refrain model lifecycle all --deploy")
+
+
+COMMANDS = CommandGroup(
+    "person", "A person's data: where it is, and its export, its erasure.", (scan, export, forget, status), "Data"
+)

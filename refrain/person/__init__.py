@@ -1,0 +1,1 @@
+"""A person's data: where it is (``scan``), and what it says (``export``)."""

@@ -1,0 +1,163 @@
+"""What an erasure has done so far, so that one that was killed goes on; and the certificate of one that is done."""
+
+import fcntl
+import hashlib
+import hmac
+import json
+import shlex
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from feature_repo.errors import InputError, StoreError
+from feature_repo.forgotten import Forgotten
+from feature_repo.home import Home
+from feature_repo.whole_files import write_whole
+
+_OPEN = "open.json"
+
+
+@dataclass
+class Journal:
+    """An erasure that is not finished; it holds the ids until it is.
+
+    Attributes:
+        key: join key of the people.
+        ids: their ids.
+        requested_at: when it was asked for, ISO 8601.
+        tables: raw tables that have lost rows.
+        anew: feature tables that are made anew.
+        counts: what was removed: kind → number.
+    """
+
+    key: str
+    ids: list[str]
+    requested_at: str
+    tables: list[str] = field(default_factory=list)
+    anew: list[str] = field(default_factory=list)
+    counts: dict[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def start(cls, home: Home, key: str, ids: Iterable[str], now: datetime) -> "Journal":
+        """The journal of an erasure that was begun, with further ids; or a new one.
+
+        Raises:
+            InputError: the one that was begun is of another key.
+        """
+        journal = unfinished(home) or cls(key, [], now.isoformat())
+        if journal.key != key:
+            raise InputError(
+                expected=f"the erasure that was begun, of {journal.key}, to be finished first",
+                found=f"one of {key}",
+                next_command=f"refrain person forget {shlex.join(journal.ids)} --key {journal.key} --yes",
+            )
+        journal.ids = sorted({*journal.ids, *ids})
+        journal.save(home)
+        return journal
+
+    def add(self, home: Home, kind: str, count: int) -> None:
+        """Count what was removed."""
+        if count:
+            self.counts[kind] = self.counts.get(kind, 0) + count
+            self.save(home)
+
+    def note_table(self, home: Home, table: str) -> None:
+        """Note that a raw table loses rows, before it does."""
+        if table not in self.tables:
+            self.tables.append(table)
+            self.save(home)
+
+    def save(self, home: Home) -> None:
+        """Write the journal, readable by its owner alone."""
+        home.erasures.mkdir(parents=True, exist_ok=True, mode=0o700)
+        write_whole(home.erasures / _OPEN, json.dumps(asdict(self)), is_secret=True)
+
+    def close(self, home: Home, now: datetime, models: Iterable[str], possible: int) -> "Certificate":
+        """Write the certificate, and remove the journal with the ids."""
+        forgotten = Forgotten.of(home)
+        people = sorted(forgotten.digest(self.key, id_) for id_ in self.ids)
+        certificate = Certificate(
+            people, self.requested_at, now.isoformat(), dict(self.counts), self.anew, sorted(models), possible
+        ).signed(home)
+        number = sum(1 for _ in home.erasures.glob("[0-9]*.json")) + 1
+        write_whole(home.erasures / f"{number:06}.json", json.dumps(asdict(certificate), indent=1), is_secret=True)
+        (home.erasures / _OPEN).unlink(missing_ok=True)
+        return certificate
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """What an erasure did, without the ids.
+
+    Attributes:
+        people: digest of each id under the secret key of the data folder; only who knows id and folder can compare.
+        requested_at: when it was asked for.
+        done_at: when it was done.
+        counts: what was removed: kind → number of rows, lines, files or values.
+        anew: feature tables that were made anew without these people.
+        models: registered versions that may have learned from them, and are to be trained anew.
+        possible: places where an id may stand as a part of something else.
+        signature: HMAC-SHA256 of all of these under the secret key.
+    """
+
+    people: list[str]
+    requested_at: str
+    done_at: str
+    counts: dict[str, int]
+    anew: list[str]
+    models: list[str]
+    possible: int
+    signature: str = ""
+
+    def signed(self, home: Home) -> "Certificate":
+        """The same with its signature."""
+        content = asdict(self) | {"signature": ""}
+        text = json.dumps(content, sort_keys=True).encode()
+        mark = hmac.new(Forgotten.of(home).secret, text, hashlib.sha256).hexdigest()
+        return Certificate(**(content | {"signature": mark}))
+
+    def is_genuine(self, home: Home) -> bool:
+        """Whether the signature is of this data folder, and nothing was changed."""
+        return hmac.compare_digest(self.signed(home).signature, self.signature)
+
+
+def certificates(home: Home) -> list[Certificate]:
+    """The certificates of a tenant, oldest first.
+
+    Raises:
+        StoreError: one is damaged.
+    """
+    return [Certificate(**_content(path)) for path in sorted(home.erasures.glob("[0-9]*.json"))]
+
+
+def unfinished(home: Home) -> Journal | None:
+    """The erasure that was begun and is not done; None if there is none.
+
+    Raises:
+        StoreError: the journal is damaged.
+    """
+    path = home.erasures / _OPEN
+    return Journal(**_content(path)) if path.is_file() else None
+
+
+@contextmanager
+def one_at_a_time(home: Home) -> Iterator[None]:
+    """Wait for another erasure of this tenant to end."""
+    home.erasures.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with (home.erasures / ".lock").open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+def _content(path: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(path.read_bytes()))
+    except ValueError as error:
+        raise StoreError(
+            expected=f"a journal or certificate of an erasure in {path}",
+            found=f"a damaged file: {error}",
+            next_command=f"mv {shlex.quote(str(path))} /elsewhere, then: refrain person forget ID",
+        ) from error

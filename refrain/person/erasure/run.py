@@ -1,0 +1,172 @@
+"""The erasure of people, step after step; each step may be killed and repeated."""
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from feature_repo import clock
+from feature_repo.command_line import Progress, silent
+from feature_repo.contract import contract_of
+from feature_repo.errors import InputError, StoreError
+from feature_repo.forgotten import Forgotten
+from feature_repo.home import Home
+from feature_repo.materialize import materialize
+from refrain.person.erasure import records
+from refrain.person.erasure.derived import remove_derived
+from refrain.person.erasure.journal import Certificate, Journal, one_at_a_time
+from refrain.person.erasure.online import check_no_reader, erase_online, outside_client, rewrite_file
+from refrain.person.erasure.rows import erase_mentions, erase_rows
+from refrain.person.scan import Scan, files_of, scan_files
+from transforms import feature_tables
+from transforms.batch.build import build
+from transforms.raw.declared import raw_tables
+from transforms.raw.ingest import storing
+from transforms.stream.batch_boundary import archive_if_there
+
+RECORDS = ("quarantine", "lookups", "impressions", "predictions", "exposures", "audit_log", "anomaly", "simulated")
+"""Folders of records: what mentions the person goes, line by line."""
+MADE_ANEW = ("training_sets", "audits", "reports")
+"""Folders of what is made anew on request: a set or report that mentions the person goes as a whole."""
+MODELS = ("models/", "mlflow/", "pipeline/")
+"""Folders of what was learned."""
+
+
+@dataclass(frozen=True)
+class Erasure:
+    """What was done, and what is left.
+
+    Attributes:
+        certificate: what was done.
+        scans: id → where it still is: in models that are to be trained anew, if anywhere.
+    """
+
+    certificate: Certificate
+    scans: dict[str, Scan]
+
+
+def erase(home: Home, key: str, ids: Sequence[str], *, progress: Progress = silent) -> Erasure:
+    """Erase people from the data folder and the online store, and refuse later events of them.
+
+    Raw rows, quarantine, logs and sets go; tables of a person lose the person's rows; tables that sum over people are
+    built anew, so that they are what they would be had these people never been there. Models are named: they know what
+    they have learned until they are trained anew. An erasure that was begun is finished with this one.
+
+    Args:
+        home: the data folder.
+        key: join key of the people, such as ``user_id``.
+        ids: their ids.
+        progress: called after each step.
+
+    Raises:
+        InputError: nothing has this join key, or an id is empty, or one of another key was begun.
+        StoreError: a reader of the stream runs, a file is damaged, or a trace is left that is not of a model; the same
+            call goes on from there.
+        OnlineUnavailable: the online store does not answer.
+
+    >>> erase(Home.from_env(), "user_id", ["u000042"]).certificate.counts          # doctest: +SKIP
+    """
+    _check(home, key, ids)
+    is_served = home.manifest.is_file()
+    with one_at_a_time(home):
+        if is_served:
+            check_no_reader(home)
+        forgotten = Forgotten.of(home)
+        for id_ in ids:
+            forgotten = forgotten.with_person(key, id_)
+        forgotten.save(home)
+        journal = Journal.start(home, key, ids, clock.now())
+        progress(0, 6, "events of the stream")
+        archive_if_there(home)
+        progress(1, 6, "raw rows and records")
+        _erase_raw(home, journal)
+        for name in RECORDS:
+            for path in records.files_of(home, name):
+                journal.add(home, name, erase_mentions(path, key, journal.ids))
+        progress(2, 6, "tables of the person")
+        _erase_features(home, journal)
+        for name in MADE_ANEW:
+            _remove_sets(home, journal, name)
+        progress(3, 6, "tables that sum over people")
+        if contract_of(home).feature_tables:
+            build(home)
+        progress(4, 6, "the online store")
+        if is_served:
+            journal.add(home, "online", erase_online(home, key, journal.ids, journal.anew))
+            materialize(home, None, say=lambda _: None)
+            rewrite_file(home)
+        progress(5, 6, "the search for what is left")
+        scans = _search(home, journal)
+        possible = sum(trace.count for each in scans.values() for trace in each.traces if not trace.is_certain)
+        certificate = journal.close(home, clock.now(), _models_that_know(home, journal), possible)
+        progress(6, 6, "done")
+        return Erasure(certificate, scans)
+
+
+def _check(home: Home, key: str, ids: Sequence[str]) -> None:
+    tables = raw_tables(home).values()
+    if not ids or not all(ids) or not any(table.columns_of(key) for table in tables):
+        keys = sorted({name for table in tables for name in table.columns if name.endswith("_id")})
+        raise InputError(
+            expected=f"ids, and a key that a raw table has, such as {', '.join(keys[:8])}",
+            found=f"{key} {', '.join(map(repr, ids))}",
+            next_command="refrain person forget ID --key user_id",
+        )
+
+
+def _erase_raw(home: Home, journal: Journal) -> None:
+    with storing(home):
+        for name, table in raw_tables(home).items():
+            columns = table.columns_of(journal.key)
+            for path in sorted(home.raw(name).rglob("part-*")) if columns else []:
+                note = partial(journal.note_table, home, name)
+                journal.add(home, "raw", erase_rows(path, journal.ids, columns, first=note))
+
+
+def _erase_features(home: Home, journal: Journal) -> None:
+    with feature_tables.writing(home):
+        for path in records.files_of(home, "features"):
+            if path.suffix == ".parquet":
+                journal.add(home, "features", erase_rows(path, journal.ids, [journal.key]))
+        anew = remove_derived(home, contract_of(home), journal.key, set(journal.tables))
+        journal.anew = sorted({*journal.anew, *anew})
+        journal.save(home)
+
+
+def _remove_sets(home: Home, journal: Journal, folder: str) -> None:
+    """Remove the sets and reports that mention a person, each with its folder."""
+    own = home.root / folder / f"tenant={home.tenant}"
+    for entry in sorted(own.iterdir()) if own.is_dir() else []:
+        paths = [path for path in entry.rglob("*") if path.is_file()] if entry.is_dir() else [entry]
+        if any(each.certain for each in scan_files(home.root, paths, journal.key, journal.ids).values()):
+            shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+            journal.add(home, folder, 1)
+
+
+def _search(home: Home, journal: Journal) -> dict[str, Scan]:
+    """Where the ids still are.
+
+    Raises:
+        StoreError: one is outside of models.
+    """
+    paths = [path for path in files_of(home) if path.parent != home.erasures]
+    scans = scan_files(home.root, paths, journal.key, journal.ids, server=outside_client(home))
+    others = [
+        (id_, trace.path) for id_, each in scans.items() for trace in each.certain if not trace.path.startswith(MODELS)
+    ]
+    if others:
+        id_, path = others[0]
+        raise StoreError(
+            expected="no trace outside of models",
+            found=f"{len(others):,}, the first in {path}",
+            next_command=f"refrain person scan {id_} --key {journal.key}, remove these files, then forget once more",
+        )
+    return scans
+
+
+def _models_that_know(home: Home, journal: Journal) -> list[str]:
+    """The bundles that were trained before, if raw rows that models learn from have gone."""
+    if not journal.tables:
+        return []
+    bundles = home.bundles("*").parent.glob("*/*/manifest.json")
+    return sorted(f"{path.parent.parent.name}:{path.parent.name}" for path in bundles)

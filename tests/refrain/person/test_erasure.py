@@ -1,0 +1,265 @@
+"""After an erasure a data folder is, byte for byte, that of a world in which the person never was."""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from feature_repo import clock
+from feature_repo.errors import InputError, StoreError
+from feature_repo.forgotten import Forgotten
+from feature_repo.home import Home
+from feature_repo.materialize import materialize
+from feature_repo.stores import redis_server
+from inference.events import FORGOTTEN, EventWriter
+from refrain.person.erasure import run as erasure_run
+from refrain.person.erasure.journal import certificates, unfinished
+from refrain.person.erasure.run import erase
+from refrain.person.scan import scan
+from tests.live import online
+from tests.worlds import apply_once
+from transforms.batch.build import build
+from transforms.raw.ingest import Batch, ingest
+
+ID = "mira-lind"
+ZERO = datetime(2026, 4, 1, tzinfo=UTC)
+END = ZERO + timedelta(days=4)
+LISTENERS = [ID, *(f"listener-{number}" for number in range(6))]
+
+
+def rows(seed: int = 5) -> dict[str, pl.DataFrame]:
+    """What happened in four days: plays, tags, texts, friendships, feedback and profiles of seven listeners."""
+    rng = np.random.default_rng(seed)
+    who = [LISTENERS[number] for number in rng.integers(0, len(LISTENERS), 400)]
+    times = pl.Series(ZERO.timestamp() * 1e6 + np.sort(rng.integers(0, 4 * 86_400_000_000, 400))).cast(pl.Int64)
+    moments = times.cast(pl.Datetime("us", "UTC"))
+    plays = pl.DataFrame(
+        {
+            "user_id": who,
+            "track_id": [f"song-{number}" for number in rng.integers(0, 12, 400)],
+            "artist_id": [f"band-{number}" for number in rng.integers(0, 4, 400)],
+            "ms_played": rng.integers(1_000, 300_000, 400),
+            "skipped": rng.random(400) < 0.2,
+            "event_timestamp": moments,
+        }
+    )
+    sample = plays[::20]
+    return {
+        "plays": plays,
+        "users": pl.DataFrame({"user_id": LISTENERS, "country": ["SE"] * len(LISTENERS), "event_timestamp": ZERO}),
+        "tags": sample.select("user_id", "artist_id", "event_timestamp", tag=pl.lit("quiet")),
+        "texts": sample.select(
+            "event_timestamp",
+            text_id=pl.format("text {}", pl.int_range(pl.len())),
+            entity=pl.lit("track"),
+            entity_id="track_id",
+            kind=pl.lit("review"),
+            text=pl.format("a fine song, number {}", pl.int_range(pl.len())),
+            language=pl.lit("en"),
+            author_id="user_id",
+        ),
+        "friendships": pl.DataFrame(
+            {"user_id": LISTENERS, "friend_id": [*LISTENERS[1:], LISTENERS[0]], "event_timestamp": ZERO}
+        ),
+        "feedback": sample.select("user_id", "track_id", "event_timestamp", action=pl.lit("thumb_up")),
+    }
+
+
+def store(home: Home, tables: dict[str, pl.DataFrame], source: str = "test") -> None:
+    ingest(home, source, [Batch(name, frame) for name, frame in tables.items()])
+
+
+def without(tables: dict[str, pl.DataFrame], id_: str) -> dict[str, pl.DataFrame]:
+    held = ("user_id", "author_id", "friend_id")
+    return {
+        name: frame.filter(~pl.any_horizontal(pl.col(column) == id_ for column in held if column in frame.columns))
+        for name, frame in tables.items()
+    }
+
+
+def digests(home: Home) -> dict[str, str]:
+    """File → digest of its bytes, of raw tables, tiles and feature tables."""
+    files = [path for room in ("raw", "tiles", "features") for path in (home.root / room).rglob("*.parquet")]
+    return {str(path.relative_to(home.root)): hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(files)}
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Home, Home]]:
+    """Two built worlds at their end: with the person, and one in which the person never was."""
+    folder = tmp_path_factory.mktemp("erasure")
+    world, other = Home(folder / "with"), Home(folder / "never")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(clock.NOW, END.isoformat())
+        store(world, rows())
+        store(other, without(rows(), ID))
+        for home in (world, other):
+            build(home, END)
+        yield world, other
+
+
+@pytest.fixture
+def world(built: tuple[Home, Home], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
+    home = Home(tmp_path / "home")
+    shutil.copytree(built[0].root, home.root)
+    monkeypatch.setenv("REFRAIN_HOME", str(home.root))
+    monkeypatch.setenv(clock.NOW, END.isoformat())
+    return home
+
+
+def plant(home: Home) -> None:
+    """Logs, a training set and a report that mention the person, beside such that do not."""
+    for folder in (home.lookups("service") / "date=2026-04-02", home.audit_log / "date=2026-04-02"):
+        folder.mkdir(parents=True)
+        lines = [json.dumps({"user_id": id_, "answer": 1}) for id_ in (ID, "listener-1", f"{ID}-the-second")]
+        (folder / "lines.jsonl").write_text("\n".join(lines) + "\n")
+    frame = pl.DataFrame({"user_id": [ID, "listener-1"], "seen": [[ID], ["listener-1"]]})
+    (home.impressions / "date=2026-04-02").mkdir(parents=True)
+    frame.write_parquet(home.impressions / "date=2026-04-02" / "part-0.parquet")
+    for name, id_ in (("mentions", ID), ("does-not", "listener-1")):
+        (home.training_sets / name).mkdir(parents=True)
+        frame.filter(pl.col("user_id") == id_).write_parquet(home.training_sets / name / "data.parquet")
+
+
+def test_all_is_as_if_the_person_had_never_been(world: Home, built: tuple[Home, Home]) -> None:
+    plant(world)
+    assert digests(world) != digests(built[1]) and scan(world, "user_id", ID).certain
+    result = erase(world, "user_id", [ID])
+    assert digests(world) == digests(built[1])
+    assert not result.scans[ID].certain and not scan(world, "user_id", ID).certain
+    assert [path.name for path in world.training_sets.iterdir()] == ["does-not"]
+    for folder in (world.lookups("service"), world.audit_log):
+        (file,) = folder.rglob("*.jsonl")
+        assert [json.loads(line)["user_id"] for line in file.read_text().splitlines()] == [
+            "listener-1",
+            f"{ID}-the-second",
+        ]
+    (certificate,) = certificates(world)
+    assert certificate.is_genuine(world) and ID not in json.dumps(certificate.counts)
+    assert certificate.counts["training_sets"] == 1 and certificate.counts["audit_log"] == 1
+    assert not unfinished(world)
+    build(world, END)
+    assert digests(world) == digests(built[1])
+
+
+def test_several_people_at_once(world: Home, tmp_path: Path) -> None:
+    others = [ID, "listener-2", "listener-4"]
+    never, tables = Home(tmp_path / "never"), rows()
+    for id_ in others:
+        tables = without(tables, id_)
+    store(never, tables)
+    build(never, END)
+    result = erase(world, "user_id", others)
+    assert digests(world) == digests(never)
+    assert len(result.certificate.people) == len(result.scans) == 3
+
+
+@pytest.mark.parametrize("step", ["erase_rows", "_erase_raw", "remove_derived", "build", "scan_files"])
+def test_an_erasure_that_is_killed_is_finished_by_the_next(
+    step: str, world: Home, built: tuple[Home, Home], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = getattr(erasure_run, step)
+
+    def killed(*arguments: object, **options: object) -> object:
+        result = real(*arguments, **options)
+        if result != 0:
+            raise KeyboardInterrupt
+        return result
+
+    with monkeypatch.context() as patch:
+        patch.setattr(erasure_run, step, killed)
+        with pytest.raises(KeyboardInterrupt):
+            erase(world, "user_id", [ID])
+    assert unfinished(world) and not certificates(world)
+    erase(world, "user_id", [ID])
+    assert digests(world) == digests(built[1])
+    assert not unfinished(world) and len(certificates(world)) == 1
+
+
+def test_the_forgotten_are_not_taken_again(world: Home, built: tuple[Home, Home]) -> None:
+    erase(world, "user_id", [ID])
+    late = pl.DataFrame(
+        {"user_id": [ID, "listener-9"], "track_id": "song-1", "artist_id": "band-1", "event_timestamp": END}
+    )
+    report = ingest(world, "later", [Batch("plays", late)])
+    assert report.tables["plays"].added == 1
+    assert report.tables["plays"].left_out == {"of people who are forgotten": 1}
+    store(world, {name: frame for name, frame in rows().items() if name != "users"}, "the same again")
+    assert not scan(world, "user_id", ID).certain
+    people = Forgotten.of(world)
+    assert people.among("user_id", [ID, "listener-1"]) == {ID} and people.among("track_id", [ID]) == set()
+    assert ID not in world.forgotten.read_text() and world.forgotten.stat().st_mode & 0o077 == 0
+
+
+def test_corrections_of_others_stay(built: tuple[Home, Home], world: Home) -> None:
+    moved = rows()["plays"].filter(pl.col("user_id") == "listener-1").head(3)
+    late = moved.with_columns(ms_played=pl.lit(7), created_timestamp=pl.lit(END + timedelta(hours=1)))
+    store(world, {"plays": late}, "corrections")
+    build(world, END + timedelta(hours=2))
+    tables = ("user_listening", "user_artist_affinity")
+    before = {name: _rows_of(world, name, "listener-1") for name in tables}
+    assert max(frame["created_timestamp"].max() for frame in before.values()) > END
+    erase(world, "user_id", [ID])
+    for name, frame in before.items():
+        assert _rows_of(world, name, "listener-1").equals(frame), name
+
+
+def _rows_of(home: Home, view: str, id_: str) -> pl.DataFrame:
+    frames = [pl.read_parquet(path, hive_partitioning=False) for path in sorted(home.features(view).rglob("*.parquet"))]
+    found = pl.concat(frames, how="diagonal").filter(pl.col("user_id") == id_)
+    return found.sort(["event_timestamp", "created_timestamp", *sorted(set(found.columns) & {"artist_id"})])
+
+
+def test_what_is_online_goes_too(world: Home, built: tuple[Home, Home], monkeypatch: pytest.MonkeyPatch) -> None:
+    apply_once(world)
+    try:
+        materialize(world, None, say=lambda _: None)
+        before = {name: online(world, name) for name in ("user_listening", "track_popularity")}
+        assert (ID,) in before["user_listening"]
+        body = {"kind": "plays", "events": [_play(ID), _play("listener-1")]}
+        assert EventWriter(world).write(json.dumps(body).encode()).accepted == 2
+        result = erase(world, "user_id", [ID])
+        assert result.certificate.counts["online"] > 3
+        after = {name: online(world, name) for name in before}
+        assert after["user_listening"] == {key: row for key, row in before["user_listening"].items() if key != (ID,)}
+        assert after["track_popularity"] != before["track_popularity"]
+        assert not scan(world, "user_id", ID).traces
+        monkeypatch.setenv("REFRAIN_HOME", str(built[1].root))
+        apply_once(built[1])
+        materialize(built[1], None, say=lambda _: None)
+        assert after["track_popularity"] == online(built[1], "track_popularity")
+        outcome = EventWriter(world).write(json.dumps(body).encode())
+        assert outcome.accepted == 1 and outcome.refused == [(0, FORGOTTEN)]
+    finally:
+        for home in (world, built[1]):
+            redis_server.stop(home)
+
+
+def _play(id_: str) -> dict[str, object]:
+    return {"user_id": id_, "track_id": "song-1", "artist_id": "band-1", "event_timestamp": END.isoformat()}
+
+
+def test_a_key_that_nothing_has_is_named(world: Home) -> None:
+    with pytest.raises(InputError, match="customer_id"):
+        erase(world, "customer_id", [ID])
+    with pytest.raises(InputError):
+        erase(world, "user_id", [ID, ""])
+
+
+def test_somebody_whom_nobody_knows_is_forgotten_without_a_change(world: Home) -> None:
+    before = digests(world)
+    result = erase(world, "user_id", ["nobody-at-all"])
+    assert digests(world) == before and result.certificate.counts == {} and result.certificate.anew == []
+
+
+def test_a_trace_in_a_file_of_no_format_is_named(world: Home) -> None:
+    (world.root / "notes.bin").write_bytes(b"\x01 about " + ID.encode())
+    with pytest.raises(StoreError, match="notes.bin"):
+        erase(world, "user_id", [ID])
+    (world.root / "notes.bin").unlink()
+    assert not erase(world, "user_id", [ID]).scans[ID].certain
