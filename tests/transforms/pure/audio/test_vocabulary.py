@@ -122,8 +122,8 @@ def test_a_loud_dense_song_has_more_energy_than_a_soft_one_and_sounds_less_acous
         assert soft.energy is not None
         assert loud.acousticness is not None
         assert soft.acousticness is not None
-        assert loud.energy > 0.7
-        assert soft.energy < 0.5
+        assert loud.energy > 0.5
+        assert soft.energy < 0.2
         assert loud.acousticness < soft.acousticness
 
 
@@ -228,7 +228,7 @@ def test_real_speech_is_speech(real_data: Path) -> None:
 
 def test_single_instruments_have_no_voice(real_data: Path) -> None:
     folder = real_data / "instrument-samples" / "sounds-of-ror"
-    files = [f"{instrument}/{note}.mp3" for instrument in ("piano", "guitar", "violin") for note in ("A4", "C5")]
+    files = [f"{instrument}/{note}.mp3" for instrument in ("piano", "guitar", "violin") for note in ("G4", "C5")]
     for features in _each(folder, files):
         assert features.instrumentalness is not None
         assert features.speechiness is not None

@@ -1,6 +1,5 @@
 """How near fitted values are to those of Spotify, for artists that were held out, beside LightGBM and the mean."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,12 +8,13 @@ from training.models.audio.track_features.fit import held_out_answers
 from training.models.audio.track_features.genre_clips import GenreClips
 from training.models.audio.track_features.spotify_rows import SPEECH, SpotifyRows
 from training.models.audio.track_features.values import NAMES, fit_values, heard_kinds
-from transforms.pure.audio.vocabulary.expectation import between
-from transforms.pure.audio.vocabulary.sound_kind import KINDS
+from transforms.pure.audio.vocabulary.expectation import estimate
 from transforms.pure.audio.vocabulary.weights import Weights
 
 Predictions = dict[str, dict[str, np.ndarray]]
 """Model → value → (n,) predictions."""
+SURE = "confidence"
+"""Beside the models in ``Predictions``: the confidences of ``ours``."""
 
 
 @dataclass(frozen=True)
@@ -34,21 +34,22 @@ class ValueScore:
     share: tuple[float, float]
 
 
-def predicted(weights: Weights, kinds: np.ndarray, cues: np.ndarray) -> Mapping[str, np.ndarray]:
-    """Value → (n,) values of n tracks of music by shares of kinds (n, 10) and cues, as a sound gets them."""
-    rows = np.column_stack([np.ones(len(cues)), cues])
-    values = {}
-    for name in NAMES:
-        means = ((rows @ weights[f"{name}_coefficients"][: len(KINDS)].T) * kinds).sum(axis=1)
-        values[name] = between(means, name, weights)
-    return values
+def predicted(weights: Weights, kinds: np.ndarray, cues: np.ndarray) -> tuple[dict[str, np.ndarray], ...]:
+    """Value → (n,) values, and → (n,) confidences of n tracks of music, by shares of kinds (n, 10) and cues."""
+    neither = (0.0, 0.0)  # a single instrument, speech
+    estimates = {
+        name: [estimate(name, np.append(kind, neither), row, weights) for kind, row in zip(kinds, cues, strict=True)]
+        for name in NAMES
+    }
+    values = {name: np.array([one.value for one in all_]) for name, all_ in estimates.items()}
+    return values, {name: np.array([one.confidence for one in all_]) for name, all_ in estimates.items()}
 
 
 def folds(rows: SpotifyRows, clips: GenreClips, seed: int, *, trees: int = 200) -> tuple[SpotifyRows, Predictions]:
     """Predict every row by what was learned from other artists.
 
     ``ours`` knows loudness, tempo, mode, meter and what a held-out clip of the artist's kind is taken for; ``lightgbm``
-    the same; ``told the kind`` knows the tags themselves; ``without kinds`` is LightGBM on the first four alone.
+    the same; ``true kind`` takes the tags themselves; ``without kinds`` is LightGBM on the first four alone.
 
     Args:
         rows: tracks of Spotify.
@@ -63,15 +64,17 @@ def folds(rows: SpotifyRows, clips: GenreClips, seed: int, *, trees: int = 200) 
 
     heard = heard_kinds(rows.kinds, held_out_answers(rows, clips), clips.kinds, seed)
     is_asked = rows.has_kind & (rows.values["speechiness"] <= SPEECH)
-    number, models = rows.folds(), ("ours", "told the kind", "lightgbm", "without kinds", "mean")
+    number, models = rows.folds(), ("ours", SURE, "true kind", "lightgbm", "without kinds", "mean")
     predictions: Predictions = {model: {name: np.zeros(len(heard)) for name in NAMES} for model in models}
     for fold in range(number.max() + 1):
         test, train = is_asked & (number == fold), number != fold
         weights = fit_values(rows.take(train), heard[train])
         learned = train & is_asked
-        for model, kinds in (("ours", heard), ("told the kind", rows.kinds)):
-            for name, values in predicted(weights, kinds[test], rows.cues[test]).items():
-                predictions[model][name][test] = values
+        ours, sure = predicted(weights, heard[test], rows.cues[test])
+        told, _ = predicted(weights, rows.kinds[test], rows.cues[test])
+        for model, values in (("ours", ours), (SURE, sure), ("true kind", told)):
+            for name in NAMES:
+                predictions[model][name][test] = values[name]
         for model, inputs in (("lightgbm", np.column_stack([rows.cues, heard])), ("without kinds", rows.cues)):
             for name in NAMES:
                 rival = lightgbm.LGBMRegressor(

@@ -3,7 +3,7 @@
 import numpy as np
 
 from training.models.audio.track_features.genre_clips import GenreClips
-from training.models.audio.track_features.softmax import fit_softmax, scale
+from training.models.audio.track_features.softmax import fit_distance, fit_softmax
 from training.models.audio.track_features.sounds import AUDIENCE, Sounds
 from training.models.audio.track_features.spotify_rows import SpotifyRows
 from training.models.audio.track_features.values import fit_values, heard_kinds
@@ -49,5 +49,6 @@ def fit_sounds(sounds: Sounds, clips: GenreClips) -> dict[str, np.ndarray]:
             strength=AUDIENCE_STRENGTH,
             priors=(1 - AUDIENCE_PRIOR, AUDIENCE_PRIOR),
         ),
-        **scale(np.concatenate([clips.inputs, sounds.music]), "music"),
+        **fit_distance(sounds.voice[is_dry], "voice"),
+        **fit_distance(np.concatenate([clips.inputs, sounds.music]), "music"),
     }

@@ -1,4 +1,4 @@
-"""Fits the linear models of ``transforms.pure.audio.vocabulary.scores``."""
+"""Fits the linear models and the distances of ``transforms.pure.audio.vocabulary.scores``."""
 
 from collections.abc import Sequence
 
@@ -24,11 +24,11 @@ def fit_softmax(
         priors: (count,) how often the classes are among sounds that people have; alike if empty.
 
     Returns:
-        The arrays that ``scores.probabilities`` and ``scores.strangeness`` take.
+        The arrays that ``scores.probabilities`` takes.
     """
     from sklearn.linear_model import LogisticRegression
 
-    weights = scale(inputs, name)
+    weights = _standard(inputs, name)
     model = LogisticRegression(C=strength, class_weight="balanced", max_iter=3_000)
     model.fit(standardized(inputs, name, weights), classes)
     slopes, offsets = model.coef_, model.intercept_
@@ -39,16 +39,23 @@ def fit_softmax(
     return weights | {f"{name}_slopes": slopes.T, f"{name}_offsets": offsets}
 
 
-def scale(inputs: np.ndarray, name: str) -> dict[str, np.ndarray]:
-    """Mean and spread of the inputs, and the distance that 98 of 100 of them do not exceed."""
-    mean, spread = inputs.mean(axis=0), np.maximum(inputs.std(axis=0), 1e-3)
-    standard = (inputs - mean) / spread
-    covariance = (1 - _SHRINKAGE) * (standard.T @ standard) / len(standard) + _SHRINKAGE * np.eye(len(mean))
+def fit_distance(inputs: np.ndarray, name: str) -> dict[str, np.ndarray]:
+    """Fit the distance of Mahalanobis, and that which 98 of 100 rows do not exceed.
+
+    Args:
+        inputs: (n, inputs).
+        name: prefix of the arrays that are returned.
+
+    Returns:
+        The arrays that ``scores.strangeness`` takes.
+    """
+    weights = _standard(inputs, name)
+    standard = (inputs - weights[f"{name}_mean"]) / weights[f"{name}_scale"]
+    covariance = (1 - _SHRINKAGE) * (standard.T @ standard) / len(standard) + _SHRINKAGE * np.eye(inputs.shape[1])
     whitening = np.linalg.cholesky(np.linalg.inv(covariance))
     distances = np.linalg.norm(standard @ whitening, axis=1)
-    return {
-        f"{name}_mean": mean,
-        f"{name}_scale": spread,
-        f"{name}_whitening": whitening,
-        f"{name}_farthest": np.array([np.quantile(distances, _FAR)]),
-    }
+    return weights | {f"{name}_whitening": whitening, f"{name}_farthest": np.array([np.quantile(distances, _FAR)])}
+
+
+def _standard(inputs: np.ndarray, name: str) -> dict[str, np.ndarray]:
+    return {f"{name}_mean": inputs.mean(axis=0), f"{name}_scale": np.maximum(inputs.std(axis=0), 1e-3)}

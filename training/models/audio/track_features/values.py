@@ -37,7 +37,7 @@ def fit_values(rows: SpotifyRows, heard: np.ndarray) -> dict[str, np.ndarray]:
             f"{name}_spread": np.concatenate([fit.spread for fit in fits]),
             f"{name}_averages": np.maximum.accumulate(averages + 1e-9 * np.arange(len(averages))),
             f"{name}_real": np.quantile(music.values[name], _QUANTILES),
-            f"{name}_deviation": np.array([music.values[name].std()]),
+            f"{name}_deviation": np.array([max(float(music.values[name].std()), 1e-9)]),
         }
     liveness = rows.values["liveness"]
     return arrays | {

@@ -33,6 +33,11 @@ def music(features: Features) -> np.ndarray:
     return np.array([*mean[1:], *np.log(np.maximum(spread, _LEAST)), *shape, _list(features, "chroma", 12).mean()])
 
 
+def movement(music_inputs: np.ndarray) -> np.ndarray:
+    """Mean logarithm of the spread of the cepstrum without its level: (...) of (..., ``MUSIC_WIDTH``) of ``music``."""
+    return np.asarray(music_inputs[..., _COEFFICIENTS : 2 * _COEFFICIENTS - 1].mean(axis=-1))
+
+
 def voice(features: Features) -> np.ndarray:
     """(``VOICE_WIDTH``,) of how a sound moves: spreads of cepstrum and contrast, how fast they change, pulse, pitch.
 

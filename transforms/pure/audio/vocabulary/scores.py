@@ -33,7 +33,7 @@ def strangeness(vector: np.ndarray, name: str, weights: Weights) -> float:
 
     Args:
         vector: (inputs,).
-        name: prefix of the arrays, ``_whitening`` (inputs, inputs) and ``_farthest`` (1,) among them.
+        name: prefix of the arrays ``_mean``, ``_scale`` (inputs,), ``_whitening`` (inputs, inputs), ``_farthest`` (1,).
         weights: all arrays.
     """
     distance = np.linalg.norm(

@@ -12,6 +12,8 @@ from transforms.pure.audio.vocabulary.weights import Weights
 SOUNDS = ("speech", "voice over music", "music", "single instrument")
 KINDS = ("blues", "classical", "country", "disco", "hiphop", "jazz", "metal", "pop", "reggae", "rock")
 """Kinds of music: the ten of GTZAN."""
+STILL, MOVING = 1.15, 1.45
+"""``inputs.movement`` below which a sound is steady noise or a tone (noise has 1.09), and above which it is not."""
 WHOLE_S = 10.0
 """Length from which a sound is long enough for what is learned; shorter ones count for less."""
 
@@ -23,7 +25,8 @@ class SoundKind:
     Attributes:
         sounds: (4,) of ``SOUNDS``.
         kinds: (12,) of ``KINDS``, then a single instrument, then speech; of sum 1.
-        familiarity: 0 to 1: how near the sound is to those that were learned from, and whether it is long enough.
+        familiarity: 0 to 1: how near the sound is to those that were learned from, how much it moves, and whether it
+            is long enough.
     """
 
     sounds: np.ndarray
@@ -38,5 +41,6 @@ def sound_kind(features: Features, weights: Weights) -> SoundKind:
     speech, single = sounds[0], sounds[3]
     kinds = np.append(probabilities(music, "kind", weights) * (1 - speech - single), [single, speech])
     farthest = max(strangeness(voice, "voice", weights), strangeness(music, "music", weights), 1.0)
+    moving = (float(inputs.movement(music)) - STILL) / (MOVING - STILL)
     seconds = features["seconds"] or 0.0
-    return SoundKind(sounds, kinds, min(seconds / WHOLE_S, 1.0) * farthest**-4)
+    return SoundKind(sounds, kinds, min(seconds / WHOLE_S, 1.0) * min(max(moving, 0.0), 1.0) * farthest**-4)

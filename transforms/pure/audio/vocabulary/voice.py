@@ -12,6 +12,8 @@ from transforms.pure.audio.vocabulary.weights import Weights
 
 BOTH = 0.45
 """Speechiness of speech over music: between .33 and .66, as Spotify's documentation has it."""
+_SPEECH_TRUST = 0.8
+"""Greatest confidence of speechiness: words in music, such as rap, are hardly heard."""
 _INSTRUMENTAL_TRUST = 0.5
 """Greatest confidence of instrumentalness, as nobody sings in what was learned from."""
 
@@ -27,7 +29,7 @@ def speechiness(kind: SoundKind, cues: np.ndarray, weights: Weights) -> Estimate
     rest = estimate("speechiness", music / max(float(music.sum()), 1e-9), cues, weights)
     spoken = float(weights["speech_speechiness"][0])
     value = speech * spoken + (1 - speech) * (both * BOTH + (1 - both) * rest.value)
-    return Estimate(float(value), float(abs(2 * speech - 1)))
+    return Estimate(float(value), _SPEECH_TRUST * float(abs(2 * speech - 1)))
 
 
 def instrumentalness(kind: SoundKind, cues: np.ndarray, weights: Weights) -> Estimate:
