@@ -1,6 +1,7 @@
 """How near fitted values are to those of Spotify, for artists that were held out, beside LightGBM and the mean."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -62,6 +63,10 @@ def folds(rows: SpotifyRows, clips: GenreClips, seed: int, *, trees: int = 200) 
     """
     import lightgbm
 
+    settings: dict[str, Any] = {
+        **{"n_estimators": trees, "learning_rate": 0.05, "num_leaves": 15, "min_child_samples": 50},
+        **{"verbose": -1, "seed": seed, "num_threads": 1},
+    }
     heard = heard_kinds(rows.kinds, held_out_answers(rows, clips), clips.kinds, seed)
     is_asked = rows.has_kind & (rows.values["speechiness"] <= SPEECH)
     number, models = rows.folds(), ("ours", SURE, "true kind", "lightgbm", "without kinds", "mean")
@@ -77,10 +82,7 @@ def folds(rows: SpotifyRows, clips: GenreClips, seed: int, *, trees: int = 200) 
                 predictions[model][name][test] = values[name]
         for model, inputs in (("lightgbm", np.column_stack([rows.cues, heard])), ("without kinds", rows.cues)):
             for name in NAMES:
-                rival = lightgbm.LGBMRegressor(
-                    **{"n_estimators": trees, "learning_rate": 0.05, "num_leaves": 15, "min_child_samples": 50},
-                    **{"verbose": -1, "seed": seed, "num_threads": 1},
-                )
+                rival = lightgbm.LGBMRegressor(**settings)
                 rival.fit(inputs[learned], rows.values[name][learned])
                 predictions[model][name][test] = rival.predict(inputs[test])
         for name in NAMES:
