@@ -22,7 +22,7 @@ from transforms.pure.audio.vocabulary import inputs
 from transforms.pure.audio.vocabulary.expectation import RANKED, between, estimate
 from transforms.pure.audio.vocabulary.measured import time_signature
 from transforms.pure.audio.vocabulary.scores import probabilities
-from transforms.pure.audio.vocabulary.sound_kind import KINDS, SOUNDS
+from transforms.pure.audio.vocabulary.sound_kind import KINDS, SOUNDS, SoundKind
 from transforms.pure.audio.vocabulary.track_features import (
     COUNTS,
     MEASURED,
@@ -32,6 +32,7 @@ from transforms.pure.audio.vocabulary.track_features import (
     of_heard,
     track_features,
 )
+from transforms.pure.audio.vocabulary.voice import instrumentalness, speechiness
 from transforms.pure.audio.vocabulary.weights import shipped
 from transforms.raw.simulate.sound.song import compose
 
@@ -195,6 +196,24 @@ def test_a_mixture_of_kinds_is_less_certain_than_a_kind() -> None:
     unsure = estimate("valence", np.array([0.5, 0.5]), np.zeros(1), weights)
     assert (sure.value, sure.confidence) == pytest.approx((0.2, 0.75))
     assert (unsure.value, unsure.confidence) == pytest.approx((0.5, 1 - np.sqrt(0.01 + 0.09) / 0.4))
+
+
+def _heard(speech: float, over_music: float) -> SoundKind:
+    """Jazz, whose music alone would be instrumental, with a voice."""
+    kinds = np.zeros(len(KINDS) + 2)
+    kinds[KINDS.index("jazz")], kinds[-1] = 1 - speech, speech
+    return SoundKind(np.array([speech, over_music, 1 - speech - over_music, 0.0]), kinds, 1.0)
+
+
+def test_a_voice_raises_speechiness_and_lowers_instrumentalness() -> None:
+    cues, weights = inputs.cues(-18.0, 90.0, 0, 4), shipped()
+    speech = [speechiness(kind, cues, weights).value for kind in (_heard(0, 0), _heard(0, 0.95), _heard(0.95, 0))]
+    assert speech[0] < 0.33 < speech[1] < 0.66 < speech[2]
+    instrumental = [instrumentalness(_heard(0, over), cues, weights).value for over in (0.0, 0.5, 0.75, 1.0)]
+    assert instrumental[0] == instrumental[1] > 0.3
+    assert instrumental[2] == pytest.approx(instrumental[0] / 2)
+    assert instrumental[3] == 0
+    assert speechiness(_heard(0.5, 0), cues, weights).confidence == 0
 
 
 def test_the_weights_fit_the_code() -> None:
