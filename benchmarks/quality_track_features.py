@@ -45,7 +45,7 @@ from transforms.pure.audio.vocabulary.weights import shipped
 MOODS, DIGITS, RECORDINGS = "spotify-moods", "free-spoken-digit", "librosa-example-audio"
 READERS = ("198-209", "3436-172162", "5703-47212")
 NO_MUSIC = (*READERS, "456440", "glacier-bay", "pibble")
-OURS = ("ours", "kind by tags")
+WITH_THRESHOLDS = ("ours", "kind by tags")
 """Models of which it is said, too, how often and how rightly a value is above a threshold."""
 SEED, PART_S = 0, 30
 Cases = list[dict[str, Any]]
@@ -58,7 +58,7 @@ def value_cases(case: str, rows: SpotifyRows, predictions: Mapping[str, Mapping[
         for model, values in predictions.items():
             result = score(name, rows.values[name], values[name])
             figures = {"explained variance": result.r2, "mean absolute error": result.mean_error}
-            if model in OURS:
+            if model in WITH_THRESHOLDS:
                 figures |= {"kappa": result.agreement, "share above": result.share[0], "really": result.share[1]}
             cases += [
                 {"case": f"{case}: {name}", "metric": f"{metric}, {model}", "value": round(value, 3)}
@@ -103,11 +103,13 @@ def moods(rows: SpotifyRows) -> Cases:
 
 
 def kinds_of_music(rows: SpotifyRows, clips: GenreClips) -> Cases:
-    """How often the kind of a clip is told right."""
-    asked = clips.take(clips.is_valid)
-    answers = probabilities(asked.inputs, "kind", fit_kinds(rows, clips.take(~clips.is_valid)))
-    right = float((answers.argmax(axis=1) == asked.kinds).mean())
-    return [{"case": f"GTZAN, {len(asked.kinds)} of valid", "metric": "accuracy of the kind", "value": round(right, 3)}]
+    """How often the kind of a clip is right."""
+    held_out = clips.take(clips.is_valid)
+    answers = probabilities(held_out.inputs, "kind", fit_kinds(rows, clips.take(~clips.is_valid)))
+    right = float((answers.argmax(axis=1) == held_out.kinds).mean())
+    return [
+        {"case": f"GTZAN, {len(held_out.kinds)} of valid", "metric": "accuracy of the kind", "value": round(right, 3)}
+    ]
 
 
 def of_samples(samples: np.ndarray) -> TrackFeatures:
@@ -199,10 +201,10 @@ def main() -> None:
     folders = {name: data_set(name) for name in DATA_SETS}
     warnings.simplefilter("ignore")
     rows, clips = read_spotify_rows(folders[ROWS], folders[TAGS]), read_genre_clips(folders[GENRES])
-    asked, predictions = folds(rows, clips, SEED)
-    case = f"{len(asked.artists):,} rows, folds by artist"
+    music, predictions = folds(rows, clips, SEED)
+    case = f"{len(music.artists):,} rows, folds by artist"
     sure = predictions.pop(SURE)
-    cases = value_cases(case, asked, predictions) + surer(case, asked, predictions["ours"], sure)
+    cases = value_cases(case, music, predictions) + surer(case, music, predictions["ours"], sure)
     cases += [*moods(rows), *kinds_of_music(rows, clips), *voices(), *audiences()]
     print(json.dumps({"benchmark": "quality_track_features", "machine": MACHINE, "cases": cases}))
 

@@ -207,11 +207,11 @@ def test_held_out_artists_are_in_no_other_fold_and_a_constant_is_no_model() -> N
     rows, clips, _ = _made_up()
     numbers = rows.folds()
     assert all(len(set(numbers[rows.artists == artist])) == 1 for artist in set(rows.artists))
-    asked, predictions = folds(rows, clips, 0, trees=3)
-    truth = asked.values["energy"]
-    ours, mean = (score("energy", truth, predictions[model]["energy"]) for model in ("ours", "mean"))
-    assert ours.r2 > 0.2
-    assert ours.mean_error < mean.mean_error
+    music, predictions = folds(rows, clips, 0, trees=3)
+    truth = music.values["energy"]
+    fitted, mean = (score("energy", truth, predictions[model]["energy"]) for model in ("ours", "mean"))
+    assert fitted.r2 > 0.2
+    assert fitted.mean_error < mean.mean_error
     assert abs(mean.r2) < 0.05
     assert score("energy", truth, truth).r2 == 1
 

@@ -59,7 +59,7 @@ def folds(rows: SpotifyRows, clips: GenreClips, seed: int, *, trees: int = 200) 
         trees: number of trees of LightGBM.
 
     Returns:
-        The rows that were asked, which are music with a kind, and the predictions.
+        The rows of music with a kind, and the predictions.
     """
     import lightgbm
 
@@ -68,16 +68,16 @@ def folds(rows: SpotifyRows, clips: GenreClips, seed: int, *, trees: int = 200) 
         **{"verbose": -1, "seed": seed, "num_threads": 1},
     }
     heard = heard_kinds(rows.kinds, held_out_answers(rows, clips), clips.kinds, seed)
-    is_asked = rows.has_kind & (rows.values["speechiness"] <= SPEECH)
+    is_kept = rows.has_kind & (rows.values["speechiness"] <= SPEECH)
     number, models = rows.folds(), ("ours", SURE, "true kind", "lightgbm", "without kinds", "mean")
     predictions: Predictions = {model: {name: np.zeros(len(heard)) for name in NAMES} for model in models}
     for fold in range(number.max() + 1):
-        test, train = is_asked & (number == fold), number != fold
+        test, train = is_kept & (number == fold), number != fold
         weights = fit_values(rows.take(train), heard[train])
-        learned = train & is_asked
-        ours, sure = predicted(weights, heard[test], rows.cues[test])
-        told, _ = predicted(weights, rows.kinds[test], rows.cues[test])
-        for model, values in (("ours", ours), (SURE, sure), ("true kind", told)):
+        learned = train & is_kept
+        fitted, sure = predicted(weights, heard[test], rows.cues[test])
+        by_tags, _ = predicted(weights, rows.kinds[test], rows.cues[test])
+        for model, values in (("ours", fitted), (SURE, sure), ("true kind", by_tags)):
             for name in NAMES:
                 predictions[model][name][test] = values[name]
         for model, inputs in (("lightgbm", np.column_stack([rows.cues, heard])), ("without kinds", rows.cues)):
@@ -87,8 +87,10 @@ def folds(rows: SpotifyRows, clips: GenreClips, seed: int, *, trees: int = 200) 
                 predictions[model][name][test] = rival.predict(inputs[test])
         for name in NAMES:
             predictions["mean"][name][test] = rows.values[name][learned].mean()
-    asked = {model: {name: values[is_asked] for name, values in all_.items()} for model, all_ in predictions.items()}
-    return rows.take(is_asked), asked
+    predictions = {
+        model: {name: values[is_kept] for name, values in all_.items()} for model, all_ in predictions.items()
+    }
+    return rows.take(is_kept), predictions
 
 
 def score(name: str, truth: np.ndarray, values: np.ndarray) -> ValueScore:

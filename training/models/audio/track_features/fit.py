@@ -32,8 +32,8 @@ def fit_kinds(rows: SpotifyRows, clips: GenreClips) -> dict[str, np.ndarray]:
 def held_out_answers(rows: SpotifyRows, clips: GenreClips) -> np.ndarray:
     """(clips, kinds) probabilities of each clip, by what was learned from the list that it is not in."""
     answers = np.zeros((len(clips.kinds), len(KINDS)))
-    for asked in (clips.is_valid, ~clips.is_valid):
-        answers[asked] = probabilities(clips.inputs[asked], "kind", fit_kinds(rows, clips.take(~asked)))
+    for held_out in (clips.is_valid, ~clips.is_valid):
+        answers[held_out] = probabilities(clips.inputs[held_out], "kind", fit_kinds(rows, clips.take(~held_out)))
     return answers
 
 

@@ -44,7 +44,7 @@ def read_genre_clips(folder: Path) -> GenreClips:
         raise InputError(
             expected=f"{TABLE} and the filtered lists", found=str(folder), next_command="refrain model --help"
         )
-    table = pl.read_csv(files[0])
+    table = pl.read_csv(files[0], glob=False)
     lists = [{Path(line).name for line in file.read_text().split()} for file in files[1:]]
     table = table.filter(pl.col("filename").is_in(list(lists[0] | lists[1])))
     means = [table[f"mfcc{number}_mean"] for number in range(2, COEFFICIENTS + 1)]

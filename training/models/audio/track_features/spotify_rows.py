@@ -81,7 +81,7 @@ def read_spotify_rows(folder: Path, tags: Path) -> SpotifyRows:
             expected="tables dataset-of-60s.csv, …", found=f"none in {folder}", next_command="refrain model --help"
         )
     columns = ("uri", "artist", "loudness", "tempo", "mode", "time_signature", *VALUES)
-    frames = [pl.read_csv(file, columns=columns, infer_schema_length=None) for file in files]
+    frames = [pl.read_csv(file, columns=columns, infer_schema_length=None, glob=False) for file in files]
     frame = pl.concat(frames, how="vertical_relaxed").unique("uri", keep="first", maintain_order=True)
     return of_frame(frame, artist_kinds(tags))
 
@@ -130,4 +130,4 @@ def artist_kinds(folder: Path) -> dict[str, np.ndarray]:
 
 def _read(file: Path, *, has_header: bool = True, new_columns: Sequence[str] | None = None) -> pl.DataFrame:
     options = {"separator": "\t", "quote_char": None, "encoding": "utf8-lossy", "truncate_ragged_lines": True}
-    return pl.read_csv(file, has_header=has_header, new_columns=new_columns, **options)  # type: ignore[arg-type]
+    return pl.read_csv(file, glob=False, has_header=has_header, new_columns=new_columns, **options)  # type: ignore[arg-type]
