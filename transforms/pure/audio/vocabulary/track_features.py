@@ -30,7 +30,8 @@ NAMES = (*MEASURED, *SHARES)
 class TrackFeatures:
     """What Spotify's ``audio-features`` said of a track, computed from its sound.
 
-    Values of 0 to 1 are None where nothing can be said: for silence, and for less than 400 ms.
+    Values of 0 to 1 are None where there is no loudness: for silence, less than 400 ms, rates below 8,000 and channels
+    of unknown places.
 
     Attributes:
         tempo: beats a minute; None without beats.
