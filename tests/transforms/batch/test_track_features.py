@@ -22,7 +22,7 @@ from transforms.pure.audio.described import described
 from transforms.pure.audio.listen import listen
 from transforms.pure.audio.stft import RATE
 from transforms.pure.audio.track import analyze
-from transforms.pure.audio.vocabulary.track_features import NAMES, of_heard
+from transforms.pure.audio.vocabulary.track_features import NAMES
 from transforms.pure.audio.vocabulary.track_features import track_features as of_features
 from transforms.raw.ingest import ingest
 
@@ -94,7 +94,8 @@ def test_an_imported_file_has_the_values_that_the_file_has(home: Home, tmp_path:
     assert build(home)["track_features"].rebuilt
     assert not build(home)["track_features"].rebuilt
     row = feature_tables.scan(home, "track_features").collect().row(0, named=True)
-    expected = of_heard(listen(folder / "song.wav")).as_columns()
+    sound = listen(folder / "song.wav")
+    expected = of_features(described(sound.analysis), sound.loudness.integrated_lufs).as_columns()
     assert {name: row[name] for name in expected} == pytest.approx(expected, abs=1e-6)
 
 

@@ -5,8 +5,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from transforms.pure.audio.described import described
-from transforms.pure.audio.listen import Heard
 from transforms.pure.audio.vocabulary import inputs
 from transforms.pure.audio.vocabulary.audience import liveness
 from transforms.pure.audio.vocabulary.expectation import LEARNED, Estimate, estimate
@@ -87,6 +85,7 @@ def track_features(features: Features, loudness: float | None, weights: Weights 
         weights: arrays by name; those that come along by default.
 
     >>> import numpy as np
+    >>> from transforms.pure.audio.described import described
     >>> from transforms.pure.audio.track import analyze
     >>> silence = track_features(described(analyze([np.zeros(44_100, np.float32)])), None)
     >>> silence.key, silence.energy, silence.confidence["energy"], silence.duration_ms
@@ -97,11 +96,6 @@ def track_features(features: Features, loudness: float | None, weights: Weights 
     values |= _learned(features, loudness, values, shipped() if weights is None else weights)
     confidence = {name: values[name][1] for name in NAMES}
     return TrackFeatures(**{name: values[name][0] for name in NAMES}, confidence=confidence)
-
-
-def of_heard(sound: Heard) -> TrackFeatures:
-    """Compute the values of a sound that was listened to."""
-    return track_features(described(sound.analysis), sound.loudness.integrated_lufs)
 
 
 def _learned(
