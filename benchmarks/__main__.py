@@ -44,6 +44,7 @@ NAMES = (
     "text_speed",
     "audio",
     "quality_audio",
+    "quality_track_features",
     "windows",
     "stream",
     "podcasts",

@@ -38,7 +38,10 @@ def definition_of(view: "FeatureView", columns: Collection[str], contract: Contr
     if not is_feature_table(view):
         return _digest(_source(view, [data_folder(config), contract.project.folder]))
     table = contract.computed_tables.get(view.name)
-    return "" if table is None else _digest([table.source, contract.code_digest(table.compute)])
+    if table is None:
+        return ""
+    settings = [table.settings] if table.settings else []
+    return _digest([*table.sources, contract.code_digest(table.compute), *settings])
 
 
 def _source(view: "FeatureView", folders: list[Path | None]) -> object:

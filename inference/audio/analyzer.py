@@ -20,6 +20,7 @@ from transforms.pure.audio.listen import METERED_SECONDS, Heard, listen
 from transforms.pure.audio.loudness.meter import Loudness
 from transforms.pure.audio.patch import patch
 from transforms.pure.audio.spectrum import SpectralAnalysis, analysis
+from transforms.pure.audio.vocabulary.track_features import TrackFeatures, track_features
 
 MAX_BYTES, MAX_SECONDS = 100_000_000, 4 * 3_600.0
 """Maximum bytes and seconds of one audio file."""
@@ -40,6 +41,7 @@ class AudioAnalysis:
         key: musical key; None if nothing has a pitch.
         spectrum: octaves, peaks, tonal balance.
         features: features of the view ``track_audio``, by name.
+        track_features: the values of Spotify's ``audio-features``, each with a confidence.
         classes: output of the classifier; None without a model.
         model: name and version, such as ``audio_classifier:2``; None without a model.
         marks: defects of the sound, such as ``silent``, ``clipped``, or what is missing of a file that is cut short.
@@ -55,6 +57,7 @@ class AudioAnalysis:
     key: Key | None
     spectrum: SpectralAnalysis
     features: Mapping[str, object]
+    track_features: TrackFeatures
     classes: Classes | None
     model: str | None
     marks: tuple[str, ...]
@@ -174,6 +177,7 @@ class AudioAnalysisModel:
             audio.analysis.key,
             analysis(audio.analysis, classifier.balance if classifier else None),
             features,
+            track_features(features, audio.loudness.integrated_lufs),
             classes,
             classifier.version if classifier else None,
             marks,

@@ -11,6 +11,7 @@ from inference.audio.classifier import Chances
 from transforms.pure.audio.loudness.meter import Loudness
 from transforms.pure.audio.loudness.replay_gain import replay_gain
 from transforms.pure.audio.loudness.target import verdict
+from transforms.pure.audio.vocabulary.track_features import LEARNED, PROXIES, TrackFeatures
 
 _MAX_SHOWN = 5
 
@@ -40,6 +41,7 @@ def as_lines(analysis: AudioAnalysis) -> Iterator[str]:
         deviations = ", ".join(f"{spectrum.deviations[centre]:+.0f} dB at {_hertz(centre)}" for centre in spectrum.odd)
         yield f"balance      unlike the catalogue: {deviations}"
     yield "peaks        " + ", ".join(f"{peak.note} ({peak.hertz:.0f} Hz)" for peak in spectrum.peaks[:_MAX_SHOWN])
+    yield from _track_features_lines(analysis.track_features)
     classes = analysis.classes
     if classes:
         for name, chances in (("genre", classes.genre), ("mood", classes.mood)):
@@ -71,6 +73,14 @@ def _loudness_lines(loudness: Loudness) -> Iterator[str]:
         yield f"streaming    {streaming.sentence}; ReplayGain {gain}"
 
 
+def _track_features_lines(track: TrackFeatures) -> Iterator[str]:
+    for title, names in (("learned", (*LEARNED, "speechiness")), ("proxies", PROXIES)):
+        values = [(name, getattr(track, name), track.confidence[name]) for name in names]
+        texts = [f"{name} {value:.2f} (confidence {sure:.2f})" for name, value, sure in values if value is not None]
+        if texts:
+            yield f"{title:13}{', '.join(texts)}"
+
+
 def line_of_json(analysis: AudioAnalysis) -> str:
     """Format an analysis as one line of JSON, like a response of the API."""
     return json.dumps(plain(analysis))
@@ -98,6 +108,7 @@ def plain(analysis: AudioAnalysis) -> dict[str, Any]:
         else {f"{centre:g}": deviation for centre, deviation in spectrum.deviations.items()},
         "peaks": [asdict(peak) for peak in spectrum.peaks],
         "dynamic_range": spectrum.dynamic_range,
+        "track_features": asdict(analysis.track_features),
         "classes": None
         if classes is None
         else {

@@ -282,6 +282,34 @@ class SoundLoudness(msgspec.Struct, frozen=True):
     streaming: SoundTarget | None
 
 
+class SoundTrackFeatures(msgspec.Struct, frozen=True):
+    """What Spotify's audio-features said of a track, computed from its sound; None where nothing can be said.
+
+    Attributes:
+        tempo: beats a minute.
+        key: 0 for C to 11 for B, -1 for none.
+        mode: 1 for major, 0 for minor.
+        time_signature: beats of a bar, 3 to 7.
+        loudness: integrated loudness in LUFS.
+        confidence: name of each value → 0 to 1.
+    """
+
+    tempo: float | None
+    key: int
+    mode: int | None
+    time_signature: int | None
+    loudness: float | None
+    duration_ms: int
+    energy: float | None
+    danceability: float | None
+    valence: float | None
+    acousticness: float | None
+    speechiness: float | None
+    instrumentalness: float | None
+    liveness: float | None
+    confidence: dict[str, float]
+
+
 class AudioAnalysis(msgspec.Struct, frozen=True):
     """The analysis of a sound.
 
@@ -315,6 +343,7 @@ class AudioAnalysis(msgspec.Struct, frozen=True):
     deviations: dict[str, float] | None
     peaks: list[SoundPeak]
     dynamic_range: float
+    track_features: SoundTrackFeatures
     classes: SoundClasses | None
     model: str | None
     note: str | None = None

@@ -28,7 +28,7 @@ def analyze(
     out: Annotated[Path | None, typer.Option(help="of a folder: table to write (.parquet, .csv or .jsonl)")] = None,
     workers: Annotated[int | None, typer.Option(min=1, max=256, help="of a folder: processes; one a core")] = None,
 ) -> None:
-    """Analyse a sound: loudness, tempo and beats, key, spectrum; genre, mood and instruments.
+    """Analyse a sound: loudness, beats, key, spectrum, energy and the like; genre, mood and instruments.
 
     The last three need a promoted model. --plot draws waveform, spectrogram, beats, key, tonal balance and classes.
     A folder becomes a table with a row for each file, with its error where it cannot be read; a run that was stopped

@@ -10,6 +10,7 @@ import polars as pl
 from inference.audio.analyzer import AudioAnalysis
 from transforms.pure.audio.loudness.meter import Loudness
 from transforms.pure.audio.loudness.target import verdict
+from transforms.pure.audio.vocabulary.track_features import COUNTS, NAMES, TrackFeatures
 
 _FILE = {"path": pl.String, "size": pl.Int64, "modified_ns": pl.Int64, "error": pl.String}
 _LOUDNESS = tuple(field.name for field in fields(Loudness))
@@ -22,6 +23,11 @@ _NUMBERS = (
     *("dynamic_range", "level", "crossings", "centroid", "roll_off", "flatness"),
 )
 _LISTS = ("beats", "downbeats", "chroma", "tonnetz", "timbre", "tonal_balance")
+_TRACK_FEATURES = {
+    f"track_features__{name}{suffix}": pl.Int64 if name in COUNTS and not suffix else pl.Float64
+    for suffix in ("", "_confidence")
+    for name in NAMES
+}
 SCHEMA: dict[str, Any] = {
     **_FILE,
     "seconds": pl.Float64,
@@ -34,6 +40,7 @@ SCHEMA: dict[str, Any] = {
     "beat_count": pl.Int64,
     **dict.fromkeys((*_NUMBERS, *_LOUDNESS, "streaming_gain_db", "streaming_limit_db", *_MEASURES), pl.Float64),
     "spectral_bandwidth": pl.Float64,
+    **_TRACK_FEATURES,
     **dict.fromkeys(("genre", "mood", "model"), pl.String),
     **dict.fromkeys(("genre_probability", "valence", "arousal"), pl.Float64),
     "is_unknown": pl.Boolean,
@@ -62,6 +69,7 @@ def row(analysis: AudioAnalysis) -> dict[str, Any]:
         "streaming_limit_db": streaming.limit_db if streaming else None,
         **{name: analysis.measures[name] for name in _MEASURES},
         "spectral_bandwidth": features["bandwidth"],
+        **_track_features(analysis.track_features),
         "genre": genre.label if genre else None,
         "genre_probability": genre.probabilities[genre.label] if genre and genre.label in genre.probabilities else None,
         "mood": mood.label if mood else None,
@@ -71,6 +79,11 @@ def row(analysis: AudioAnalysis) -> dict[str, Any]:
         "model": analysis.model,
     }
     return without_nan(values)
+
+
+def _track_features(track: TrackFeatures) -> dict[str, Any]:
+    """The values and their confidences, named as features of the view ``track_features``."""
+    return {f"track_features__{name}": value for name, value in track.as_columns().items()}
 
 
 def without_nan(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -87,6 +87,8 @@ def analyze_folder(
 def _is_known(values: dict[str, Any] | None, path: Path, version: str | None) -> bool:
     if values is None or values["error"] is not None or values["model"] not in (version, None):
         return False
+    if values.get("track_features__duration_ms") is None:  # a table from before they were there
+        return False
     is_silent = values["model"] is None and version is not None and "silent" not in (values["marks"] or "")
     return not is_silent and _identity(path) == {name: values[name] for name in ("size", "modified_ns")}
 

@@ -115,14 +115,15 @@ def _has_rows(home: Home, name: str) -> bool:
 
 
 def _build_whole(home: Home, view: "FeatureView", declared: FeatureTable, now: datetime) -> ViewReport:
-    """Builds a view that is one file, from a whole raw table."""
+    """Builds a view that is one file, from whole raw tables."""
     started = time.perf_counter()
     target = home.features(view.name) / parquet.PART
-    digests, code = _digests(home, declared.source), contract_of(home).code_digest(declared.compute)
+    digests = [digest for table in declared.sources for digest in _digests(home, table)]
+    code = " ".join(filter(None, [contract_of(home).code_digest(declared.compute), declared.settings]))
     fingerprint = hashlib.sha256(f"{code} {' '.join(digests) or 'none'}".encode()).hexdigest()
     report = ViewReport(days=1)
     if parquet.metadata(target).get(feature_tables.INPUTS) != fingerprint:
-        rows = declared.compute(scan(home, declared.source).collect())
+        rows = declared.compute(*(scan(home, table).collect() for table in declared.sources))
         _write_whole(home, view, rows, versions.Origin(fingerprint, code, now))
         report.rebuilt = [now.date()]
     report.rows, report.seconds = _rows(target.parent), time.perf_counter() - started

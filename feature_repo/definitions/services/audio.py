@@ -9,6 +9,11 @@ SERVICES = (
         "track_audio",
     ),
     service(
+        "track_features_v1",
+        "What Spotify's audio-features said of a track, from its sound, each value with a confidence",
+        "track_features",
+    ),
+    service(
         "audio_classifier_v1",
         "What genre, mood and instruments are told from: how a track sounds",
         "track_audio: tempo tempo_confidence meter_confidence pulse_clarity onset_rate key mode "

@@ -59,6 +59,25 @@ class SoundLoudness(BaseModel):
     streaming: SoundTarget | None
 
 
+class SoundTrackFeatures(BaseModel):
+    """What Spotify's audio-features said of a track, computed from its sound; null where nothing can be said."""
+
+    tempo: float | None = Field(description="beats a minute")
+    key: int = Field(description="0 for C to 11 for B, -1 for none")
+    mode: int | None = Field(description="1 for major, 0 for minor")
+    time_signature: int | None = Field(description="beats of a bar, 3 to 7")
+    loudness: float | None = Field(description="integrated loudness in LUFS")
+    duration_ms: int
+    energy: float | None = Field(description="0 to 1; learned")
+    danceability: float | None = Field(description="0 to 1; learned")
+    valence: float | None = Field(description="0 (sad) to 1 (happy); learned")
+    acousticness: float | None = Field(description="0 to 1; learned")
+    speechiness: float | None = Field(description="above .66 speech, below .33 music; learned")
+    instrumentalness: float | None = Field(description="0 to 1; a proxy, which has not heard anybody sing")
+    liveness: float | None = Field(description="0 to 1; a proxy, which has not heard a real audience")
+    confidence: dict[str, float] = Field(description="name of each value → 0 to 1", examples=[{"energy": 0.4}])
+
+
 class AudioResponse(BaseModel):
     """The analysis of a sound."""
 
@@ -78,6 +97,7 @@ class AudioResponse(BaseModel):
     deviations: dict[str, float] | None = Field(description="deviation of the octaves from those of the catalogue")
     peaks: list[SoundPeak]
     dynamic_range: float = Field(description="decibels")
+    track_features: SoundTrackFeatures
     classes: SoundClasses | None = Field(description="null without a promoted model, and for silence")
     model: str | None = Field(examples=["audio_classifier:2"])
     note: str | None = None
