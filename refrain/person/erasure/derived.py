@@ -37,7 +37,7 @@ def remove_derived(home: Home, contract: Contract, key: str, tables: Set[str]) -
         if key not in table.keys:
             anew.append(name)
     for name, computed in contract.computed_tables.items():
-        if computed.source in tables and key not in _keys_of(contract, name):
+        if {computed.source, *computed.also} & tables and key not in _keys_of(contract, name):
             anew.append(name)
     if set(WRITTEN) & tables:
         _remove(home.tiles(TEXT_SCORES))
