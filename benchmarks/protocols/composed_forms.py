@@ -1,8 +1,9 @@
 """Songs whose sections are known, composed by chance and rendered by ``fluidsynth``.
 
 A song has one band, one key and one tempo. Each of its parts (verse, refrain, bridge, …) draws anew, with a chance of
-0.6 each, what it does with chords, drums, bass, accompaniment, melody and loudness; else it does as the song does. Parts
-come again as they were, with another melody. The truth is where a part ends; two equal parts in a row are one section.
+0.6 each, what it does with chords, drums, bass, accompaniment, melody and loudness; else it does as the song does.
+Parts come again as they were, with another melody. The truth is where a part ends; two equal parts in a row are one
+section.
 """
 
 import itertools

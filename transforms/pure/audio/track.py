@@ -1,9 +1,10 @@
 """Musical analysis of a sound in one pass, with one STFT: the features of view ``track_audio``.
 
 A sound is processed span by span, so that hours need no more memory than minutes: spectra are summed and dropped; only
-onsets (three numbers, 86 times per second), pitch classes and the odds of a beat are kept for the beats, and twelve numbers of
-timbre and two levels for the structure. Slopes in time (``delta``) end at the borders of a span. The features of a frame equal librosa's centroid, rolloff, flatness,
-spectral_contrast, mfcc, chroma_stft and tonnetz; ``tests/transforms/pure/audio`` compares them.
+onsets (three numbers, 86 times per second), pitch classes and the odds of a beat are kept for the beats, and a level
+and twelve numbers of timbre for the structure. Slopes in time (``delta``) end at the borders of a span. The features of
+a frame equal librosa's centroid, rolloff, flatness, spectral_contrast, mfcc, chroma_stft and tonnetz;
+``tests/transforms/pure/audio`` compares them.
 """
 
 from collections.abc import Iterable

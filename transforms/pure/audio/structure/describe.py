@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from transforms.pure.audio import stft
 from transforms.pure.audio.beats import Beats
 from transforms.pure.audio.key import Key, mode_confidence, of_chroma
 from transforms.pure.audio.structure.fades import Fades, fades
@@ -62,6 +61,7 @@ def structure(
         loudness: integrated loudness of the channels in LUFS, from ``loudness.meter``; that of the mean if None.
         measured_seconds: how much of the sound, from its beginning, ``loudness`` was measured on.
 
+    >>> from transforms.pure.audio import stft
     >>> from transforms.pure.audio.track import analyze
     >>> tone = (0.1 * np.sin(2 * np.pi * 440 * np.arange(3 * stft.RATE) / stft.RATE)).astype(np.float32)
     >>> analysis = analyze([tone])

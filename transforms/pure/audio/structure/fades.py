@@ -1,9 +1,9 @@
 """Fades: where a sound has reached its level, and from where on it dies away.
 
-The level rises to a plateau, or falls from it, over some seconds and by many decibels; the plateau begins where it does
-not rise further within three seconds. The rise is a straight line of amplitudes or of decibels, whichever fits better,
-and ends where that reaches the plateau. Silence before and after belongs to a fade, and a last chord that rings for some
-seconds is one.
+The level rises to a plateau, or falls from it, over some seconds and by many decibels; the plateau begins where it
+does not rise further within three seconds. The rise is a straight line of amplitudes or of decibels, whichever fits
+better, and ends where that reaches the plateau. Silence before and after belongs to a fade, and a last chord that rings
+for some seconds is one.
 """
 
 from dataclasses import dataclass

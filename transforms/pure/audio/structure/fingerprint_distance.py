@@ -11,7 +11,7 @@ import numpy as np
 from transforms.pure.audio.structure.fingerprint import ITEM_SECONDS
 
 SAME_RECORDING = 0.20
-"""Share of different bits up to which two sounds are encodings of one recording; docs/audio.md has what was measured."""
+"""Share of different bits up to which two sounds are encodings of one recording; what was measured: docs/audio.md."""
 _LEAST_SECONDS = 8.0
 """Length of sound that both must have in common; all of the shorter one if that is less."""
 

@@ -1,9 +1,9 @@
 """A fingerprint as Chromaprint's text, which AcoustID, fpcalc and FFmpeg read and write.
 
 Each number is combined with the one before by exclusive or, so that few bits are set. Of these, the distances are
-written: 3 bits each, with 0 as the end of a number; from 7 on, what exceeds 7 follows in 5 bits after all of them. Bytes
-are filled from the lowest bit on. Before them stand the algorithm and the number of items; all of it is base64 for URLs,
-without padding.
+written: 3 bits each, with 0 as the end of a number; from 7 on, what exceeds 7 follows in 5 bits after all of them.
+Bytes are filled from the lowest bit on. Before them stand the algorithm and the number of items; all of it is base64
+for URLs, without padding.
 """
 
 import base64

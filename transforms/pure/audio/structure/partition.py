@@ -49,8 +49,8 @@ class _Distances:
 def partition(vectors: np.ndarray, costs: PartitionCosts | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Return the beginnings of the best parts, and the confidence of each.
 
-    The confidence of a beginning is 1 less the share of ``costs.part`` in what the partition would cost without it, 0 to
-    1; that of the first is 1.
+    The confidence of a beginning is 1 less the share of ``costs.part`` in what the partition would cost without it,
+    0 to 1; that of the first is 1.
 
     Args:
         vectors: (n, d) vectors.

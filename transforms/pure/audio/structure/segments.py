@@ -12,7 +12,7 @@ import numpy as np
 from transforms.pure.audio.mel import BANDS
 from transforms.pure.audio.onsets import FRAMES_A_SECOND
 from transforms.pure.audio.structure.frame_loudness import loudness
-from transforms.pure.audio.structure.frames import BLOCK_SECONDS, COARSE_SECONDS, TIMBRES, Frames, coarse_frame
+from transforms.pure.audio.structure.frames import BLOCK_SECONDS, TIMBRES, Frames, coarse_frame
 
 SHORTEST = 0.06
 """Least length of a segment in seconds."""
@@ -140,9 +140,8 @@ def _means(start: np.ndarray, frames: Frames) -> tuple[np.ndarray, np.ndarray]:
     strongest = energy.max(axis=1, keepdims=True)
     timbre = np.add.reduceat(np.vstack([frames.timbre, np.zeros((1, TIMBRES), np.float32)]), edges, dtype=np.float64)
     number = np.maximum(edges[1::2] - edges[::2], 1)[:, None]
-    return np.where(strongest > 0, energy / np.where(strongest > 0, strongest, 1.0), 0.0), timbre[
-        ::2
-    ] / number / np.sqrt(BANDS)
+    pitches = np.where(strongest > 0, energy / np.where(strongest > 0, strongest, 1.0), 0.0)
+    return pitches, timbre[::2] / number / np.sqrt(BANDS)
 
 
 def _frame_power(power: np.ndarray, count: int) -> np.ndarray:
