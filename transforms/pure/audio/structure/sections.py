@@ -22,8 +22,10 @@ _PASSAGE = 16
 _STEP_SECONDS = 0.5
 """Length of what stands for a beat in a sound without beats."""
 _FEWEST_BEATS = 8
-_LEAST_SPREAD = 0.02
-"""Least standard deviation that is brought to 1, relative to the largest, so that what is constant stays so."""
+_LEAST_TIMBRE, _LEAST_HARMONY = 6.0, 0.02
+"""Least standard deviations that are brought to 1, so that what hardly changes has no sections."""
+_MOST = 2.0
+"""Largest distance from the mean in standard deviations, so that a beat of silence is no section."""
 
 
 @dataclass(frozen=True)
@@ -83,16 +85,15 @@ def bounds(frames: Frames, beats: Beats) -> tuple[np.ndarray, np.ndarray]:
     timbre = np.add.reduceat(frames.timbre, first, dtype=np.float64) / counts
     chroma = np.add.reduceat(frames.chroma, first, dtype=np.float64) / counts
     chroma /= np.maximum(np.linalg.norm(chroma, axis=1, keepdims=True), 1e-9)
-    vectors = np.hstack([_standard(timbre), HARMONY * _standard(_smooth(chroma))]) / np.sqrt(12)
+    harmony = HARMONY * _standard(_smooth(chroma), _LEAST_HARMONY)
+    vectors = np.hstack([_standard(timbre, _LEAST_TIMBRE), harmony]) / np.sqrt(12)
     starts, confidence = partition(vectors)
     return times[kept[starts]], confidence
 
 
-def _standard(rows: np.ndarray) -> np.ndarray:
-    """Rows with mean 0 and standard deviation 1 in each column, less in columns that hardly change."""
-    spread = rows.std(axis=0)
-    least = max(_LEAST_SPREAD * float(np.abs(rows).max(initial=0.0)), 1e-6)
-    return np.asarray((rows - rows.mean(axis=0)) / np.maximum(spread, least))
+def _standard(rows: np.ndarray, least: float) -> np.ndarray:
+    """Rows with mean 0 and standard deviation 1 in each column, less where it is below ``least``."""
+    return np.clip((rows - rows.mean(axis=0)) / np.maximum(rows.std(axis=0), least), -_MOST, _MOST)
 
 
 def _smooth(rows: np.ndarray) -> np.ndarray:
