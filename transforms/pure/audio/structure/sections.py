@@ -76,6 +76,16 @@ def sections(frames: Frames, beats: Beats, grid: RhythmGrid) -> list[Section]:
 
 def bounds(frames: Frames, beats: Beats) -> tuple[np.ndarray, np.ndarray]:
     """Return the (n,) times in seconds at which sections begin, the first 0, and the confidence of each."""
+    times, vectors = beat_vectors(frames, beats)
+    starts, confidence = partition(vectors)
+    return times[starts], confidence
+
+
+def beat_vectors(frames: Frames, beats: Beats) -> tuple[np.ndarray, np.ndarray]:
+    """Return the (n,) times of the beats in seconds, the first 0, and (n, 24) timbre and harmony of each.
+
+    A sound without beats has one every half second.
+    """
     times = beats.times[(beats.times > 0) & (beats.times < frames.seconds)]
     if len(times) < _FEWEST_BEATS:
         times = np.arange(_STEP_SECONDS, frames.seconds, _STEP_SECONDS)
@@ -86,9 +96,7 @@ def bounds(frames: Frames, beats: Beats) -> tuple[np.ndarray, np.ndarray]:
     chroma = np.add.reduceat(frames.chroma, first, dtype=np.float64) / counts
     chroma /= np.maximum(np.linalg.norm(chroma, axis=1, keepdims=True), 1e-9)
     harmony = HARMONY * _standard(_smooth(chroma), _LEAST_HARMONY)
-    vectors = np.hstack([_standard(timbre, _LEAST_TIMBRE), harmony]) / np.sqrt(12)
-    starts, confidence = partition(vectors)
-    return times[kept[starts]], confidence
+    return times[kept], np.hstack([_standard(timbre, _LEAST_TIMBRE), harmony]) / np.sqrt(12)
 
 
 def _standard(rows: np.ndarray, least: float) -> np.ndarray:
