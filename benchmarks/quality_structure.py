@@ -6,8 +6,8 @@ on the same beats and features, with as many sections as a song of its length ha
 songs; and a bound every 20 seconds. The features, their weights and the costs of a section were chosen on development
 songs; held-out songs were measured once.
 
-*Fingerprints.* The first minute of the held-out songs and the same as mp3, Ogg Vorbis, FLAC, and as mp3 without the first
-3.3 seconds and 9 dB quieter: share of different bits; the same for all pairs of different songs.
+*Fingerprints.* The first minute of the held-out songs and the same as mp3, Ogg Vorbis, FLAC, and as mp3 without the
+first 3.3 seconds and 15 dB quieter: share of different bits; the same for all pairs of different songs.
 
 Judged on: held out: songs of seeds 100 to 139; development: songs of seeds 0 to 39.
 

@@ -16,6 +16,8 @@ LEAST_SECONDS = 1.5
 """Shortest fade."""
 LEAST_RANGE = 12.0
 """Least range of a fade in decibels."""
+_LOUDEST = 2.5
+"""Greatest power that counts, that of full scale, so that a damaged sample does not make silence of all others."""
 _SILENT = -60.0
 """Level, relative to the loudest, below which there is silence."""
 _WINDOW, _STEP = round(0.75 / BLOCK_SECONDS), round(0.1 / BLOCK_SECONDS)
@@ -52,6 +54,7 @@ def fades(power: np.ndarray, seconds: float) -> Fades:
     >>> round(result.end_of_fade_in), round(result.start_of_fade_out, 1)
     (10, 34.8)
     """
+    power = np.minimum(power, _LOUDEST)
     begin = min(_end_of_rise(power), seconds)
     end = seconds - _end_of_rise(power[::-1])
     return Fades(begin, min(max(end, begin), seconds))

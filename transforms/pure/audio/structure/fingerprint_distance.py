@@ -12,7 +12,7 @@ from transforms.pure.audio.structure.fingerprint import ITEM_SECONDS
 
 SAME_RECORDING = 0.20
 """Share of different bits up to which two sounds are encodings of one recording; what was measured: docs/audio.md."""
-_LEAST_SECONDS = 8.0
+LEAST_SECONDS = 8.0
 """Length of sound that both must have in common; all of the shorter one if that is less."""
 
 
@@ -32,8 +32,8 @@ class Likeness:
 
     @property
     def is_same_recording(self) -> bool:
-        """Whether both are encodings of one recording, by ``SAME_RECORDING``."""
-        return self.error <= SAME_RECORDING
+        """Whether both are encodings of one recording, by ``SAME_RECORDING``; too little in common says nothing."""
+        return self.error <= SAME_RECORDING and self.common_seconds >= LEAST_SECONDS - ITEM_SECONDS
 
 
 def likeness(first: np.ndarray, second: np.ndarray) -> Likeness:
@@ -50,7 +50,7 @@ def likeness(first: np.ndarray, second: np.ndarray) -> Likeness:
     shorter = min(len(first), len(second))
     if not shorter:
         return Likeness(1.0, 0.0, 0.0)
-    least = min(shorter, round(_LEAST_SECONDS / ITEM_SECONDS))
+    least = min(shorter, round(LEAST_SECONDS / ITEM_SECONDS))
     best = (2.0, 0, 0)
     for offset in range(least - len(second), len(first) - least + 1):
         start, stop = max(offset, 0), min(offset + len(second), len(first))
