@@ -64,8 +64,8 @@ def segments(frames: Frames) -> Segments:
     """Return the segments of a sound; none of a sound without samples.
 
     >>> silence = Frames(512, np.zeros(3), np.zeros(2), np.zeros((2, 12)), np.zeros((2, 12)))
-    >>> found = segments(silence)
-    >>> found.start, found.duration.round(3), found.loudness_max
+    >>> result = segments(silence)
+    >>> result.start, result.duration.round(3), result.loudness_max
     (array([0.]), array([0.023]), array([-60.]))
     """
     if not frames.samples:

@@ -53,12 +53,12 @@ def test_the_bits_are_those_of_chromaprint(rate: int, channels: int, tmp_path: P
     sound = _song(1)
     samples = np.interp(np.arange(0, len(sound), RATE / rate), np.arange(len(sound)), sound)
     soundfile.write(tmp_path / "song.wav", np.column_stack([samples] * channels), rate)
-    theirs = np.frombuffer(_chromaprint(tmp_path / "song.wav", "raw"), np.uint32)
+    reference = np.frombuffer(_chromaprint(tmp_path / "song.wav", "raw"), np.uint32)
     own = _fingerprint(np.concatenate(list(mono(tmp_path / "song.wav", RATE))))
-    assert abs(len(theirs) - len(own)) <= 1
-    count = min(len(theirs), len(own))
-    assert np.bitwise_count(theirs[:count] ^ own[:count]).mean() / 32 < 0.01
-    assert to_text(theirs) == _chromaprint(tmp_path / "song.wav", "base64").decode().strip()
+    assert abs(len(reference) - len(own)) <= 1
+    count = min(len(reference), len(own))
+    assert np.bitwise_count(reference[:count] ^ own[:count]).mean() / 32 < 0.01
+    assert to_text(reference) == _chromaprint(tmp_path / "song.wav", "base64").decode().strip()
 
 
 @pytest.mark.parametrize(("form", "subtype"), [("MP3", "MPEG_LAYER_III"), ("OGG", "VORBIS"), ("FLAC", "PCM_16")])
