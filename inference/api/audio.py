@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from anyio import to_thread
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Query, Request
 from prometheus_client import CollectorRegistry, Counter
 from starlette.exceptions import HTTPException
 
@@ -132,7 +132,10 @@ def install(app: FastAPI, service: SoundService, log: PredictionLog, registry: C
         operation_id="analyze_audio",
         openapi_extra={"requestBody": {"required": True, "content": {"application/octet-stream": content_type}}},
     )
-    async def analyze(request: Request, structure: bool = False) -> AudioResponse:
+    async def analyze(
+        request: Request,
+        structure: Annotated[bool, Query(description="whether to add the structure", examples=["true"])] = False,
+    ) -> AudioResponse:
         """Analyses a sound: meter, beats, key, spectrum; genre, mood and instruments by the promoted model.
 
         The body is the file itself (wav, flac, ogg, opus, mp3, aiff), at most 50 MB and 20 minutes of two channels:

@@ -3,7 +3,6 @@
 Differences: docs/audio.md, "Structure".
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -55,7 +54,7 @@ def document(structure: Structure, *, fingerprint: str = "") -> dict[str, Any]:
     }
 
 
-def _track(structure: Structure) -> Mapping[str, Any]:
+def _track(structure: Structure) -> dict[str, Any]:
     beats = structure.beats
     has_beats = len(structure.grid.beats.start) > 0
     return {

@@ -57,7 +57,8 @@ class Segments:
     timbre: np.ndarray
 
 
-NO_SEGMENTS = Segments(*(np.empty(0) for _ in range(7)), np.empty((0, 12)), np.empty((0, TIMBRES)))
+_NONE = np.empty(0)
+NO_SEGMENTS = Segments(_NONE, _NONE, _NONE, _NONE, _NONE, _NONE, _NONE, np.empty((0, 12)), np.empty((0, TIMBRES)))
 
 
 def segments(frames: Frames) -> Segments:
