@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from transforms.pure.audio.structure.fades import fades
+from transforms.pure.audio.structure.fades import Fades, fades
 from transforms.pure.audio.structure.frames import BLOCK_SECONDS
 from transforms.pure.audio.track import analyze
 
@@ -29,7 +29,7 @@ def test_the_length_of_a_fade(shape: str, first: float, last: float) -> None:
 def test_uneven_music_does_not_fade() -> None:
     rng = np.random.default_rng(0)
     power = 10 ** rng.normal(0, 0.3, len(TIMES) // 40 + 1).repeat(40)[: len(TIMES)]
-    assert fades(power, SECONDS) == type(fades(power, SECONDS))(0.0, SECONDS)
+    assert fades(power, SECONDS) == Fades(0.0, SECONDS)
 
 
 def test_silence_around_the_sound_belongs_to_the_fades() -> None:
@@ -52,3 +52,9 @@ def test_short_and_silent_sounds(blocks: int) -> None:
     for power in (np.zeros(blocks), np.ones(blocks)):
         result = fades(power, blocks * BLOCK_SECONDS)
         assert (result.end_of_fade_in, result.start_of_fade_out) == pytest.approx((0, blocks * BLOCK_SECONDS))
+
+
+def test_a_damaged_sample_does_not_silence_the_others() -> None:
+    power = np.full(len(TIMES), 0.05)
+    power[len(power) // 2] = 1e8
+    assert fades(power, SECONDS) == Fades(0.0, SECONDS)

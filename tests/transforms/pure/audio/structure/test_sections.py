@@ -75,11 +75,19 @@ def _all_partitions(count: int, least: int) -> list[tuple[int, ...]]:
     return partitions
 
 
-@given(st.integers(0, 10_000), st.integers(1, 13), st.floats(0.1, 5), st.sampled_from([4, 8]))
-def test_the_partition_is_the_best_of_all(seed: int, count: int, price: float, period: int) -> None:
+@given(
+    st.integers(0, 10_000),
+    st.integers(1, 13),
+    st.floats(0.1, 5),
+    st.sampled_from([4, 8]),
+    st.sampled_from([0.0, 0.75, 4.0]),
+)
+def test_the_partition_is_the_best_of_all(
+    seed: int, count: int, price: float, period: int, irregularity: float
+) -> None:
     rng = np.random.default_rng(seed)
     vectors = np.repeat(rng.normal(size=(5, 2)), 3, axis=0)[:count] + 0.3 * rng.normal(size=(count, 2))
-    costs = PartitionCosts(price, 0.75, period, 2)
+    costs = PartitionCosts(price, irregularity, period, 2)
     starts, confidence = partition(vectors, costs)
     best = min(_cost(vectors, starts, costs) for starts in _all_partitions(count, 2))
     assert _cost(vectors, tuple(starts.tolist()), costs) == pytest.approx(best)

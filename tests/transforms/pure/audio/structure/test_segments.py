@@ -47,6 +47,16 @@ def test_loudness_is_shifted_to_that_of_the_channels_and_silence_stays() -> None
     assert louder.loudness_start[0] == plain.loudness_start[0] == -60.0
 
 
+def test_loudness_of_a_part_shifts_by_that_part() -> None:
+    """The first second was measured; the second one, which is 20 dB louder, was not."""
+    analysis = analyze([tones([(0, 1, 9, 0.05), (1, 1, 9, 0.5)], 2)])
+    for shift in (0.0, 3.0):
+        quiet = -29.0 + shift  # of a sine of 440 Hz, K-weighted: about -0.4 dB below its power
+        parts = structure(analysis.frames, analysis.beats, loudness=quiet, measured_seconds=1.0).segments
+        assert parts.loudness_max[0] == pytest.approx(quiet, abs=1.0)
+        assert parts.loudness_max.max() == pytest.approx(quiet + 20, abs=1.0)
+
+
 def test_silence_is_one_segment_without_pitch() -> None:
     segments = _segments(np.zeros(22_050, np.float32))
     assert len(segments.start) == 1
