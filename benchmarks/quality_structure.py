@@ -2,7 +2,7 @@
 
 *Sections.* Songs of ``benchmarks.protocols.composed_forms``, rendered by ``fluidsynth`` with a General MIDI soundfont.
 Hit rate of the bounds within 3 s and 0.5 s by ``mir_eval``, without the ends. Rivals: ``librosa.segment.agglomerative``
-on the same beats and features, which is told the true number of sections; and a bound every 20 seconds. The features,
+on the same beats and features, which is given the true number of sections; and a bound every 20 seconds. The features,
 their weights and the costs of a section were chosen on development songs; held-out songs were measured once.
 
 *Fingerprints.* The first minute of the held-out songs and the same as mp3, Ogg Vorbis, FLAC, and as mp3 without the
