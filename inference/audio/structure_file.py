@@ -52,10 +52,10 @@ _WRITERS: Mapping[str, Callable[[AudioAnalysis, Path], None]] = {
 
 
 def check(out: Path) -> None:
-    """Check the ending of a file that is to be written, before a sound is analysed.
+    """Check a file that is to be written, before a sound is analysed.
 
     Raises:
-        InputError: it is none of those that are known.
+        InputError: its ending is none of those that are known, or a table of something else is there.
     """
     if out.suffix.lower() not in _WRITERS:
         raise InputError(
@@ -63,6 +63,26 @@ def check(out: Path) -> None:
             found=out.name,
             next_command="refrain analyze FILE --out song.json",
         )
+    if out.is_file() and not _is_replaceable(out):
+        raise InputError(
+            expected=f"no file at {out}, or a structure that refrain analyze wrote",
+            found="another table",
+            next_command=f"refrain analyze FILE --out another{out.suffix}",
+        )
+
+
+def _is_replaceable(out: Path) -> bool:
+    """Whether a file is no table, or one of a structure: the table of a folder takes hours to compute."""
+    import polars as pl
+
+    readers: dict[str, Callable[[Path], pl.LazyFrame]] = {".csv": pl.scan_csv, ".parquet": pl.scan_parquet}
+    reader = readers.get(out.suffix.lower())
+    if reader is None:
+        return True
+    try:
+        return {"kind", *INTEGERS, *NUMBERS} <= set(reader(out).collect_schema())
+    except (pl.exceptions.PolarsError, OSError):
+        return False
 
 
 def write(analysis: AudioAnalysis, out: Path) -> None:
@@ -73,7 +93,7 @@ def write(analysis: AudioAnalysis, out: Path) -> None:
         out: file to write, .json, .jams, .csv or .parquet; it is replaced as a whole.
 
     Raises:
-        InputError: another ending.
+        InputError: another ending, or a table of something else is there.
     """
     check(out)
     _WRITERS[out.suffix.lower()](analysis, out)

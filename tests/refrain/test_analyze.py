@@ -196,6 +196,21 @@ def test_the_command_writes_a_structure(
     assert not (tmp_path / "song.txt").exists()
 
 
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_a_structure_does_not_replace_the_table_of_a_folder(
+    folder: Path, tmp_path: Path, home: Home, suffix: str
+) -> None:
+    out = tmp_path / f"features{suffix}"
+    analyze_folder(folder, out, home, workers=1)
+    before = out.read_bytes()
+    with pytest.raises(InputError, match="another table"):
+        structure_file.check(out)
+    assert out.read_bytes() == before
+    (tmp_path / f"damaged{suffix}").write_bytes(b"")
+    with pytest.raises(InputError, match="another table"):
+        structure_file.check(tmp_path / f"damaged{suffix}")
+
+
 def test_sections_and_fades_are_printed() -> None:
     rate, times = 22_050, np.arange(16 * 22_050) / 22_050
     pluck = 0.2 * np.exp(-3 * (times % 0.5))

@@ -73,8 +73,8 @@ def test_an_encoding_is_the_same_recording(form: str, subtype: str) -> None:
 
 
 def test_other_songs_are_others() -> None:
-    prints = [_fingerprint(_song(seed)) for seed in range(6)]
-    errors = [likeness(prints[one], prints[two]).error for one in range(6) for two in range(one)]
+    prints = [_fingerprint(_song(seed)) for seed in range(4)]
+    errors = [likeness(prints[one], prints[two]).error for one in range(4) for two in range(one)]
     assert min(errors) > SAME_RECORDING + 0.05
 
 
