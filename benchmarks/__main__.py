@@ -45,6 +45,7 @@ NAMES = (
     "audio",
     "quality_audio",
     "quality_track_features",
+    "quality_structure",
     "windows",
     "stream",
     "podcasts",

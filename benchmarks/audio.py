@@ -3,8 +3,10 @@
 *Speed.* 30 seconds of a real recording (``librosa-example-audio``; of made-up sound without it), one core. Ours:
 ``transforms.pure.audio.track.analyze``, everything that view ``track_audio`` holds. Librosa's: the same set, as its
 documentation calls them, each from samples, and once from one STFT handed to all. Five runs of each, interleaved; the
-first calls (numba compiles) are not counted. Spectral features of both are compared frame by frame; reported is the
-largest difference of each as a share of its standard deviation.
+first calls (numba compiles) are not counted. Then, of the same 30 seconds in CPU time: features, what the structure
+adds, the fingerprint, loudness with the true peak, and all of them, which is ``refrain analyze`` without decoding.
+Spectral features of both are compared frame by frame; reported is the largest difference of each as a share of its
+standard deviation.
 
 *Beats.* Songs of POP909 rendered by ``fluidsynth`` with a General MIDI soundfont, a minute of each, from the 20th
 second on; F-measure at 70 ms by ``mir_eval`` against the beats of the MIDI file, and librosa's tracker on the same
@@ -31,6 +33,10 @@ from benchmarks.protocols.rendered_songs import f_measure, font, rendered
 from benchmarks.surroundings import MACHINE, data_set
 from transforms.pure.audio import chroma, mel, shape, stft
 from transforms.pure.audio.decode import mono
+from transforms.pure.audio.quality import Meter
+from transforms.pure.audio.structure.describe import structure
+from transforms.pure.audio.structure.document import document
+from transforms.pure.audio.structure.fingerprint import Fingerprinter
 from transforms.pure.audio.track import analyze
 
 SECONDS = 30
@@ -100,16 +106,42 @@ def by_librosa_shared(samples: np.ndarray) -> None:
     librosa.beat.beat_track(onset_envelope=envelope)
 
 
-def timed(calls: dict[str, Callable[[], Any]], runs: int = 5) -> dict[str, float]:
+def timed(
+    calls: dict[str, Callable[[], Any]], runs: int = 5, clock: Callable[[], float] = time.perf_counter
+) -> dict[str, float]:
     """Return the seconds of the fastest of several interleaved runs."""
     durations_s: dict[str, list[float]] = {name: [] for name in calls}
     for run in range(runs + 1):
         for name, call in calls.items():
-            started = time.perf_counter()
+            started = clock()
             call()
             if run:
-                durations_s[name].append(time.perf_counter() - started)
+                durations_s[name].append(clock() - started)
     return {name: min(values) for name, values in durations_s.items()}
+
+
+def parts(samples: np.ndarray) -> dict[str, float]:
+    """Return the CPU seconds of each part of an analysis, and of all; the fastest of several interleaved runs."""
+    analysis = analyze([samples])
+
+    def loudness() -> None:
+        meter = Meter(stft.RATE, 1, true_peak=True)
+        meter.add(samples[:, None])
+        meter.result()
+
+    def fingerprint() -> None:
+        fingerprinter = Fingerprinter()
+        fingerprinter.add(samples)
+        fingerprinter.result()
+
+    calls: dict[str, Callable[[], Any]] = {
+        "features": lambda: analyze([samples]),
+        "structure": lambda: document(structure(analysis.frames, analysis.beats)),
+        "fingerprint": fingerprint,
+        "loudness": loudness,
+    }
+    seconds = timed(calls, clock=time.process_time)
+    return seconds | {"all": sum(seconds.values())}
 
 
 def differences(samples: np.ndarray) -> dict[str, float]:
@@ -179,6 +211,7 @@ def main() -> None:
     }
     with threadpool_limits(1):
         seconds = timed(calls)
+        part_seconds = parts(samples)
     case = f"{SECONDS} s of sound, one core"
     cases: list[dict[str, Any]] = [
         {"case": case, "metric": "ms", "value": round(seconds["ours"] * 1e3, 1)},
@@ -190,6 +223,10 @@ def main() -> None:
             "goal": ">=5",
         },
         {"case": case, "metric": "librosa_one_stft_over_ours", "value": round(seconds["shared"] / seconds["ours"], 2)},
+    ]
+    cases += [
+        {"case": f"{case}, CPU", "metric": f"{name}_ms", "value": round(value * 1e3, 1)}
+        for name, value in part_seconds.items()
     ]
     for name, value in differences(samples).items():
         result = {"case": f"{name}, librosa's less ours", "metric": "share_of_spread", "value": float(f"{value:.1e}")}

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from anyio import to_thread
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Query, Request
 from prometheus_client import CollectorRegistry, Counter
 from starlette.exceptions import HTTPException
 
@@ -20,6 +20,7 @@ from inference.api.schemas.audio import AudioResponse
 from inference.audio.analyzer import AudioAnalysisModel
 from inference.audio.classifier import NAME
 from inference.audio.console_output import plain
+from inference.audio.structure_file import spotify
 from inference.monitoring.predictions import PredictionLog
 from inference.swap import Live
 from inference.workers import Workers
@@ -70,13 +71,16 @@ class SoundService:
         finally:
             self._inside -= 1
 
-    async def analyze(self, request: Request, file: Path, *, columns: bool = False) -> tuple[AudioResponse, np.ndarray]:
+    async def analyze(
+        self, request: Request, file: Path, *, columns: bool = False, structure: bool = False
+    ) -> tuple[AudioResponse, np.ndarray]:
         """Analyse a sound, and charge its cost to the caller.
 
         Args:
             request: the HTTP request.
             file: the sound.
             columns: whether to return the columns of a waveform, for which all samples are kept in memory.
+            structure: whether to return bars, beats, tatums, sections and segments.
 
         Returns:
             The analysis, and the (c, 2) largest and smallest samples of each column.
@@ -91,14 +95,14 @@ class SoundService:
         if self.workers.has_processes:
             if self.live.loaded is None:
                 await to_thread.run_sync(self.live.get)  # so that promotions are followed here, too
-            response, extremes = await self.workers.run(_analyze_in_process, self._home, file, columns)
+            response, extremes = await self.workers.run(_analyze_in_process, self._home, file, columns, structure)
         else:
-            response, extremes = await self.workers.run(self.analyze_file, file, columns)
+            response, extremes = await self.workers.run(self.analyze_file, file, columns, structure)
         real = units_of(round(response.seconds * response.rate) * response.channels, SAMPLES)
         await charge_afterwards(request, real - stated)
         return response, extremes
 
-    def analyze_file(self, file: Path, columns: bool) -> tuple[AudioResponse, np.ndarray]:
+    def analyze_file(self, file: Path, columns: bool, structure: bool) -> tuple[AudioResponse, np.ndarray]:
         """Analyse a sound here; returns what ``analyze`` does."""
         analyzer = self.live.get()
         analysis = analyzer.analyze(
@@ -109,8 +113,10 @@ class SoundService:
             most_samples=MAX_SAMPLES,
             metered=MAX_METERED_S,
             keep=columns,
+            fingerprint=structure,
         )
-        response = AudioResponse.model_validate({**plain(analysis), "note": analyzer.note})
+        parts = spotify(analysis) if structure else None
+        response = AudioResponse.model_validate({**plain(analysis), "note": analyzer.note, "structure": parts})
         return response, _columns(analysis.mono) if columns else np.empty((0, 2))
 
 
@@ -126,18 +132,22 @@ def install(app: FastAPI, service: SoundService, log: PredictionLog, registry: C
         operation_id="analyze_audio",
         openapi_extra={"requestBody": {"required": True, "content": {"application/octet-stream": content_type}}},
     )
-    async def analyze(request: Request) -> AudioResponse:
+    async def analyze(
+        request: Request,
+        structure: Annotated[bool, Query(description="whether to add the structure", examples=["true"])] = False,
+    ) -> AudioResponse:
         """Analyses a sound: meter, beats, key, spectrum; genre, mood and instruments by the promoted model.
 
         The body is the file itself (wav, flac, ogg, opus, mp3, aiff), at most 50 MB and 20 minutes of two channels:
         `curl --data-binary @song.mp3 -H 'content-type: application/octet-stream' …/v1/audio/analyze`. Every 40,000
-        samples of all channels count as a request; three minutes in stereo as 400.
+        samples of all channels count as a request; three minutes in stereo as 400. `?structure=true` adds bars, beats,
+        tatums, sections, segments and a fingerprint.
         """
         with service.slot():  # fail early, before the body is read
             pass
         async with body_on_disk(request) as file:
             with service.slot():
-                response, _ = await service.analyze(request, file)
+                response, _ = await service.analyze(request, file, structure=structure)
         classes = response.classes
         log.put(
             "sounds",
@@ -169,7 +179,7 @@ def _service_of_process(home: Home) -> SoundService:
     return SoundService(home)
 
 
-def _analyze_in_process(home: Home, file: Path, columns: bool) -> tuple[AudioResponse, np.ndarray]:
+def _analyze_in_process(home: Home, file: Path, columns: bool, structure: bool) -> tuple[AudioResponse, np.ndarray]:
     service = _service_of_process(home)
     service.live.refresh()
-    return service.analyze_file(file, columns)
+    return service.analyze_file(file, columns, structure)

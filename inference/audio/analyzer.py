@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Self
 
@@ -20,6 +21,8 @@ from transforms.pure.audio.listen import METERED_SECONDS, Heard, listen
 from transforms.pure.audio.loudness.meter import Loudness
 from transforms.pure.audio.patch import patch
 from transforms.pure.audio.spectrum import SpectralAnalysis, analysis
+from transforms.pure.audio.structure.describe import Structure, structure
+from transforms.pure.audio.structure.frames import Frames
 from transforms.pure.audio.vocabulary.track_features import TrackFeatures, track_features
 
 MAX_BYTES, MAX_SECONDS = 100_000_000, 4 * 3_600.0
@@ -45,6 +48,9 @@ class AudioAnalysis:
         classes: output of the classifier; None without a model.
         model: name and version, such as ``audio_classifier:2``; None without a model.
         marks: defects of the sound, such as ``silent``, ``clipped``, or what is missing of a file that is cut short.
+        fingerprint: Chromaprint's text of the first two minutes; empty unless requested.
+        frames: what ``structure`` is computed from.
+        measured_seconds: how much of the sound, from its beginning, loudness was measured on.
         mono: (n,) float32 samples at ``transforms.pure.audio.stft.RATE``, for drawing; empty unless requested.
     """
 
@@ -61,7 +67,20 @@ class AudioAnalysis:
     classes: Classes | None
     model: str | None
     marks: tuple[str, ...]
+    fingerprint: str
+    frames: Frames = field(repr=False)
+    measured_seconds: float
     mono: np.ndarray = field(repr=False)
+
+    @cached_property
+    def structure(self) -> Structure:
+        """Bars, beats, tatums, sections, segments and fades; computed when it is first asked for."""
+        return structure(
+            self.frames,
+            self.beats,
+            loudness=self.loudness.integrated_lufs,
+            measured_seconds=self.measured_seconds,
+        )
 
 
 class AudioAnalysisModel:
@@ -123,6 +142,7 @@ class AudioAnalysisModel:
         most_samples: float = MOST_SAMPLES,
         metered: float = METERED_SECONDS,
         keep: bool = False,
+        fingerprint: bool = False,
     ) -> AudioAnalysis:
         """Analyse one sound.
 
@@ -136,6 +156,7 @@ class AudioAnalysisModel:
             most_samples: maximum number of samples of all channels.
             metered: seconds from the beginning for which loudness is measured; as in the batch run by default.
             keep: whether to keep the samples, for drawing.
+            fingerprint: whether to compute the fingerprint.
 
         Raises:
             InputError: it is not an audio file, is too long or too large, lacks more than half of its sound, or lies
@@ -160,6 +181,7 @@ class AudioAnalysisModel:
             metered=metered,
             true_peak=True,
             keep=keep or takes_mel,
+            fingerprint=fingerprint,
         )
         features = described(audio.analysis)
         marks = _marks(audio)
@@ -181,6 +203,9 @@ class AudioAnalysisModel:
             classes,
             classifier.version if classifier else None,
             marks,
+            audio.fingerprint,
+            audio.analysis.frames,
+            metered,
             audio.mono,
         )
 

@@ -14,6 +14,7 @@ from transforms.pure.audio.loudness.target import verdict
 from transforms.pure.audio.vocabulary.track_features import LEARNED, PROXIES, TrackFeatures
 
 _MAX_SHOWN = 5
+_MAX_SECTIONS = 12
 
 
 def as_lines(analysis: AudioAnalysis) -> Iterator[str]:
@@ -34,6 +35,7 @@ def as_lines(analysis: AudioAnalysis) -> Iterator[str]:
         )
     if analysis.key:
         yield f"harmony      {analysis.key.tonic} {analysis.key.mode} (confidence {analysis.key.confidence:.2f})"
+    yield from _structure_lines(analysis)
     spectrum = analysis.spectrum
     yield f"dynamics     {spectrum.dynamic_range:.0f} dB between quiet and loud"
     yield "octaves      " + "  ".join(f"{_hertz(centre)} {level:.0f}" for centre, level in spectrum.octaves.items())
@@ -53,6 +55,26 @@ def as_lines(analysis: AudioAnalysis) -> Iterator[str]:
             yield f"instruments  {_top(classes.instruments)}"
         if classes.unknown:
             yield "             unlike all training data: these classes are guesses"
+
+
+def _structure_lines(analysis: AudioAnalysis) -> Iterator[str]:
+    structure = analysis.structure
+    if len(structure.sections) > 1:
+        starts = ", ".join(_clock(section.start) for section in structure.sections[:_MAX_SECTIONS])
+        rest = len(structure.sections) - _MAX_SECTIONS
+        yield f"sections     {len(structure.sections)}, from {starts}" + (f" and {rest} more" if rest > 0 else "")
+    fades = structure.fades
+    values = [
+        f"in until {_clock(fades.end_of_fade_in)}" if fades.end_of_fade_in >= 1 else "",
+        f"out from {_clock(fades.start_of_fade_out)} on" if fades.start_of_fade_out <= structure.seconds - 1 else "",
+    ]
+    if any(values):
+        yield "fades        " + ", ".join(filter(None, values))
+
+
+def _clock(seconds: float) -> str:
+    hours, rest = divmod(int(seconds), 3_600)
+    return f"{hours}:{rest // 60:02d}:{rest % 60:02d}" if hours else f"{rest // 60}:{rest % 60:02d}"
 
 
 def _loudness_lines(loudness: Loudness) -> Iterator[str]:

@@ -325,6 +325,8 @@ class AudioAnalysis(msgspec.Struct, frozen=True):
         deviations: deviation of the octaves from those of the catalogue.
         dynamic_range: decibels.
         classes: None without a promoted model, and for silence.
+        structure: track, sections, bars, beats, tatums and segments, of the shape of Spotify's audio-analysis; None
+            unless requested.
     """
 
     seconds: float
@@ -347,6 +349,7 @@ class AudioAnalysis(msgspec.Struct, frozen=True):
     classes: SoundClasses | None
     model: str | None
     note: str | None = None
+    structure: dict[str, Any] | None = None
 
 
 class Detection(msgspec.Struct, frozen=True):

@@ -226,12 +226,13 @@ def analyze_texts(texts: Iterable[str], *, vectors: bool = False) -> Call[TextAn
     return _post("/v1/text/analyze", {"texts": list(texts), "vectors": vectors}, _reader(TextAnalyses))
 
 
-def analyze_audio(sound: bytes | str | Path) -> Call[AudioAnalysis]:
+def analyze_audio(sound: bytes | str | Path, *, structure: bool = False) -> Call[AudioAnalysis]:
     """Analyzes a sound: meter, beats, key, spectrum, classes; the role is ``predict``.
 
     Args:
         sound: path of a file (wav, flac, opus, mp3, …), or its content; at most 50 MB and 20 minutes. A file is read
             before the request is sent, by ``AsyncClient`` too.
+        structure: whether the answer has bars, beats, tatums, sections and segments.
 
     Raises:
         OSError: the file cannot be read.
@@ -240,7 +241,8 @@ def analyze_audio(sound: bytes | str | Path) -> Call[AudioAnalysis]:
     118.0
     """
     content = bytes(sound) if isinstance(sound, bytes | bytearray | memoryview) else Path(sound).read_bytes()
-    return Call("POST", "/v1/audio/analyze", _reader(AudioAnalysis), content, BYTES)
+    path = "/v1/audio/analyze" + ("?structure=true" if structure else "")
+    return Call("POST", path, _reader(AudioAnalysis), content, BYTES)
 
 
 def detect_anomalies(detector: Detector, observations: Iterable[Observation]) -> Call[Detections]:

@@ -25,45 +25,57 @@ def analyze(
     ] = None,
     model: Annotated[str, typer.Option(help="NAME for the champion, NAME:VERSION for another; what is promoted")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="of a file: one JSON object")] = False,
-    out: Annotated[Path | None, typer.Option(help="of a folder: table to write (.parquet, .csv or .jsonl)")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="of a file: structure (.json, .jams, .csv, .parquet); of a folder: table (.parquet, .csv, .jsonl)"
+        ),
+    ] = None,
     workers: Annotated[int | None, typer.Option(min=1, max=256, help="of a folder: processes; one a core")] = None,
 ) -> None:
     """Analyse a sound: loudness, beats, key, spectrum, energy and the like; genre, mood and instruments.
 
     The last three need a promoted model. --plot draws waveform, spectrogram, beats, key, tonal balance and classes.
     A folder becomes a table with a row for each file, with its error where it cannot be read; a run that was stopped
-    goes on where it was, and files that have not changed are not analysed again.
+    goes on where it was, and files that have not changed are not analysed again. --out of a file writes its structure:
+    bars, beats, tatums, sections and segments, as JSON of Spotify's audio-analysis, JAMS or one long table.
 
     Example: refrain analyze song.flac --plot song.png
     """
     if source.is_dir():
         _analyze_folder(source, out, model, workers, plot is not None or as_json)
         return
-    if out is not None or workers is not None:
+    if workers is not None:
         raise InputError(
-            expected="a folder, as there is --out or --workers",
+            expected="a folder, as there is --workers",
             found=str(source),
             next_command=f"refrain analyze {source}",
         )
-    _analyze_file(source, plot, model, as_json)
+    _analyze_file(source, plot, model, as_json, out)
 
 
-def _analyze_file(file: Path, plot: Path | None, model: str, as_json: bool) -> None:
-    from inference.audio import picture
+def _analyze_file(file: Path, plot: Path | None, model: str, as_json: bool, out: Path | None) -> None:
+    from inference.audio import picture, structure_file
     from inference.audio.analyzer import AudioAnalysisModel
     from inference.audio.console_output import as_lines, line_of_json
     from transforms.pure.audio.decode import quiet
 
     if plot:
         picture.check(plot)
+    if out:
+        structure_file.check(out)
     analyzer = AudioAnalysisModel.load(model or None, Home.from_env())
     with quiet():
-        analysis = analyzer.analyze(file, metered=math.inf, keep=plot is not None)
+        analysis = analyzer.analyze(file, metered=math.inf, keep=plot is not None, fingerprint=out is not None)
     for line in [line_of_json(analysis)] if as_json else as_lines(analysis):
         say(line)
     if plot:
         picture.draw(analysis, plot, title=file.name)
         say(f"picture: {plot}")
+    if out:
+        structure_file.write(analysis, out)
+        if not as_json:
+            say(f"structure: {out}")
     if analyzer.note and not as_json and Project.load(Home.from_env().project_folder).has_music:
         say(analyzer.note)
 

@@ -108,7 +108,9 @@ def _analysed(job: _Job) -> dict[str, Any]:
     analyzer = _model(job.model, job.home)
     try:
         with quiet(), explained():
-            analysis = analyzer.analyze(job.path, longest=LONGEST, largest=_ANY_SIZE, metered=math.inf)
+            analysis = analyzer.analyze(
+                job.path, longest=LONGEST, largest=_ANY_SIZE, metered=math.inf, fingerprint=True
+            )
     except MissingExtra as error:
         return {"error": f"needs {error.name}: {error.next_command}"}
     except (RefrainError, OSError) as error:

@@ -1,5 +1,6 @@
 """``refrain analyze FOLDER``: one row for each file, whatever happens on the way."""
 
+import io
 import json
 import os
 import subprocess
@@ -16,11 +17,15 @@ from typer.testing import CliRunner
 
 from feature_repo.errors import InputError
 from feature_repo.home import REPOSITORY, Home
+from inference.audio import structure_file
 from inference.audio.analyzer import AudioAnalysisModel
+from inference.audio.console_output import as_lines
 from refrain.cli import app
 from refrain.folder_analysis import work
 from refrain.folder_analysis.rows import SCHEMA
 from refrain.folder_analysis.work import analyze_folder
+from transforms.pure.audio.structure.fingerprint_distance import likeness
+from transforms.pure.audio.structure.fingerprint_text import from_text
 
 RATE = 22_050
 
@@ -146,7 +151,89 @@ def test_the_command(folder: Path, tmp_path: Path, home: Home, monkeypatch: pyte
     assert "5 files analysed, 1 errors" in result.output
     assert "text.mp3" in result.output
     assert CliRunner().invoke(app, ["analyze", str(folder)]).exit_code == 1
-    assert CliRunner().invoke(app, ["analyze", str(folder / "b.wav"), "--out", str(out)]).exit_code == 1
+    assert CliRunner().invoke(app, ["analyze", str(folder / "b.wav"), "--workers", "2"]).exit_code == 1
     page = CliRunner().invoke(app, ["analyze", str(folder / "b.wav")])
     for word in ("loudness", "integrated -", "streaming", "ReplayGain", "octaves"):
         assert word in page.output, page.output
+
+
+@pytest.mark.parametrize("suffix", [".json", ".jams", ".csv", ".parquet"])
+def test_the_structure_of_a_file(folder: Path, tmp_path: Path, home: Home, suffix: str) -> None:
+    analysis = AudioAnalysisModel().analyze(folder / "b.wav", fingerprint=True)
+    out = tmp_path / "new" / f"b{suffix}"
+    structure_file.write(analysis, out)
+    first = out.read_bytes()
+    structure_file.write(AudioAnalysisModel().analyze(folder / "b.wav", fingerprint=True), out)
+    assert out.read_bytes() == first
+    assert [file.name for file in out.parent.iterdir()] == [out.name]
+    if suffix == ".json":
+        values = json.loads(first)
+        assert values["track"]["duration"] == values["sections"][0]["duration"] == 3.0
+        assert values["track"]["loudness"] == pytest.approx(analysis.loudness.integrated_lufs, abs=0.001)
+        np.testing.assert_array_equal(from_text(values["track"]["fingerprint"]), from_text(analysis.fingerprint))
+        assert analysis.fingerprint
+    elif suffix == ".jams":
+        assert json.loads(first)["file_metadata"]["title"] == "b"
+    else:
+        table = pl.read_csv(out) if suffix == ".csv" else pl.read_parquet(out)
+        assert table["kind"].unique(maintain_order=True).to_list()[:2] == ["track", "section"]
+        assert table.filter(pl.col("kind") == "segment")["duration"].sum() == pytest.approx(3.0)
+
+
+def test_the_command_writes_a_structure(
+    folder: Path, tmp_path: Path, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REFRAIN_HOME", str(home.root))
+    sound, out = str(folder / "b.wav"), tmp_path / "song.json"
+    result = CliRunner().invoke(app, ["analyze", sound, "--out", str(out)])
+    assert result.exit_code == 0, result.output
+    assert f"structure: {out}" in result.output
+    assert json.loads(out.read_text())["track"]["key"] == 4  # E, 660 Hz
+    printed = CliRunner().invoke(app, ["analyze", sound, "--json", "--out", str(out)])
+    assert json.loads(printed.output)["seconds"] == 3.0  # nothing else is printed
+    wrong = CliRunner().invoke(app, ["analyze", sound, "--out", str(tmp_path / "song.txt")])
+    assert wrong.exit_code == 1
+    assert not (tmp_path / "song.txt").exists()
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_a_structure_does_not_replace_the_table_of_a_folder(
+    folder: Path, tmp_path: Path, home: Home, suffix: str
+) -> None:
+    out = tmp_path / f"features{suffix}"
+    analyze_folder(folder, out, home, workers=1)
+    before = out.read_bytes()
+    with pytest.raises(InputError, match="another table"):
+        structure_file.check(out)
+    assert out.read_bytes() == before
+    (tmp_path / f"damaged{suffix}").write_bytes(b"")
+    with pytest.raises(InputError, match="another table"):
+        structure_file.check(tmp_path / f"damaged{suffix}")
+
+
+def test_sections_and_fades_are_printed() -> None:
+    rate, times = 22_050, np.arange(16 * 22_050) / 22_050
+    pluck = 0.2 * np.exp(-3 * (times % 0.5))
+    parts = [pluck * np.sin(2 * np.pi * 220 * times), pluck * np.sign(np.sin(2 * np.pi * 311.1 * times))] * 2
+    sound = np.concatenate(parts) * np.clip((64 - np.arange(64 * rate) / rate) / 8, 0, 1)
+    file = io.BytesIO()
+    soundfile.write(file, sound, rate, format="WAV")
+    lines = list(as_lines(AudioAnalysisModel().analyze(file.getvalue())))
+    (sections,) = (line for line in lines if line.startswith("sections"))
+    assert sections.startswith("sections     4, from 0:00, 0:1")
+    (fades,) = (line for line in lines if line.startswith("fades"))
+    assert fades.startswith("fades        out from 0:5")
+
+
+def test_the_table_has_fingerprints_by_which_copies_are_found(folder: Path, tmp_path: Path, home: Home) -> None:
+    rng = np.random.default_rng(0)
+    for name in ("song", "another"):
+        pitches = 220 * 2 ** (rng.integers(0, 24, 48).repeat(RATE // 4) / 12)
+        soundfile.write(folder / f"{name}.wav", 0.2 * np.sin(np.cumsum(2 * np.pi * pitches / RATE)), RATE)
+    soundfile.write(folder / "copy.ogg", soundfile.read(folder / "song.wav")[0] / 2, RATE)
+    analyze_folder(folder, tmp_path / "features.csv", home, workers=1)
+    rows = pl.read_csv(tmp_path / "features.csv").filter(pl.col("fingerprint").is_not_null())
+    prints = {row["path"]: from_text(row["fingerprint"]) for row in rows.to_dicts()}
+    assert likeness(prints["song.wav"], prints["copy.ogg"]).is_same_recording
+    assert not likeness(prints["song.wav"], prints["another.wav"]).is_same_recording
+    assert not likeness(prints["b.wav"], prints["A/01.wav"]).is_same_recording  # too short to say so

@@ -1,5 +1,7 @@
 """Schemas of responses of sound analysis."""
 
+from typing import Any
+
 from pydantic import BaseModel, Field
 
 
@@ -101,3 +103,8 @@ class AudioResponse(BaseModel):
     classes: SoundClasses | None = Field(description="null without a promoted model, and for silence")
     model: str | None = Field(examples=["audio_classifier:2"])
     note: str | None = None
+    structure: dict[str, Any] | None = Field(
+        default=None,
+        description="with `structure=true`: track, sections, bars, beats, tatums, segments, of the shape of Spotify's "
+        "audio-analysis",
+    )

@@ -32,6 +32,7 @@ from inference.api import audio as route
 from inference.api import body
 from inference.audio import picture
 from inference.audio.console_output import plain
+from inference.audio.structure_file import spotify
 from inference.monitoring.predictions import PredictionLog
 from training.datasets.sounds import LabelledSounds
 from transforms.pure.audio.described import EATEN, WIDTH, vector
@@ -231,8 +232,18 @@ def test_an_upload_is_answered(client: TestClient, in_sounding: Home) -> None:
     expected = plain(AudioAnalysisModel.load(home=in_sounding).analyze(file))
     document: dict[str, Any] = response.json()
     assert document.pop("note") is None
+    assert document.pop("structure") is None
     assert document == json.loads(json.dumps(expected))
     assert document["model"] == "audio_classifier:1"
+
+
+def test_an_upload_is_answered_with_its_structure(client: TestClient, in_sounding: Home) -> None:
+    file = _sound_file(in_sounding)
+    response = client.post("/v1/audio/analyze?structure=true", content=file.read_bytes())
+    structure = response.json()["structure"]
+    assert structure == spotify(AudioAnalysisModel().analyze(file, fingerprint=True))
+    assert structure["sections"][0]["start"] == 0
+    assert structure["track"]["fingerprint"]
 
 
 @pytest.mark.parametrize("content", [b"", b"text named .mp3" * 100, _tone(1.0)[:30]])

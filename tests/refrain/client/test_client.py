@@ -118,6 +118,9 @@ def test_texts_and_sounds(client: Client, tmp_path: Path) -> None:
     for sound in (wav.getvalue(), tmp_path / "sound.wav", str(tmp_path / "sound.wav")):
         analysis = client.analyze_audio(sound)
         assert (analysis.seconds, analysis.rate, analysis.channels) == (pytest.approx(2.0), 8_000, 1)
+        assert analysis.structure is None
+    structure = client.analyze_audio(wav.getvalue(), structure=True).structure
+    assert structure and structure["track"]["duration"] == pytest.approx(2.0)
 
 
 def test_operation_and_experiments(client: Client) -> None:

@@ -12,6 +12,8 @@ from transforms.pure.audio.decode import LONGEST, MOST_SAMPLES, Resampler, opene
 from transforms.pure.audio.loudness.meter import Loudness
 from transforms.pure.audio.quality import Meter
 from transforms.pure.audio.stft import RATE
+from transforms.pure.audio.structure.fingerprint import Fingerprinter
+from transforms.pure.audio.structure.fingerprint_text import to_text
 from transforms.pure.audio.track import Analyzer, TrackAudio
 
 METERED_SECONDS = 1_200
@@ -28,6 +30,7 @@ class Heard:
         measures: result of ``transforms.pure.audio.quality.Meter``.
         loudness: loudness of what was measured.
         analysis: result of ``transforms.pure.audio.track``.
+        fingerprint: text of the fingerprint if it was asked for, and there are 3 seconds of sound; else empty.
         mono: (n,) float32 samples at ``stft.RATE`` if ``keep`` was set; else empty.
         missing_share: share of the sound that its header states and the file lacks; None if it states no length.
         cut: what is missing, in words; empty if nothing is.
@@ -38,6 +41,7 @@ class Heard:
     measures: dict[str, float | None]
     loudness: Loudness
     analysis: TrackAudio
+    fingerprint: str
     mono: np.ndarray
     missing_share: float | None
     cut: str
@@ -52,6 +56,7 @@ def listen(
     metered: float = METERED_SECONDS,
     true_peak: bool = False,
     keep: bool = False,
+    fingerprint: bool = False,
 ) -> Heard:
     """Decode and analyse a sound.
 
@@ -63,16 +68,19 @@ def listen(
         metered: number of seconds that are measured.
         true_peak: whether to measure the true peak.
         keep: whether to keep the mono samples.
+        fingerprint: whether to compute the fingerprint of the first two minutes.
 
     Raises:
         InputError: the source is not a sound, is too long, has no samples, or lacks most of them.
     """
-    analyzer = Analyzer()
+    analyzer, fingerprinter = Analyzer(), Fingerprinter()
     mono_pieces: list[np.ndarray] = [np.empty(0, np.float32)]
     count = 0
 
     def add(piece: np.ndarray) -> None:
         analyzer.add(piece)
+        if fingerprint:
+            fingerprinter.add(piece)
         if keep:
             mono_pieces.append(piece)
 
@@ -94,6 +102,7 @@ def listen(
             meter.result(count / sound.rate),
             meter.loudness(),
             analyzer.result(),
+            to_text(fingerprinter.result()),
             np.concatenate(mono_pieces),
             sound.missing_share,
             sound.cut,

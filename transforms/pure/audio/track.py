@@ -1,9 +1,10 @@
 """Musical analysis of a sound in one pass, with one STFT: the features of view ``track_audio``.
 
 A sound is processed span by span, so that hours need no more memory than minutes: spectra are summed and dropped; only
-onsets (three numbers, 86 times per second), pitch classes and the odds of a beat are kept for the beats. Slopes in time
-(``delta``) end at the borders of a span. The features of a frame equal librosa's centroid, rolloff, flatness,
-spectral_contrast, mfcc, chroma_stft and tonnetz; ``tests/transforms/pure/audio`` compares them.
+onsets (three numbers, 86 times per second), pitch classes and the odds of a beat are kept for the beats, and a level
+and twelve numbers of timbre for the structure. Slopes in time (``delta``) end at the borders of a span. The features of
+a frame equal librosa's centroid, rolloff, flatness, spectral_contrast, mfcc, chroma_stft and tonnetz;
+``tests/transforms/pure/audio`` compares them.
 """
 
 from collections.abc import Iterable
@@ -15,6 +16,8 @@ from transforms.pure.audio import beats, chroma, key, mel, onsets, shape, stft
 from transforms.pure.audio.beat_network import BeatNetwork
 from transforms.pure.audio.beats import Beats
 from transforms.pure.audio.key import Key
+from transforms.pure.audio.structure.frame_loudness import block_power, weights
+from transforms.pure.audio.structure.frames import TIMBRES, Frames
 
 SPAN = 60 * stft.RATE // (stft.HOP * stft.STRIDE) * (stft.HOP * stft.STRIDE)
 """Number of samples of a span, about a minute."""
@@ -50,6 +53,7 @@ class TrackAudio:
         beats: tempo, beats and downbeats.
         key: key and mode; None for a sound without pitch.
         tuning: semitones above A = 440 Hz.
+        frames: what is kept of each frame, for ``structure.describe``.
     """
 
     seconds: float
@@ -62,6 +66,7 @@ class TrackAudio:
     beats: Beats
     key: Key | None
     tuning: float
+    frames: Frames
 
     def __getitem__(self, name: str) -> float:
         """Mean of one of ``FRAMES``."""
@@ -80,6 +85,8 @@ class Analyzer:
         self._levels = np.zeros(_QUIETEST + 1)
         self._rise: list[np.ndarray] = []
         self._chroma: list[np.ndarray] = []
+        self._timbre: list[np.ndarray] = []
+        self._power: list[np.ndarray] = []
         self._last_bands = np.empty((0, mel.BANDS), np.float32)
         self._tuning: float | None = None
         self._beat_network = BeatNetwork()
@@ -105,6 +112,8 @@ class Analyzer:
         spread = np.sqrt(np.maximum(self._squares / count - mean**2, 0.0))
         standard = onsets.standardized(np.concatenate([np.empty((0, 3), np.float32), *self._rise]))
         pitches = np.concatenate([np.empty((0, 12), np.float32), *self._chroma])
+        timbre = np.concatenate([np.empty((0, TIMBRES), np.float32), *self._timbre])
+        power = np.concatenate([np.empty(0, np.float32), *self._power])
         return TrackAudio(
             self.samples / stft.RATE,
             mean,
@@ -116,6 +125,7 @@ class Analyzer:
             beats.track(standard, self._beat_network.result(), pitches),
             key.of_chroma(pitches.mean(axis=0)) if len(pitches) else None,
             self._tuning or 0.0,
+            Frames(self.samples, standard.mean(axis=1, dtype=np.float32), power, pitches, timbre),
         )
 
     def _add_span(self, around: np.ndarray, frames: int) -> None:
@@ -124,6 +134,7 @@ class Analyzer:
             every = max(frames // _TUNED_BY, 1)
             self._tuning = chroma.tuning(np.concatenate(list(stft.power(around, -(-frames // every), every=every))))
         bands = np.empty((frames, mel.BANDS), np.float32)
+        totals = np.empty((frames, 2), np.float32)
         coarse = -(-frames // stft.STRIDE)
         rows = np.empty((coarse, len(FRAMES)), np.float32)
         pitches = np.empty((coarse, 12), np.float32)
@@ -131,6 +142,7 @@ class Analyzer:
         for number, power in enumerate(stft.power(around, frames)):
             start = number * stft.CHUNK
             bands[start : start + len(power)] = power @ mel.bank()
+            totals[start : start + len(power)] = power @ weights()
             strided = power[:: stft.STRIDE]
             part = slice(start // stft.STRIDE, start // stft.STRIDE + len(strided))
             rows[part, 2:first] = shape.of_power(strided)
@@ -152,6 +164,10 @@ class Analyzer:
         self._rise.append(rise[len(self._last_bands) :])
         self._last_bands = bands[-onsets.LAG :]
         self._chroma.append(pitches)
+        self._timbre.append(cepstrum[:, :TIMBRES].copy())
+        half = stft.WINDOW // 2
+        stop = min(half + frames * stft.HOP, len(around) - half)
+        self._power.append(block_power(around[half:stop], totals))
         self._beat_network.add(bands, pitches)
 
     def _dynamic_range(self) -> float:
