@@ -19,7 +19,9 @@ FLOOR = 1e-7
 HIDDEN = 1e-6
 """Largest share of the power above the bandwidth."""
 _BLOCK = 4_096
-_WINDOW = np.hanning(_BLOCK)
+_LOUDEST = 1e6
+"""Magnitude at which samples are clipped for the spectrum; larger values come from damage."""
+_WINDOW = np.hanning(_BLOCK).astype(np.float32)
 _AT_ONCE = 1 << 16
 """Number of samples of all channels that are measured at once, so that they stay in the cache."""
 
@@ -41,7 +43,7 @@ class Meter:
         self._peak, self._sums, self._squares, self._product = 0.0, np.zeros(channels), np.zeros(channels), 0.0
         self._frame = max(1, round(FRAME_SECONDS * rate))
         self._levels: list[np.ndarray] = []
-        self._frame_rest, self._mono_rest = np.empty((channels, 0)), np.empty(0)
+        self._frame_rest, self._mono_rest = np.empty((channels, 0)), np.empty(0, np.float32)
         self._mean, self._spectrum = np.full(channels, 1 / channels), np.zeros(_BLOCK // 2 + 1)
 
     def add(self, samples: np.ndarray) -> None:
@@ -81,12 +83,12 @@ class Meter:
         """Add the power spectra of windowed blocks."""
         from scipy import fft  # late: a server may do without the extra for sound
 
-        mono = np.concatenate([self._mono_rest, mono])
+        mono = np.concatenate([self._mono_rest, np.clip(mono, -_LOUDEST, _LOUDEST)], dtype=np.float32)
         whole = len(mono) // _BLOCK * _BLOCK
         if whole:
             spectra = fft.rfft(mono[:whole].reshape(-1, _BLOCK) * _WINDOW, axis=1, overwrite_x=True)
-            parts = spectra.view(np.float64)
-            power = np.einsum("ij,ij->j", parts, parts)
+            parts = spectra.view(np.float32)
+            power = np.einsum("ij,ij->j", parts, parts, dtype=np.float64)
             self._spectrum += power[::2] + power[1::2]
         self._mono_rest = mono[whole:].copy()
 

@@ -130,7 +130,7 @@ class Analyzer:
         first = len(shape.NAMES) + 2
         for number, power in enumerate(stft.power(around, frames)):
             start = number * stft.CHUNK
-            bands[start : start + len(power)] = power @ mel.bank()
+            bands[start : start + len(power)] = mel.of_power(power)
             strided = power[:: stft.STRIDE]
             part = slice(start // stft.STRIDE, start // stft.STRIDE + len(strided))
             rows[part, 2:first] = shape.of_power(strided)

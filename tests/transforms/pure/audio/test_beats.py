@@ -17,8 +17,13 @@ from transforms.pure.audio.stft import RATE
 from transforms.pure.audio.track import analyze
 
 
-def song(tempo: float, meter: int = 4, seconds: float = 25.0, drift: float = 0.0, seed: int = 0) -> tuple:
-    """Returns a song of drums and one chord per bar, its beat times and its downbeat times."""
+def song(
+    tempo: float, meter: int = 4, seconds: float = 25.0, drift: float = 0.0, seed: int = 0, pick_up: int = 0
+) -> tuple:
+    """Returns a song of drums and one chord per bar, its beat times and its downbeat times.
+
+    ``pick_up`` beats come before the first bar.
+    """
     rng = np.random.default_rng(seed)
     beats, time = [], 0.5
     while time < seconds - 0.5:
@@ -30,7 +35,7 @@ def song(tempo: float, meter: int = 4, seconds: float = 25.0, drift: float = 0.0
     snare = rng.normal(size=len(times)) * np.exp(-25 * times)
     hat = np.diff(rng.normal(size=len(times) + 1)) * np.exp(-80 * times)
     for number, time in enumerate(beats):
-        beat_in_bar = number % meter
+        beat_in_bar = (number - pick_up) % meter
         start = int(time * RATE)
         sounds = [
             0.8 * kick if beat_in_bar == 0 else 0.5 * snare if beat_in_bar == meter // 2 else 0.2 * snare,
@@ -43,7 +48,7 @@ def song(tempo: float, meter: int = 4, seconds: float = 25.0, drift: float = 0.0
         for sound in sounds:
             clipped = sound[: len(samples) - start]
             samples[start : start + len(clipped)] += clipped
-    return samples.astype(np.float32), np.array(beats), np.array(beats[::meter])
+    return samples.astype(np.float32), np.array(beats), np.array(beats[pick_up::meter])
 
 
 @pytest.mark.parametrize(("tempo", "meter"), [(72, 4), (90, 3), (105, 4), (120, 4), (128, 4), (140, 3)])
@@ -57,10 +62,65 @@ def test_steady_songs(tempo: float, meter: int) -> None:
     assert beats_found.confidence > 0.4
 
 
+@pytest.mark.parametrize(("meter", "pick_up"), [(4, 1), (4, 3), (3, 2)])
+def test_bars_begin_after_the_pick_up(meter: int, pick_up: int) -> None:
+    samples, beats, downbeats = song(110, meter, pick_up=pick_up)
+    tracked = analyze([samples]).beats
+    assert f_measure(downbeats, tracked.downbeats) > 0.9
+    assert tracked.places[np.abs(tracked.times - beats[0]).argmin()] == meter - pick_up + 1
+
+
 @pytest.mark.parametrize("drift", [-0.12, 0.12])
 def test_a_tempo_that_drifts_is_followed(drift: float) -> None:
     samples, beats, _ = song(110, drift=drift)
     assert f_measure(beats, analyze([samples]).beats.times) > 0.9
+
+
+def clicks(tempo: float, meter: int, divisions: int = 1, seconds: float = 30.0) -> tuple:
+    """Clicks, the first of each bar higher and louder, with quiet noise that divides beats; beats and downbeats."""
+    rng, period = np.random.default_rng(0), 60 / tempo
+    samples, beats = rng.normal(0, 1e-4, int(seconds * RATE)), np.arange(0.4, seconds - 0.3, period)
+    times = np.arange(int(0.08 * RATE)) / RATE
+    for number, beat in enumerate(beats):
+        loudness, hertz = (0.9, 1_500) if number % meter == 0 else (0.5, 1_000)
+        sounds = [loudness * np.sin(2 * np.pi * hertz * times) * np.exp(-60 * times)]
+        sounds += [0.03 * rng.normal(size=len(times)) * np.exp(-90 * times) for _ in range(divisions - 1)]
+        for division, sound in enumerate(sounds):
+            start = int((beat + division * period / divisions) * RATE)
+            samples[start : start + len(sound)] += sound[: max(len(samples) - start, 0)]
+    return samples.astype(np.float32), beats, beats[::meter]
+
+
+@pytest.mark.parametrize(("tempo", "divisions"), [(35, 1), (45, 1), (220, 1), (280, 2)])
+def test_tempos_at_the_ends_of_the_range(tempo: float, divisions: int) -> None:
+    samples, beats, _ = clicks(tempo, 4, divisions)
+    tracked = analyze([samples]).beats
+    assert tracked.tempo == pytest.approx(tempo, rel=0.02)
+    assert f_measure(beats, tracked.times) > 0.9
+
+
+@pytest.mark.parametrize("meter", [3, 4])
+def test_bars_of_clicks_with_accents(meter: int) -> None:
+    samples, _, downbeats = clicks(110, meter)
+    tracked = analyze([samples]).beats
+    assert tracked.meter == meter
+    assert f_measure(downbeats, tracked.downbeats) > 0.9
+
+
+def test_what_is_said_of_beats_is_repeatable_and_within_its_limits() -> None:
+    samples, *_ = song(120)
+    first, second = (analyze([samples]).beats for _ in range(2))
+    assert first.tempos == second.tempos
+    for name in ("times", "places", "strengths", "downbeat_strengths"):
+        assert np.array_equal(getattr(first, name), getattr(second, name)), name
+        assert len(getattr(first, name)) == len(first.times), name
+    for strengths in (first.strengths, first.downbeat_strengths):
+        assert (strengths >= 0).all()
+        assert (strengths <= 1).all()
+    assert first.tempo in [tempo for tempo, _ in first.tempos]
+    assert sum(strength for _, strength in first.tempos) == pytest.approx(1)
+    at_downbeats = first.downbeat_strengths[first.places == 1].mean()
+    assert at_downbeats > first.downbeat_strengths[first.places != 1].mean() + 0.3
 
 
 def test_what_has_no_beat_has_none() -> None:

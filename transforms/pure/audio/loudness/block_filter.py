@@ -1,8 +1,8 @@
 """A recursive filter, computed by products of matrices.
 
-A sample of a recursive filter waits for the one before it. Written in states, the output of a block of samples is linear
-in the block and in the state before it, and so is the state after it; states of many blocks in turn are linear in what
-the blocks add and in the first of them. Both are products of matrices, on which a processor does many samples at once.
+A sample of a recursive filter waits for the one before it. Written in states, the output of a block of samples is
+linear in the block and in the state before it, and so is the state after it; states of many blocks in turn are linear
+in what the blocks add and in the first of them. Both are products of matrices, which a processor is fast with.
 """
 
 import numpy as np
