@@ -20,6 +20,8 @@ from transforms.pure.audio.stft import STRIDE
 
 SLOWEST, FASTEST = 30.0, 320.0
 """Range of tempos in beats per minute."""
+_DECODED = 210.0
+"""Fastest tempo that is decoded; faster ones are found at half their tempo (``beat_level``)."""
 _FINE_BELOW = 90
 """Period in frames (57 beats per minute) from which on every second one is enough."""
 USUAL, SPREAD = 115.0, 0.75
@@ -139,12 +141,13 @@ def track(standard: np.ndarray, evidence: BeatEvidence, chroma: np.ndarray, reci
         _contrast(downbeat_strengths, places == 1),
         _probability(at_beats),
         downbeat_strengths,
-        tempo.candidates(activation, _periods(), 60.0 / period, USUAL, SPREAD),
+        tempo.candidates(activation, _periods(FASTEST), 60.0 / period, USUAL, SPREAD),
     )
 
 
-def _periods() -> np.ndarray:
-    shortest, longest = int(60 * FRAMES_A_SECOND / FASTEST), int(60 * FRAMES_A_SECOND / SLOWEST)
+def _periods(fastest: float = _DECODED) -> np.ndarray:
+    """Periods in frames, from that of the fastest tempo on."""
+    shortest, longest = int(60 * FRAMES_A_SECOND / fastest), int(60 * FRAMES_A_SECOND / SLOWEST)
     return np.concatenate([np.arange(shortest, _FINE_BELOW), np.arange(_FINE_BELOW, longest + 1, 2)])
 
 
@@ -233,8 +236,9 @@ def _pulse(activation: np.ndarray, periods: np.ndarray) -> np.ndarray:
     first, last = np.maximum(rows - half, 0), np.minimum(rows + half, frames)
     total = np.maximum(energy[last] - energy[first], 1e-6)
     for column, period in enumerate(periods.tolist()):
-        product = np.concatenate([[0.0], np.cumsum(positive[period:] * positive[: frames - period])])
-        stop = np.minimum(last, frames - period)
+        count = max(frames - period, 0)  # none in a last piece that is shorter than the period
+        product = np.concatenate([[0.0], np.cumsum(positive[period:] * positive[:count])])
+        stop = np.minimum(last, count)
         begin = np.minimum(first, stop)
         out[:, column] = (product[stop] - product[begin]) / total
     return np.repeat(out, step, axis=0)[:frames]

