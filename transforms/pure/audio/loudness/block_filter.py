@@ -31,10 +31,10 @@ class BlockFilter:
         self._of_state, step = self._respond(np.zeros((self._order, _BLOCK)), np.eye(self._order))
         powers = [np.linalg.matrix_power(step, count) for count in range(_BLOCKS + 1)]
         # what each block adds, and the first state → the state before each block, and after the last
-        self._between = np.zeros((_BLOCKS, self._order, _BLOCKS + 1, self._order))
+        between = np.zeros((_BLOCKS, self._order, _BLOCKS + 1, self._order))
         for block in range(_BLOCKS):
-            self._between[block, :, block + 1 :] = np.stack(powers[: _BLOCKS - block], axis=1)
-        self._between = self._between.reshape(_BLOCKS * self._order, -1)
+            between[block, :, block + 1 :] = np.stack(powers[: _BLOCKS - block], axis=1)
+        self._between = between.reshape(_BLOCKS * self._order, -1)
         self._onward = np.concatenate(powers, axis=1)
 
     def add(self, samples: np.ndarray) -> np.ndarray:

@@ -20,7 +20,7 @@ _HOP = 10
 """Steps of 100 ms, by which all other windows are moved."""
 _MOMENTARY, _SHORT_TERM = 40, 300
 """Steps of a window of 400 ms and of 3 seconds."""
-_AT_ONCE = 1 << 14
+_AT_ONCE = 1 << 15
 """Samples of each channel that are measured at once, so that they stay in the cache."""
 
 

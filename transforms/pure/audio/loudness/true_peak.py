@@ -68,7 +68,7 @@ def _largest(samples: np.ndarray, kernel: np.ndarray, peak: float) -> float:
     after = np.abs(samples[:, spans * _SPAN :]).max(axis=1, keepdims=True)
     largest = np.concatenate([np.maximum(within.max(axis=2), -within.min(axis=2)), after], axis=1)
     limit = float(np.abs(kernel).sum(axis=0).max()) * 1.001  # more than rounding may add
-    may_exceed = np.maximum(largest[:, :-1], largest[:, 1:]) * limit > peak
+    may_exceed = np.maximum(largest[:, :-1], largest[:, 1:]) > peak / limit
     rows = np.lib.stride_tricks.sliding_window_view(samples, width, axis=1)[:, ::_STEP]
     values = rows.reshape(channels, spans, _SPAN // _STEP, width)[may_exceed].reshape(-1, width) @ kernel
     return max(peak, float(values.max(initial=0.0)), -float(values.min(initial=0.0)))
