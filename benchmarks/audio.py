@@ -19,7 +19,7 @@ only one. Needs ``apt-get install fluidsynth fluid-soundfont-gm``; without it, t
 
 Judged on: never seen: songs 071 and later, after networks and weights from songs 001 to 070.
 
-    python -m benchmarks.audio [--songs 30] [--essentia PYTHON]
+    python -m benchmarks.audio [--songs 60] [--essentia PYTHON]
 """
 
 import argparse
@@ -226,7 +226,7 @@ def songs(count: int) -> dict[str, float]:
 def main() -> None:
     """Run the benchmark and print one line of JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--songs", type=int, default=30)
+    parser.add_argument("--songs", type=int, default=60)
     parser.add_argument("--essentia", help="a Python that has essentia")
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")

@@ -64,9 +64,9 @@ def _largest(samples: np.ndarray, kernel: np.ndarray, peak: float) -> float:
         return peak
     channels, length = samples.shape
     spans, width = (length - _MARGIN) // _SPAN, len(kernel)
-    within = samples[:, : spans * _SPAN].reshape(channels, spans, _SPAN)
-    after = np.abs(samples[:, spans * _SPAN :]).max(axis=1, keepdims=True)
-    largest = np.concatenate([np.maximum(within.max(axis=2), -within.min(axis=2)), after], axis=1)
+    magnitude = np.abs(samples)
+    within = magnitude[:, : spans * _SPAN].reshape(channels, spans, _SPAN).max(axis=2)
+    largest = np.column_stack([within, magnitude[:, spans * _SPAN :].max(axis=1)])
     limit = float(np.abs(kernel).sum(axis=0).max()) * 1.001  # more than rounding may add
     may_exceed = np.maximum(largest[:, :-1], largest[:, 1:]) > peak / limit
     rows = np.lib.stride_tricks.sliding_window_view(samples, width, axis=1)[:, ::_STEP]
