@@ -1,7 +1,7 @@
 """``refrain model``: train, compare and promote models; deep ones, forecasts, audits and experiments."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -67,24 +67,37 @@ def mel_cnn(
 @app.command("beat-network")
 def beat_network(
     out: Annotated[Path, typer.Argument(help="file of the weights to write, .npz")],
+    task: Annotated[Literal["beats", "bars"], typer.Option(help="the network that hears beats, or bars")] = "beats",
     soundfont: Annotated[list[Path] | None, typer.Option(help="sf2 or sf3; may be given several times")] = None,
-    pop909: Annotated[Path | None, typer.Option(help="folder of POP909, whose first 40 songs are learned from")] = None,
+    pop909: Annotated[Path | None, typer.Option(help="folder of POP909, whose first songs are learned from")] = None,
     songs: Annotated[int, typer.Option(min=8, help="number of arrangements")] = 480,
-    epochs: Annotated[int, typer.Option(min=1, help="passes through the sounds")] = 36,
+    epochs: Annotated[int | None, typer.Option(min=1, help="passes through the sounds; 36 or 20 if left out")] = None,
+    start: Annotated[Path | None, typer.Option(help="weights to go on from, .npz")] = None,
     seed: Annotated[int, typer.Option(help="random seed of arrangements and weights")] = 0,
 ) -> None:
-    """Train the network that hears beats, on arrangements whose beats are known, and write its weights.
+    """Train the network that hears beats, or bars, on arrangements whose beats are known, and write its weights.
 
     Needs the extra deep (torch) and the program fluidsynth. The analysis of sounds uses the weights that come along.
 
     Example: refrain model beat-network weights.npz
     """
-    from training.models.audio.beat_tracking.fit import FitRecipe
-    from training.models.audio.beat_tracking.train import FONTS, train_beat_network
+    from dataclasses import replace
+
+    from training.models.audio.beat_tracking.train import FONTS, TASKS, train_beat_network
+    from transforms.pure.audio.temporal_network import load
 
     with progress("beat-network") as report:
-        recipe, fonts = FitRecipe(epochs=epochs, seed=seed), soundfont or FONTS
-        result = train_beat_network(out, recipe, count=songs, fonts=fonts, pop909=pop909, progress=report)
+        chosen = TASKS[task]
+        result = train_beat_network(
+            out,
+            chosen,
+            replace(chosen.recipe, epochs=epochs or chosen.recipe.epochs, seed=seed),
+            count=songs,
+            fonts=soundfont or FONTS,
+            pop909=pop909,
+            start=load(start) if start else None,
+            progress=report,
+        )
     say(f"{result.weights:,} weights of {result.sounds:,} sounds in {result.file}")
 
 

@@ -120,6 +120,7 @@ def plain(analysis: AudioAnalysis) -> dict[str, Any]:
         "loudness": plain_loudness(analysis.loudness),
         "tempo": None if math.isnan(beats.tempo) else beats.tempo,
         "tempo_confidence": beats.confidence,
+        "tempos": [{"tempo": tempo, "strength": strength} for tempo, strength in beats.tempos],
         "meter": beats.meter,
         "beats": [round(float(time), 3) for time in beats.times],
         "downbeats": [round(float(time), 3) for time in beats.downbeats],

@@ -240,6 +240,18 @@ class SoundClasses(msgspec.Struct, frozen=True):
     unknown: bool
 
 
+class SoundTempo(msgspec.Struct, frozen=True):
+    """A candidate for the tempo of a sound.
+
+    Attributes:
+        tempo: beats a minute.
+        strength: 0 to 1; those of all candidates add up to 1.
+    """
+
+    tempo: float
+    strength: float
+
+
 class SoundTarget(msgspec.Struct, frozen=True):
     """What brings a sound to the loudness of a streaming service.
 
@@ -318,6 +330,7 @@ class AudioAnalysis(msgspec.Struct, frozen=True):
         marks: defects of the sound.
         measures: measure → value, such as ``loudness`` in LUFS.
         tempo: beats a minute.
+        tempos: candidates for it, the strongest first.
         meter: beats of a bar; 0 for unknown.
         beats: seconds.
         downbeats: seconds.
@@ -337,6 +350,7 @@ class AudioAnalysis(msgspec.Struct, frozen=True):
     loudness: SoundLoudness
     tempo: float | None
     tempo_confidence: float
+    tempos: list[SoundTempo]
     meter: int
     beats: list[float]
     downbeats: list[float]

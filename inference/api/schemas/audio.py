@@ -13,6 +13,13 @@ class SoundKey(BaseModel):
     confidence: float
 
 
+class SoundTempo(BaseModel):
+    """A candidate for the tempo of a sound."""
+
+    tempo: float = Field(description="beats a minute")
+    strength: float = Field(description="0 to 1; those of all candidates add up to 1")
+
+
 class SoundPeak(BaseModel):
     """A peak of the spectrum."""
 
@@ -91,6 +98,7 @@ class AudioResponse(BaseModel):
     loudness: SoundLoudness
     tempo: float | None = Field(description="beats a minute")
     tempo_confidence: float
+    tempos: list[SoundTempo] = Field(description="candidates for the tempo, the strongest first")
     meter: int = Field(description="beats of a bar; 0 for unknown")
     beats: list[float] = Field(description="seconds")
     downbeats: list[float] = Field(description="seconds")

@@ -15,9 +15,10 @@ from tests.processes import run_python
 from training.models.audio.beat_tracking.arrangement import arrange
 from training.models.audio.beat_tracking.rendering import inputs, record, render
 from training.models.audio.beat_tracking.styles import CHANCES, DRUMS, STYLES
-from transforms.pure.audio import beat_network, mel
-from transforms.pure.audio.beat_network import BeatInputs, BeatNetwork, log_odds
+from transforms.pure.audio import bar_features, bar_network, beat_network, mel
+from transforms.pure.audio.beat_network import BeatEvidence, BeatInputs, BeatNetwork
 from transforms.pure.audio.stft import RATE
+from transforms.pure.audio.temporal_network import load, log_odds
 
 needs_torch = pytest.mark.skipif(find_spec("torch") is None, reason="no torch: the extra deep")
 needs_mido = pytest.mark.skipif(find_spec("mido") is None, reason="no mido: the extra deep")
@@ -61,26 +62,46 @@ def test_pieces_give_what_the_whole_gives() -> None:
         parts.append(pieces.add(power[2 * place : 2 * stop], chroma[place:stop]))
         place = stop
     assert np.concatenate(parts).shape == rows.shape
-    np.testing.assert_allclose(network.result(), log_odds(np.concatenate(parts))[:, 0], atol=1e-4)
-    assert BeatNetwork().result().shape == (0,)
+    evidence, weights = network.result(), load(beat_network.WEIGHTS)
+    np.testing.assert_allclose(evidence.log_odds, log_odds(np.concatenate(parts), weights), atol=1e-4)
+    assert evidence.bands.shape == (coarse, bar_features.EVIDENCE)
+    assert BeatNetwork().result().log_odds.shape == (0, 2)
 
 
 @needs_torch
-def test_numpy_computes_what_torch_trained() -> None:
+@pytest.mark.parametrize("task", ["beats", "bars"])
+def test_numpy_computes_what_torch_trained(task: str) -> None:
     import torch
 
-    from training.models.audio.beat_tracking.fit import _network, _weights
+    from training.models.audio.beat_tracking.fit import _network, _set_weights, _weights
+    from training.models.audio.beat_tracking.train import TASKS
 
-    rows = np.random.default_rng(0).random((700, beat_network.INPUTS), np.float32)
-    network = _network().eval()
-    with torch.no_grad():
-        expected = network(torch.from_numpy(rows.T[None].copy()))[0].numpy().T
-    np.testing.assert_allclose(log_odds(rows, _weights(network)), expected, atol=1e-4)
+    architecture = TASKS[task].architecture
+    rows = np.random.default_rng(0).random((700, architecture.inputs), np.float32)
+    network, copy = _network(architecture).eval(), _network(architecture).eval()
+    _set_weights(copy, _weights(network))
+    for module in (network, copy):
+        with torch.no_grad():
+            expected = module(torch.from_numpy(rows.T[None].copy()))[0].numpy().T
+        np.testing.assert_allclose(log_odds(rows, _weights(network)), expected, atol=1e-4)
+
+
+@needs_torch
+@pytest.mark.parametrize(("task", "file"), [("beats", beat_network.WEIGHTS), ("bars", bar_network.WEIGHTS)])
+def test_the_weights_that_come_along_are_those_of_the_network(task: str, file: Path) -> None:
+    from training.models.audio.beat_tracking.fit import _network, _weights
+    from training.models.audio.beat_tracking.train import TASKS
+
+    with np.load(file) as shipped:
+        shapes = {name: (shipped[name].shape, shipped[name].dtype) for name in shipped.files}
+    weights = _weights(_network(TASKS[task].architecture))
+    assert shapes == {name: (values.shape, np.float16) for name, values in weights.items()}
 
 
 @needs_torch
 def test_training_learns_the_beats_of_clicks() -> None:
-    from training.models.audio.beat_tracking.fit import Example, FitRecipe, fit
+    from training.models.audio.beat_tracking.fit import FitRecipe, fit
+    from training.models.audio.beat_tracking.targets import beat_example
 
     rng = np.random.default_rng(0)
     examples = []
@@ -88,15 +109,50 @@ def test_training_learns_the_beats_of_clicks() -> None:
         rows = rng.random((800, beat_network.INPUTS), np.float32) * np.float32(0.2)
         frames = np.arange(int(rng.integers(period)), 800, period)
         rows[frames, :16] += 2
-        examples.append(Example(rows, frames / beat_network.FRAMES_A_SECOND, np.arange(len(frames)) % 4 + 1))
+        examples.append(beat_example(rows, frames / beat_network.FRAMES_A_SECOND, np.arange(len(frames)) % 4 == 0))
     notes: list[str] = []
     weights = fit(
         examples, FitRecipe(epochs=20, batch=4, length=400), progress=lambda done, total, note="": notes.append(note)
     )
     assert len(notes) == 20
-    odds = log_odds(examples[0].inputs, weights)[:, 0]
-    is_beat = examples[0].targets()[:, 0] == 1
-    assert odds[is_beat].mean() > odds[examples[0].targets()[:, 0] == 0].mean() + 3
+    odds, is_beat = log_odds(examples[0].inputs, weights)[:, 0], examples[0].targets[:, 0]
+    assert odds[is_beat == 1].mean() > odds[is_beat == 0].mean() + 3
+
+
+def test_beats_that_are_twice_as_many_teach_nothing() -> None:
+    from training.models.audio.beat_tracking.targets import bar_example
+
+    rng, frames = np.random.default_rng(0), 900
+    evidence = BeatEvidence(
+        rng.normal(size=(frames, 2)).astype(np.float32), np.zeros((frames, bar_features.EVIDENCE), np.float16)
+    )
+    chroma, beats = rng.random((frames, 12)), np.arange(1, 19.0)
+    is_downbeat, is_known = np.arange(18) % 4 == 0, np.arange(18) < 10
+    once = bar_example(beats + 0.02, evidence, chroma, beats, is_downbeat, is_known)
+    assert once is not None
+    assert once.weight.tolist() == is_known.tolist()
+    assert once.targets[:, 0].tolist() == is_downbeat.tolist()
+    twice = bar_example(np.arange(1, 18.6, 0.5), evidence, chroma, beats, is_downbeat, is_known)
+    assert twice is not None
+    assert not twice.weight.any()
+    assert bar_example(beats[:5], evidence, chroma, beats, is_downbeat, is_known) is None
+
+
+def test_bars_of_songs_are_known_where_both_annotations_agree(tmp_path: Path) -> None:
+    from training.models.audio.beat_tracking.pop909 import song_beats
+
+    midi = [f"{beat / 2} {float(beat % 2 == 0)} {float(beat % 4 == 0)}" for beat in range(16)]
+    (tmp_path / "beat_midi.txt").write_text("\n".join(midi))
+    recorded = [1, 2, 3, 4, 1, 2, 1, 2, 4, 1, 2, 3]  # as the MIDI file; two halves; a beat later; and then nothing
+    rows = [f"{beat / 2 + 0.05} {float(place)}" for beat, place in enumerate(recorded)]
+    (tmp_path / "beat_audio.txt").write_text("\n".join(rows))
+    song = song_beats(tmp_path)
+    assert song.is_known.tolist() == [True] * 8 + [False] * 8
+    assert np.flatnonzero(song.is_downbeat).tolist() == [0, 4, 8, 12]
+    assert np.flatnonzero(song.is_recorded).tolist() == [0, 4, 6, 9]
+    part = song.part(2.0, 2.0)
+    assert part.times.tolist() == [0.0, 0.5, 1.0, 1.5]
+    assert part.is_known.all()
 
 
 @needs_mido
@@ -125,14 +181,15 @@ def test_without_fluidsynth_or_soundfont_the_error_says_what_to_install(
 @pytest.mark.journeys
 @needs_torch
 @needs_mido
-def test_the_command_writes_weights_that_the_network_takes(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("task", "file"), [("beats", beat_network.WEIGHTS), ("bars", bar_network.WEIGHTS)])
+def test_the_command_writes_weights_that_the_network_takes(task: str, file: Path, tmp_path: Path) -> None:
     soundfont = font()
     if soundfont is None:
         pytest.skip("no fluidsynth with a General MIDI soundfont; apt-get install fluidsynth fluid-soundfont-gm")
     out = tmp_path / "weights.npz"
-    options = ["--soundfont", str(soundfont), "--songs", "10", "--epochs", "1"]
+    options = ["--task", task, "--soundfont", str(soundfont), "--songs", "10", "--epochs", "1", "--start", str(file)]
     run_python("-m", "refrain", "model", "beat-network", str(out), *options, check=True)
-    with np.load(out) as arrays, np.load(beat_network.WEIGHTS) as shipped:
+    with np.load(out) as arrays, np.load(file) as shipped:
         assert {name: arrays[name].shape for name in arrays.files} == {
             name: shipped[name].shape for name in shipped.files
         }

@@ -101,13 +101,17 @@ def test_measures_do_not_depend_on_the_blocks(rate: int, channels: int) -> None:
 
 def test_clipping_across_blocks() -> None:
     """Runs over a border, of one sample a block, and at a peak that a later block exceeds."""
-    pattern = np.array([0, 1, 1, 1, 1, 0, -1, -1, -1, 0, 1, 1, 0, 0.5])[:, None]
+    pattern = np.array([0, 1, 1, 1, 1, 0, -1, -1, -1, 0, 1, 1, 0, 0.5])
+
+    def add(clipping: Clipping, samples: np.ndarray) -> None:
+        clipping.add(samples[None], np.array([samples.max()]), np.array([samples.min()]))
+
     for step in (1, 2, 3, 5, 14):
         clipping = Clipping(1)
         for start in range(0, len(pattern), step):
-            clipping.add(pattern[start : start + step])
+            add(clipping, pattern[start : start + step])
         assert clipping.count == 7, step
-    clipping.add(np.array([1.1, 1.1])[:, None])
+    add(clipping, np.array([1.1, 1.1]))
     assert clipping.count == 3
 
 

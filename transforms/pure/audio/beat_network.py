@@ -6,23 +6,22 @@ trained by ``training.models.audio.beat_tracking`` on arrangements whose beats a
 file. There are 33,000 of them, so that numpy computes them in a few milliseconds and serving needs no other library.
 """
 
-from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 
-from transforms.pure import npz
-from transforms.pure.audio import mel
+from transforms.pure.audio import bar_features, mel
 from transforms.pure.audio.onsets import LAG, rises
 from transforms.pure.audio.stft import HOP, RATE, STRIDE
+from transforms.pure.audio.temporal_network import TAPS, Weights, load, log_odds
 
 WEIGHTS = Path(__file__).with_name("beat_network.npz")
 FRAMES_A_SECOND = RATE / (HOP * STRIDE)
 BANDS = 32
 """Number of mel bands, each the sum of four."""
 INPUTS = BANDS + 12
-TAPS = 5
 DILATIONS = (1, 2, 4, 8, 16, 32, 64, 128)
 CONTEXT = 2 + TAPS // 2 * sum(DILATIONS)
 """Number of frames to each side that a result depends on."""
@@ -54,14 +53,27 @@ class BeatInputs:
         return np.column_stack([np.minimum(strongest / 10, _LARGEST), chroma])
 
 
+@dataclass(frozen=True)
+class BeatEvidence:
+    """What is known of each frame, ``FRAMES_A_SECOND`` times a second.
+
+    Attributes:
+        log_odds: (n, 2) float32 log odds of a beat and of a downbeat.
+        bands: (n, ``bar_features.EVIDENCE``) float16 rises and levels of bands.
+    """
+
+    log_odds: np.ndarray
+    bands: np.ndarray
+
+
 class BeatNetwork:
     """The log odds of a beat in each frame of a sound that is added in consecutive pieces: hours need little memory.
 
     Example:
         >>> network = BeatNetwork()
         >>> network.add(np.ones((8, mel.BANDS), np.float32), np.ones((4, 12), np.float32))
-        >>> network.result().shape
-        (4,)
+        >>> network.result().log_odds.shape
+        (4, 2)
     """
 
     def __init__(self) -> None:
@@ -69,57 +81,30 @@ class BeatNetwork:
         self._inputs = np.empty((0, INPUTS), np.float32)
         self._before = 0  # frames of ``_inputs`` whose result is known
         self._log_odds: list[np.ndarray] = []
+        self._bands: list[np.ndarray] = []
 
     def add(self, mel_power: np.ndarray, chroma: np.ndarray) -> None:
         """Add the next frames, as in ``BeatInputs.add``."""
-        self._inputs = np.concatenate([self._inputs, self._arrivals.add(mel_power, chroma)])
+        rows = self._arrivals.add(mel_power, chroma)
+        self._bands.append(bar_features.evidence(mel_power[::STRIDE], rows[:, :BANDS]))
+        self._inputs = np.concatenate([self._inputs, rows])
         while len(self._inputs) >= self._before + _SPAN + CONTEXT:
             self._compute(self._before + _SPAN, self._before + _SPAN + CONTEXT)
 
-    def result(self) -> np.ndarray:
-        """Return (n,) float32 log odds of a beat, ``FRAMES_A_SECOND`` times a second."""
+    def result(self) -> BeatEvidence:
+        """Return what is known of each frame."""
         if len(self._inputs) > self._before:
             self._compute(len(self._inputs), len(self._inputs))
-        return np.concatenate([np.empty(0, np.float32), *self._log_odds])
+        bands = np.concatenate([np.empty((0, bar_features.EVIDENCE), np.float16), *self._bands])
+        return BeatEvidence(np.concatenate([np.empty((0, 2), np.float32), *self._log_odds]), bands)
 
     def _compute(self, stop: int, seen: int) -> None:
         """Compute the results up to frame ``stop`` from the frames up to ``seen``; drop frames no longer needed."""
-        self._log_odds.append(log_odds(self._inputs[:seen])[self._before : stop, 0])
+        self._log_odds.append(log_odds(self._inputs[:seen], _weights())[self._before : stop])
         first = max(stop - CONTEXT, 0)
         self._inputs, self._before = self._inputs[first:], stop - first
 
 
-def log_odds(inputs: np.ndarray, weights: Mapping[str, np.ndarray] | None = None) -> np.ndarray:
-    """Compute the network.
-
-    Args:
-        inputs: (n, ``INPUTS``) rises of bands and pitch classes.
-        weights: arrays by name, (taps, inputs, outputs) and biases; those that come along by default.
-
-    Returns:
-        (n, 2) float32 log odds of a beat and of a downbeat; the latter is there to learn the former from.
-    """
-    weights = _weights() if weights is None else weights
-    hidden = _elu(_convolve(inputs, weights["first"], weights["first_bias"]))
-    hidden = _elu(_convolve(hidden, weights["second"], weights["second_bias"]))
-    for number, dilation in enumerate(DILATIONS):
-        wide = _elu(_convolve(hidden, weights[f"wide_{number}"], weights[f"wide_bias_{number}"], dilation))
-        hidden = hidden + wide @ weights[f"mix_{number}"] + weights[f"mix_bias_{number}"]
-    return np.asarray(_elu(hidden) @ weights["last"] + weights["last_bias"], np.float32)
-
-
-def _convolve(rows: np.ndarray, kernel: np.ndarray, bias: np.ndarray, dilation: int = 1) -> np.ndarray:
-    """(n, outputs) convolution in time of (n, inputs) rows; zeros lie beyond both ends."""
-    reach = len(kernel) // 2 * dilation
-    padded = np.pad(rows, ((reach, reach), (0, 0)))
-    taps = [padded[tap * dilation : tap * dilation + len(rows)] for tap in range(len(kernel))]
-    return np.concatenate(taps, axis=1) @ kernel.reshape(-1, kernel.shape[2]) + bias
-
-
-def _elu(values: np.ndarray) -> np.ndarray:
-    return np.where(values > 0, values, np.expm1(np.minimum(values, 0)))
-
-
 @cache
-def _weights() -> dict[str, np.ndarray]:
-    return {name: array.astype(np.float32) for name, array in npz.unpack(WEIGHTS.read_bytes()).items()}
+def _weights() -> Weights:
+    return load(WEIGHTS)

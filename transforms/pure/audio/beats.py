@@ -6,22 +6,28 @@ state-space model for joint tempo and meter tracking (ISMIR 2015): a period is a
 beats only. Between beats the pointer is deterministic, so that the best path is found from beat to beat, over the
 period of the last beat and that of this one. No beat follows another within the shortest period, so that frames are
 decoded in blocks of this length. What is decoded is the strength of onsets and, by ``beat_network``, the log odds of a
-beat. A second pass assigns each beat its position in a bar of 2, 3 or 4 beats.
+beat. A second pass (``bar_network``, ``bars``) assigns each beat its position in a bar.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
+from transforms.pure.audio import bar_features, bar_network, bars, beat_level, tempo
+from transforms.pure.audio.beat_network import BeatEvidence
 from transforms.pure.audio.onsets import FRAMES_A_SECOND
+from transforms.pure.audio.stft import STRIDE
 
-SLOWEST, FASTEST = 50.0, 210.0
+SLOWEST, FASTEST = 30.0, 320.0
 """Range of tempos in beats per minute."""
+_DECODED = 210.0
+"""Fastest tempo that is decoded; faster ones are found at half their tempo (``beat_level``)."""
+_FINE_BELOW = 90
+"""Period in frames (57 beats per minute) from which on every second one is enough."""
 USUAL, SPREAD = 115.0, 0.75
 """Prior of the tempo: mean in beats per minute, and standard deviation of its logarithm in octaves."""
 PIECE_SECONDS = 600.0
 """Longest sound that is decoded at once; longer ones are decoded in pieces, so that memory is bounded."""
-METERS = (2, 3, 4)
 _SUREST = 7.0
 """Largest log odds that count."""
 
@@ -47,9 +53,9 @@ class Recipe:
     steadiness: float = 60.0
     prior: float = 0.5
     pulse: float = 1.5
-    network: float = 0.5
-    odds: float = 1.0
-    sparseness: float = 0.5
+    network: float = 0.8
+    odds: float = 1.5
+    sparseness: float = 0.4
 
 
 DEFAULT = Recipe()
@@ -64,8 +70,11 @@ class Beats:
         places: (n,) position of each beat in its bar, from 1; 1 is a downbeat.
         tempo: beats per minute; NaN with fewer than two beats.
         confidence: 0 to 1, strength of onsets at the beats above chance.
-        meter: beats per bar; 0 if unknown.
-        meter_confidence: 0 to 1, strength of the downbeats among the beats above chance.
+        meter: beats per bar, of most of the beats; 0 if unknown.
+        meter_confidence: 0 to 1, how much more likely downbeats are downbeats than other beats are.
+        strengths: (n,) 0 to 1, how likely each beat is a beat, by what the network hears there.
+        downbeat_strengths: (n,) 0 to 1, how likely each beat begins a bar, by what the network hears around it.
+        tempos: candidates for the tempo: beats per minute, and a strength; the strongest first. Strengths add up to 1.
     """
 
     times: np.ndarray
@@ -74,6 +83,9 @@ class Beats:
     confidence: float
     meter: int
     meter_confidence: float
+    strengths: np.ndarray
+    downbeat_strengths: np.ndarray
+    tempos: tuple[tuple[float, float], ...]
 
     @property
     def downbeats(self) -> np.ndarray:
@@ -81,18 +93,16 @@ class Beats:
         return self.times[self.places == 1]
 
 
-NOTHING = Beats(np.empty(0), np.empty(0, np.int64), float("nan"), 0.0, 0, 0.0)
+NOTHING = Beats(np.empty(0), np.empty(0, np.int64), float("nan"), 0.0, 0, 0.0, np.empty(0), np.empty(0), ())
 
 
-def track(
-    standard: np.ndarray, log_odds: np.ndarray, chroma: np.ndarray | None = None, recipe: Recipe = DEFAULT
-) -> Beats:
+def track(standard: np.ndarray, evidence: BeatEvidence, chroma: np.ndarray, recipe: Recipe = DEFAULT) -> Beats:
     """Find the beats of a sound.
 
     Args:
         standard: (frames, 3) onset strengths from ``onsets.standardized``.
-        log_odds: (about frames / 2,) log odds of a beat from ``beat_network``, of every second frame.
-        chroma: (about frames / 2, 12) chroma of every second frame, for harmonic changes at downbeats; optional.
+        evidence: what ``beat_network`` says of every second frame.
+        chroma: (about frames / 2, 12) pitch classes of every second frame.
         recipe: weights of the decoder.
     """
     if len(standard) < 2 * FRAMES_A_SECOND or not (standard > 0).any():
@@ -100,7 +110,7 @@ def track(
     bands = np.clip(standard, -1.0, 4.0)
     onset = np.convolve(bands @ np.asarray(recipe.bands), [0.25, 0.5, 0.25], mode="same")
     onset /= max(float(onset.std()), 1e-9)
-    odds = np.clip(log_odds, -_SUREST, _SUREST) + recipe.odds
+    odds = np.clip(evidence.log_odds[:, 0], -_SUREST, _SUREST) + recipe.odds
     odds = np.interp(np.arange(len(onset)) / 2, np.arange(len(odds)), odds)
     activation = (1 - recipe.network) * onset + recipe.network * odds
     length = int(PIECE_SECONDS * FRAMES_A_SECOND)
@@ -111,14 +121,45 @@ def track(
     if len(beats) < 3:
         return NOTHING
     beats = beats[np.concatenate([[True], np.diff(beats) >= _periods()[0]])]  # at the seams of pieces
-    places, meter, meter_confidence = _bars(beats, bands, chroma)
+    twice = 60 * FRAMES_A_SECOND / float(np.median(np.diff(beats))) * 2
+    if twice <= FASTEST and beat_level.is_half(beats, evidence.log_odds[:, 0], onset):
+        beats = beat_level.doubled(beats, activation)
     times = (beats + _peak_shift(activation, beats)) / FRAMES_A_SECOND
     period = float(np.median(np.diff(times)))
-    return Beats(times, places, 60.0 / period, _confidence(onset, beats), meter, meter_confidence)
+    coarse = np.round(times * FRAMES_A_SECOND / STRIDE).astype(np.int64)
+    features = bar_features.of_beats(coarse, evidence.bands, evidence.log_odds, chroma)
+    downbeat_odds = bar_network.of_features(features)
+    places, meters = bars.decode(downbeat_odds)
+    downbeat_strengths = _probability(downbeat_odds)
+    at_beats = bar_features.near(evidence.log_odds[:, :1], coarse)[:, 0]
+    return Beats(
+        times,
+        places,
+        60.0 / period,
+        _confidence(onset, beats),
+        int(np.bincount(meters).argmax()),
+        _contrast(downbeat_strengths, places == 1),
+        _probability(at_beats),
+        downbeat_strengths,
+        tempo.candidates(activation, _periods(FASTEST), 60.0 / period, USUAL, SPREAD),
+    )
 
 
-def _periods() -> np.ndarray:
-    return np.arange(int(60 * FRAMES_A_SECOND / FASTEST), int(60 * FRAMES_A_SECOND / SLOWEST) + 1)
+def _periods(fastest: float = _DECODED) -> np.ndarray:
+    """Periods in frames, from that of the fastest tempo on."""
+    shortest, longest = int(60 * FRAMES_A_SECOND / fastest), int(60 * FRAMES_A_SECOND / SLOWEST)
+    return np.concatenate([np.arange(shortest, _FINE_BELOW), np.arange(_FINE_BELOW, longest + 1, 2)])
+
+
+def _probability(log_odds: np.ndarray) -> np.ndarray:
+    return np.asarray(1 / (1 + np.exp(-np.clip(log_odds.astype(np.float64), -30, 30))))
+
+
+def _contrast(strengths: np.ndarray, is_chosen: np.ndarray) -> float:
+    """The mean of those that are chosen less that of the others, 0 to 1."""
+    others = float(strengths[~is_chosen].mean()) if not is_chosen.all() else 0.0
+    chosen = float(strengths[is_chosen].mean()) if is_chosen.any() else 0.0
+    return float(np.clip(chosen - others, 0.0, 1.0))
 
 
 def _best_before(score: np.ndarray, position: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -160,10 +201,12 @@ def _decode(activation: np.ndarray, recipe: Recipe) -> np.ndarray:
     scores = np.empty((frames, len(periods)), np.float32)
     reward = (activation - recipe.threshold).astype(np.float32)
     counts = ((2 * seconds) ** recipe.sparseness).astype(np.float32)
-    columns = np.arange(len(periods))
+    flat = onward.reshape(-1)
+    # where the scores of paths lie that arrive after each period, for the first rows
+    places = (np.arange(shortest)[:, None] + longest - periods) * len(periods) + np.arange(len(periods))
     for first in range(0, frames, shortest):
         rows = np.arange(first, min(first + shortest, frames))
-        arriving = onward[rows[:, None] + longest - periods[None, :], columns[None, :]]
+        arriving = flat.take(places[: len(rows)] + first * len(periods))
         # a first beat may be anywhere within one period; the frames before it score as random beats would
         starting = np.where(rows[:, None] < periods[None, :], 0.0, -np.inf).astype(np.float32)
         score = np.maximum(arriving, starting) + tempo_prior + pulse[rows] + reward[rows, None] * counts
@@ -193,8 +236,9 @@ def _pulse(activation: np.ndarray, periods: np.ndarray) -> np.ndarray:
     first, last = np.maximum(rows - half, 0), np.minimum(rows + half, frames)
     total = np.maximum(energy[last] - energy[first], 1e-6)
     for column, period in enumerate(periods.tolist()):
-        product = np.concatenate([[0.0], np.cumsum(positive[period:] * positive[: frames - period])])
-        stop = np.minimum(last, frames - period)
+        count = max(frames - period, 0)  # none in a last piece that is shorter than the period
+        product = np.concatenate([[0.0], np.cumsum(positive[period:] * positive[:count])])
+        stop = np.minimum(last, count)
         begin = np.minimum(first, stop)
         out[:, column] = (product[stop] - product[begin]) / total
     return np.repeat(out, step, axis=0)[:frames]
@@ -212,37 +256,3 @@ def _peak_shift(activation: np.ndarray, beats: np.ndarray) -> np.ndarray:
 def _confidence(onset: np.ndarray, beats: np.ndarray) -> float:
     """Confidence from the mean of the standardized onset strength at the beats."""
     return float(np.clip(onset[beats].mean() / 2.5, 0.0, 1.0))
-
-
-def _bars(beats: np.ndarray, bands: np.ndarray, chroma: np.ndarray | None) -> tuple[np.ndarray, int, float]:
-    """Position of each beat in its bar, beats per bar, and the confidence of both."""
-    strength = bands[beats].copy()
-    evidence = 0.5 * strength[:, 0] + 0.3 * strength[:, 1]
-    if chroma is not None and len(chroma):
-        evidence = evidence + 1.5 * _standard(_harmonic_change(beats, chroma))
-    evidence = _standard(evidence)
-    best = (np.zeros(len(beats), np.int64), 0, -np.inf)
-    for meter in METERS:
-        for offset in range(meter):
-            is_downbeat = (np.arange(len(beats)) - offset) % meter == 0
-            if not is_downbeat.any():
-                continue
-            # without bars, the sum over downbeats of a standard normal grows with its standard deviation alone
-            value = evidence[is_downbeat].sum() / np.sqrt(is_downbeat.sum())
-            if value > best[2]:
-                best = ((np.arange(len(beats)) - offset) % meter + 1, meter, value)
-    confidence = float(np.clip(evidence[best[0] == 1].mean(), 0.0, 1.0))
-    return best[0], best[1], confidence
-
-
-def _harmonic_change(beats: np.ndarray, chroma: np.ndarray) -> np.ndarray:
-    """(n,) distance between the pitch classes after a beat and those before it."""
-    edges = np.clip(np.concatenate([[0], beats // 2, [len(chroma)]]), 0, len(chroma))
-    sums = np.concatenate([np.zeros((1, 12)), np.cumsum(chroma, axis=0, dtype=np.float64)])
-    parts = sums[edges[1:]] - sums[edges[:-1]]
-    unit = parts / np.maximum(np.linalg.norm(parts, axis=1, keepdims=True), 1e-9)
-    return 1.0 - (unit[1:] * unit[:-1]).sum(axis=1)
-
-
-def _standard(values: np.ndarray) -> np.ndarray:
-    return (values - values.mean()) / max(float(values.std()), 1e-9)

@@ -16,8 +16,8 @@ class Clipping:
     Args:
         channels: number of channels.
 
-    >>> clipping = Clipping(1)
-    >>> clipping.add(np.array([0.0, 1.0, 1.0, 1.0, 0.0, -0.5, 1.0])[:, None])
+    >>> clipping, samples = Clipping(1), np.array([[0.0, 1.0, 1.0, 1.0, 0.0, -0.5, 1.0]])
+    >>> clipping.add(samples, samples.max(axis=1), samples.min(axis=1))
     >>> clipping.count
     3
     """
@@ -25,11 +25,17 @@ class Clipping:
     def __init__(self, channels: int) -> None:
         self._sides = [_Side() for _ in range(2 * channels)]
 
-    def add(self, block: np.ndarray) -> None:
-        """Add the next (n, channels) samples."""
-        for channel, up, down in zip(block.T, self._sides[::2], self._sides[1::2], strict=True):
-            up.add(channel)
-            down.add(-channel)
+    def add(self, block: np.ndarray, highest: np.ndarray, lowest: np.ndarray) -> None:
+        """Add the next (channels, n) samples.
+
+        Args:
+            block: the samples.
+            highest: (channels,) largest sample of each channel.
+            lowest: (channels,) smallest sample of each channel.
+        """
+        for number, channel in enumerate(block):
+            self._sides[2 * number].add(channel, float(highest[number]), 1)
+            self._sides[2 * number + 1].add(channel, -float(lowest[number]), -1)
 
     @property
     def count(self) -> int:
@@ -47,17 +53,18 @@ class _Side:
     def __init__(self) -> None:
         self.count, self._peak, self._open_run = 0, -np.inf, 0
 
-    def add(self, samples: np.ndarray) -> None:
-        peak = float(samples.max())
+    def add(self, samples: np.ndarray, peak: float, sign: int) -> None:
+        """Add samples whose largest, times the sign, is ``peak``."""
         if peak > self._peak:
             if self._peak < AT_PEAK * peak:
                 self.count = self._open_run = 0
             self._peak = peak
-        at_peak = samples >= AT_PEAK * self._peak
-        edges = np.flatnonzero(np.diff(np.r_[False, at_peak, False]))
-        if not len(edges):
+        lowest = AT_PEAK * self._peak
+        if peak < lowest:
             self._open_run = 0
             return
+        at_peak = samples >= lowest if sign > 0 else samples <= -lowest
+        edges = np.flatnonzero(np.diff(at_peak, prepend=False, append=False))
         lengths = edges[1::2] - edges[::2]
         long = int(lengths[lengths >= RUN].sum())
         if at_peak[0] and self._open_run:

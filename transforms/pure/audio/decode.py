@@ -172,8 +172,9 @@ class Resampler:
 
     def add(self, block: np.ndarray) -> np.ndarray:
         """Convert the next block; returns (m,) float32."""
-        finite = np.clip(np.nan_to_num(block), -_LOUDEST, _LOUDEST)  # before the mean, which might overflow
-        piece = finite.mean(axis=1)
+        if len(block) and not -_LOUDEST <= block.min() <= block.max() <= _LOUDEST:  # NaN is in no range
+            block = np.clip(np.nan_to_num(block), -_LOUDEST, _LOUDEST)  # before the mean, which might overflow
+        piece = block @ np.full(block.shape[1], 1 / block.shape[1], np.float32)
         return piece if self._stream is None else np.asarray(self._stream.resample_chunk(piece))
 
     def rest(self) -> np.ndarray:

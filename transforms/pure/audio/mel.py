@@ -40,6 +40,11 @@ def bank(bands: int = BANDS) -> np.ndarray:
     return (np.maximum(0.0, np.minimum(rising, falling)) * (2.0 / (edges[2:] - edges[:-2]))).astype(np.float32)
 
 
+def of_power(power: np.ndarray) -> np.ndarray:
+    """(frames, ``BANDS``) mel power of power spectra (frames, bins): ``power @ bank()``, without its zeros."""
+    return np.concatenate([power[:, bins] @ weights for bins, weights in _parts()], axis=1)
+
+
 def centres(bands: int = BANDS) -> np.ndarray:
     """(bands,) centre frequencies of the mel bands in Hz."""
     return to_hertz(np.linspace(0.0, to_mel(RATE / 2), bands + 2))[1:-1]
@@ -72,6 +77,17 @@ def deltas(rows: np.ndarray, order: int = 1, width: int = 9) -> np.ndarray:
     for part, ends in ((slice(None, half), rows[:width]), (slice(-half, None), rows[-width:])):
         out[part] = (fit[order] * scale) @ ends  # the derivative of this order is constant for such a polynomial
     return out.astype(np.float32)
+
+
+@cache
+def _parts() -> tuple[tuple[slice, np.ndarray], ...]:
+    """The bins that each quarter of the bands has weights of, and these."""
+    parts = []
+    for columns in np.split(bank(), 4, axis=1):
+        inside = np.flatnonzero(columns.any(axis=1))
+        bins = slice(int(inside[0]), int(inside[-1]) + 1)
+        parts.append((bins, np.ascontiguousarray(columns[bins])))
+    return tuple(parts)
 
 
 @cache

@@ -50,17 +50,25 @@ def levels(around: np.ndarray, frames: int) -> np.ndarray:
         around: mono samples with margins, as for ``stft.power``.
         frames: number of frames.
     """
-    sums = np.concatenate([[0.0], np.cumsum(around.astype(np.float64) ** 2)])
-    starts = np.arange(frames) * (HOP * STRIDE)
-    return np.sqrt(np.maximum(sums[starts + WINDOW] - sums[starts], 0.0) / WINDOW).astype(np.float32)
+    hop, blocks = HOP * STRIDE, frames - 1 + WINDOW // (HOP * STRIDE)  # a window is a whole number of blocks
+    samples = around[: blocks * hop].reshape(blocks, hop)
+    energy = np.einsum("ij,ij->i", samples, samples, dtype=np.float64)
+    return np.sqrt(_window_sums(energy) / WINDOW).astype(np.float32)
 
 
 def crossings(around: np.ndarray, frames: int) -> np.ndarray:
     """(frames,) share of samples of a window whose sign differs from that of the previous sample."""
-    negative = around < -_TINY
-    changes = np.concatenate([[0], np.cumsum(negative[1:] != negative[:-1])])
-    starts = np.arange(frames) * (HOP * STRIDE)
-    return ((changes[starts + WINDOW - 1] - changes[starts]) / WINDOW).astype(np.float32)
+    hop, blocks = HOP * STRIDE, frames - 1 + WINDOW // (HOP * STRIDE)
+    negative = np.pad(around[: blocks * hop] < -_TINY, (0, 1), mode="edge")
+    changes = (negative[1:] != negative[:-1]).reshape(blocks, hop)
+    counts = np.count_nonzero(changes, axis=1)
+    last = changes[WINDOW // hop - 1 :, -1]  # from the last sample of a window to the next
+    return ((_window_sums(counts) - last) / WINDOW).astype(np.float32)
+
+
+def _window_sums(blocks: np.ndarray) -> np.ndarray:
+    """Sums of the blocks of each window."""
+    return np.lib.stride_tricks.sliding_window_view(blocks, WINDOW // (HOP * STRIDE)).sum(axis=1)
 
 
 def _first_beyond(magnitude: np.ndarray, share: float) -> np.ndarray:

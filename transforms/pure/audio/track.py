@@ -141,7 +141,7 @@ class Analyzer:
         first = len(shape.NAMES) + 2
         for number, power in enumerate(stft.power(around, frames)):
             start = number * stft.CHUNK
-            bands[start : start + len(power)] = power @ mel.bank()
+            bands[start : start + len(power)] = mel.of_power(power)
             totals[start : start + len(power)] = power @ weights()
             strided = power[:: stft.STRIDE]
             part = slice(start // stft.STRIDE, start // stft.STRIDE + len(strided))

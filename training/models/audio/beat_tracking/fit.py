@@ -1,4 +1,4 @@
-"""Fits the network of ``transforms.pure.audio.beat_network`` with torch (extra ``deep``)."""
+"""Fits networks of ``transforms.pure.audio.temporal_network`` with torch (extra ``deep``)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,40 +6,65 @@ from dataclasses import dataclass
 import numpy as np
 
 from feature_repo.command_line import Progress, silent
-from transforms.pure.audio.beat_network import BANDS, DILATIONS, FRAMES_A_SECOND, INPUTS, TAPS
+from transforms.pure.audio import bar_features, bar_network
+from transforms.pure.audio.beat_network import BANDS, DILATIONS, INPUTS
+from transforms.pure.audio.temporal_network import TAPS, Weights
 
-CHANNELS = 24
+
+@dataclass(frozen=True)
+class Architecture:
+    """A network, and what a sound may change without another answer.
+
+    Attributes:
+        inputs: columns of its inputs.
+        outputs: columns of its outputs.
+        layers: residual blocks.
+        channels: columns between them.
+        rises: columns of rises of bands, from 0 up to this one; they may be larger, smaller or missing.
+        pitches: columns of pitch classes, which may be transposed.
+        dropout: share of the activations that is left out in a step.
+    """
+
+    inputs: int
+    outputs: int
+    layers: int
+    channels: int
+    rises: int
+    pitches: slice
+    dropout: float
+
+
+BEATS = Architecture(INPUTS, 2, len(DILATIONS), 24, BANDS, slice(BANDS, INPUTS), 0.1)
+BARS = Architecture(
+    bar_features.COLUMNS, 1, bar_network.LAYERS, 32, 3 * bar_features.BANDS // 2, bar_features.CHROMA, 0.2
+)
 
 
 @dataclass(frozen=True)
 class Example:
-    """One sound: (n, ``INPUTS``) inputs, times of its beats in seconds, and their positions in the bar."""
+    """One sound.
+
+    Attributes:
+        inputs: (n, inputs) rows.
+        targets: (n, outputs) float32 probabilities.
+        weight: (n,) float32 how much each row counts; 0 where the truth is not known.
+    """
 
     inputs: np.ndarray
-    beats: np.ndarray
-    places: np.ndarray
-
-    def targets(self) -> np.ndarray:
-        """(n, 2) float32: 1 at a beat and at a downbeat, a half in the frames beside it."""
-        rows = np.zeros((len(self.inputs), 2), np.float32)
-        for column, times in enumerate((self.beats, self.beats[self.places == 1])):
-            frames = np.round(times * FRAMES_A_SECOND).astype(np.int64)
-            for shift, value in ((-1, 0.5), (1, 0.5), (0, 1.0)):
-                inside = frames + shift
-                inside = inside[(inside >= 0) & (inside < len(rows))]
-                rows[inside, column] = np.maximum(rows[inside, column], value)
-        return rows
+    targets: np.ndarray
+    weight: np.ndarray
 
 
 @dataclass(frozen=True)
 class FitRecipe:
-    """Training settings of the network.
+    """Training settings of a network.
 
     Attributes:
         epochs: passes through the sounds.
         batch: sounds per step.
-        length: frames of a sound that one step sees; 50 seconds.
+        length: rows of a sound that one step sees; of frames, 50 seconds.
         rate: largest learning rate of the single cycle (L. N. Smith, Super-convergence, 2018).
+        noise: standard deviation of noise that is added to the inputs.
         seed: random seed of weights, order and crops.
     """
 
@@ -47,37 +72,48 @@ class FitRecipe:
     batch: int = 8
     length: int = 2_150
     rate: float = 4e-3
+    noise: float = 0.0
     seed: int = 0
 
 
-def fit(examples: Sequence[Example], recipe: FitRecipe, *, progress: Progress = silent) -> dict[str, np.ndarray]:
-    """Train the network.
+def fit(
+    examples: Sequence[Example],
+    recipe: FitRecipe,
+    architecture: Architecture = BEATS,
+    *,
+    start: Weights | None = None,
+    progress: Progress = silent,
+) -> dict[str, np.ndarray]:
+    """Train a network.
 
     Args:
         examples: at least ``recipe.batch`` sounds.
         recipe: settings.
+        architecture: the network.
+        start: weights to go on from; random ones if None.
         progress: callback after each epoch.
 
     Returns:
-        The weights that ``beat_network.log_odds`` takes, float32.
+        The weights that ``temporal_network.log_odds`` takes, float32.
     """
     import torch
     from torch.nn import functional
 
     torch.manual_seed(recipe.seed)
-    rng, network = np.random.default_rng(recipe.seed), _network()
+    rng, network = np.random.default_rng(recipe.seed), _network(architecture)
+    if start is not None:
+        _set_weights(network, start)
     steps = recipe.epochs * (len(examples) // recipe.batch)
     optimizer = torch.optim.AdamW(network.parameters(), recipe.rate, weight_decay=1e-3)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.rate, total_steps=steps)
-    targets = [example.targets() for example in examples]
     for epoch in range(recipe.epochs):
         order, losses = rng.permutation(len(examples)), []
         for first in range(0, len(order) - recipe.batch + 1, recipe.batch):
             chosen = order[first : first + recipe.batch]
-            batch = [_crop(examples[number].inputs, targets[number], recipe.length, rng) for number in chosen.tolist()]
+            batch = [_crop(examples[number], recipe, architecture, rng) for number in chosen.tolist()]
             rows, wanted, weight = (torch.from_numpy(np.stack(parts)) for parts in zip(*batch, strict=True))
             loss = functional.binary_cross_entropy_with_logits(network(rows), wanted, reduction="none")
-            loss = 2 * (loss * weight).mean()  # of beats and of downbeats together
+            loss = (loss * weight).sum(dim=1).mean()  # of beats and of downbeats together
             optimizer.zero_grad()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
@@ -88,22 +124,28 @@ def fit(examples: Sequence[Example], recipe: FitRecipe, *, progress: Progress = 
     return _weights(network)
 
 
-def _crop(inputs: np.ndarray, targets: np.ndarray, length: int, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
+def _crop(
+    example: Example, recipe: FitRecipe, architecture: Architecture, rng: np.random.Generator
+) -> tuple[np.ndarray, ...]:
     """A part of a sound, (columns, length) each: transposed, louder or quieter, at times without some bands."""
-    count = min(len(inputs), length)
-    start = int(rng.integers(0, len(inputs) - count + 1))
-    rows = inputs[start : start + count].copy()
-    rows[:, BANDS:] = np.roll(rows[:, BANDS:], int(rng.integers(12)), axis=1)
-    rows[:, :BANDS] *= rng.uniform(0.7, 1.4)
+    length = recipe.length
+    count = min(len(example.inputs), length)
+    start = int(rng.integers(0, len(example.inputs) - count + 1))
+    part = slice(start, start + count)
+    rows, bands = example.inputs[part].copy(), architecture.rises
+    rows[:, architecture.pitches] = np.roll(rows[:, architecture.pitches], int(rng.integers(12)), axis=1)
+    rows[:, :bands] *= rng.uniform(0.7, 1.4)
     if rng.random() < 0.3:
-        first = int(rng.integers(0, BANDS))
-        rows[:, first : min(first + int(rng.integers(1, 10)), BANDS)] = 0
-    columns = [(rows, INPUTS), (targets[start : start + count], 2), (np.ones((count, 1), np.float32), 1)]
-    return tuple(np.pad(part.T, ((0, 0), (0, length - count))).reshape(width, length) for part, width in columns)
+        first = int(rng.integers(0, bands))
+        rows[:, first : min(first + int(rng.integers(1, 10)), bands)] = 0
+    if recipe.noise:
+        rows += rng.normal(0, recipe.noise, rows.shape).astype(np.float32)
+    columns = (rows, example.targets[part], example.weight[part, None])
+    return tuple(np.pad(values.T, ((0, 0), (0, length - count))) for values in columns)
 
 
-def _network():  # type: ignore[no-untyped-def]  # a class of torch, which is imported late
-    """The network of ``beat_network.log_odds``, as a torch module on (n, ``INPUTS``, frames)."""
+def _network(architecture: Architecture):  # type: ignore[no-untyped-def]  # a class of torch, which is imported late
+    """The network of ``temporal_network.log_odds``, as a torch module on (n, inputs, rows)."""
     import torch
     from torch import nn
     from torch.nn.functional import elu
@@ -111,14 +153,16 @@ def _network():  # type: ignore[no-untyped-def]  # a class of torch, which is im
     class Network(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.first = nn.Conv1d(INPUTS, CHANNELS, 3, padding=1)
-            self.second = nn.Conv1d(CHANNELS, CHANNELS, 3, padding=1)
+            channels, dilations = architecture.channels, [2**layer for layer in range(architecture.layers)]
+            self.first = nn.Conv1d(architecture.inputs, channels, 3, padding=1)
+            self.second = nn.Conv1d(channels, channels, 3, padding=1)
             self.wide = nn.ModuleList(
-                nn.Conv1d(CHANNELS, CHANNELS, TAPS, dilation=dilation, padding=TAPS // 2 * dilation)
-                for dilation in DILATIONS
+                nn.Conv1d(channels, channels, TAPS, dilation=dilation, padding=TAPS // 2 * dilation)
+                for dilation in dilations
             )
-            self.mix = nn.ModuleList(nn.Conv1d(CHANNELS, CHANNELS, 1) for _ in DILATIONS)
-            self.last, self.dropout = nn.Conv1d(CHANNELS, 2, 1), nn.Dropout(0.1)
+            self.mix = nn.ModuleList(nn.Conv1d(channels, channels, 1) for _ in dilations)
+            self.last = nn.Conv1d(channels, architecture.outputs, 1)
+            self.dropout = nn.Dropout(architecture.dropout)
 
         def forward(self, rows: torch.Tensor) -> torch.Tensor:
             hidden = elu(self.second(elu(self.first(rows))))
@@ -130,16 +174,30 @@ def _network():  # type: ignore[no-untyped-def]  # a class of torch, which is im
 
 
 def _weights(network) -> dict[str, np.ndarray]:  # type: ignore[no-untyped-def]
-    """The weights by the names that ``beat_network.log_odds`` takes."""
-    layers = {"first": network.first, "second": network.second}
+    """The weights by the names that ``temporal_network.log_odds`` takes."""
+    arrays = {}
+    for name, layer in _layers(network).items():
+        kernel = layer.weight.detach().numpy().transpose(2, 1, 0)
+        arrays[name] = kernel[0] if len(kernel) == 1 else kernel
+        arrays[_bias(name)] = layer.bias.detach().numpy()
+    return arrays
+
+
+def _set_weights(network, weights: Weights) -> None:  # type: ignore[no-untyped-def]
+    """Give a network the weights that ``_weights`` returned."""
+    import torch
+
+    for name, layer in _layers(network).items():
+        kernel = weights[name] if weights[name].ndim == 3 else weights[name][None]
+        with torch.no_grad():
+            layer.weight.copy_(torch.from_numpy(kernel.transpose(2, 1, 0).copy()))
+            layer.bias.copy_(torch.from_numpy(weights[_bias(name)].copy()))
+
+
+def _layers(network) -> dict:  # type: ignore[no-untyped-def, type-arg]
+    layers = {"first": network.first, "second": network.second, "last": network.last}
     layers |= {f"wide_{number}": layer for number, layer in enumerate(network.wide)}
-    arrays = {name: layer.weight.detach().numpy().transpose(2, 1, 0) for name, layer in layers.items()}
-    arrays |= {
-        name: layer.weight.detach().numpy()[:, :, 0].T
-        for name, layer in {"last": network.last, **{f"mix_{n}": layer for n, layer in enumerate(network.mix)}}.items()
-    }
-    layers |= {"last": network.last} | {f"mix_{number}": layer for number, layer in enumerate(network.mix)}
-    return arrays | {_bias(name): layer.bias.detach().numpy() for name, layer in layers.items()}
+    return layers | {f"mix_{number}": layer for number, layer in enumerate(network.mix)}
 
 
 def _bias(name: str) -> str:

@@ -106,15 +106,20 @@ def record(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 def inputs(samples: np.ndarray) -> np.ndarray:
     """(frames, ``beat_network.INPUTS``) inputs of the network for a whole sound of about a minute."""
-    frames = stft.frame_count(len(samples))
-    every = max(frames // 200, 1)
+    return BeatInputs().add(*frames(samples))
+
+
+def frames(samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(hops, ``mel.BANDS``) mel power of every hop, and (hops / 2, 12) pitch classes of every second one."""
+    count = stft.frame_count(len(samples))
+    every = max(count // 200, 1)
     around = stft.padded(samples)
-    tuning = chroma.tuning(np.concatenate(list(stft.power(around, -(-frames // every), every=every))))
+    tuning = chroma.tuning(np.concatenate(list(stft.power(around, -(-count // every), every=every))))
     bands, pitches = [], []
-    for power in stft.power(around, frames):
-        bands.append(power @ mel.bank())
+    for power in stft.power(around, count):
+        bands.append(mel.of_power(power))
         pitches.append(chroma.of_power(power[:: stft.STRIDE], tuning))
-    return BeatInputs().add(np.concatenate(bands), np.concatenate(pitches))
+    return np.concatenate(bands), np.concatenate(pitches)
 
 
 def _peak(hertz: float, quality: float, decibels: float) -> tuple[list[float], list[float]]:

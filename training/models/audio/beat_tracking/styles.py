@@ -131,8 +131,33 @@ STYLES = {
     "swung hip hop": Style(
         4, 4, (70, 105), 2, {"kick": "x..o..-.-.xo....", "snare": BACKBEAT, "closed": SIXTEENTHS}, swing=0.16
     ),
+    "very slow ballad": _style(
+        4,
+        8,
+        30,
+        50,
+        3,
+        kick="x.......o.......x...o...o.......",
+        snare="........x.......o-......x.......",
+        closed="x.x." * 8,
+    ),
+    "very slow ballad of three": _style(
+        4, 6, 30, 50, 2, kick="x..o........x..o..o.....", snare="......x.....o.....x.....", closed="x.x." * 6
+    ),
+    "doom": _style(4, 4, 30, 55, 2, kick="x...x.o.x...x...", snare=BACKBEAT, ride=EIGHTHS, crash="o......." * 2),
+    "very slow waltz": _style(3, 4, 32, 60, 1.5, kick="x...........", rim="....x...x...", closed="x.x.x.x.x.x."),
+    "fast punk": _style(4, 2, 190, 300, 3, kick="x.x-xox-", snare="..x...x.", closed="x.x.x.x."),
+    "skank beat": _style(4, 2, 200, 320, 3, kick="x.-.x.o.", snare="..x...x.", ride="x.x.x.x.", crash="o......."),
+    "gabber": _style(4, 2, 190, 320, 2, kick="x.x.x.x.", open=".x.x.x.x", clap="..o...o."),
+    "bebop": _style(
+        4, 3, 210, 320, 3, ride="x..x.xx..x.x", pedal="...x.....x..", kick="o-----o-----", snare="--o--o--o--o"
+    ),
+    "fast two-step": _style(2, 2, 200, 300, 2, kick="x...", snare="..x.", closed=".x.x"),
+    "fast waltz": _style(3, 2, 180, 260, 2, kick="x.....", snare="..x.x.", closed="x.o.o."),
     "four beats": _style(4, 4, 50, 135, 8),
     "four fast beats": _style(4, 2, 90, 190, 4),
+    "four very fast beats": _style(4, 2, 190, 320, 2),
+    "four very slow beats": _style(4, 8, 30, 52, 2),
     "three beats": _style(3, 2, 75, 190, 5),
     "three slow beats": _style(3, 4, 55, 100, 3),
     "two beats": _style(2, 4, 50, 130, 3),

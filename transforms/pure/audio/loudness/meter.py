@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from transforms.pure.audio.loudness import k_weighting, layouts
+from transforms.pure.audio.loudness.block_filter import BlockFilter
 from transforms.pure.audio.loudness.gating import ABSOLUTE_GATE, integrated, level
 from transforms.pure.audio.loudness.layouts import Layout
 from transforms.pure.audio.loudness.loudness_range import loudness_range
@@ -19,7 +20,7 @@ _HOP = 10
 """Steps of 100 ms, by which all other windows are moved."""
 _MOMENTARY, _SHORT_TERM = 40, 300
 """Steps of a window of 400 ms and of 3 seconds."""
-_AT_ONCE = 1 << 14
+_AT_ONCE = 1 << 15
 """Samples of each channel that are measured at once, so that they stay in the cache."""
 
 
@@ -62,7 +63,7 @@ class LoudnessMeter:
         self._rate, self._count = rate, 0
         self._weights = layouts.weights(layout) if layout and rate >= LOWEST_RATE else np.zeros(channels)
         self._is_measured = np.flatnonzero(self._weights)
-        self._state = np.zeros((2, len(self._is_measured), 2))
+        self._filter: BlockFilter | None = None
         self._true_peak = TruePeak(rate, channels) if true_peak else None
         self._step_rest = 0.0  # power of the step that has begun
         self._recent_steps = np.empty(0)
@@ -73,7 +74,7 @@ class LoudnessMeter:
     def add(self, block: np.ndarray) -> None:
         """Add the next (n, channels) samples, float64; full scale is 1."""
         for start in range(0, len(block), _AT_ONCE):
-            channels = np.ascontiguousarray(block[start : start + _AT_ONCE].T)
+            channels = np.ascontiguousarray(block[start : start + _AT_ONCE].T, np.float64)
             if self._true_peak:
                 self._true_peak.add(channels)
             if len(self._is_measured):
@@ -93,11 +94,10 @@ class LoudnessMeter:
 
     def _power(self, channels: np.ndarray) -> np.ndarray:
         """Return the weighted power of each sample, (n,)."""
-        from scipy.signal import sosfilt
-
+        if self._filter is None:
+            self._filter = BlockFilter(k_weighting.sections(self._rate), len(self._is_measured))
         is_all = len(self._is_measured) == len(channels)
-        weighted = channels if is_all else channels[self._is_measured]
-        filtered, self._state = sosfilt(k_weighting.sections(self._rate), weighted, axis=1, zi=self._state)
+        filtered = self._filter.add(channels if is_all else channels[self._is_measured])
         return np.asarray(self._weights[self._is_measured] @ np.square(filtered, out=filtered))
 
     def _completed_steps(self, power: np.ndarray) -> np.ndarray:

@@ -10,8 +10,10 @@ _REACH = 12
 """Samples on each side that an interpolated value is made of; the standard has 6."""
 _STEP = 16
 """Consecutive places that are interpolated by one row of a product of matrices."""
-_ROWS = 2_048
-"""Rows at once, so that their values stay in the cache."""
+_SPAN = 8 * _STEP
+"""Consecutive places that are passed over together where no sample is large enough to matter."""
+_MARGIN = 2 * _REACH - 1
+"""Samples that the last place of a span needs after it."""
 _SHAPE = 6.0
 """Of the Kaiser window: less than 0.05 dB off up to 0.43 of the sample rate."""
 
@@ -31,7 +33,7 @@ class TruePeak:
 
     def __init__(self, rate: int, channels: int) -> None:
         self._kernel = _kernel(next((factor for below, factor in _FACTORS if rate < below), 1))
-        self._rest = np.zeros((channels, 2 * _REACH - 1), np.float32)
+        self._rest = np.zeros((channels, _MARGIN), np.float32)
         self._peak = 0.0
 
     def add(self, block: np.ndarray) -> None:
@@ -40,33 +42,36 @@ class TruePeak:
             return
         self._peak = max(self._peak, float(block.max()), -float(block.min()))
         samples = np.concatenate([self._rest, block], axis=1, dtype=np.float32)
-        self._peak = max(self._peak, _largest(samples, self._kernel))
-        self._rest = samples[:, samples.shape[1] - 2 * _REACH + 1 :].copy()
+        spans = max(samples.shape[1] - _MARGIN, 0) // _SPAN
+        if spans:
+            self._peak = _largest(samples[:, : spans * _SPAN + _MARGIN], self._kernel, self._peak)
+        self._rest = samples[:, spans * _SPAN :].copy()
 
     def result(self) -> float:
         """Return the true peak so far as an amplitude; after the last sample there is silence."""
-        silence = np.zeros((len(self._rest), _REACH), np.float32)
-        return max(self._peak, _largest(np.concatenate([self._rest, silence], axis=1), self._kernel))
+        spans = -(-self._rest.shape[1] // _SPAN)
+        silence = spans * _SPAN + _MARGIN - self._rest.shape[1]
+        return _largest(np.pad(self._rest, ((0, 0), (0, silence))), self._kernel, self._peak)
 
 
-def _largest(samples: np.ndarray, kernel: np.ndarray) -> float:
-    """Largest magnitude of all interpolated values that have all of their samples."""
-    count, phases = samples.shape[1] - 2 * _REACH + 1, kernel.shape[1] // _STEP
-    if count < 1 or not phases:
-        return 0.0
-    rows, width = -(-count // _STEP), len(kernel)
-    padded = np.pad(samples, ((0, 0), (0, (rows - 1) * _STEP + width - samples.shape[1])))
-    windows = np.lib.stride_tricks.sliding_window_view(padded, width, axis=1)[:, ::_STEP]
-    values = np.empty((min(rows, _ROWS), kernel.shape[1]), np.float32)
-    largest = 0.0
-    for channel in windows:
-        for start in range(0, rows, _ROWS):
-            part = np.ascontiguousarray(channel[start : start + _ROWS])
-            out = np.matmul(part, kernel, out=values[: len(part)])
-            if start + _ROWS >= rows:
-                out[-1, ((count - 1) % _STEP + 1) * phases :] = 0  # beyond the last sample
-            largest = max(largest, float(out.max()), -float(out.min()))
-    return largest
+def _largest(samples: np.ndarray, kernel: np.ndarray, peak: float) -> float:
+    """The larger of a peak and of the magnitude of all interpolated values of (channels, spans + ``_MARGIN``) samples.
+
+    A value between samples is at most the largest sample near it times the sum of the magnitudes of the weights, so
+    that spans far below the peak are not interpolated: of music, all but a few hundredths.
+    """
+    if not kernel.size:
+        return peak
+    channels, length = samples.shape
+    spans, width = (length - _MARGIN) // _SPAN, len(kernel)
+    magnitude = np.abs(samples)
+    within = magnitude[:, : spans * _SPAN].reshape(channels, spans, _SPAN).max(axis=2)
+    largest = np.column_stack([within, magnitude[:, spans * _SPAN :].max(axis=1)])
+    limit = float(np.abs(kernel).sum(axis=0).max()) * 1.001  # more than rounding may add
+    may_exceed = np.maximum(largest[:, :-1], largest[:, 1:]) > peak / limit
+    rows = np.lib.stride_tricks.sliding_window_view(samples, width, axis=1)[:, ::_STEP]
+    values = rows.reshape(channels, spans, _SPAN // _STEP, width)[may_exceed].reshape(-1, width) @ kernel
+    return max(peak, float(values.max(initial=0.0)), -float(values.min(initial=0.0)))
 
 
 @cache

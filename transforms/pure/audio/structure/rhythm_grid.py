@@ -56,31 +56,34 @@ def rhythm_grid(beats: Beats, onsets: np.ndarray, seconds: float) -> RhythmGrid:
     """Return the grid of a sound.
 
     The last of each kind is as long as the one before it, or ends with the sound. The confidence of a beat or tatum is
-    the strength of the onset at it, that of a bar the geometric mean of its first beat's and of the meter's.
+    the strength of the onset at it, that of a bar the geometric mean of its first beat's and of how likely a bar begins
+    there.
 
     Args:
         beats: beats of the sound.
         onsets: (frames,) onset strength in standard deviations, as in ``frames.Frames``.
         seconds: length of the sound.
 
-    >>> beats = Beats(np.array([0.5, 1.0, 1.5]), np.array([1, 2, 1]), 120.0, 0.9, 2, 0.64)
+    >>> likely = np.array([0.64, 0.1, 0.64])
+    >>> beats = Beats(np.array([0.5, 1.0, 1.5]), np.array([1, 2, 1]), 120.0, 0.9, 2, 0.7, likely, likely, ())
     >>> grid = rhythm_grid(beats, np.full(200, 3.0), 1.8)
     >>> grid.bars.start, grid.bars.duration, grid.bars.confidence
     (array([0.5, 1.5]), array([1. , 0.3]), array([0.8, 0.8]))
     >>> len(grid.tatums.start)
     6
     """
-    times = beats.times[(beats.times >= 0) & (beats.times < seconds)]
+    inside = (beats.times >= 0) & (beats.times < seconds)
+    times = beats.times[inside]
     if not len(times):
         return RhythmGrid(NO_INTERVALS, NO_INTERVALS, NO_INTERVALS)
     strength = _strength(onsets, times)
     beat_intervals = Intervals(times, _durations(times, seconds), strength)
-    is_downbeat = beats.places[: len(times)] == 1
+    is_downbeat = beats.places[inside] == 1
     downbeats = times[is_downbeat]
     bars = Intervals(
         downbeats,
         _durations(downbeats, seconds, usual=float(np.median(beat_intervals.duration)) * max(beats.meter, 1)),
-        np.sqrt(strength[is_downbeat] * np.clip(beats.meter_confidence, 0.0, 1.0)),
+        np.sqrt(strength[is_downbeat] * beats.downbeat_strengths[inside][is_downbeat]),
     )
     return RhythmGrid(bars, beat_intervals, _tatums(beat_intervals, onsets, seconds))
 

@@ -37,7 +37,7 @@ def test_a_tatum_that_is_not_played_has_no_confidence() -> None:
 
 
 def test_beats_before_the_first_downbeat_are_in_no_bar() -> None:
-    beats = Beats(np.arange(1, 10) * 0.5, np.array([3, 1, 2, 3, 1, 2, 3, 1, 2]), 120.0, 1.0, 3, 1.0)
+    beats = Beats(np.arange(1, 10) * 0.5, np.array([3, 1, 2, 3, 1, 2, 3, 1, 2]), 120.0, 1.0, 3, 1.0, np.ones(9), np.ones(9), ())
     grid = rhythm_grid(beats, np.full(500, 5.0), 4.9)
     np.testing.assert_allclose(grid.bars.start, [1.0, 2.5, 4.0])
     np.testing.assert_allclose(grid.bars.duration, [1.5, 1.5, 0.9])
@@ -45,7 +45,7 @@ def test_beats_before_the_first_downbeat_are_in_no_bar() -> None:
 
 
 def test_a_single_bar_is_as_long_as_its_beats() -> None:
-    beats = Beats(np.array([0.5, 1.0, 1.5]), np.array([1, 2, 3]), 120.0, 1.0, 3, 1.0)
+    beats = Beats(np.array([0.5, 1.0, 1.5]), np.array([1, 2, 3]), 120.0, 1.0, 3, 1.0, np.ones(3), np.ones(3), ())
     assert rhythm_grid(beats, np.zeros(900), 9.0).bars.duration == pytest.approx([1.5])
 
 
