@@ -27,6 +27,7 @@ from benchmarks.surroundings import MACHINE, data_set
 from training.evaluate.classification import class_metrics
 from training.models.audio import heads
 from training.models.audio.audio_classifier import NAME, lightgbm, measured
+from training.models.audio.distance import LIMIT
 from training.models.audio.tasks import Task, tasks
 from transforms.pure.audio.described import described, vector
 from transforms.pure.audio.listen import listen
@@ -224,7 +225,7 @@ def unknown(model: heads.Heads) -> Cases:
         {
             "case": f"{len(rows)} {name}",
             "metric": "called unknown",
-            "value": round(float((model.answers(np.array(rows))[1] > model.farthest).mean()), 3),
+            "value": round(float((model.answers(np.array(rows))[1] > LIMIT).mean()), 3),
         }
         for name, rows in vectors.items()
     ]

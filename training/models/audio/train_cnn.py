@@ -15,6 +15,7 @@ from feature_repo.home import Home
 from training.clock import Clock
 from training.datasets.sounds import LabelledSounds
 from training.models.audio.audio_classifier import FEWEST, NAME, balance, evidence, score_answers
+from training.models.audio.distance import LIMIT
 from training.models.audio.mel_cnn import INPUT, CnnRecipe, fit
 from training.models.audio.tasks import tasks
 from training.models.result import TrainedResult, registered
@@ -68,7 +69,7 @@ def train_cnn(home: Home, folder: Path, recipe: CnnRecipe, *, progress: Progress
     clock.lap("fit")
     answers = _answers(trained.onnx, patches[test])
     metrics = score_answers(audio_tasks, train, test, {"mel_cnn": answers})
-    metrics["mel_cnn"]["unknown_share"] = float((answers["distance"] > trained.farthest).mean())
+    metrics["mel_cnn"]["unknown_share"] = float((answers["distance"] > LIMIT).mean())
     clock.lap("measured")
     about = (
         f"A convolutional network on {patches.shape[1]} mel bands: {int((~validation).sum()):,} tracks to learn from, "
@@ -90,7 +91,7 @@ def train_cnn(home: Home, folder: Path, recipe: CnnRecipe, *, progress: Progress
             "kind": "mel_cnn",
             "input": INPUT,
             "tasks": [[task.name, task.kind, list(task.classes)] for task in audio_tasks],
-            "farthest": trained.farthest,
+            "farthest": LIMIT,
             "tracks": len(sounds),
             "layout": LAYOUT,
         },
