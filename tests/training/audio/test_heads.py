@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from feature_repo.errors import InputError
 from training.models.audio import discriminant, distance, heads, kernel_machine, stack
 from training.models.audio.onnx_heads import to_onnx
-from training.models.audio.tasks import Task, tasks
+from training.models.audio.tasks import Task, required_tasks, tasks
 
 
 def _features_and_tasks(count: int = 120, seed: int = 0) -> tuple[np.ndarray, list[Task], np.ndarray]:
@@ -187,3 +188,38 @@ def test_tasks_are_those_that_enough_was_said_of() -> None:
     assert by_name["instruments"].classes == ("flute",)  # drums are in nearly every row
     assert by_name["instruments"].targets[:18].sum() == 8
     assert tasks(labels.clear()) == []
+    with pytest.raises(InputError, match="20 labelled tracks without"):
+        required_tasks(
+            labels.with_columns(
+                pl.lit("jazz").alias("genre"),
+                pl.lit(None, pl.List(pl.String)).alias("instruments"),
+                pl.lit(None, pl.Float64).alias("valence"),
+            )
+        )
+
+
+def test_spellings_of_a_label_are_one_class() -> None:
+    labels = pl.DataFrame(
+        {
+            "genre": ["Rock"] * 5 + ["rock"] * 3 + ["hip  hop"] * 4 + ["Hip Hop"] * 5 + [" "] * 9,
+            "mood": [None] * 26,
+            "valence": [None] * 26,
+            "arousal": [None] * 26,
+            "instruments": [["Drums", "drums "]] * 9 + [[]] * 17,
+        },
+        schema_overrides={"mood": pl.String, "instruments": pl.List(pl.String)},
+    )
+    genre, instruments = tasks(labels)
+    assert genre.classes == ("Hip Hop", "Rock")
+    assert genre.targets[:17].sum(axis=0).tolist() == [9, 8]
+    assert len(genre.labelled_rows) == 17
+    assert instruments.classes == ("Drums",)
+
+
+def test_one_artist_and_rare_classes_give_finite_answers() -> None:
+    rng = np.random.default_rng(0)
+    inputs, targets = rng.normal(size=(24, 5)), np.eye(3)[np.array([0] * 20 + [1] * 3 + [2])]
+    model = heads.fit(inputs, [Task("genre", "one_of", ("a", "b", "c"), targets)], np.zeros(24))
+    answers, distances = model.answers(np.concatenate([inputs, np.full((1, 5), np.nan)]))
+    assert np.isfinite(answers["genre"]).all()
+    assert np.isfinite(distances).all()

@@ -22,7 +22,7 @@ from training.models.audio import heads
 from training.models.audio.distance import LIMIT
 from training.models.audio.onnx_heads import INPUT, to_onnx
 from training.models.audio.recorders import shifts
-from training.models.audio.tasks import Task, tasks
+from training.models.audio.tasks import Task, required_tasks
 from training.models.audio.unknown import unknown_figures
 from training.models.base import FamilyModel, Gates
 from training.models.result import TrainedResult, figures, registered
@@ -42,8 +42,8 @@ def run(home: Home, *, progress: Progress = silent, seed: int = 0) -> TrainedRes
     """
     clock = Clock(progress, 4)
     sounds = LabelledSounds.load(home)
-    audio_tasks = tasks(sounds.labels)
-    if len(sounds) < FEWEST or not audio_tasks or len(np.unique(sounds.artists)) < heads.FOLDS:
+    audio_tasks = required_tasks(sounds.labels)
+    if len(sounds) < FEWEST or len(np.unique(sounds.artists)) < heads.FOLDS:
         raise InputError(
             expected=f"at least {FEWEST} labelled tracks by at least {heads.FOLDS} artists",
             found=f"{len(sounds)} tracks by {len(np.unique(sounds.artists))} artists",

@@ -45,7 +45,7 @@ def unknown_figures(
     for part, unseen_classes in zip(
         np.array_split(names, min(PARTS, len(names))), np.array_split(classes, PARTS), strict=False
     ):
-        unseen = task.targets[:, unseen_classes].any(axis=1)
+        unseen: np.ndarray = np.asarray(task.targets[:, unseen_classes].any(axis=1))
         is_asked = np.isin(left_out, part)
         train = np.intersect1d(np.flatnonzero(~is_asked & ~unseen), task.labelled_rows)
         asked = np.intersect1d(np.flatnonzero(is_asked), task.labelled_rows)
