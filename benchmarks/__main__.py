@@ -44,6 +44,7 @@ NAMES = (
     "text_speed",
     "audio",
     "quality_audio",
+    "quality_audio_sources",
     "windows",
     "stream",
     "podcasts",

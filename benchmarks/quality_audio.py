@@ -23,7 +23,6 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from benchmarks.audio_sources import sources
 from benchmarks.surroundings import MACHINE, data_set
 from training.evaluate.classification import class_metrics, class_recalls
 from training.models.audio import heads
@@ -250,7 +249,7 @@ def main() -> None:
     for name in DATA_SETS:
         data_set(name)  # before the first minutes of work
     warnings.simplefilter("ignore")
-    cases = [*gtzan(), *moods(), *notes(), *sources(), *songs(arguments.songs)]
+    cases = [*gtzan(), *moods(), *notes(), *songs(arguments.songs)]
     print(json.dumps({"benchmark": "quality_audio", "machine": MACHINE, "cases": cases}))
 
 

@@ -46,11 +46,13 @@ def unknown_figures(
         np.array_split(names, min(PARTS, len(names))), np.array_split(classes, PARTS), strict=False
     ):
         unseen: np.ndarray = np.asarray(task.targets[:, unseen_classes].any(axis=1))
-        is_asked = np.isin(left_out, part)
-        train = np.intersect1d(np.flatnonzero(~is_asked & ~unseen), task.labelled_rows)
-        asked = np.intersect1d(np.flatnonzero(is_asked), task.labelled_rows)
+        is_test = np.isin(left_out, part)
+        train = np.intersect1d(np.flatnonzero(~is_test & ~unseen), task.labelled_rows)
+        test = np.intersect1d(np.flatnonzero(is_test), task.labelled_rows)
         of_train = without_classes(task.take(train), unseen_classes)
-        asked = asked[unseen[asked] | task.targets[np.ix_(asked, of_train[1])].any(axis=1)]
+        test = test[unseen[test] | task.targets[np.ix_(test, of_train[1])].any(axis=1)]
+        if len(of_train[1]) < FEWEST_CLASSES or not len(test):
+            continue  # each source has classes of its own
         model = heads.fit(
             inputs[train],
             [of_train[0]],
@@ -59,8 +61,10 @@ def unknown_figures(
             shifts=shifts,
             seed=seed,
         )
-        distances.append(model.answers(inputs[asked])[1])
-        unseen_flags.append(unseen[asked])
+        distances.append(model.answers(inputs[test])[1])
+        unseen_flags.append(unseen[test])
+    if not distances:
+        return {}
     distance, is_unseen = np.concatenate(distances), np.concatenate(unseen_flags)
     if is_unseen.all() or not is_unseen.any():
         return {}

@@ -6,16 +6,21 @@ from notes of TimGM6mb as they are; asked are other notes of it through equalize
 beat network was trained with, and that the shipped directions were not learned from. *Collection.* Recorded notes of
 four instruments, asked of a model of all three soundfonts. Beside it, the plain Mahalanobis distance with a limit at
 98 % of left-out notes, as it was until the relative one.
+
+    python -m benchmarks.quality_audio_sources
 """
 
+import argparse
+import json
 import tempfile
+import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from benchmarks.surroundings import data_set
+from benchmarks.surroundings import MACHINE, data_set
 from training.models.audio import heads
 from training.models.audio.beat_tracking.arrangement import Arrangement, Note
 from training.models.audio.beat_tracking.rendering import record, render_midi, write_midi
@@ -69,11 +74,11 @@ def sources() -> list[dict[str, Any]]:
     cases = _cases(case, learned, learned_families, font_numbers, vectors[HELD_OUT], families[HELD_OUT])
     clean, clean_families = vectors[LEARNED[0]], families[LEARNED[0]]
     rng = np.random.default_rng(0)
-    is_asked = np.arange(len(clean)) % 4 == 3
-    asked = [samples for (_, samples), asked in zip(sounds[LEARNED[0]], is_asked, strict=True) if asked]
-    recorded = _vectors([record(samples, rng) for samples in asked])
-    case = f"{int((~is_asked).sum())} notes of one soundfont, {int(is_asked.sum())} others through recorders"
-    cases += _cases(case, clean[~is_asked], clean_families[~is_asked], None, recorded, clean_families[is_asked])
+    is_test = np.arange(len(clean)) % 4 == 3
+    test_sounds = [samples for (_, samples), is_in in zip(sounds[LEARNED[0]], is_test, strict=True) if is_in]
+    recorded = _vectors([record(samples, rng) for samples in test_sounds])
+    case = f"{int((~is_test).sum())} notes of one soundfont, {int(is_test.sum())} others through recorders"
+    cases += _cases(case, clean[~is_test], clean_families[~is_test], None, recorded, clean_families[is_test])
     return cases + _collection(vectors, families)
 
 
@@ -84,11 +89,11 @@ def _collection(vectors: dict[str, np.ndarray], families: dict[str, np.ndarray])
         pl.col("instrument").is_in(list(COLLECTED)),
     )
     inputs = np.array([vector(described(listen(folder / path).analysis)) for path in table["path"].to_list()])
-    asked_families = np.array([COLLECTED[name] for name in table["instrument"].to_list()])
+    test_families = np.array([COLLECTED[name] for name in table["instrument"].to_list()])
     learned = np.concatenate(list(vectors.values()))
     font_numbers = np.repeat(range(len(vectors)), [len(rows) for rows in vectors.values()])
     case = f"{len(learned)} notes of three soundfonts, {len(inputs)} recorded ones"
-    return _cases(case, learned, np.concatenate(list(families.values())), font_numbers, inputs, asked_families)
+    return _cases(case, learned, np.concatenate(list(families.values())), font_numbers, inputs, test_families)
 
 
 def _cases(
@@ -96,8 +101,8 @@ def _cases(
     inputs: np.ndarray,
     families: np.ndarray,
     source_numbers: np.ndarray | None,
-    asked: np.ndarray,
-    asked_families: np.ndarray,
+    test_inputs: np.ndarray,
+    test_families: np.ndarray,
 ) -> list[dict[str, Any]]:
     """Leave each third of the families out, and return the figures over all of the thirds."""
     from sklearn.metrics import roc_auc_score
@@ -110,27 +115,27 @@ def _cases(
         classes = tuple(sorted(set(families[train].tolist())))
         task = Task("family", "one_of", classes, (families[train][:, None] == np.array(classes)).astype(np.float64))
         groups = np.arange(int(train.sum())) // 4
-        ours = heads.fit(
+        model = heads.fit(
             inputs[train],
             [task],
             groups,
             sources=None if source_numbers is None else source_numbers[train],
             shifts=shifts(),
         )
-        answers, values = ours.answers(asked)
+        answers, values = model.answers(test_inputs)
         distances["ours"].append(values)
-        distances["plain"].append(_plain(inputs[train], groups, asked))
-        unseen = np.isin(asked_families, part)
+        distances["plain"].append(_plain(inputs[train], groups, test_inputs))
+        unseen = np.isin(test_families, part)
         is_unseen.append(unseen)
-        is_right.append((np.array(classes)[answers["family"].argmax(axis=1)] == asked_families)[~unseen])
+        is_right.append((np.array(classes)[answers["family"].argmax(axis=1)] == test_families)[~unseen])
     unseen = np.concatenate(is_unseen)
     figures = {"accuracy of known classes, ours": float(np.concatenate(is_right).mean())}
-    for model, parts in distances.items():
+    for rival, parts in distances.items():
         values = np.concatenate(parts)
         figures |= {
-            f"known called unknown, {model}": float((values[~unseen] > LIMIT).mean()),
-            f"unseen called unknown, {model}": float((values[unseen] > LIMIT).mean()),
-            f"AUC of unseen, {model}": float(
+            f"known called unknown, {rival}": float((values[~unseen] > LIMIT).mean()),
+            f"unseen called unknown, {rival}": float((values[unseen] > LIMIT).mean()),
+            f"AUC of unseen, {rival}": float(
                 np.mean(
                     [
                         roc_auc_score(flags, one)
@@ -143,20 +148,20 @@ def _cases(
     return [{"case": case, "metric": name, "value": round(value, 3)} for name, value in figures.items()]
 
 
-def _plain(inputs: np.ndarray, groups: np.ndarray, asked: np.ndarray) -> np.ndarray:
+def _plain(inputs: np.ndarray, groups: np.ndarray, test_inputs: np.ndarray) -> np.ndarray:
     """Return Mahalanobis distances, of which 98 % of the rows of left-out groups have at most 1."""
     from sklearn.covariance import LedoitWolf
 
     middle, spread = np.nanmean(inputs, axis=0), np.nanstd(inputs, axis=0)
     scale = np.where(spread > 0, spread, 1.0)
-    rows, asked_rows = (
-        np.clip(np.nan_to_num((values - middle) / scale), -heads.CLIP, heads.CLIP) for values in (inputs, asked)
+    rows, test_rows = (
+        np.clip(np.nan_to_num((values - middle) / scale), -heads.CLIP, heads.CLIP) for values in (inputs, test_inputs)
     )
     left_out = np.zeros(len(rows))
     for part in np.array_split(np.random.default_rng(0).permutation(np.unique(groups)), heads.FOLDS):
         is_left_out = np.isin(groups, part)
         left_out[is_left_out] = LedoitWolf().fit(rows[~is_left_out]).mahalanobis(rows[is_left_out])
-    values = LedoitWolf().fit(rows).mahalanobis(asked_rows) / np.quantile(left_out, 0.98)
+    values = LedoitWolf().fit(rows).mahalanobis(test_rows) / np.quantile(left_out, 0.98)
     return np.asarray(np.sqrt(values))
 
 
@@ -187,3 +192,15 @@ def _render(notes: list[Note], font: str) -> np.ndarray:
 
 def _vectors(sounds: list[np.ndarray]) -> np.ndarray:
     return np.array([vector(described(analyze([samples]))) for samples in sounds])
+
+
+def main() -> None:
+    """Run the benchmark and print one line of JSON."""
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
+    data_set("instrument-samples")
+    warnings.simplefilter("ignore")
+    print(json.dumps({"benchmark": "quality_audio_sources", "machine": MACHINE, "cases": sources()}))
+
+
+if __name__ == "__main__":
+    main()
