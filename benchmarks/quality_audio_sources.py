@@ -7,6 +7,8 @@ beat network was trained with, and that the shipped directions were not learned 
 four instruments, asked of a model of all three soundfonts. Beside it, the plain Mahalanobis distance with a limit at
 98 % of left-out notes, as it was until the relative one.
 
+Judged on: sources that were not looked at while the method was chosen. TimGM6mb and OPL-3 are development.
+
     python -m benchmarks.quality_audio_sources
 """
 
