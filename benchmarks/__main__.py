@@ -46,6 +46,7 @@ NAMES = (
     "quality_audio",
     "quality_track_features",
     "quality_structure",
+    "quality_audio_sources",
     "windows",
     "stream",
     "podcasts",

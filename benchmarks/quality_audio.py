@@ -24,10 +24,13 @@ import numpy as np
 import polars as pl
 
 from benchmarks.surroundings import MACHINE, data_set
-from training.evaluate.classification import class_metrics
+from training.evaluate.classification import class_metrics, class_recalls
 from training.models.audio import heads
 from training.models.audio.audio_classifier import NAME, lightgbm, measured
+from training.models.audio.distance import LIMIT
+from training.models.audio.recorders import shifts
 from training.models.audio.tasks import Task, tasks
+from training.models.audio.unknown import unknown_figures
 from transforms.pure.audio.described import described, vector
 from transforms.pure.audio.listen import listen
 from transforms.pure.audio.stft import RATE
@@ -47,26 +50,29 @@ def one_of(name: str, labels: np.ndarray) -> Task:
 
 
 def metric_cases(case: str, model: str, task: Task, rows: np.ndarray, answers: np.ndarray) -> Cases:
-    """Return accuracy, log loss and calibration error of one model as cases."""
-    metrics = class_metrics(task.targets[rows].argmax(axis=1), answers)
+    """Return accuracy, macro recall, log loss and calibration error of one model as cases, and recalls of ours."""
+    truth = task.targets[rows].argmax(axis=1)
+    metrics, recalls = class_metrics(truth, answers), class_recalls(truth, answers)
     figures = {
         "accuracy": metrics.accuracy,
+        "macro_recall": float(np.mean(list(recalls.values()))),
         "log_loss": metrics.log_loss,
         "calibration_error": metrics.calibration_error,
     }
+    if model == "ours":
+        figures |= {f"recall of {task.classes[number]}": value for number, value in recalls.items()}
     return [{"case": case, "metric": f"{name}, {model}", "value": round(value, 3)} for name, value in figures.items()]
 
 
-def folds(inputs: np.ndarray, task: Task, groups: np.ndarray, case: str) -> Cases:
+def folds(inputs: np.ndarray, task: Task, groups: np.ndarray, case: str, directions: np.ndarray | None = None) -> Cases:
     """Measure five folds of groups, beside LightGBM and the class frequencies."""
     names = np.random.default_rng(0).permutation(np.unique(groups))
     answers = {model: np.zeros(task.targets.shape) for model in ("ours", "lightgbm", "frequent")}
     for test_groups in np.array_split(names, 5):
         test = np.isin(groups, test_groups)
         train, train_task = np.flatnonzero(~test), task.take(np.flatnonzero(~test))
-        answers["ours"][test] = heads.fit(inputs[train], [train_task], groups[train]).answers(inputs[test])[0][
-            task.name
-        ]
+        model = heads.fit(inputs[train], [train_task], groups[train], shifts=directions)
+        answers["ours"][test] = model.answers(inputs[test])[0][task.name]
         answers["lightgbm"][test] = lightgbm(inputs[train], train_task, inputs[test])
         answers["frequent"][test] = train_task.targets.mean(axis=0)
     rows = np.arange(len(inputs))
@@ -141,7 +147,8 @@ def notes() -> Cases:
     inputs = np.array([vector(described(listen(folder / path).analysis)) for path in table["path"].to_list()])
     task = one_of("instrument", table["instrument"].to_numpy())
     case = f"{table.height} notes of {len(task.classes)} instruments, folds by pitch"
-    return folds(inputs, task, table["midi_measured_convention"].cast(pl.String).fill_null("?").to_numpy(), case)
+    pitches = table["midi_measured_convention"].cast(pl.String).fill_null("?").to_numpy()
+    return folds(inputs, task, pitches, case, shifts())
 
 
 def songs(count: int) -> Cases:
@@ -189,7 +196,8 @@ def songs(count: int) -> Cases:
     song_tasks = tasks(pl.DataFrame(labels, schema=schema, orient="row").with_columns(pl.col("mood").cast(pl.String)))
     names = np.random.default_rng(0).permutation(np.unique(groups))
     test = np.isin(groups, names[: len(names) // 4])
-    figures, _ = measured(inputs, song_tasks, groups, np.flatnonzero(~test), np.flatnonzero(test))
+    figures, _ = measured(inputs, song_tasks, groups, np.flatnonzero(~test), np.flatnonzero(test), directions=shifts())
+    figures[NAME] |= unknown_figures(inputs, song_tasks, groups, shifts=shifts())
     for model_name, values in figures.items():
         label = "ours" if model_name == NAME else model_name
         cases += [
@@ -200,7 +208,7 @@ def songs(count: int) -> Cases:
             }
             for name, value in values.items()
         ]
-    model = heads.fit(inputs, song_tasks, groups)
+    model = heads.fit(inputs, song_tasks, groups, shifts=shifts())
     return cases + unknown(model)
 
 
@@ -224,7 +232,7 @@ def unknown(model: heads.Heads) -> Cases:
         {
             "case": f"{len(rows)} {name}",
             "metric": "called unknown",
-            "value": round(float((model.answers(np.array(rows))[1] > model.farthest).mean()), 3),
+            "value": round(float((model.answers(np.array(rows))[1] > LIMIT).mean()), 3),
         }
         for name, rows in vectors.items()
     ]

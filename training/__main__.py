@@ -101,6 +101,25 @@ def beat_network(
     say(f"{result.weights:,} weights of {result.sounds:,} sounds in {result.file}")
 
 
+@app.command("recorder-shifts")
+def recorder_shifts(
+    out: Annotated[Path, typer.Argument(help="file of the directions to write, .npz")],
+    sounds: Annotated[int, typer.Option(min=2, help="number of sounds")] = 400,
+    seed: Annotated[int, typer.Option(help="random seed of sounds and recorders")] = 0,
+) -> None:
+    """Learn how recorders move the features of a sound, from simulated sounds, and write the directions.
+
+    The audio_classifier is trained with the directions that come along.
+
+    Example: refrain model recorder-shifts shifts.npz
+    """
+    from training.models.audio.recorders import learn_shifts
+
+    with progress("recorder-shifts") as report:
+        share = learn_shifts(out, count=sounds, seed=seed, progress=report)
+    say(f"{share:.0%} of the squared differences of {sounds:,} sounds in {out}")
+
+
 @app.command()
 def forecast() -> None:
     """Write the forecasts of the promoted forecasters from the end of the data on, as features.

@@ -21,7 +21,7 @@ class Chances:
     """Class probabilities of a task with one answer.
 
     Attributes:
-        label: the likeliest class; ``unknown`` if the sound is unlike all training data.
+        label: the likeliest class; ``unknown`` if the sound is unlike all classes of the training data.
         probabilities: class → probability, the likeliest first.
     """
 
@@ -39,8 +39,9 @@ class Classes:
         valence: 0 (sad) to 1 (happy).
         arousal: 0 (calm) to 1 (wild).
         instruments: name → probability that it is heard, the likeliest first.
-        distance: distance of the sound from the training data; about 1 for training data itself.
-        unknown: whether the distance is too large for the output to be reliable.
+        distance: how unlike the classes of the training data the sound is; about 0 for training data, and beyond 1
+            for one in twenty sounds of known classes.
+        unknown: whether the distance is beyond its limit.
     """
 
     genre: Chances | None

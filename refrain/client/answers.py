@@ -226,7 +226,7 @@ class SoundClasses(msgspec.Struct, frozen=True):
         valence: 0 (sad) to 1 (happy).
         arousal: 0 (calm) to 1 (wild).
         instruments: instrument → probability that it is present.
-        distance: distance from the training sounds; about 1 for a training sound.
+        distance: how unlike the training sounds; unknown above 1.
     """
 
     genre: str | None

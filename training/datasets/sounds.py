@@ -25,6 +25,8 @@ class LabelledSounds:
         vectors: (n, ``transforms.pure.audio.described.WIDTH``) float32; NaN for a missing feature.
         labels: n rows; columns genre, mood, valence, arousal, instruments, any of them null.
         artists: (n,) number of the artist; a track of an unknown artist has a number of its own.
+        sources: (n,) number of the source that ``labels.csv`` states, such as a recorder; all 0 unless every track has
+            one.
         balances: (n, 9) of ``transforms.pure.audio.spectrum.tonal_balance``.
         cutoff: time of the newest label, in microseconds.
         pulled: sample of the training set.
@@ -34,6 +36,7 @@ class LabelledSounds:
     vectors: np.ndarray
     labels: pl.DataFrame
     artists: np.ndarray
+    sources: np.ndarray
     balances: np.ndarray
     cutoff: int
     pulled: Sample
@@ -70,6 +73,7 @@ class LabelledSounds:
             vectors,
             rows.select("genre", "mood", "valence", "arousal", "instruments"),
             np.unique(artists.to_numpy(), return_inverse=True)[1],
+            _sources(rows["source"]),
             to_matrix(rows[f"{VIEW}__tonal_balance"]),
             int(rows["event_timestamp"].dt.timestamp("us").max()),  # type: ignore[arg-type]
             Sample.of(pulled),
@@ -82,6 +86,7 @@ class LabelledSounds:
             self.vectors[rows],
             self.labels[rows],
             self.artists[rows],
+            self.sources[rows],
             self.balances[rows],
             self.cutoff,
             self.pulled,
@@ -92,3 +97,9 @@ class LabelledSounds:
         shuffled_artists = np.random.default_rng(seed).permutation(np.unique(self.artists))
         is_test = np.isin(self.artists, shuffled_artists[: max(1, round(share * len(shuffled_artists)))])
         return np.flatnonzero(~is_test), np.flatnonzero(is_test)
+
+
+def _sources(column: pl.Series) -> np.ndarray:
+    if column.null_count():
+        return np.zeros(len(column), np.int64)
+    return np.asarray(np.unique(column.to_numpy(), return_inverse=True)[1])

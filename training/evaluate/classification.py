@@ -46,6 +46,16 @@ def class_metrics(truth: np.ndarray, probabilities: np.ndarray) -> ClassMetrics:
     )
 
 
+def class_recalls(truth: np.ndarray, probabilities: np.ndarray) -> dict[int, float]:
+    """Return class → share of its rows that are predicted as it, for the classes among the true ones (n,).
+
+    >>> class_recalls(np.array([0, 0, 2]), np.array([[0.9, 0.1, 0.0], [0.2, 0.5, 0.3], [0.0, 0.0, 1.0]]))
+    {0: 0.5, 2: 1.0}
+    """
+    is_correct = probabilities.argmax(axis=1) == truth
+    return {int(number): float(is_correct[truth == number].mean()) for number in np.unique(truth)}
+
+
 @dataclass(frozen=True)
 class LabelMetrics:
     """Metrics of n rows with any number of l labels each.

@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -13,6 +14,9 @@ from training.bundle import BundleManifest, write_bundle
 from training.datasets.sample import Sample
 from training.registry import register
 from training.validation.evidence import Evidence
+
+_NOT_IN_METRICS = re.compile(r"[^\w\-. :/]")
+"""Characters that names of MLflow's metrics may not have: a figure may be named after a class, such as R&B."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +121,9 @@ def registered(
         )
 
     all_metrics = {
-        f"test_{figure}_{model}": value for model, values in metrics.items() for figure, value in values.items()
+        _NOT_IN_METRICS.sub("_", f"test_{figure}_{model}"): value
+        for model, values in metrics.items()
+        for figure, value in values.items()
     }
     finite_metrics = {name: value for name, value in all_metrics.items() if not math.isnan(value)}
     parameters = {"learned_from": len(learned_from), "cutoff": cutoff_iso}

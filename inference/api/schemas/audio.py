@@ -31,14 +31,14 @@ class SoundPeak(BaseModel):
 class SoundClasses(BaseModel):
     """Genre, mood and instruments; null where the model was not trained for them."""
 
-    genre: str | None = Field(description="`unknown` if the sound is unlike all training sounds")
+    genre: str | None = Field(description="`unknown` if the sound is unlike all classes of the training sounds")
     genres: dict[str, float] | None = Field(description="probability of each", examples=[{"jazz": 0.8}])
     mood: str | None
     moods: dict[str, float] | None
     valence: float | None = Field(description="0 (sad) to 1 (happy)")
     arousal: float | None = Field(description="0 (calm) to 1 (wild)")
     instruments: dict[str, float] | None = Field(description="probability that each instrument is present")
-    distance: float = Field(description="distance from the training sounds; about 1 for a training sound")
+    distance: float = Field(description="how unlike the training sounds; unknown above 1")
     unknown: bool
 
 

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from feature_repo.errors import InputError
 from training.models.audio import discriminant, distance, heads, kernel_machine, stack
 from training.models.audio.onnx_heads import to_onnx
-from training.models.audio.tasks import Task, tasks
+from training.models.audio.tasks import Task, required_tasks, tasks
 
 
 def _features_and_tasks(count: int = 120, seed: int = 0) -> tuple[np.ndarray, list[Task], np.ndarray]:
@@ -57,7 +58,7 @@ def test_onnx_says_the_same() -> None:
     for name, expected in predictions.items():
         np.testing.assert_allclose(onnx_outputs[name], expected, atol=2e-4)
     np.testing.assert_allclose(onnx_outputs["distance"], distances, rtol=1e-3)
-    assert distances[-2] > model.farthest
+    assert distances[-2] > distance.LIMIT
     assert session.run(["genre"], {"features": np.empty((0, 8), np.float32)})[0].shape == (0, 3)
 
 
@@ -121,19 +122,39 @@ def test_the_stack_calibrates() -> None:
     assert weights[0] == pytest.approx(2, abs=0.3)
 
 
-def test_distance_knows_what_is_like_what_was_learned_from() -> None:
+def test_distances_are_relative_to_those_from_all_rows() -> None:
     rng = np.random.default_rng(0)
-    rows = rng.normal(size=(400, 6)) @ rng.normal(size=(6, 6))
-    folds = list(np.array_split(np.arange(400), 5))
-    farthest = distance.farthest(rows, folds)
-    mean, whitening = distance.whitening(rows)
-    assert (distance.distances(rows, mean, whitening) <= farthest).mean() == pytest.approx(0.98, abs=0.01)
-    expected = np.sqrt(np.einsum("ij,jk,ik->i", rows - mean, whitening @ whitening.T, rows - mean))
-    np.testing.assert_allclose(distance.distances(rows, mean, whitening), expected)
-    assert distance.distances(rows + 8 * rows.std(axis=0), mean, whitening).min() > farthest
+    rows, classes = rng.normal(size=(300, 4)), np.repeat([0, 1, -1], 100)
+    rows[:100, 0] += 6
+    region = distance.fit(rows, classes)
+    measures = region.measure(rows, np.zeros(300))
+
+    def squares(centre: np.ndarray, white: np.ndarray) -> np.ndarray:
+        return np.einsum("ij,jk,ik->i", rows - centre, white @ white.T, rows - centre)
+
+    plain = squares(rows.mean(axis=0), region.white)
+    nearest = np.minimum(*(squares(rows[classes == number].mean(axis=0), region.within) for number in (0, 1)))
+    np.testing.assert_allclose(measures.plain**2, plain)
+    np.testing.assert_allclose(measures.relative, nearest - plain)  # without recorders, both matrices of all rows agree
+    assert plain.mean() == pytest.approx(1, abs=0.03)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 10_000), st.integers(60, 300), st.booleans())
+def test_limits_hold_the_stated_share(seed: int, count: int, with_classes: bool) -> None:
+    rng = np.random.default_rng(seed)
+    rows = rng.normal(size=(count, 3))
+    region = distance.fit(rows, rng.integers(0, 3, count) if with_classes else np.full(count, -1))
+    known = region.measure(rows, rng.random(count))
+    region = distance.with_limits(region, [known])
+    assert (
+        region.distances(known) <= distance.LIMIT + 1e-9
+    ).mean() >= distance.KNOWN_SHARE - 2 / count  # a quantile may lie between two rows
+    far = region.measure(rows + 100, known.doubt)
+    assert region.distances(far).min() > distance.LIMIT
+
+
+@settings(max_examples=6, deadline=None)
 @given(st.integers(0, 10_000), st.integers(40, 90))
 def test_any_rows_give_answers(seed: int, count: int) -> None:
     inputs, audio_tasks, groups = _features_and_tasks(count, seed)
@@ -167,3 +188,38 @@ def test_tasks_are_those_that_enough_was_said_of() -> None:
     assert by_name["instruments"].classes == ("flute",)  # drums are in nearly every row
     assert by_name["instruments"].targets[:18].sum() == 8
     assert tasks(labels.clear()) == []
+    with pytest.raises(InputError, match="20 labelled tracks without"):
+        required_tasks(
+            labels.with_columns(
+                pl.lit("jazz").alias("genre"),
+                pl.lit(None, pl.List(pl.String)).alias("instruments"),
+                pl.lit(None, pl.Float64).alias("valence"),
+            )
+        )
+
+
+def test_spellings_of_a_label_are_one_class() -> None:
+    labels = pl.DataFrame(
+        {
+            "genre": ["Rock"] * 5 + ["rock"] * 3 + ["hip  hop"] * 4 + ["Hip Hop"] * 5 + [" "] * 9,
+            "mood": [None] * 26,
+            "valence": [None] * 26,
+            "arousal": [None] * 26,
+            "instruments": [["Drums", "drums "]] * 9 + [[]] * 17,
+        },
+        schema_overrides={"mood": pl.String, "instruments": pl.List(pl.String)},
+    )
+    genre, instruments = tasks(labels)
+    assert genre.classes == ("Hip Hop", "Rock")
+    assert genre.targets[:17].sum(axis=0).tolist() == [9, 8]
+    assert len(genre.labelled_rows) == 17
+    assert instruments.classes == ("Drums",)
+
+
+def test_one_artist_and_rare_classes_give_finite_answers() -> None:
+    rng = np.random.default_rng(0)
+    inputs, targets = rng.normal(size=(24, 5)), np.eye(3)[np.array([0] * 20 + [1] * 3 + [2])]
+    model = heads.fit(inputs, [Task("genre", "one_of", ("a", "b", "c"), targets)], np.zeros(24))
+    answers, distances = model.answers(np.concatenate([inputs, np.full((1, 5), np.nan)]))
+    assert np.isfinite(answers["genre"]).all()
+    assert np.isfinite(distances).all()

@@ -149,7 +149,7 @@ def test_what_is_refused_has_a_reason_and_the_rest_goes_on(home: Home, tmp_path:
     for number in range(9):  # enough files for worker processes
         soundfile.write(folder / f"t{number}.ogg", _song(number, seconds=2.0).samples, RATE)
     (folder / "labels.csv").write_text(
-        "track_id,genre,valence,instruments\nt1,jazz,0.5,piano; bass\n,rock,,\nt2,pop,x,\n"
+        "track_id,genre,valence,instruments,source\nt1,jazz,0.5,piano; bass,vinyl\n,rock,,,\nt2,pop,x,,\n"
     )
     report = _import(home, folder)
     assert report.tables["audio_analyses"].added == 9
@@ -159,7 +159,9 @@ def test_what_is_refused_has_a_reason_and_the_rest_goes_on(home: Home, tmp_path:
         "no sound: No such file or directory",
     ]
     assert (report.tables["audio_labels"].added, report.tables["audio_labels"].quarantined) == (1, 2)
-    assert scan(home, "audio_labels").collect()["instruments"].to_list() == [["piano", "bass"]]
+    labels = scan(home, "audio_labels").collect()
+    assert labels["instruments"].to_list() == [["piano", "bass"]]
+    assert labels["source"].to_list() == ["vinyl"]
 
 
 @pytest.mark.soak

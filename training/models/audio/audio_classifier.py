@@ -1,7 +1,7 @@
 """``audio_classifier``: predicts genre, mood, valence, arousal and instruments of a track from its sound.
 
 It reads the feature service ``audio_classifier_v1``. A quarter of the artists is the test; the served model is then
-fitted to all artists. A track far from all training tracks counts as unknown.
+fitted to all artists. A track of no class that was learned, or far from all training tracks, counts as unknown.
 """
 
 import json
@@ -16,11 +16,14 @@ from feature_repo.errors import InputError
 from feature_repo.home import Home
 from training.clock import Clock
 from training.datasets.sounds import SERVICE, SIMULATE, VIEW, LabelledSounds
-from training.evaluate.classification import class_metrics, label_metrics
+from training.evaluate.classification import class_metrics, class_recalls, label_metrics
 from training.golden import ROWS, golden
 from training.models.audio import heads
+from training.models.audio.distance import LIMIT
 from training.models.audio.onnx_heads import INPUT, to_onnx
-from training.models.audio.tasks import Task, tasks
+from training.models.audio.recorders import shifts
+from training.models.audio.tasks import Task, required_tasks
+from training.models.audio.unknown import unknown_figures
 from training.models.base import FamilyModel, Gates
 from training.models.result import TrainedResult, figures, registered
 from training.threads import threads
@@ -39,8 +42,8 @@ def run(home: Home, *, progress: Progress = silent, seed: int = 0) -> TrainedRes
     """
     clock = Clock(progress, 4)
     sounds = LabelledSounds.load(home)
-    audio_tasks = tasks(sounds.labels)
-    if len(sounds) < FEWEST or not audio_tasks or len(np.unique(sounds.artists)) < heads.FOLDS:
+    audio_tasks = required_tasks(sounds.labels)
+    if len(sounds) < FEWEST or len(np.unique(sounds.artists)) < heads.FOLDS:
         raise InputError(
             expected=f"at least {FEWEST} labelled tracks by at least {heads.FOLDS} artists",
             found=f"{len(sounds)} tracks by {len(np.unique(sounds.artists))} artists",
@@ -48,13 +51,18 @@ def run(home: Home, *, progress: Progress = silent, seed: int = 0) -> TrainedRes
         )
     train, test = sounds.split(seed=seed)
     clock.lap("features")
-    metrics, answers_by_model = measured(sounds.vectors, audio_tasks, sounds.artists, train, test, seed=seed)
+    metrics, answers_by_model = measured(
+        sounds.vectors, audio_tasks, sounds.artists, train, test, sources=sounds.sources, directions=shifts(), seed=seed
+    )
+    metrics[NAME] |= unknown_figures(
+        sounds.vectors, audio_tasks, sounds.artists, sources=sounds.sources, shifts=shifts(), seed=seed
+    )
     first_task = audio_tasks[0]
     permuted_task = first_task.take(np.random.default_rng(seed).permutation(train))
-    floor = heads.fit(sounds.vectors[train], [permuted_task], sounds.artists[train], seed=seed)
+    floor = heads.fit(sounds.vectors[train], [permuted_task], sounds.artists[train], shifts=shifts(), seed=seed)
     compared_answers = {**answers_by_model, PERMUTED: floor.answers(sounds.vectors[test])[0]}
     clock.lap("measured")
-    final = heads.fit(sounds.vectors, audio_tasks, sounds.artists, seed=seed)
+    final = heads.fit(sounds.vectors, audio_tasks, sounds.artists, sources=sounds.sources, shifts=shifts(), seed=seed)
     clock.lap("fit")
     summary = ", ".join(f"{task.name} ({len(task.classes)})" for task in audio_tasks)
     about = (
@@ -82,7 +90,7 @@ def run(home: Home, *, progress: Progress = silent, seed: int = 0) -> TrainedRes
             "kind": "heads",
             "input": INPUT,
             "tasks": [[name, kind, list(classes)] for name, kind, classes in final.tasks],
-            "farthest": final.farthest,
+            "farthest": LIMIT,
             "tracks": len(sounds),
             "layout": LAYOUT,
         },
@@ -100,13 +108,23 @@ def measured(
     train: np.ndarray,
     test: np.ndarray,
     *,
+    sources: np.ndarray | None = None,
+    directions: np.ndarray | None = None,
     seed: int = 0,
 ) -> tuple[dict[str, dict[str, float]], dict[str, dict[str, np.ndarray]]]:
     """Fit on the train rows; return model → figures of all tasks on the test rows, and model → task → answers.
 
-    The other models are LightGBM and, in the figures only, the most frequent answer.
+    The other models are LightGBM and, in the figures only, the most frequent answer. ``sources`` is that of
+    ``heads.fit``, ``directions`` its ``shifts``.
     """
-    model = heads.fit(inputs[train], [task.take(train) for task in audio_tasks], groups[train], seed=seed)
+    model = heads.fit(
+        inputs[train],
+        [task.take(train) for task in audio_tasks],
+        groups[train],
+        sources=None if sources is None else sources[train],
+        shifts=directions,
+        seed=seed,
+    )
     head_answers, test_distances = model.answers(inputs[test])
     lightgbm_answers = {}
     for task in audio_tasks:
@@ -114,7 +132,7 @@ def measured(
         lightgbm_answers[task.name] = lightgbm(inputs[train_rows], task.take(train_rows), inputs[test])
     answers_by_model = {NAME: head_answers, "lightgbm": lightgbm_answers}
     metrics = score_answers(audio_tasks, train, test, answers_by_model)
-    metrics[NAME]["unknown_share"] = float((test_distances > model.farthest).mean())
+    metrics[NAME]["unknown_share"] = float((test_distances > LIMIT).mean())
     return metrics, answers_by_model
 
 
@@ -194,7 +212,14 @@ def task_figures(task: Task, truth: np.ndarray, answers: np.ndarray) -> dict[str
     if task.kind == "one_of":
         values = figures(class_metrics(truth.argmax(axis=1), answers))
         names = ["accuracy", "macro_f1", "log_loss", "calibration_error"]
-    elif task.kind == "any_of":
+        recalls = class_recalls(truth.argmax(axis=1), answers)
+        by_class = {f"{task.name}_recall_{task.classes[number]}": value for number, value in recalls.items()}
+        macro_recall = float(np.mean(list(recalls.values()))) if recalls else float("nan")
+        return {f"{task.name}_{name}": values[name] for name in names} | {
+            f"{task.name}_macro_recall": macro_recall,
+            **by_class,
+        }
+    if task.kind == "any_of":
         values = figures(label_metrics(truth > 0.5, answers))
         names = ["mean_average_precision", "micro_f1"]
     else:

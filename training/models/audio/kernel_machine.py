@@ -53,6 +53,8 @@ def cross_predict(similarity: np.ndarray, task: Task, folds: list[np.ndarray], p
     labelled_rows, predictions = task.labelled_rows, np.zeros(task.targets.shape)
     for fold in folds:
         training_rows = np.setdiff1d(labelled_rows, fold)
+        if not len(training_rows):
+            continue  # the predictions stay 0: no other row has a label
         weights, offsets = solve(similarity[np.ix_(training_rows, training_rows)], task.targets[training_rows], penalty)
         predictions[fold] = similarity[np.ix_(fold, training_rows)] @ weights + offsets
     return predictions

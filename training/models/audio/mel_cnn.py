@@ -16,6 +16,7 @@ from feature_repo.command_line import Progress, silent
 from feature_repo.errors import InputError
 from feature_repo.extras import install_command
 from training.models.audio import distance
+from training.models.audio.distance import Region
 from training.models.audio.heads import answer
 from training.models.audio.tasks import Task, columns
 from transforms.pure.audio import mel, patch
@@ -51,12 +52,10 @@ class TrainedCnn:
 
     Attributes:
         onnx: ONNX model: input ``mel`` (n, bands, frames); one output per task, and ``distance``.
-        farthest: distance beyond which a sound is unknown.
         epochs: number of the exported epoch.
     """
 
     onnx: bytes
-    farthest: float
     epochs: int
 
 
@@ -107,10 +106,20 @@ def fit(
         progress(epoch, recipe.epochs, f"validation {validation_loss:.3f}")
     model.load_state_dict(best[2])
     scores, validation_embeddings = _scores(torch, model, patches[validation])
-    centre, whitening = distance.whitening(_scores(torch, model, patches[train])[1])
-    farthest = float(np.quantile(distance.distances(validation_embeddings, centre, whitening), distance.FAR))
-    served_network = _served_network(torch, model, tasks, _temperatures(scores, tasks, validation), centre, whitening)
-    return TrainedCnn(_export(torch, served_network, tasks), farthest, best[1])
+    temperatures = _temperatures(scores, tasks, validation)
+    task = distance.first_task(tasks)
+    classes = distance.class_numbers(task, len(patches))
+    region = distance.fit(_scores(torch, model, patches[train])[1].astype(np.float64), classes[train])
+    is_known = np.isin(classes[validation], [-1, *distance.frequent(classes[train])])
+    is_known |= not is_known.any()
+    doubt = np.zeros(len(validation))
+    if task is not None and task.kind == "one_of":
+        part = next(part for other, part in _task_columns(tasks) if other is task)
+        doubt = distance.entropy(answer(scores[:, part] * temperatures[part], task.kind))
+    known = region.measure(validation_embeddings[is_known].astype(np.float64), doubt[is_known])
+    region = distance.with_limits(region, [known])
+    served_network = _served_network(torch, model, tasks, temperatures, region)
+    return TrainedCnn(_export(torch, served_network, tasks), best[1])
 
 
 def _network(torch: Any, outputs: int) -> Any:
@@ -206,30 +215,44 @@ def _log_loss(probabilities: np.ndarray, truth: np.ndarray) -> float:
     return float(-(truth * np.log(probabilities) + (1 - truth) * np.log(1 - probabilities)).mean())
 
 
-def _served_network(
-    torch: Any, model: Any, tasks: Sequence[Task], temperatures: np.ndarray, middle: np.ndarray, white: np.ndarray
-) -> Any:
+def _served_network(torch: Any, model: Any, tasks: Sequence[Task], temperatures: np.ndarray, region: Region) -> Any:
     """Return the calibrated network with one output per task and the distance."""
 
     class Served(torch.nn.Module):  # type: ignore[misc, name-defined]
         def __init__(self) -> None:
             super().__init__()
             self.model = model
-            for name, value in (("factor", temperatures), ("middle", middle), ("white", white)):
+            arrays = {name: getattr(region, name) for name in ("middle", "white", "total", "within", "means")}
+            for name, value in {"factor": temperatures, **arrays}.items():
                 self.register_buffer(name, torch.from_numpy(np.asarray(value, np.float32)))
 
         def forward(self, patches: Any) -> tuple[Any, ...]:
             scores, embedding = self.model(patches)
             scores = scores * self.factor
             outputs = []
+            doubt = scores[:, 0] * 0.0
             for task, part in _task_columns(tasks):
                 task_scores = scores[:, part]
                 if task.kind == "one_of":
                     outputs.append(torch.softmax(task_scores, dim=1))
+                    if task is distance.first_task(tasks):
+                        doubt = -(outputs[-1] * outputs[-1].clamp(min=distance.SMALL).log()).sum(dim=1)
                 else:
                     outputs.append(torch.sigmoid(task_scores) if task.kind == "any_of" else task_scores.clamp(0, 1))
-            whitened = (embedding - self.middle) @ self.white
-            return (*outputs, torch.sqrt((whitened * whitened).sum(dim=1)))
+            return (*outputs, self.distances(embedding - self.middle, doubt))
+
+        def distances(self, offsets: Any, doubt: Any) -> Any:
+            """``Region.distances`` in torch."""
+            plain = torch.sqrt(((offsets @ self.white) ** 2).sum(dim=1))
+            relative_factor, doubt_factor, near_offset = region.factors
+            near = doubt_factor * doubt + near_offset
+            if len(region.means):
+                white = offsets @ self.within
+                squares = (self.means**2).sum(dim=1) - 2 * white @ self.means.T
+                nearest = squares.amin(dim=1) + (white**2).sum(dim=1)
+                near = near + relative_factor * (nearest - ((offsets @ self.total) ** 2).sum(dim=1))
+            far = distance.LIMIT + distance.STEEPNESS * (plain / region.farthest - 1)
+            return torch.maximum(far, near)
 
     return Served().eval()
 

@@ -1,12 +1,15 @@
 """Labels of sounds as prediction tasks with columns of numbers."""
 
 import itertools
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import polars as pl
+
+from feature_repo.errors import InputError
 
 Kind = Literal["one_of", "any_of", "number"]
 FEWEST_CLASSES, FEWEST_TRACKS = 2, 8
@@ -48,6 +51,8 @@ def columns(classes: Iterable[tuple[str, ...]]) -> list[slice]:
 def tasks(labels: pl.DataFrame) -> list[Task]:
     """Return the tasks genre, mood, feeling (valence and arousal) and instruments, each if it has enough labels.
 
+    Spellings of a label that differ in case or spaces are one class, named by the most frequent of them.
+
     Args:
         labels: labels as in ``training.datasets.sounds.LabelledSounds``.
     """
@@ -59,7 +64,39 @@ def tasks(labels: pl.DataFrame) -> list[Task]:
     return [task for task in candidates if task and task.classes]
 
 
+def required_tasks(labels: pl.DataFrame) -> list[Task]:
+    """Return the tasks, as ``tasks`` does.
+
+    Raises:
+        InputError: there are none.
+    """
+    all_tasks = tasks(labels)
+    if not all_tasks:
+        raise InputError(
+            expected=f"labels of at least {FEWEST_CLASSES} genres, moods or sets of instruments, of {FEWEST_TRACKS} "
+            "tracks each",
+            found=f"{labels.height:,} labelled tracks without",
+            next_command="refrain import audio PATH, with its labels.csv",
+        )
+    return all_tasks
+
+
+def _spellings(labels: Iterable[str]) -> dict[str, str]:
+    """Return label → the most frequent spelling of it, the first in the alphabet of equally frequent ones."""
+    by_key: dict[str, Counter[str]] = {}
+    for label in labels:
+        by_key.setdefault(_key(label), Counter())[" ".join(label.split())] += 1
+    return {key: min(counts, key=lambda label: (-counts[label], label)) for key, counts in by_key.items()}
+
+
+def _key(label: str) -> str:
+    return " ".join(label.split()).casefold()
+
+
 def _one_of(name: str, column: pl.Series) -> Task | None:
+    spellings = _spellings(column.drop_nulls().to_list())
+    labels = [None if label is None else spellings[_key(label)] or None for label in column.to_list()]
+    column = pl.Series(name, labels, pl.String)
     counts = column.drop_nulls().value_counts()
     classes = tuple(sorted(counts.filter(pl.col("count") >= FEWEST_TRACKS)[name].to_list()))
     if len(classes) < FEWEST_CLASSES:
@@ -72,7 +109,8 @@ def _one_of(name: str, column: pl.Series) -> Task | None:
 
 def _any_of(name: str, column: pl.Series) -> Task | None:
     is_labelled = column.is_not_null().to_numpy()
-    label_sets = [set(value or ()) for value in column.to_list()]
+    spellings = _spellings(itertools.chain.from_iterable(value or () for value in column.to_list()))
+    label_sets = [{spellings[_key(label)] for label in value or ()} - {""} for value in column.to_list()]
     counts: dict[str, int] = {}
     for row_labels in label_sets:
         for label in row_labels:

@@ -14,10 +14,14 @@ from feature_repo.errors import InputError
 from feature_repo.home import Home
 from training.clock import Clock
 from training.datasets.sounds import LabelledSounds
+from training.models.audio import heads
 from training.models.audio.audio_classifier import FEWEST, NAME, balance, evidence, score_answers
+from training.models.audio.distance import LIMIT
 from training.models.audio.mel_cnn import INPUT, CnnRecipe, fit
-from training.models.audio.tasks import tasks
+from training.models.audio.recorders import shifts
+from training.models.audio.tasks import required_tasks
 from training.models.result import TrainedResult, registered
+from training.validation.comparison import in_words
 from transforms.processes import Died, Processes
 from transforms.pure.audio.decode import mono, quiet
 from transforms.pure.audio.described import LAYOUT
@@ -60,20 +64,32 @@ def train_cnn(home: Home, folder: Path, recipe: CnnRecipe, *, progress: Progress
         np.float32,
     )
     clock.lap("decoding")
-    audio_tasks = tasks(sounds.labels)
+    audio_tasks = required_tasks(sounds.labels)
     train, test = sounds.split(seed=recipe.seed)
     artist_names = np.random.default_rng(recipe.seed).permutation(np.unique(sounds.artists[train]))
     validation = np.isin(sounds.artists[train], artist_names[: max(1, round(VALIDATION * len(artist_names)))])
     trained = fit(patches, audio_tasks, train[~validation], train[validation], recipe, progress=progress)
     clock.lap("fit")
     answers = _answers(trained.onnx, patches[test])
-    metrics = score_answers(audio_tasks, train, test, {"mel_cnn": answers})
-    metrics["mel_cnn"]["unknown_share"] = float((answers["distance"] > trained.farthest).mean())
+    default = heads.fit(
+        sounds.vectors[train],
+        [task.take(train) for task in audio_tasks],
+        sounds.artists[train],
+        sources=sounds.sources[train],
+        shifts=shifts(),
+        seed=recipe.seed,
+    )
+    answers_by_model = {"mel_cnn": answers, "heads": default.answers(sounds.vectors[test])[0]}
+    metrics = score_answers(audio_tasks, train, test, answers_by_model)
+    metrics["mel_cnn"]["unknown_share"] = float((answers["distance"] > LIMIT).mean())
     clock.lap("measured")
+    test_evidence = evidence(sounds, audio_tasks[0], train, test, answers_by_model)
+    comparison = in_words(test_evidence.gain("heads"), "the default model on features, fitted to the same artists")
     about = (
         f"A convolutional network on {patches.shape[1]} mel bands: {int((~validation).sum()):,} tracks to learn from, "
         f"{int(validation.sum()):,} to choose the epoch ({trained.epochs} of {recipe.epochs}) and temperatures by, "
-        f"{len(test):,} by other artists asked about. What was measured serves."
+        f"{len(test):,} by other artists asked about. What was measured serves. "
+        f"{audio_tasks[0].name}, {test_evidence.metric}: {comparison}."
     )
     version = registered(
         home,
@@ -90,11 +106,11 @@ def train_cnn(home: Home, folder: Path, recipe: CnnRecipe, *, progress: Progress
             "kind": "mel_cnn",
             "input": INPUT,
             "tasks": [[task.name, task.kind, list(task.classes)] for task in audio_tasks],
-            "farthest": trained.farthest,
+            "farthest": LIMIT,
             "tracks": len(sounds),
             "layout": LAYOUT,
         },
-        evidence=evidence(sounds, audio_tasks[0], train, test, {"mel_cnn": answers}),
+        evidence=test_evidence,
     )
     return TrainedResult(NAME, version, about, metrics, clock.seconds)
 

@@ -243,7 +243,7 @@ class _EarlierAnalyses:
 
 
 def _labels(path: Path, tracks: set[str]) -> Batch:
-    """Read ``labels.csv``: track_id, and any of genre, mood, valence, arousal, instruments, event_timestamp.
+    """Read ``labels.csv``: track_id, and any of genre, mood, valence, arousal, instruments, source, event_timestamp.
 
     A file's name alone is the id of its track where no other file has that name.
     """
@@ -278,6 +278,7 @@ def _label(line: dict[str, str], at: datetime) -> dict[str, Any]:
         "instruments": [name.strip() for name in fields["instruments"].split(BETWEEN)]
         if "instruments" in fields
         else None,
+        "source": fields.get("source"),
         "event_timestamp": event_time,
         "created_timestamp": event_time,
     }
