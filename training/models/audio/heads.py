@@ -18,7 +18,7 @@ MOST = 4_000
 CLIP = 8.0
 """Standard deviations at which features are clipped."""
 RECORDER_WEIGHT = 0.3
-"""Weight of the covariance by recorders beside that within classes; chosen on rendered notes (decision 0XX)."""
+"""Weight of the covariance by recorders beside that within classes; chosen on rendered notes (decision 069)."""
 
 
 @dataclass(frozen=True)

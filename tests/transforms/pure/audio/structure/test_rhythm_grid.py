@@ -37,7 +37,8 @@ def test_a_tatum_that_is_not_played_has_no_confidence() -> None:
 
 
 def test_beats_before_the_first_downbeat_are_in_no_bar() -> None:
-    beats = Beats(np.arange(1, 10) * 0.5, np.array([3, 1, 2, 3, 1, 2, 3, 1, 2]), 120.0, 1.0, 3, 1.0, np.ones(9), np.ones(9), ())
+    places, likely = np.array([3, 1, 2, 3, 1, 2, 3, 1, 2]), np.ones(9)
+    beats = Beats(np.arange(1, 10) * 0.5, places, 120.0, 1.0, 3, 1.0, likely, likely, ())
     grid = rhythm_grid(beats, np.full(500, 5.0), 4.9)
     np.testing.assert_allclose(grid.bars.start, [1.0, 2.5, 4.0])
     np.testing.assert_allclose(grid.bars.duration, [1.5, 1.5, 0.9])
