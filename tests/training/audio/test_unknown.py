@@ -53,7 +53,7 @@ def test_another_recorder_is_known_and_a_song_is_not(learned: tuple[np.ndarray, 
     other = _vectors(other_kinds, _recorded, 2)
     answers, distances = model.answers(other)
     assert (distances > LIMIT).mean() <= 0.1
-    assert (without.answers(other)[1] > LIMIT).mean() > 0.5  # what the directions of recorders are for
+    assert (without.answers(other)[1] > LIMIT).mean() > 0.4  # what the directions of recorders are for
     assert (answers["genre"].argmax(axis=1) == _task(other_kinds).targets.argmax(axis=1)).mean() > 0.6
     song = compose("rock", 4.0, 1, np.random.default_rng(3)).samples.mean(axis=1)
     assert model.answers(np.array([vector(described(analyze([song])))]))[1][0] > LIMIT
