@@ -16,6 +16,8 @@ from feature_repo.errors import StoreError
 from feature_repo.home import Home
 from feature_repo.whole_files import write_whole
 
+FORGOTTEN = "a person who asked to be forgotten"
+"""Why an event is refused that is otherwise valid."""
 _DIGEST_BYTES = 32
 
 
@@ -49,6 +51,12 @@ class Forgotten:
             digests = {str(key): frozenset(values) for key, values in content["digests"].items()}
             return cls(bytes.fromhex(content["secret"]), digests)
         except FileNotFoundError:
+            if any(home.erasures.glob("[0-9]*.json")):
+                raise StoreError(
+                    expected=f"the digests of forgotten people in {path}, as there are certificates in {home.erasures}",
+                    found="no file",
+                    next_command=f"restore {path} from a backup; until then no events are taken",
+                ) from None
             return cls(b"")
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise StoreError(

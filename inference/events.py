@@ -8,7 +8,7 @@ import msgspec
 from feature_repo.contract import contract_of
 from feature_repo.errors import InputError
 from feature_repo.events import Names, Refused, append, parse
-from feature_repo.forgotten import Forgotten
+from feature_repo.forgotten import FORGOTTEN, Forgotten
 from feature_repo.home import Home
 from feature_repo.manifest import load_address
 from feature_repo.packed.server import READ_TIMEOUT, Server, open_server
@@ -16,8 +16,6 @@ from feature_repo.packed.server import READ_TIMEOUT, Server, open_server
 MOST_EVENTS = 1_000
 LARGEST_BODY = 1 << 20
 """Maximum bytes of one request."""
-FORGOTTEN = "a person who asked to be forgotten"
-"""Why an event is refused that is otherwise valid."""
 
 
 class _Request(msgspec.Struct, forbid_unknown_fields=True):

@@ -69,6 +69,7 @@ def import_(
     """
     from feature_repo.contract import contract_of
     from transforms.raw.importers.format import Format
+    from transforms.raw.importers.person import PERSON
     from transforms.raw.ingest import ingest
 
     home = Home.from_env()
@@ -93,7 +94,7 @@ def import_(
             map=mapping or [],
         )
         return
-    formats = contract_of(home).find(Format, "importers")
+    formats = {PERSON.name: PERSON, **contract_of(home).find(Format, "importers")}
     if format_name not in formats:
         raise InputError(
             expected=f"a format, one of {sorted([*formats, TABLE])}",

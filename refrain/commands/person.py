@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -26,15 +27,17 @@ def scan(
 ) -> None:
     """Search all files and the online store for an id: decoded, as text, in codings, as digests.
 
-    Parquet, SQLite with its free pages, Redis' files, archives within archives, and the bytes of everything else. An id
-    that is a number, or short, is searched as the value of its key only. The exit code is 1 if the id is there.
+    Parquet, JSON, SQLite with its free pages, Redis' files, archives within archives, and the bytes of everything else.
+    An id that is a number, or short, is searched as the value of its key only. The exit code is 1 if the id is there.
 
     Example: refrain person scan u000042
     """
     from refrain.person.erasure.online import outside_client
+    from refrain.person.erasure.run import canonical
     from refrain.person.scan import scan as run
 
     home = Home.from_env()
+    (id_,) = canonical(home, key, [id_])
     with progress("scan") as report:
         result = run(home, key, id_, server=outside_client(home), progress=report)
     if as_json:
@@ -118,15 +121,17 @@ def status(
     """
     from feature_repo.forgotten import Forgotten
     from refrain.person.erasure.journal import certificates, unfinished
+    from refrain.person.erasure.run import canonical
 
     home = Home.from_env()
+    (id_,) = canonical(home, key, [id_])
     forgotten = Forgotten.of(home)
     journal = unfinished(home)
     if journal and journal.key == key and id_ in journal.ids:
         raise InputError(
             expected="an erasure that is done",
             found=f"one of {id_} that was begun and not finished",
-            next_command=f"refrain person forget {id_} --key {key} --yes",
+            next_command=f"refrain person forget {shlex.quote(id_)} --key {key} --yes",
         )
     if not forgotten.among(key, [id_]):
         say(f"{id_} is not forgotten: events of this person are taken")

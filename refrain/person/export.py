@@ -6,17 +6,20 @@ again. ``features/<view>.jsonl`` are the person's features as of every moment, `
 """
 
 import json
+import shlex
 import zipfile
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
+import pyarrow.parquet as pq
 
 from feature_repo.errors import InputError
 from feature_repo.home import Home
 from refrain.person.erasure.records import mentions_of
-from refrain.person.erasure.run import RECORDS
+from refrain.person.erasure.run import RECORDS, canonical
+from refrain.person.scan import PersonKey
 from transforms.raw.declared import raw_tables
 from transforms.raw.importers.person import FORM, MANIFEST, TABLES, as_lines
 from transforms.raw.read import scan
@@ -40,28 +43,35 @@ def export(home: Home, key: str, id_: str, path: Path) -> dict[str, int]:
 
     >>> export(Home.from_env(), "user_id", "u000042", Path("u000042.zip"))         # doctest: +SKIP
     """
+    (id_,) = canonical(home, key, [id_])
+    if path.is_dir() or not path.absolute().parent.is_dir():
+        raise InputError(
+            expected="the path of a zip in a folder that is there",
+            found=str(path),
+            next_command=f"refrain person export {shlex.quote(id_)} --out person.zip",
+        )
     parts: dict[str, bytes] = {}
     counts: dict[str, int] = {}
     for part, frame in _frames(home, key, id_):
         parts[f"{part}.jsonl"], counts[part] = as_lines(frame), frame.height
     for folder in RECORDS:
-        for file, lines in mentions_of(home, folder, key, id_):
+        for file, lines in mentions_of(home, folder, PersonKey.of(home, key), id_):
             parts[f"records/{file}.jsonl"] = b"".join(lines)
             counts[f"records/{folder}"] = counts.get(f"records/{folder}", 0) + len(lines)
     if not counts:
         raise InputError(
             expected="a person about whom something is kept",
             found=f"nothing with {key} {id_!r} in {home.root}",
-            next_command=f"refrain person scan {id_} --key {key}",
+            next_command=f"refrain person scan {shlex.quote(id_)} --key {key}",
         )
     about = {"form": FORM, "key": key, "id": id_, "made": datetime.now(UTC).isoformat(), "parts": counts}
     partial = path.with_name(f".partial-{path.name}")
+    partial.touch(mode=0o600)
     try:
         with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as archive:
             archive.writestr(MANIFEST, json.dumps(about, indent=1, ensure_ascii=False))
             for name, content in parts.items():
                 archive.writestr(name, content)
-        partial.chmod(0o600)
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
@@ -72,15 +82,14 @@ def _frames(home: Home, key: str, id_: str) -> Iterator[tuple[str, pl.DataFrame]
     tables = raw_tables(home)
     own: dict[str, pl.DataFrame] = {}
     for name, table in tables.items():
-        columns = table.columns_of(key)
-        if columns:
-            is_own = pl.any_horizontal(pl.col(column).cast(pl.String) == id_ for column in columns)
-            own[name] = scan(home, name).filter(is_own.fill_null(False)).collect()
+        is_own = table.names(key, [id_], list(table.columns))
+        if is_own is not None:
+            own[name] = scan(home, name).filter(is_own).collect()
     for name, frame in (own | _mentioned(home, tables, own)).items():
         if frame.height:
             yield f"{TABLES}/{name}", frame
     for folder in sorted((home.root / "features").glob(f"*/tenant={home.tenant}")):
-        files = [path for path in sorted(folder.rglob("*.parquet")) if key in pl.read_parquet_schema(path)]
+        files = [path for path in sorted(folder.rglob("*.parquet")) if key in pq.read_schema(path).names]
         frames = [
             pl.scan_parquet(path, hive_partitioning=False, glob=False).filter(pl.col(key).cast(pl.String) == id_)
             for path in files

@@ -7,16 +7,19 @@ of archives included. An id is looked for in each of its ``spellings``.
 import mmap
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from feature_repo.command_line import Progress, silent
+from feature_repo.contract import contract_of
 from feature_repo.discovery import definitions
 from feature_repo.home import Home
+from refrain.person.contents.json_documents import values_of
 from refrain.person.contents.reader import ANY_KEY, SEPARATOR, Part, Reader, values_part
 from refrain.person.contents.redis_values import values
-from refrain.person.spellings import Spelling, is_distinctive, named_value, spellings
+from refrain.person.spellings import Spelling, is_distinctive, spellings
+from transforms.raw.declared import raw_tables
 
 READERS: tuple[Reader, ...] = tuple(definitions("refrain.person.contents", Reader).values())
 ONLINE = "the online store"
@@ -25,15 +28,44 @@ _DEEPEST = 6
 
 
 @dataclass(frozen=True)
+class PersonKey:
+    """The key of people in a project.
+
+    Attributes:
+        key: the join key, such as ``user_id``.
+        columns: columns that hold such ids.
+        others: columns that hold something else: an id found there may belong to something else.
+        project: name of the project with its tenant; what belongs to another one is not this person's.
+
+    >>> PersonKey("user_id").columns
+    frozenset()
+    """
+
+    key: str
+    columns: frozenset[str] = field(default_factory=frozenset)
+    others: frozenset[str] = field(default_factory=frozenset)
+    project: str = ""
+
+    @classmethod
+    def of(cls, home: Home, key: str) -> "PersonKey":
+        """The key as the tables of a project have it."""
+        tables, views = raw_tables(home).values(), contract_of(home).views.values()
+        columns = {key, *(name for table in tables for name in table.columns_of(key))}
+        others = {name for table in tables for name in table.columns} | {"source", "table", "reason", "kind"}
+        others |= {column.name for view in views for column in view.schema}
+        return cls(key, frozenset(columns), frozenset(others - columns), home.project)
+
+
+@dataclass(frozen=True)
 class Trace:
     """Where an id is.
 
     Attributes:
         path: file, relative to the folder that was searched; ``ONLINE`` for values of a server elsewhere.
-        place: where in the file; empty for its bytes or its name.
+        place: where in the file; empty for its bytes.
         form: how it is spelled there.
         count: number of times.
-        is_certain: whether it is this id, and not a part of a longer one that stands beside other values.
+        is_certain: whether it is this id as a value of its own, and not a part of a text, or the id of something else.
     """
 
     path: str
@@ -79,7 +111,8 @@ def scan(home: Home, key: str, id_: str, *, server: Any = None, progress: Progre
 
     >>> scan(Home.from_env(), "user_id", "u000042").certain                        # doctest: +SKIP
     """
-    return scan_files(home.root, files_of(home), key, [id_], server=server, progress=progress)[id_]
+    person = PersonKey.of(home, key)
+    return scan_files(home.root, files_of(home), person, [id_], server=server, progress=progress)[id_]
 
 
 def files_of(home: Home) -> list[Path]:
@@ -89,14 +122,20 @@ def files_of(home: Home) -> list[Path]:
 
 
 def scan_files(
-    root: Path, paths: Sequence[Path], key: str, ids: Sequence[str], *, server: Any = None, progress: Progress = silent
+    root: Path,
+    paths: Sequence[Path],
+    person: PersonKey,
+    ids: Sequence[str],
+    *,
+    server: Any = None,
+    progress: Progress = silent,
 ) -> dict[str, Scan]:
     """Look for ids in some files, and in their names below a folder; each file is decoded once for all of them.
 
     Args:
         root: the folder that the names of the traces are relative to.
         paths: the files; one that goes meanwhile is passed over.
-        key: join key of the ids.
+        person: the key of the ids.
         ids: the ids.
         server: connection of redis-py to an online store outside the folder.
         progress: called with the bytes searched of those there are.
@@ -104,7 +143,7 @@ def scan_files(
     Returns:
         Id → where it is.
     """
-    walk = _Walk([_Search(key, id_) for id_ in ids])
+    walk = _Walk([_Search(person, id_) for id_ in ids], person.project)
     sizes = [path.stat().st_size if path.is_file() else 0 for path in paths]
     total, done = sum(sizes), 0
     for path, size in zip(paths, sizes, strict=True):
@@ -120,25 +159,27 @@ def scan_files(
 class _Search:
     """The traces of one id."""
 
-    def __init__(self, key: str, id_: str) -> None:
-        self._key, self.id_ = key, id_
+    def __init__(self, person: PersonKey, id_: str) -> None:
+        self._person, self.id_ = person, id_
         self._is_distinctive = is_distinctive(id_)
         self._spellings: Sequence[Spelling] = spellings(id_) if self._is_distinctive else ()
-        self._named = named_value(key, id_)
         self._value = SEPARATOR + id_.encode() + SEPARATOR
+        self._columns = {person.key, *person.columns}
         self.traces: Counter[tuple[str, str, str, bool]] = Counter()
 
-    def look(self, name: str, part: Part) -> None:
+    def look(self, name: str, part: Part, *, is_decoded: bool) -> None:
+        """Search a part; of bytes whose format was decoded, only words count, and none is certain."""
+        is_of_other = part.key in self._person.others
         if not self._is_distinctive:
-            if part.is_delimited:
-                hits = part.content.count(self._value) if part.key in (self._key, ANY_KEY) else 0
-            else:
-                hits = sum(1 for _ in self._named.finditer(part.content))
-            self._add(name, part.place, "text", hits, is_certain=part.key != ANY_KEY)
+            if part.is_delimited and part.key in (ANY_KEY, *self._columns):
+                hits = part.content.count(self._value)
+                self._add(name, part.place, "text", hits, is_certain=part.key != ANY_KEY)
             return
         for spelling in self._spellings:
             certain, possible = spelling.count(part.content, is_delimited=part.is_delimited)
-            self._add(name, part.place, spelling.form, certain, is_certain=True)
+            if is_decoded and spelling.is_word:
+                certain, possible = 0, certain
+            self._add(name, part.place, spelling.form, certain, is_certain=not is_of_other)
             self._add(name, part.place, spelling.form, possible, is_certain=False)
 
     def result(self, walk: "_Walk", files: int) -> Scan:
@@ -156,14 +197,14 @@ class _Search:
 class _Walk:
     """Decodes contents and shows their parts to searches."""
 
-    def __init__(self, searches: list[_Search]) -> None:
-        self.searches = searches
+    def __init__(self, searches: list[_Search], project: str) -> None:
+        self.searches, self._project = searches, project
         self.unread: dict[str, str] = {}
         self.size = 0
 
     def file(self, root: Path, path: Path) -> None:
         name = str(path.relative_to(root))
-        self._look(name, values_part("its name", path.relative_to(root).parts))
+        self._look(name, values_part("its name", [path.name, path.stem]))
         try:
             with path.open("rb") as handle:
                 if not path.stat().st_size:
@@ -176,25 +217,33 @@ class _Walk:
             self.unread[name] = error.strerror or str(error)
 
     def content(self, name: str, part: Part, path: Path | None, depth: int) -> None:
-        self._look(name, part)
-        if part.is_delimited or depth > _DEEPEST:
+        if part.owner and self._project and part.owner != self._project:
             return
-        for reader in READERS:
-            if not reader.recognizes(part.content):
-                continue
+        if part.is_delimited:
+            self._look(name, part)
+            if SEPARATOR + b"{" in part.content:
+                documents = [value for value in part.content.split(SEPARATOR) if value[:1] == b"{"]
+                for inner in values_of(documents, f"{part.place}, "):
+                    self._look(name, inner)
+            return
+        readers = [reader for reader in READERS if reader.recognizes(part.content)] if depth <= _DEEPEST else []
+        is_decoded = False
+        for reader in readers:
             try:
                 for inner in reader.read(part.content, path):
                     place = f"{part.place}, {inner.place}" if part.place else inner.place
-                    self.content(name, Part(place, inner.content, inner.is_delimited, inner.key), None, depth + 1)
+                    self.content(name, replace(inner, place=place), None, depth + 1)
+                is_decoded |= reader.is_complete
             except MemoryError:
                 raise
             except Exception as error:  # damaged, or locked: whatever the library raises
                 self.unread[name] = f"{reader.name}: {type(error).__name__}: {str(error)[:200]}"
+        self._look(name, part, is_decoded=is_decoded)
 
-    def _look(self, name: str, part: Part) -> None:
+    def _look(self, name: str, part: Part, *, is_decoded: bool = False) -> None:
         self.size += len(part.content)
         for search in self.searches:
-            search.look(name, part)
+            search.look(name, part, is_decoded=is_decoded)
 
 
 def _is_of_others(path: Path, tenant: str) -> bool:

@@ -3,13 +3,15 @@
 import base64
 import hashlib
 import json
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import quote
 
-_WORD = frozenset(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz-")
+_WORD = frozenset(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz-") | frozenset(range(0x80, 0x100))
 """Bytes that continue an id: beside one of these, a shorter id is a part of a longer one."""
+_MARKS = frozenset(b".@")
+"""Bytes that continue an id if a letter follows, as in addresses."""
+_NUL = b"\0"
 _SHORTEST = 5
 """Length from which an id is unlikely to be a part of something else by chance."""
 _DIGESTS = ("md5", "sha1", "sha256", "sha512")
@@ -38,23 +40,33 @@ class Spelling:
 
         Args:
             data: what is searched: bytes, or a memory map.
-            is_delimited: whether values have NUL between them; else a hit beside other letters may be a value of its
-                own, as files put values one after another.
+            is_delimited: whether values have NUL around them; then a value of its own is certain, and a word in a
+                value possible. Else a word is certain, and a hit beside other letters possible, as files put values
+                one after another.
 
         Returns:
-            (hits that are surely this id, hits that may be a part of another value).
+            (hits that are surely this id, hits that may be a part of something else).
         """
         certain = possible = 0
         position = data.find(self.content)
         while position >= 0:
             end = position + len(self.content)
-            around = (data[max(position - self.width, 0) : position], data[end : end + self.width])
-            if not self.is_word or not any(map(_is_letter, around)):
+            is_value = data[position - 1 : position] == data[end : end + 1] == _NUL
+            is_word = not self.is_word or not (self._goes_on(data, position, -1) or self._goes_on(data, end, 1))
+            if is_value if is_delimited and self.is_word else is_word:
                 certain += 1
-            elif not is_delimited:
+            elif is_word or not is_delimited:
                 possible += 1
             position = data.find(self.content, end)
         return certain, possible
+
+    def _goes_on(self, data: bytes, place: int, step: int) -> bool:
+        """Whether a word goes on before (-1) or after (1) a place; a point ends it unless a letter follows."""
+        first = _letter(data, place if step > 0 else place - self.width, self.width)
+        if first not in _MARKS:
+            return first in _WORD
+        second = _letter(data, place + self.width if step > 0 else place - 2 * self.width, self.width)
+        return second in _WORD
 
 
 def is_distinctive(id_: str) -> bool:
@@ -73,18 +85,6 @@ def spellings(id_: str) -> list[Spelling]:
     ['text', 'UTF-16', 'UTF-32', 'hex']
     """
     return list({each.content: each for each in reversed(list(_spellings(id_)))}.values())[::-1]
-
-
-def named_value(key: str, id_: str) -> re.Pattern[bytes]:
-    """The pattern of an id as the value of a key in JSON, YAML or a command line, for ids that are not distinctive.
-
-    >>> bool(named_value("user_id", "17").search(b'{"user_id": 17, "ms": 170}'))
-    True
-    >>> bool(named_value("user_id", "17").search(b'{"user_id": 170}'))
-    False
-    """
-    name, value = re.escape(key.encode()), re.escape(id_.encode())
-    return re.compile(name + rb"[\"']?\s*[:=]\s*[\"']?" + value + rb"(?![0-9A-Za-z_.-])")
 
 
 def _spellings(id_: str) -> Iterator[Spelling]:
@@ -117,6 +117,7 @@ def _of_digest(name: str, digest: bytes) -> Iterator[Spelling]:
     yield Spelling(name, base64.b64encode(digest)[:_SHORT_DIGEST].rstrip(b"="))
 
 
-def _is_letter(content: bytes) -> bool:
-    """Whether bytes are one letter of a word, in an encoding that puts the low byte first."""
-    return bool(content) and content[0] in _WORD and not any(content[1:])
+def _letter(data: bytes, place: int, width: int) -> int:
+    """The letter at a place, in an encoding that puts the low byte first; -1 beyond the ends, and for others."""
+    letter = data[place : place + width] if place >= 0 else b""
+    return letter[0] if len(letter) == width and not any(letter[1:]) else -1

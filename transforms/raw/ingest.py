@@ -90,8 +90,9 @@ def ingest(
     failure: InputError | None = None
     folders: set[Path] = set()
     stored_at_s = time.monotonic()
-    sources, forgotten = KnownSources(home, dict(raw_tables(home))), Forgotten.of(home)
+    sources = KnownSources(home, dict(raw_tables(home)))
     with _lock(raw):
+        forgotten = Forgotten.of(home)
         if content and (noted := sources.noted(content)) is not None:
             return Report(source, time.perf_counter() - started, *noted)
         parquet.sweep(raw)
@@ -140,16 +141,17 @@ def _table(home: Home, name: str) -> RawTable:
 def _stage(home: Home, source: str, batch: Batch, staging: Staging, report: Report, forgotten: Forgotten) -> None:
     table = _table(home, batch.table)
     counts = report.tables.setdefault(table.name, TableReport())
-    rows = without_forgotten(table, batch.rows, forgotten)
-    if rows.height < batch.rows.height:
+    rows = without_forgotten(table, batch.rows, forgotten)  # so that none is quarantined
+    valid, refused = validate(table, rows)
+    accepted = without_forgotten(table, valid, forgotten)  # an id in another type has its own only now
+    if dropped := batch.rows.height - rows.height + valid.height - accepted.height:
         kind = "of people who are forgotten"
-        counts.left_out[kind] = counts.left_out.get(kind, 0) + batch.rows.height - rows.height
-    accepted, refused = validate(table, rows)
+        counts.left_out[kind] = counts.left_out.get(kind, 0) + dropped
     malformed = batch.malformed
     if table.prepare:  # malformed lines may hold private data, too
         malformed = malformed.with_columns(pl.Series("row", [mask(row).text for row in malformed["row"]], pl.String))
     refused = pl.concat([malformed, refused])
-    counts.read += rows.height + batch.malformed.height
+    counts.read += rows.height - (valid.height - accepted.height) + batch.malformed.height
     counts.quarantined += refused.height
     for kind, count in batch.left_out.items():
         counts.left_out[kind] = counts.left_out.get(kind, 0) + count

@@ -1,6 +1,6 @@
 """The definition of a raw table: two times, a key, and rules that state why a row is refused."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -81,6 +81,7 @@ class RawTable:
         prepare: function that masks private data in conforming rows before they are stored; None if there is none.
         reconciliation: how events meet that several forms of export report; None if each key is an event of its own.
         join_keys: column → the join key whose values it holds, for columns that do not have its name.
+        entity_kinds: kind of entity → its join key, where the column ``entity`` says of what kind ``entity_id`` is.
     """
 
     name: str
@@ -90,6 +91,7 @@ class RawTable:
     prepare: Callable[[pl.DataFrame], pl.DataFrame] | None = None
     reconciliation: Reconciliation | None = None
     join_keys: Mapping[str, str] = field(default_factory=dict)
+    entity_kinds: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def columns(self) -> dict[str, pl.DataType]:
@@ -109,6 +111,33 @@ class RawTable:
         ['user_id', 'friend_id']
         """
         return [name for name in self.columns if self.join_keys.get(name, name) == join_key]
+
+    def names(self, join_key: str, ids: Sequence[str], columns: Collection[str]) -> pl.Expr | None:
+        """Whether a row names one of some entities: in a column of their key, or as the entity that it is about.
+
+        Args:
+            join_key: join key of the entities.
+            ids: their ids.
+            columns: columns that the rows have.
+
+        Returns:
+            A boolean expression, never null; None if no column of the table holds such ids.
+
+        >>> from transforms.raw.tables.friendships import FRIENDSHIPS
+        >>> rows = pl.DataFrame({"user_id": ["a", "b"], "friend_id": ["c", "a"]})
+        >>> rows.select(FRIENDSHIPS.names("user_id", ["c"], rows.columns)).to_series().to_list()
+        [True, False]
+        """
+        wanted = list(ids)
+        parts = [pl.col(name).cast(pl.String).is_in(wanted) for name in self.columns_of(join_key) if name in columns]
+        kinds = [kind for kind, key in self.entity_kinds.items() if key == join_key]
+        if kinds and {"entity", "entity_id"} <= set(columns):
+            parts.append(pl.col("entity").is_in(kinds) & pl.col("entity_id").cast(pl.String).is_in(wanted))
+        return pl.any_horizontal(part.fill_null(False) for part in parts) if parts else None
+
+    def has_ids_of(self, join_key: str) -> bool:
+        """Whether rows of the table can name entities of a join key."""
+        return bool(self.columns_of(join_key)) or join_key in self.entity_kinds.values()
 
     @property
     def payload(self) -> list[str]:

@@ -10,6 +10,7 @@ from feature_repo.command_line import Progress, silent
 from feature_repo.contract import contract_of
 from feature_repo.errors import InputError
 from feature_repo.events import Names, Refused, append, parse
+from feature_repo.forgotten import FORGOTTEN, Forgotten
 from feature_repo.home import Home
 from feature_repo.packed.address import Address
 from feature_repo.packed.server import WRITE_TIMEOUT, Server, open_server
@@ -36,9 +37,9 @@ def send(home: Home, path: Path, kind: str, *, progress: Progress = silent) -> t
         OnlineUnavailable: Redis does not accept the events; sending again is safe.
     """
     server, names = open_server(home, Address.from_env(), WRITE_TIMEOUT), Names(home.project)
-    source = contract_of(home).events[kind]
+    source, forgotten = contract_of(home).events[kind], Forgotten.of(home)
     if str(path) == "-":
-        return _send(server, names, source, sys.stdin.buffer, progress, 0)
+        return _send(server, names, source, forgotten, sys.stdin.buffer, progress, 0)
     if not path.is_file():
         raise InputError(
             expected="a file with one JSON object a line",
@@ -47,11 +48,17 @@ def send(home: Home, path: Path, kind: str, *, progress: Progress = silent) -> t
         )
     check_lines(path, "send")
     with path.open("rb") as lines:
-        return _send(server, names, source, lines, progress, path.stat().st_size)
+        return _send(server, names, source, forgotten, lines, progress, path.stat().st_size)
 
 
 def _send(
-    server: Server, names: Names, source: EventSource, lines: Iterable[bytes], progress: Progress, size: int
+    server: Server,
+    names: Names,
+    source: EventSource,
+    forgotten: Forgotten,
+    lines: Iterable[bytes],
+    progress: Progress,
+    size: int,
 ) -> tuple[int, list[tuple[int, str]]]:
     sent, bytes_read, refused = 0, 0, []
     numbered = enumerate(lines, start=1)
@@ -62,7 +69,9 @@ def _send(
             if not line.strip():
                 continue
             try:
-                parse(source, line, now)
+                event, *_ = parse(source, line, now)
+                if forgotten.have_caused(event):
+                    raise Refused(FORGOTTEN)
             except Refused as error:
                 refused.append((number, str(error)))
             else:

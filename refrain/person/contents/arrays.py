@@ -15,4 +15,4 @@ def _read(content: bytes, _path: Path | None) -> Iterator[Part]:
         yield values_part("texts", np.unique(array).tolist())
 
 
-NPY = Reader("npy", lambda content: content[:6] == b"\x93NUMPY", _read)
+NPY = Reader("npy", lambda content: content[:6] == b"\x93NUMPY", _read, is_complete=True)

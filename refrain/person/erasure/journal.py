@@ -10,7 +10,9 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
+
+import msgspec
 
 from feature_repo.errors import InputError, StoreError
 from feature_repo.forgotten import Forgotten
@@ -18,6 +20,7 @@ from feature_repo.home import Home
 from feature_repo.whole_files import write_whole
 
 _OPEN = "open.json"
+Kind = TypeVar("Kind")
 
 
 @dataclass
@@ -82,7 +85,9 @@ class Journal:
         certificate = Certificate(
             people, self.requested_at, now.isoformat(), dict(self.counts), self.anew, sorted(models), possible
         ).signed(home)
-        number = sum(1 for _ in home.erasures.glob("[0-9]*.json")) + 1
+        number = (
+            max((int(path.stem) for path in home.erasures.glob("[0-9]*.json") if path.stem.isdigit()), default=0) + 1
+        )
         write_whole(home.erasures / f"{number:06}.json", json.dumps(asdict(certificate), indent=1), is_secret=True)
         (home.erasures / _OPEN).unlink(missing_ok=True)
         return certificate
@@ -130,7 +135,7 @@ def certificates(home: Home) -> list[Certificate]:
     Raises:
         StoreError: one is damaged.
     """
-    return [Certificate(**_content(path)) for path in sorted(home.erasures.glob("[0-9]*.json"))]
+    return [_read(Certificate, path) for path in sorted(home.erasures.glob("[0-9]*.json"))]
 
 
 def unfinished(home: Home) -> Journal | None:
@@ -140,7 +145,7 @@ def unfinished(home: Home) -> Journal | None:
         StoreError: the journal is damaged.
     """
     path = home.erasures / _OPEN
-    return Journal(**_content(path)) if path.is_file() else None
+    return _read(Journal, path) if path.is_file() else None
 
 
 @contextmanager
@@ -152,10 +157,10 @@ def one_at_a_time(home: Home) -> Iterator[None]:
         yield
 
 
-def _content(path: Path) -> dict[str, Any]:
+def _read(kind: type[Kind], path: Path) -> Kind:
     try:
-        return dict(json.loads(path.read_bytes()))
-    except ValueError as error:
+        return msgspec.json.decode(path.read_bytes(), type=kind)
+    except msgspec.MsgspecError as error:
         raise StoreError(
             expected=f"a journal or certificate of an erasure in {path}",
             found=f"a damaged file: {error}",

@@ -8,10 +8,14 @@ from feature_repo.errors import OnlineUnavailable
 from feature_repo.events import Names
 from feature_repo.home import Home
 from feature_repo.manifest import load_address
-from feature_repo.materialize import forget
-from feature_repo.packed.erase import erase_view
+from feature_repo.packed import entity_key
+from feature_repo.packed.erase import erase_entity, erase_view
 from feature_repo.packed.server import WRITE_TIMEOUT, OneServer, Server, open_server, raise_errors, retry
+from feature_repo.registered_views import views_of
+from feature_repo.store import open_store
+from feature_repo.stores.protobuf import key_types
 from refrain.person.erasure.records import mentions
+from refrain.person.scan import PersonKey
 from transforms.stream.log import Log
 from transforms.stream.sources import GROUP
 
@@ -39,12 +43,12 @@ def outside_client(home: Home) -> Any:
     return server.client if isinstance(server, OneServer) else None
 
 
-def erase_online(home: Home, key: str, ids: Sequence[str], anew: Sequence[str]) -> int:
+def erase_online(home: Home, person: PersonKey, ids: Sequence[str], anew: Sequence[str]) -> int:
     """Erase what is online of people, and all rows of the views that are made anew.
 
     Args:
         home: the data folder.
-        key: join key of the people.
+        person: join key of the people.
         ids: their ids.
         anew: views that sum over people.
 
@@ -57,11 +61,15 @@ def erase_online(home: Home, key: str, ids: Sequence[str], anew: Sequence[str]) 
     """
     check_no_reader(home)
     server = _server(home)
-    count = sum(forget(home, key, id_) for id_ in ids)
+    views = {view.name: key_types(view) for view in views_of(open_store(home))}
+    with_key = {name: types for name, types in views.items() if person.key in types}
+    journal = entity_key.journal(home.project)  # an interrupted materialize must write its views again
+    _ask(server, journal, "DEL", journal)
+    count = sum(erase_entity(server, home.project, with_key, person.key, id_) for id_ in ids)
     for view in anew:
         erase_view(server, home.project, view)
     names = Names(home.project)
-    return count + sum(_erase_entries(server, stream, key, ids) for stream in (names.stream, names.dead))
+    return count + sum(_erase_entries(server, stream, person, ids) for stream in (names.stream, names.dead))
 
 
 def rewrite_file(home: Home) -> None:
@@ -95,7 +103,7 @@ def _ask(server: Server, name: bytes, *command: Any) -> Any:
     return retry(server, lambda: raise_errors(server.send([command], [name]))[0], tries=2)
 
 
-def _erase_entries(server: Server, stream: bytes, key: str, ids: Sequence[str]) -> int:
+def _erase_entries(server: Server, stream: bytes, person: PersonKey, ids: Sequence[str]) -> int:
     """Write a stream anew without the entries that mention one of some ids, and without those that were read.
 
     Redis keeps the content of a deleted entry until all of its neighbours are deleted, so that the stream gets another
@@ -110,7 +118,7 @@ def _erase_entries(server: Server, stream: bytes, key: str, ids: Sequence[str]) 
         for number, fields in entries:
             if _is_read(number, last_read, pending):
                 continue
-            if any(mentions(field, key, id_) for field in fields for id_ in ids):
+            if any(mentions(field, person, id_) for field in fields for id_ in ids):
                 count += 1
             else:
                 _ask(server, stream, "XADD", stream, "*", *fields)

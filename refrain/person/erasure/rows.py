@@ -1,4 +1,4 @@
-"""Rows and lines with ids, out of the files that hold them."""
+"""Rows and lines of people, out of the files that hold them."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -7,52 +7,62 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from feature_repo.whole_files import write_whole
-from refrain.person.erasure.records import LINES, has_value, is_parquet, mentioned, mentions
+from refrain.person.erasure.records import LINES, is_parquet, mentioned, mentions
+from refrain.person.scan import PersonKey
 from transforms import parquet
+
+_REMEDY = "the command that wrote it, or: restore it from a backup"
 
 
 def erase_rows(
-    path: Path, ids: Sequence[str], columns: Sequence[str], *, first: Callable[[], None] = lambda: None
+    path: Path, names: Callable[[Sequence[str]], pl.Expr | None], *, first: Callable[[], None] = lambda: None
 ) -> int:
-    """Remove the rows of a Parquet file in which one of some columns has one of some ids.
+    """Remove the rows of a Parquet file that name people.
 
     A file without such rows is unchanged. One that would be left without rows is removed, and its folder if it is a
     day's.
 
     Args:
         path: the file.
-        ids: the ids.
-        columns: the columns; those that the file lacks hold nothing.
+        names: the columns of the file → whether a row names one of the people; None if no row can.
         first: called before the file is changed.
 
     Returns:
         Number of rows that were removed.
+
+    Raises:
+        StoreError: the file is damaged; the message names it.
     """
-    rows = pl.read_parquet(path, hive_partitioning=False, glob=False)
-    is_erased = has_value(rows, ids, columns)
+    rows = parquet.read_whole(path, remedy=_REMEDY)
+    is_named = names(rows.columns)
+    if is_named is None:
+        return 0
+    is_erased = rows.select(is_named.fill_null(False)).to_series()
     if is_erased.any():
         first()
     return _write(path, rows, is_erased)
 
 
-def erase_mentions(path: Path, key: str, ids: Sequence[str]) -> int:
-    """Remove what mentions one of some ids from a file of records: rows of Parquet, or lines.
-
-    A row mentions an id if a text in it holds the id as a word of its own, or, for ids that could be any number, if
-    the column of the key has it.
+def erase_mentions(path: Path, person: PersonKey, ids: Sequence[str]) -> int:
+    """Remove what mentions people from a file of records: rows of Parquet, or lines; see ``records.mentions``.
 
     Returns:
         Number of rows or lines that were removed.
+
+    Raises:
+        StoreError: the file is damaged; the message names it.
     """
     if is_parquet(path):
-        rows = pl.read_parquet(path, hive_partitioning=False, glob=False)
-        return _write(path, rows, mentioned(rows, key, ids))
+        rows = parquet.read_whole(path, remedy=_REMEDY)
+        return _write(path, rows, mentioned(rows, person, ids))
     if path.suffix not in LINES:
         return 0
     lines = path.read_bytes().splitlines(keepends=True)
-    kept = [line for line in lines if not any(mentions(line, key, id_) for id_ in ids)]
+    kept = [line for line in lines if not any(mentions(line.strip(), person, id_) for id_ in ids)]
     if len(kept) < len(lines):
-        write_whole(path, b"".join(kept), is_secret=not path.stat().st_mode & 0o077)
+        mode = path.stat().st_mode
+        write_whole(path, b"".join(kept), is_secret=True)
+        path.chmod(mode)
     return len(lines) - len(kept)
 
 
@@ -64,7 +74,9 @@ def _write(path: Path, rows: pl.DataFrame, is_erased: pl.Series) -> int:
     if kept.height:
         metadata = pq.read_metadata(path).metadata or {}
         about = {key.decode(): value.decode() for key, value in metadata.items() if key != b"ARROW:schema"}
+        mode = path.stat().st_mode
         parquet.write_whole(kept, path, metadata=about or None)
+        path.chmod(mode)
         return count
     path.unlink()
     if path.parent.name.startswith("date=") and not any(path.parent.iterdir()):

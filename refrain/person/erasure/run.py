@@ -1,27 +1,34 @@
 """The erasure of people, step after step; each step may be killed and repeated."""
 
+import shlex
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
+import polars as pl
+import pyarrow.parquet as pq
+
 from feature_repo import clock
 from feature_repo.command_line import Progress, silent
 from feature_repo.contract import contract_of
+from feature_repo.days import files_in
 from feature_repo.errors import InputError, StoreError
 from feature_repo.forgotten import Forgotten
 from feature_repo.home import Home
+from feature_repo.keys import key_value
 from feature_repo.materialize import materialize
 from refrain.person.erasure import records
 from refrain.person.erasure.derived import remove_derived
-from refrain.person.erasure.journal import Certificate, Journal, one_at_a_time
+from refrain.person.erasure.journal import Certificate, Journal, one_at_a_time, unfinished
 from refrain.person.erasure.online import check_no_reader, erase_online, outside_client, rewrite_file
 from refrain.person.erasure.rows import erase_mentions, erase_rows
-from refrain.person.scan import Scan, files_of, scan_files
-from transforms import feature_tables
+from refrain.person.scan import PersonKey, Scan, files_of, scan_files
+from transforms import feature_tables, parquet
 from transforms.batch.build import build
 from transforms.raw.declared import raw_tables
 from transforms.raw.ingest import storing
+from transforms.raw.read import files, scan
 from transforms.stream.batch_boundary import archive_if_there
 
 RECORDS = ("quarantine", "lookups", "impressions", "predictions", "exposures", "audit_log", "anomaly", "simulated")
@@ -66,91 +73,146 @@ def erase(home: Home, key: str, ids: Sequence[str], *, progress: Progress = sile
 
     >>> erase(Home.from_env(), "user_id", ["u000042"]).certificate.counts          # doctest: +SKIP
     """
-    _check(home, key, ids)
-    is_served = home.manifest.is_file()
+    ids = canonical(home, key, ids)
+    person, is_served = PersonKey.of(home, key), home.manifest.is_file()
     with one_at_a_time(home):
         if is_served:
             check_no_reader(home)
+        _check_known(home, person, ids)
+        journal = Journal.start(home, key, ids, clock.now())
         forgotten = Forgotten.of(home)
-        for id_ in ids:
+        for id_ in journal.ids:
             forgotten = forgotten.with_person(key, id_)
         forgotten.save(home)
-        journal = Journal.start(home, key, ids, clock.now())
         progress(0, 6, "events of the stream")
         archive_if_there(home)
         progress(1, 6, "raw rows and records")
         _erase_raw(home, journal)
         for name in RECORDS:
             for path in records.files_of(home, name):
-                journal.add(home, name, erase_mentions(path, key, journal.ids))
+                journal.add(home, name, erase_mentions(path, person, journal.ids))
         progress(2, 6, "tables of the person")
         _erase_features(home, journal)
         for name in MADE_ANEW:
-            _remove_sets(home, journal, name)
+            _remove_sets(home, journal, person, name)
         progress(3, 6, "tables that sum over people")
-        if contract_of(home).feature_tables:
+        if any(files(home, name) for name in raw_tables(home)) and contract_of(home).feature_tables:
             build(home)
         progress(4, 6, "the online store")
         if is_served:
-            journal.add(home, "online", erase_online(home, key, journal.ids, journal.anew))
-            materialize(home, None, say=lambda _: None)
+            journal.add(home, "online", erase_online(home, person, journal.ids, journal.anew))
+            if any(files_in(folder) for folder in home.root.glob(f"features/*/tenant={home.tenant}")):
+                materialize(home, None, say=lambda _: None)
             rewrite_file(home)
         progress(5, 6, "the search for what is left")
-        scans = _search(home, journal)
+        scans = _search(home, journal, person)
         possible = sum(trace.count for each in scans.values() for trace in each.traces if not trace.is_certain)
         certificate = journal.close(home, clock.now(), _models_that_know(home, journal), possible)
         progress(6, 6, "done")
         return Erasure(certificate, scans)
 
 
-def _check(home: Home, key: str, ids: Sequence[str]) -> None:
-    tables = raw_tables(home).values()
-    if not ids or not all(ids) or not any(table.columns_of(key) for table in tables):
-        keys = sorted({name for table in tables for name in table.columns if name.endswith("_id")})
+def canonical(home: Home, key: str, ids: Sequence[str]) -> list[str]:
+    """Ids as the raw tables have them: of a key of whole numbers, ``017`` is 17.
+
+    Raises:
+        InputError: no raw table has this key, there is no id, or one is empty, no text, or not of the key's type.
+    """
+    tables = [table for table in raw_tables(home).values() if table.has_ids_of(key)]
+    if not tables or not ids or not all(id_.strip() and _is_unicode(id_) for id_ in ids):
+        keys = sorted({name for table in raw_tables(home).values() for name in table.columns if name.endswith("_id")})
         raise InputError(
             expected=f"ids, and a key that a raw table has, such as {', '.join(keys[:8])}",
-            found=f"{key} {', '.join(map(repr, ids))}",
+            found=f"{key} {', '.join(map(ascii, ids))}",
             next_command="refrain person forget ID --key user_id",
         )
+    types = {table.columns[key] for table in tables if key in table.columns}
+    return [str(key_value(id_, "Int64", key)) if any(dtype.is_integer() for dtype in types) else id_ for id_ in ids]
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _check_known(home: Home, person: PersonKey, ids: Sequence[str]) -> None:
+    """Check that something is known of every person, unless an erasure of them was begun or is done.
+
+    Raises:
+        InputError: nobody has one of the ids.
+    """
+    begun, forgotten = unfinished(home), Forgotten.of(home)
+    unknown = set(ids) - set(begun.ids if begun else ()) - forgotten.among(person.key, ids)
+    unknown -= {id_ for id_ in unknown if _is_known(home, person, id_)}
+    if unknown:
+        nobody = min(unknown)
+        raise InputError(
+            expected=f"a {person.key} that something is known of",
+            found=ascii(nobody),
+            next_command=f"refrain person scan {shlex.quote(nobody)} --key {person.key}",
+        )
+
+
+def _is_known(home: Home, person: PersonKey, id_: str) -> bool:
+    for name, table in raw_tables(home).items():
+        is_named = table.names(person.key, [id_], list(table.columns))
+        if is_named is not None and scan(home, name).filter(is_named).head(1).collect().height:
+            return True
+    for path in records.files_of(home, "features"):
+        if path.suffix == ".parquet" and person.key in pq.read_schema(path).names:
+            rows = pl.scan_parquet(path, hive_partitioning=False, glob=False)
+            if rows.filter(pl.col(person.key).cast(pl.String) == id_).head(1).collect().height:
+                return True
+    return any(True for name in RECORDS for _ in records.mentions_of(home, name, person, id_))
 
 
 def _erase_raw(home: Home, journal: Journal) -> None:
     with storing(home):
+        parquet.sweep(home.root / "raw")
+        shutil.rmtree(home.root / "raw" / ".staging", ignore_errors=True)
         for name, table in raw_tables(home).items():
-            columns = table.columns_of(journal.key)
-            for path in sorted(home.raw(name).rglob("part-*")) if columns else []:
-                note = partial(journal.note_table, home, name)
-                journal.add(home, "raw", erase_rows(path, journal.ids, columns, first=note))
+            if not table.has_ids_of(journal.key):
+                continue
+            for path in sorted(home.raw(name).rglob("part-*")):
+                names = partial(table.names, journal.key, journal.ids)
+                first = partial(journal.note_table, home, name)
+                journal.add(home, "raw", erase_rows(path, names, first=first))
 
 
 def _erase_features(home: Home, journal: Journal) -> None:
+    def names(columns: Sequence[str]) -> pl.Expr | None:
+        return pl.col(journal.key).cast(pl.String).is_in(journal.ids) if journal.key in columns else None
+
     with feature_tables.writing(home):
         for path in records.files_of(home, "features"):
             if path.suffix == ".parquet":
-                journal.add(home, "features", erase_rows(path, journal.ids, [journal.key]))
+                journal.add(home, "features", erase_rows(path, names))
         anew = remove_derived(home, contract_of(home), journal.key, set(journal.tables))
         journal.anew = sorted({*journal.anew, *anew})
         journal.save(home)
 
 
-def _remove_sets(home: Home, journal: Journal, folder: str) -> None:
+def _remove_sets(home: Home, journal: Journal, person: PersonKey, folder: str) -> None:
     """Remove the sets and reports that mention a person, each with its folder."""
     own = home.root / folder / f"tenant={home.tenant}"
     for entry in sorted(own.iterdir()) if own.is_dir() else []:
         paths = [path for path in entry.rglob("*") if path.is_file()] if entry.is_dir() else [entry]
-        if any(each.certain for each in scan_files(home.root, paths, journal.key, journal.ids).values()):
+        if any(each.certain for each in scan_files(home.root, paths, person, journal.ids).values()):
             shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
             journal.add(home, folder, 1)
 
 
-def _search(home: Home, journal: Journal) -> dict[str, Scan]:
+def _search(home: Home, journal: Journal, person: PersonKey) -> dict[str, Scan]:
     """Where the ids still are.
 
     Raises:
         StoreError: one is outside of models.
     """
     paths = [path for path in files_of(home) if path.parent != home.erasures]
-    scans = scan_files(home.root, paths, journal.key, journal.ids, server=outside_client(home))
+    scans = scan_files(home.root, paths, person, journal.ids, server=outside_client(home))
     others = [
         (id_, trace.path) for id_, each in scans.items() for trace in each.certain if not trace.path.startswith(MODELS)
     ]
@@ -159,7 +221,7 @@ def _search(home: Home, journal: Journal) -> dict[str, Scan]:
         raise StoreError(
             expected="no trace outside of models",
             found=f"{len(others):,}, the first in {path}",
-            next_command=f"refrain person scan {id_} --key {journal.key}, remove these files, then forget once more",
+            next_command=f"refrain person scan {shlex.quote(id_)} --key {journal.key}; mend that, then forget again",
         )
     return scans
 

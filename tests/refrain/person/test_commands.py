@@ -72,6 +72,10 @@ def test_a_customer_is_found_copied_forgotten(home: Home) -> None:
     places = json.loads(run("scan", "17", "--json").stdout)["traces"]
     assert {trace["path"].split("/")[0] for trace in places} == {"raw", "tiles", "features"}
     assert run("export", "17", "--out", "copy.zip").exit_code == 0 and Path("copy.zip").is_file()
+    assert run("export", "17", "--out", str(home.root)).exit_code == 1
+    assert run("export", "17", "--out", "absent/copy.zip").exit_code == 1
+    imported = CliRunner().invoke(app, ["import", "person", "copy.zip"])
+    assert imported.exit_code == 0 and "2 stored before" in imported.stdout, imported.output
     assert "not forgotten" in run("status", "17").stdout
     forgotten = run("forget", "17", "--yes")
     assert forgotten.exit_code == 0, forgotten.output
@@ -86,6 +90,9 @@ def test_a_customer_is_found_copied_forgotten(home: Home) -> None:
     assert set(stores["store"]) == {"a", "b"}
     again = ingest(home, "again", [Batch("orders", left.with_columns(customer_id=pl.lit(17)))])
     assert again.tables["orders"].added == 0
+    for id_ in (17.0, "017", "17"):
+        rows = pl.DataFrame({"customer_id": [id_], "store": "z", "event_timestamp": ZERO})
+        assert ingest(home, f"again {id_!r}", [Batch("orders", rows)]).tables["orders"].added == 0
 
 
 def test_nothing_is_erased_without_a_yes(home: Home) -> None:
@@ -95,6 +102,9 @@ def test_nothing_is_erased_without_a_yes(home: Home) -> None:
 
 def test_an_unknown_key_and_an_unfinished_erasure_are_errors(home: Home) -> None:
     assert CliRunner().invoke(app, ["person", "forget", "17", "--key", "nobody_id", "--yes"]).exit_code == 1
+    for id_ in ("18", "abc", "017x", " ", "\udcff"):
+        assert run("forget", id_, "--yes").exit_code == 1, id_
+    assert not home.forgotten.exists() and not home.erasures.joinpath("open.json").exists()
     Forgotten.of(home).with_person("customer_id", "17").save(home)
     Journal.start(home, "customer_id", ["17"], clock.now())
     assert run("status", "17").exit_code == 1

@@ -13,11 +13,11 @@ import pytest
 
 from feature_repo import clock
 from feature_repo.errors import InputError, StoreError
-from feature_repo.forgotten import Forgotten
+from feature_repo.forgotten import FORGOTTEN, Forgotten
 from feature_repo.home import Home
 from feature_repo.materialize import materialize
 from feature_repo.stores import redis_server
-from inference.events import FORGOTTEN, EventWriter
+from inference.events import EventWriter
 from refrain.person.erasure import run as erasure_run
 from refrain.person.erasure.journal import certificates, unfinished
 from refrain.person.erasure.run import erase
@@ -159,7 +159,7 @@ def test_several_people_at_once(world: Home, tmp_path: Path) -> None:
     assert len(result.certificate.people) == len(result.scans) == 3
 
 
-@pytest.mark.parametrize("step", ["erase_rows", "_erase_raw", "remove_derived", "build", "scan_files"])
+@pytest.mark.parametrize("step", ["erase_rows", "_erase_raw", "remove_derived", "build", "_search"])
 def test_an_erasure_that_is_killed_is_finished_by_the_next(
     step: str, world: Home, built: tuple[Home, Home], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -251,10 +251,68 @@ def test_a_key_that_nothing_has_is_named(world: Home) -> None:
         erase(world, "user_id", [ID, ""])
 
 
-def test_somebody_whom_nobody_knows_is_forgotten_without_a_change(world: Home) -> None:
+@pytest.mark.parametrize("id_", ["nobody-at-all", "plays", "song-1", ID[:5], f"{ID}.2"])
+def test_an_id_that_nobody_has_is_an_error_and_changes_nothing(id_: str, world: Home) -> None:
     before = digests(world)
-    result = erase(world, "user_id", ["nobody-at-all"])
-    assert digests(world) == before and result.certificate.counts == {} and result.certificate.anew == []
+    with pytest.raises(InputError, match="that something is known of"):
+        erase(world, "user_id", [ID, id_])
+    assert digests(world) == before and not unfinished(world) and not world.forgotten.exists()
+
+
+def test_the_only_person_leaves_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = Home(tmp_path / "home")
+    monkeypatch.setenv(clock.NOW, END.isoformat())
+    store(home, {"plays": rows()["plays"].filter(pl.col("user_id") == ID)})
+    build(home, END)
+    erase(home, "user_id", [ID])
+    assert not [path for path in home.root.rglob("*.parquet") if pl.read_parquet(path, hive_partitioning=False).height]
+    store(home, {"plays": rows()["plays"].filter(pl.col("user_id") != ID)})
+    build(home, END)
+
+
+def test_ids_beside_longer_ones_and_in_lists(world: Home) -> None:
+    others = [f"{ID}.2", f"{ID}@example.org", f"{ID}é", f"{ID}-b", "17", "170"]
+    plays = pl.DataFrame(
+        {"user_id": [*others, ID], "track_id": "song-1", "artist_id": "band-1", "event_timestamp": END, "ms_played": 5}
+    )
+    store(world, {"plays": plays}, "more")
+    build(world, END)
+    folder = world.audit_log / "date=2026-04-04"
+    folder.mkdir(parents=True)
+    lines = [json.dumps({"keys": {"user_id": ["listener-1", id_]}}) for id_ in (ID, "17", "170", f"{ID}.2")]
+    (folder / "a.jsonl").write_text("\n".join(lines))
+    refused = {"user_id": "listener-1", "friend_id": ["17"], "event_timestamp": datetime(1960, 1, 1, tzinfo=UTC)}
+    store(world, {"friendships": pl.DataFrame(refused)}, "before 1970")
+    erase(world, "user_id", [ID, "17"])
+    assert not scan(world, "user_id", "17").certain
+    assert [json.loads(line)["keys"]["user_id"][1] for line in (folder / "a.jsonl").read_text().splitlines()] == [
+        "170",
+        f"{ID}.2",
+    ]
+    kept = pl.concat(pl.read_parquet(path) for path in world.raw("plays").rglob("part-0.parquet"))["user_id"].unique()
+    assert {*others} - {"17"} <= set(kept) and not {ID, "17"} & set(kept)
+    assert not list((world.root / "quarantine" / "friendships").rglob("*.parquet"))
+
+
+def test_a_track_with_the_id_of_a_person_stays(world: Home) -> None:
+    about = {"text_id": ["x1", "x2"], "entity": ["track", "user"], "entity_id": [ID, ID], "kind": "review"}
+    texts = pl.DataFrame(about | {"text": "a fine text", "language": "en", "event_timestamp": END})
+    store(world, {"texts": texts.with_columns(author_id=pl.lit("listener-1"))}, "texts")
+    erase(world, "user_id", [ID])
+    left = pl.concat(pl.read_parquet(path) for path in world.raw("texts").rglob("part-0.parquet"))
+    assert left.filter(pl.col("entity_id") == ID)["text_id"].to_list() == ["x1"]
+    assert not scan(world, "user_id", ID).certain and scan(world, "user_id", ID).traces
+
+
+def test_certificates_are_never_written_over(world: Home) -> None:
+    for number in (1, 2, 3):
+        if number == 3:
+            (world.erasures / "000001.json").unlink()
+        erase(world, "user_id", [f"listener-{number}"])
+    assert [path.name for path in sorted(world.erasures.glob("0*.json"))] == ["000002.json", "000003.json"]
+    world.forgotten.unlink()
+    with pytest.raises(StoreError, match="certificates"):
+        Forgotten.of(world)
 
 
 def test_a_trace_in_a_file_of_no_format_is_named(world: Home) -> None:

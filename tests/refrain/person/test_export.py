@@ -74,6 +74,35 @@ def test_nobody_is_an_error_and_leaves_no_file(home: Home, tmp_path: Path) -> No
     assert not (tmp_path / "nobody.zip").exists()
 
 
+def test_an_export_that_was_changed_is_refused_or_quarantined(home: Home, tmp_path: Path) -> None:
+    export(home, "user_id", ID, tmp_path / "mira.zip")
+    with zipfile.ZipFile(tmp_path / "mira.zip") as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    (tmp_path / "text").write_text("no export")
+
+    def changed(**others: bytes | None) -> Path:
+        path = tmp_path / "changed.zip"
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, content in {**parts, **others}.items():
+                if content is not None:
+                    archive.writestr(name, content)
+        return path
+
+    for form in (None, b'{"form": "another 9"}', b"[]", b"no JSON"):
+        with pytest.raises(InputError):
+            list(PERSON.batches(changed(**{"person.json": form}), home))
+    lines = parts["tables/plays.jsonl"].splitlines(keepends=True)
+    wrong = json.dumps(json.loads(lines[0]) | {"event_timestamp": "yesterday"}).encode() + b"\n"
+    much = json.dumps(json.loads(lines[1]) | {"ms_played": "many"}).encode() + b"\n"
+    path = changed(
+        **{"tables/plays.jsonl": b"".join([wrong, much, b"no JSON\n", *lines[2:]]), "a/tables/users.jsonl": lines[0]}
+    )
+    other = Home(tmp_path / "other")
+    report = ingest(other, "export", PERSON.batches(path, other))
+    assert report.tables["plays"].quarantined == 3 and report.tables["plays"].added == len(lines) - 2
+    assert {passed.name for passed in report.passed_over} >= {"person.json", "a/tables/users.jsonl"}
+
+
 def test_rows_keep_their_types_and_microseconds(home: Home, tmp_path: Path) -> None:
     moment = ZERO + timedelta(microseconds=123_457)
     row = {"user_id": ID, "track_id": "s", "artist_id": 'é \u2028 "', "event_timestamp": moment, "ms_played": 2**40}

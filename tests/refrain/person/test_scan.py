@@ -90,7 +90,7 @@ def test_a_deleted_row_of_sqlite_is_found_in_its_free_pages(tmp_path: Path) -> N
         database.execute("CREATE TABLE runs (name TEXT, value TEXT)")
         database.execute("PRAGMA secure_delete = OFF")
         database.executemany("INSERT INTO runs VALUES (?, ?)", [(f"run{n}", f"of {ID}") for n in range(200)])
-    assert any("table runs, column value" in trace.place for trace in found(Home(tmp_path)).certain)
+    assert any("table runs, column value" in trace.place for trace in found(Home(tmp_path)).traces)
     with sqlite3.connect(tmp_path / "records.db") as database:
         database.execute("PRAGMA secure_delete = OFF")
         database.execute("DELETE FROM runs")
@@ -104,11 +104,13 @@ def test_values_and_keys_of_redis_are_found(tmp_path: Path) -> None:
     home = Home(tmp_path)
     client = redis_server.ensure(home)
     try:
-        client.set(f"music_default:user_artist:{{7:a000017{ID}}}", b"packed")
-        client.hset("{music_default}#reader", "place", "a value of " + ID)
+        client.set(f"{home.project}:user_artist:{{7:a000017{ID}}}", b"packed")
+        client.hset(f"{{{home.project}}}#reader", "place", "a value of " + ID)
         client.rpush("list", "u000043")
+        client.set(f"another_tenant:user:{{{ID}0}}", "")
+        assert not found(home, f"{ID}0").certain
         forms = {trace.place for trace in found(home).certain}
-        assert {"names", "values", "names in commands"} <= forms
+        assert {"names", "commands"} <= forms
         assert not found(home, "u00004").certain and found(home, "u000043").certain
         client.flushall()
         assert not [trace for trace in found(home).certain if trace.place in ("names", "values")]
@@ -122,7 +124,9 @@ def test_numbers_are_found_as_values_of_their_key(tmp_path: Path) -> None:
     (tmp_path / "b.jsonl").write_text('{"customer_id": 170, "cents": 17}\n')
     result = found(Home(tmp_path), "17", "customer_id")
     assert [(trace.path, trace.place) for trace in result.certain] == [("a.parquet", "column customer_id")]
-    assert not result.is_distinctive and not found(Home(tmp_path), "18", "customer_id").traces
+    (tmp_path / "b.jsonl").write_text('{"keys": {"customer_id": ["18", 17]}}\n')
+    assert len(found(Home(tmp_path), "17", "customer_id").certain) == 2
+    assert not result.is_distinctive and not found(Home(tmp_path), "19", "customer_id").traces
 
 
 def test_what_is_damaged_is_searched_as_it_is(tmp_path: Path) -> None:
@@ -143,4 +147,4 @@ def test_other_tenants_are_passed_over(tmp_path: Path) -> None:
 
 def test_the_name_of_a_file_is_searched(tmp_path: Path) -> None:
     (tmp_path / f"export-of {ID}.txt").touch()
-    assert [trace.place for trace in found(Home(tmp_path)).certain] == ["its name"]
+    assert [trace.place for trace in found(Home(tmp_path)).traces] == ["its name"]

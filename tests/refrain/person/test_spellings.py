@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from refrain.person.spellings import is_distinctive, named_value, spellings
+from refrain.person.contents.json_documents import values_of
+from refrain.person.spellings import is_distinctive, spellings
 
 IDS = st.text(st.characters(codec="utf-8", categories=("L", "N")), min_size=5, max_size=24).filter(is_distinctive)
 
@@ -44,16 +45,24 @@ def test_codings_and_digests_are_found(id_: str) -> None:
 
 
 def test_a_shorter_id_is_not_found_in_a_longer_one() -> None:
-    assert hits("u00004", b'{"user_id": "u000042"}', is_delimited=True) == (set(), set())
+    assert hits("u00004", b"\0u000042\0", is_delimited=True) == (set(), set())
+    assert hits("u00004", b"\0by u00004\0", is_delimited=True) == (set(), {"text"})
+    assert hits("u00004", b"\0u00004\0", is_delimited=True) == ({"text"}, set())
     assert hits("u00004", b"u000042") == (set(), {"text"})
+    assert hits("anna@x.com", b"anna@x.com.au") == (set(), {"text"})
     assert hits("u00004", b'"u00004","xu00004"')[0] == {"text"}
 
 
 @pytest.mark.parametrize("id_", ["17", "2026", "u1", "12345678901"])
-def test_numbers_and_short_ids_are_searched_as_values_of_their_key(id_: str) -> None:
-    pattern = named_value("customer_id", id_)
+def test_numbers_and_short_ids_are_values_of_their_key(id_: str) -> None:
     assert not is_distinctive(id_)
-    for text in (f'{{"customer_id": {id_}}}', f'{{"customer_id":"{id_}", "a": 1}}', f"customer_id={id_}&a"):
-        assert pattern.search(text.encode()), text
-    for text in (f'{{"customer_id": {id_}0}}', f'{{"order_id": {id_}}}', f'{{"customer_id": {id_}.5}}'):
-        assert not pattern.search(text.encode()), text
+    for text in (f'{{"customer_id": "{id_}", "a": 1}}', f'{{"keys": {{"customer_id": [1, "{id_}"]}}}}'):
+        (part,) = (part for part in values_of([text]) if part.key == "customer_id")
+        assert f"\0{id_}\0".encode() in part.content, text
+
+
+@given(IDS)
+def test_json_is_read_however_it_is_escaped(id_: str) -> None:
+    escaped = "".join(f"\\u{ord(letter):04x}" if ord(letter) < 0x10000 else letter for letter in id_)
+    (part,) = (part for part in values_of([f'{{"user_id": "{escaped}"}}']) if part.key == "user_id")
+    assert hits(id_, part.content, is_delimited=True)[0] >= {"text"}

@@ -23,5 +23,5 @@ INCIDENTS = RawTable(
     "incidents",
     Incidents,
     key=("entity", "entity_id", "kind", "event_timestamp"),
-    join_keys={"entity_id": "user_id"},
+    entity_kinds={name: name for name in ("host_id", "endpoint", "user_id", "client_ip", "track_id")},
 )

@@ -48,5 +48,10 @@ def prepared(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 TEXTS = RawTable(
-    "texts", Texts, key=("text_id",), prepare=prepared, join_keys={"author_id": "user_id", "entity_id": "user_id"}
+    "texts",
+    Texts,
+    key=("text_id",),
+    prepare=prepared,
+    join_keys={"author_id": "user_id"},
+    entity_kinds={"user": "user_id", "track": "track_id", "artist": "artist_id"},
 )
