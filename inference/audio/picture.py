@@ -16,6 +16,8 @@ _MAX_COLUMNS = 1_200
 """Maximum number of columns of the waveform and the spectrogram."""
 _RANGE_DB = 80
 _BEAT, _BAR, _WAVE = "#c9a227", "#b3261e", "#3d5a80"
+_BEAT_TICKS, _BAR_TICKS = (-1.2, -1.06), (-1.35, -1.06)
+"""Heights of the marks of beats and downbeats, below the waveform."""
 
 
 def check(path: Path) -> None:
@@ -74,7 +76,8 @@ def draw(analysis: AudioAnalysis, path: Path, *, title: str = "") -> Path:
 def _headline(analysis: AudioAnalysis, title: str) -> str:
     parts = [title] if title else []
     if len(analysis.beats.times):
-        parts.append(f"{analysis.beats.tempo:.1f} bpm, {analysis.beats.meter or '?'}/4")
+        bar = f", {analysis.beats.meter} beats in a bar" if analysis.beats.meter else ""
+        parts.append(f"{analysis.beats.tempo:.1f} bpm{bar}")
     if analysis.key:
         parts.append(f"{analysis.key.tonic} {analysis.key.mode}")
     loudness = analysis.measures.get("loudness")
@@ -90,10 +93,10 @@ def _waveform(axes: Any, analysis: AudioAnalysis) -> None:
     times = np.arange(len(columns)) * step / stft.RATE
     if len(columns):
         axes.fill_between(times, columns.min(axis=1), columns.max(axis=1), color=_WAVE, linewidth=0)
-    axes.vlines(analysis.beats.times, -1, 1, color=_BEAT, linewidth=0.6)
-    axes.vlines(analysis.beats.downbeats, -1, 1, color=_BAR, linewidth=1.0)
-    axes.set(ylabel="amplitude", ylim=(-1.05, 1.05), xlim=(0, max(analysis.seconds, 1e-3)))
-    axes.set_title("beats (yellow) and downbeats (red)", fontsize=9, loc="left")
+    axes.vlines(analysis.beats.times, *_BEAT_TICKS, color=_BEAT, linewidth=0.8)
+    axes.vlines(analysis.beats.downbeats, *_BAR_TICKS, color=_BAR, linewidth=1.2)
+    axes.set(ylabel="amplitude", ylim=(_BAR_TICKS[0], 1.05), xlim=(0, max(analysis.seconds, 1e-3)))
+    axes.set_title("below the waveform: beats (yellow) and downbeats (red, longer)", fontsize=9, loc="left")
 
 
 def _frames(analysis: AudioAnalysis) -> np.ndarray:

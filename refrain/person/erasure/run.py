@@ -78,37 +78,36 @@ def erase(home: Home, key: str, ids: Sequence[str], *, progress: Progress = sile
     with one_at_a_time(home):
         if is_served:
             check_no_reader(home)
+        archive_if_there(home)  # what the stream has accepted is known
         _check_known(home, person, ids)
         journal = Journal.start(home, key, ids, clock.now())
         forgotten = Forgotten.of(home)
         for id_ in journal.ids:
             forgotten = forgotten.with_person(key, id_)
         forgotten.save(home)
-        progress(0, 6, "events of the stream")
-        archive_if_there(home)
-        progress(1, 6, "raw rows and records")
+        progress(0, 5, "raw rows and records")
         _erase_raw(home, journal)
         for name in RECORDS:
             for path in records.files_of(home, name):
                 journal.add(home, name, erase_mentions(path, person, journal.ids))
-        progress(2, 6, "tables of the person")
+        progress(1, 5, "tables of the person")
         _erase_features(home, journal)
         for name in MADE_ANEW:
             _remove_sets(home, journal, person, name)
-        progress(3, 6, "tables that sum over people")
+        progress(2, 5, "tables that sum over people")
         if any(files(home, name) for name in raw_tables(home)) and contract_of(home).feature_tables:
             build(home)
-        progress(4, 6, "the online store")
+        progress(3, 5, "the online store")
         if is_served:
             journal.add(home, "online", erase_online(home, person, journal.ids, journal.anew))
             if any(files_in(folder) for folder in home.root.glob(f"features/*/tenant={home.tenant}")):
                 materialize(home, None, say=lambda _: None)
             rewrite_file(home)
-        progress(5, 6, "the search for what is left")
+        progress(4, 5, "the search for what is left")
         scans = _search(home, journal, person)
         possible = sum(trace.count for each in scans.values() for trace in each.traces if not trace.is_certain)
         certificate = journal.close(home, clock.now(), _models_that_know(home, journal), possible)
-        progress(6, 6, "done")
+        progress(5, 5, "done")
         return Erasure(certificate, scans)
 
 
