@@ -59,7 +59,7 @@ def import_(
 
     Formats: listening (spotify, lastfm, listenbrainz, maloja, apple-music, youtube-music, deezer, tidal), data sets
     (movielens, million-playlist, yambda), charts (billboard), logs of servers (logs) and their metrics (metrics), sound
-    files (audio), texts with or without labels (texts, sst2).
+    files (audio), texts with or without labels (texts, sst2), the export of one person (person).
 
     Tables of your own (table): Parquet, CSV, JSON lines, Arrow IPC, or a query of PostgreSQL. Each row is an event of
     the kind --as. What is recognized is shown first; --look shows it only. The options --map, --time and --time-format
