@@ -175,7 +175,8 @@ class _Search:
                 hits = part.content.count(self._value)
                 self._add(name, part.place, "text", hits, is_certain=part.key != ANY_KEY)
             return
-        for spelling in self._spellings:
+        find = part.content.find
+        for spelling in [spelling for spelling in self._spellings if find(spelling.content) >= 0]:
             certain, possible = spelling.count(part.content, is_delimited=part.is_delimited)
             if is_decoded and spelling.is_word:
                 certain, possible = 0, certain
