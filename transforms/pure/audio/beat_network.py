@@ -92,11 +92,14 @@ class BeatNetwork:
             self._compute(self._before + _SPAN, self._before + _SPAN + CONTEXT)
 
     def result(self) -> BeatEvidence:
-        """Return what is known of each frame."""
+        """Return what is known of each frame; only once, as it takes what was kept of them."""
         if len(self._inputs) > self._before:
             self._compute(len(self._inputs), len(self._inputs))
         bands = np.concatenate([np.empty((0, bar_features.EVIDENCE), np.float16), *self._bands])
-        return BeatEvidence(np.concatenate([np.empty((0, 2), np.float32), *self._log_odds]), bands)
+        self._bands.clear()
+        odds = np.concatenate([np.empty((0, 2), np.float32), *self._log_odds])
+        self._log_odds.clear()
+        return BeatEvidence(odds, bands)
 
     def _compute(self, stop: int, seen: int) -> None:
         """Compute the results up to frame ``stop`` from the frames up to ``seen``; drop frames no longer needed."""

@@ -103,17 +103,17 @@ class Analyzer:
             self._length = len(around) - SPAN
 
     def result(self) -> TrackAudio:
-        """Return the analysis after all samples were added."""
+        """Return the analysis after all samples were added; only once, as it takes what was kept of them."""
         around = np.concatenate([*self._buffer, np.zeros(stft.WINDOW // 2, np.float32)])
         if self.samples:
             self._add_span(around, stft.frame_count(len(around) - stft.WINDOW))
         count = max(self._count, 1)
         mean = self._sum / count
         spread = np.sqrt(np.maximum(self._squares / count - mean**2, 0.0))
-        standard = onsets.standardized(np.concatenate([np.empty((0, 3), np.float32), *self._rise]))
-        pitches = np.concatenate([np.empty((0, 12), np.float32), *self._chroma])
-        timbre = np.concatenate([np.empty((0, TIMBRES), np.float32), *self._timbre])
-        power = np.concatenate([np.empty(0, np.float32), *self._power])
+        standard = onsets.standardized(_taken(self._rise, (0, 3)))
+        pitches = _taken(self._chroma, (0, 12))
+        timbre = _taken(self._timbre, (0, TIMBRES))
+        power = _taken(self._power, (0,))
         return TrackAudio(
             self.samples / stft.RATE,
             mean,
@@ -177,6 +177,13 @@ class Analyzer:
             return 0.0
         loud, quiet = np.searchsorted(np.cumsum(audible) / total, [0.05, 0.90])
         return float(quiet - loud)
+
+
+def _taken(pieces: list[np.ndarray], empty: tuple[int, ...]) -> np.ndarray:
+    """The pieces as one array; they are gone from the list, so that hours are not held twice."""
+    joined = np.concatenate([np.empty(empty, np.float32), *pieces])
+    pieces.clear()
+    return joined
 
 
 def analyze(pieces: Iterable[np.ndarray]) -> TrackAudio:
