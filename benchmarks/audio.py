@@ -4,8 +4,8 @@
 the processor, the fastest of several runs in turns. ``features`` is ``transforms.pure.audio.track.analyze`` of mono
 samples, everything that view ``track_audio`` holds; ``loudness`` is ``transforms.pure.audio.quality.Meter`` of stereo
 at 44.1 kHz, true peak included; ``structure`` is bars to sections of these features, ``fingerprint`` Chromaprint's;
-``all`` is all of this by ``transforms.pure.audio.listen.listen`` of a stereo WAV file of 16 bits, from its bytes on.
-Librosa's: the same features, as its documentation calls them, each from samples, and once from one
+``all`` is all of this but the fingerprint by ``transforms.pure.audio.listen.listen`` of a stereo WAV file of 16 bits,
+from its bytes on. Librosa's: the same features, as its documentation calls them, each from samples, and once from one
 STFT handed to all. With ``--essentia PYTHON``, a Python that has essentia, its ``MusicExtractor`` runs on the same
 file. First calls (numba compiles) are not counted. Spectral features of ours and of librosa are compared frame by
 frame; reported is the largest difference of each as a share of its standard deviation.
@@ -157,13 +157,9 @@ def by_fingerprinter(samples: np.ndarray) -> None:
 
 
 def everything(sound: bytes) -> None:
-    """Analyse a file: features, loudness, fingerprint, structure."""
-    audio = listen(sound, true_peak=True, fingerprint=True)
-    analysis = audio.analysis
-    document(
-        structure(analysis.frames, analysis.beats, loudness=audio.loudness.integrated_lufs),
-        fingerprint=audio.fingerprint,
-    )
+    """Analyse a file: features, loudness, structure."""
+    audio = listen(sound, true_peak=True)
+    document(structure(audio.analysis.frames, audio.analysis.beats, loudness=audio.loudness.integrated_lufs))
 
 
 def by_essentia(python: str, sound: bytes) -> float:
