@@ -10,14 +10,15 @@ import shlex
 import zipfile
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 
 import polars as pl
-import pyarrow.parquet as pq
 
 from feature_repo.errors import InputError
 from feature_repo.home import Home
-from refrain.person.erasure.records import mentions_of
+from refrain.person.erasure.records import feature_rows, mentions_of
 from refrain.person.erasure.run import RECORDS, canonical
 from refrain.person.scan import PersonKey
 from transforms.raw.declared import raw_tables
@@ -54,8 +55,9 @@ def export(home: Home, key: str, id_: str, path: Path) -> dict[str, int]:
     counts: dict[str, int] = {}
     for part, frame in _frames(home, key, id_):
         parts[f"{part}.jsonl"], counts[part] = as_lines(frame), frame.height
+    person = PersonKey.of(home, key)
     for folder in RECORDS:
-        for file, lines in mentions_of(home, folder, PersonKey.of(home, key), id_):
+        for file, lines in mentions_of(home, folder, person, id_):
             parts[f"records/{file}.jsonl"] = b"".join(lines)
             counts[f"records/{folder}"] = counts.get(f"records/{folder}", 0) + len(lines)
     if not counts:
@@ -88,25 +90,20 @@ def _frames(home: Home, key: str, id_: str) -> Iterator[tuple[str, pl.DataFrame]
     for name, frame in (own | _mentioned(home, tables, own)).items():
         if frame.height:
             yield f"{TABLES}/{name}", frame
-    for folder in sorted((home.root / "features").glob(f"*/tenant={home.tenant}")):
-        files = [path for path in sorted(folder.rglob("*.parquet")) if key in pq.read_schema(path).names]
-        frames = [
-            pl.scan_parquet(path, hive_partitioning=False, glob=False).filter(pl.col(key).cast(pl.String) == id_)
-            for path in files
-        ]
-        rows = pl.concat(frames, how="diagonal").collect() if frames else pl.DataFrame()
+    for view, frames in groupby(feature_rows(home, key, id_), itemgetter(0)):
+        rows = pl.concat([frame for _, frame in frames], how="diagonal").collect()
         if rows.height:
-            yield f"features/{folder.parent.name}", rows.sort("event_timestamp", maintain_order=True)
+            yield f"features/{view}", rows.sort("event_timestamp", maintain_order=True)
 
 
 def _mentioned(home: Home, tables: Mapping[str, RawTable], own: Mapping[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
     """The rows of slowly changing tables whose key a person's rows hold."""
-    found: dict[str, pl.DataFrame] = {}
+    rows: dict[str, pl.DataFrame] = {}
     for name, table in tables.items():
         if not table.changes_slowly or name in own or len(table.key) > 1:
             continue
         (column,) = table.key
         values = [frame[column] for frame in own.values() if column in frame.columns]
         if values:
-            found[name] = scan(home, name).filter(pl.col(column).is_in(pl.concat(values).unique().to_list())).collect()
-    return found
+            rows[name] = scan(home, name).filter(pl.col(column).is_in(pl.concat(values).unique().to_list())).collect()
+    return rows

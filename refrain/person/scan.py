@@ -118,7 +118,17 @@ def scan(home: Home, key: str, id_: str, *, server: Any = None, progress: Progre
 def files_of(home: Home) -> list[Path]:
     """The files of a data folder, without those that belong to other tenants alone."""
     paths = (path for path in home.root.rglob("*") if path.is_file() and not path.is_symlink())
-    return sorted(path for path in paths if not _is_of_others(path.relative_to(home.root), home.tenant))
+    return sorted(path for path in paths if is_of_tenant(path.relative_to(home.root), home.tenant))
+
+
+def is_of_tenant(path: Path, tenant: str) -> bool:
+    """Whether a path in the data folder is of a tenant, or of all of them.
+
+    >>> is_of_tenant(Path("raw/plays/tenant=other"), "default"), is_of_tenant(Path("registry.db"), "default")
+    (False, True)
+    """
+    tenants = [part.removeprefix("tenant=") for part in path.parts if part.startswith("tenant=")]
+    return not tenants or tenant in tenants
 
 
 def scan_files(
@@ -245,8 +255,3 @@ class _Walk:
         self.size += len(part.content)
         for search in self.searches:
             search.look(name, part, is_decoded=is_decoded)
-
-
-def _is_of_others(path: Path, tenant: str) -> bool:
-    tenants = [part.removeprefix("tenant=") for part in path.parts if part.startswith("tenant=")]
-    return bool(tenants) and tenant not in tenants

@@ -19,7 +19,7 @@ def values_of(documents: Iterable[bytes | str], place: str = "") -> Iterator[Par
     What is no JSON is passed over.
 
     >>> [(part.key, part.content) for part in values_of([b'{"user_id": ["u\\\\u0031", 2]}'])]
-    [('user_id', b'\\x002\\x00u1\\x00')]
+    [('', b'\\x00user_id\\x00'), ('user_id', b'\\x002\\x00u1\\x00')]
     """
     values: defaultdict[str, set[str]] = defaultdict(set)
     for document in documents:

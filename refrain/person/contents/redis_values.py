@@ -51,7 +51,7 @@ def _read(content: bytes, _path: Path | None) -> Iterator[Part]:
 
 def _commands(content: bytes) -> dict[str, set[bytes]]:
     """Project → the arguments of commands about its names, and the keys in these; without a snapshot before them."""
-    found: defaultdict[str, set[bytes]] = defaultdict(set)
+    arguments: defaultdict[str, set[bytes]] = defaultdict(set)
     position = 0 if content[:1] == b"*" else content.find(_FIRST)
     if position < 0:
         return {}
@@ -62,12 +62,12 @@ def _commands(content: bytes) -> dict[str, set[bytes]]:
         for _ in range(int(head[2])):
             size = _SIZE.match(content, position)
             if size is None or size[1] != b"$":
-                return dict(found)
+                return dict(arguments)
             words.append(content[size.end() : size.end() + int(size[2])])
             position = size.end() + int(size[2]) + 2
         owners = {owner for word in words[1:] if (owner := _owner_of(word))}
-        found[owners.pop() if len(owners) == 1 else ""].update(words[1:], _key_parts(words[1:]))
-    return dict(found)
+        arguments[owners.pop() if len(owners) == 1 else ""].update(words[1:], _key_parts(words[1:]))
+    return dict(arguments)
 
 
 def _of_names(client: Any, names: list[bytes]) -> Iterator[Part]:

@@ -30,14 +30,13 @@ def remove_derived(home: Home, contract: Contract, key: str, tables: Set[str]) -
     """
     anew = []
     for name, table in contract.windowed.items():
-        inputs = {table.source.name, *(enrich.dimension.name for enrich in table.enrich)}
-        if not inputs & tables:
+        if not {source.name for source in table.sources} & tables:
             continue
         _remove(home.tiles(name))
         if key not in table.keys:
             anew.append(name)
     for name, computed in contract.computed_tables.items():
-        if {computed.source, *computed.also} & tables and key not in _keys_of(contract, name):
+        if set(computed.sources) & tables and key not in _keys_of(contract, name):
             anew.append(name)
     if set(WRITTEN) & tables:
         _remove(home.tiles(TEXT_SCORES))

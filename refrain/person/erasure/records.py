@@ -5,11 +5,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import polars as pl
+import pyarrow.parquet as pq
 
 from feature_repo.home import Home
 from refrain.person.contents.json_documents import values_of
 from refrain.person.contents.reader import SEPARATOR
-from refrain.person.scan import PersonKey
+from refrain.person.scan import PersonKey, is_of_tenant
 from refrain.person.spellings import Spelling, is_distinctive
 
 LINES = (".jsonl", ".ndjson", ".log", ".csv")
@@ -68,7 +69,15 @@ def _holds(values: pl.Series, ids: Sequence[str]) -> pl.Series:
 def files_of(home: Home, folder: str) -> list[Path]:
     """The files of a folder of records that are of the tenant."""
     files = [path for path in (home.root / folder).rglob("*") if path.is_file() and not path.name.startswith(".")]
-    return sorted(path for path in files if _is_own(path.relative_to(home.root), home.tenant))
+    return sorted(path for path in files if is_of_tenant(path.relative_to(home.root), home.tenant))
+
+
+def feature_rows(home: Home, key: str, id_: str) -> Iterator[tuple[str, pl.LazyFrame]]:
+    """Yields the rows of a person in each file of feature tables with the key: the view, and the rows."""
+    for path in files_of(home, "features"):
+        if path.suffix == ".parquet" and key in pq.read_schema(path).names:
+            rows = pl.scan_parquet(path, hive_partitioning=False, glob=False)
+            yield path.relative_to(home.root).parts[1], rows.filter(pl.col(key).cast(pl.String) == id_)
 
 
 def mentions_of(home: Home, folder: str, person: PersonKey, id_: str) -> Iterator[tuple[str, list[bytes]]]:
@@ -92,8 +101,3 @@ def is_parquet(path: Path) -> bool:
     """Whether a file is of Parquet, whatever its name."""
     with path.open("rb") as handle:
         return handle.read(4) == b"PAR1"
-
-
-def _is_own(path: Path, tenant: str) -> bool:
-    tenants = [part.removeprefix("tenant=") for part in path.parts if part.startswith("tenant=")]
-    return not tenants or tenant in tenants

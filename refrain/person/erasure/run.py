@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import partial
 
 import polars as pl
-import pyarrow.parquet as pq
 
 from feature_repo import clock
 from feature_repo.command_line import Progress, silent
@@ -143,8 +142,8 @@ def _check_known(home: Home, person: PersonKey, ids: Sequence[str]) -> None:
     Raises:
         InputError: nobody has one of the ids.
     """
-    begun, forgotten = unfinished(home), Forgotten.of(home)
-    unknown = set(ids) - set(begun.ids if begun else ()) - forgotten.among(person.key, ids)
+    journal, forgotten = unfinished(home), Forgotten.of(home)
+    unknown = set(ids) - set(journal.ids if journal else ()) - forgotten.among(person.key, ids)
     unknown -= {id_ for id_ in unknown if _is_known(home, person, id_)}
     if unknown:
         nobody = min(unknown)
@@ -160,11 +159,8 @@ def _is_known(home: Home, person: PersonKey, id_: str) -> bool:
         is_named = table.names(person.key, [id_], list(table.columns))
         if is_named is not None and scan(home, name).filter(is_named).head(1).collect().height:
             return True
-    for path in records.files_of(home, "features"):
-        if path.suffix == ".parquet" and person.key in pq.read_schema(path).names:
-            rows = pl.scan_parquet(path, hive_partitioning=False, glob=False)
-            if rows.filter(pl.col(person.key).cast(pl.String) == id_).head(1).collect().height:
-                return True
+    if any(rows.head(1).collect().height for _, rows in records.feature_rows(home, person.key, id_)):
+        return True
     return any(True for name in RECORDS for _ in records.mentions_of(home, name, person, id_))
 
 

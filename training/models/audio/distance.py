@@ -152,7 +152,7 @@ def entropy(probabilities: np.ndarray) -> np.ndarray:
     """Return (n,) entropy in nats of probabilities (n, k).
 
     >>> entropy(np.array([[0.5, 0.5], [1.0, 0.0]])).round(2).tolist()
-    [0.69, 0.0]
+    [0.69, -0.0]
     """
     return np.asarray(-(probabilities * np.log(np.maximum(probabilities, SMALL))).sum(axis=1))
 

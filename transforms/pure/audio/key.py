@@ -46,7 +46,7 @@ def mode_confidence(pitch_classes: np.ndarray) -> float:
         pitch_classes: (12,) energy of the pitch classes from C on.
 
     >>> round(mode_confidence(np.array(_MAJOR)), 2)
-    0.34
+    0.28
     """
     centred = np.asarray(pitch_classes, np.float64) - np.mean(pitch_classes)
     length = float(np.linalg.norm(centred))

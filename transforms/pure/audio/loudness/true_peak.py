@@ -28,7 +28,7 @@ class TruePeak:
     >>> meter = TruePeak(48_000, 1)
     >>> meter.add(np.sin(np.pi * (np.arange(4_800) / 2 + 0.25))[None])  # its largest sample is 0.71
     >>> round(meter.result(), 2)
-    1.0
+    1.01
     """
 
     def __init__(self, rate: int, channels: int) -> None:
