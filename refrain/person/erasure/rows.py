@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import polars as pl
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from feature_repo.whole_files import write_whole
@@ -14,8 +15,12 @@ from transforms import parquet
 _REMEDY = "the command that wrote it, or: restore it from a backup"
 
 
+Names = Callable[[Sequence[str]], pl.Expr | None]
+"""The columns of a file → whether a row names one of some people; None if no row can."""
+
+
 def erase_rows(
-    path: Path, names: Callable[[Sequence[str]], pl.Expr | None], *, first: Callable[[], None] = lambda: None
+    path: Path, names: Names, *, first: Callable[[pl.DataFrame], None] = lambda _: None, stays: bool = False
 ) -> int:
     """Remove the rows of a Parquet file that name people.
 
@@ -24,8 +29,9 @@ def erase_rows(
 
     Args:
         path: the file.
-        names: the columns of the file → whether a row names one of the people; None if no row can.
-        first: called before the file is changed.
+        names: says which rows.
+        first: called with these rows before the file is changed.
+        stays: whether a file that is left without rows stays.
 
     Returns:
         Number of rows that were removed.
@@ -33,14 +39,15 @@ def erase_rows(
     Raises:
         StoreError: the file is damaged; the message names it.
     """
-    rows = parquet.read_whole(path, remedy=_REMEDY)
-    is_named = names(rows.columns)
+    is_named = names(_columns(path))
     if is_named is None:
         return 0
-    is_erased = rows.select(is_named.fill_null(False)).to_series()
-    if is_erased.any():
-        first()
-    return _write(path, rows, is_erased)
+    is_erased = _read(path, is_named.meta.root_names()).select(is_named.fill_null(False)).to_series()
+    if not is_erased.any():
+        return 0
+    rows = _read(path)
+    first(rows.filter(is_erased))
+    return _write(path, rows, is_erased, stays=stays)
 
 
 def erase_mentions(path: Path, person: PersonKey, ids: Sequence[str]) -> int:
@@ -53,7 +60,7 @@ def erase_mentions(path: Path, person: PersonKey, ids: Sequence[str]) -> int:
         StoreError: the file is damaged; the message names it.
     """
     if is_parquet(path):
-        rows = parquet.read_whole(path, remedy=_REMEDY)
+        rows = _read(path)
         return _write(path, rows, mentioned(rows, person, ids))
     if path.suffix not in LINES:
         return 0
@@ -66,12 +73,23 @@ def erase_mentions(path: Path, person: PersonKey, ids: Sequence[str]) -> int:
     return len(lines) - len(kept)
 
 
-def _write(path: Path, rows: pl.DataFrame, is_erased: pl.Series) -> int:
+def _columns(path: Path) -> list[str]:
+    try:
+        return pq.read_schema(path).names
+    except (pa.ArrowException, OSError) as error:
+        raise parquet.damaged(path, error, _REMEDY) from error
+
+
+def _read(path: Path, columns: list[str] | None = None) -> pl.DataFrame:
+    return parquet.read_whole(path, columns=columns, remedy=_REMEDY)
+
+
+def _write(path: Path, rows: pl.DataFrame, is_erased: pl.Series, *, stays: bool = False) -> int:
     count = int(is_erased.sum())
     if not count:
         return 0
     kept = rows.filter(~is_erased)
-    if kept.height:
+    if kept.height or stays:
         metadata = pq.read_metadata(path).metadata or {}
         about = {key.decode(): value.decode() for key, value in metadata.items() if key != b"ARROW:schema"}
         mode = path.stat().st_mode
