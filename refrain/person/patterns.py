@@ -1,4 +1,4 @@
-"""Which of many patterns are in contents: one pass over each content for all patterns, however many people there are."""
+"""Which of many patterns are in contents, in one pass for all, however many people they are of."""
 
 from collections.abc import Sequence
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from feature_repo.contract import Contract
 from feature_repo.home import Home
 from refrain.person.erasure.journal import Journal
-from refrain.person.erasure.rows import erase_rows
+from refrain.person.erasure.rows import erase_rows, files_with
 from transforms.batch import scored_texts
 from transforms.batch.build import TEXTS, WRITTEN
 from transforms.batch.features.texts import gather
@@ -63,7 +63,7 @@ def erase_derived(
             _remove(home.tiles(name))
         else:
             (run,) = _runs(home, contract, key, now, only=name).values()
-            write_without(run, current.get(name, NOTHING), partial(erase_rows, names=journal.names_key, stays=True))
+            write_without(run, current.get(name, NOTHING), partial(_erase_all, journal=journal))
     for name, computed in contract.computed_tables.items():
         if set(computed.sources) & tables and key not in _keys_of(contract, name):
             anew.append(name)
@@ -73,6 +73,11 @@ def erase_derived(
     for name in anew:
         _remove(home.features(name))
     return sorted(anew)
+
+
+def _erase_all(paths: list[Path], journal: Journal) -> None:
+    for those in files_with(paths, journal.names_key):
+        erase_rows(those, journal.names_key, stays=True)
 
 
 def _runs(home: Home, contract: Contract, key: str, now: datetime, only: str = "") -> dict[str, TableRun]:

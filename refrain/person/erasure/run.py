@@ -20,7 +20,7 @@ from refrain.person.erasure import records
 from refrain.person.erasure.derived import current_files, erase_derived
 from refrain.person.erasure.journal import Certificate, Journal, one_at_a_time, unfinished
 from refrain.person.erasure.online import check_no_reader, erase_online, outside_client, rewrite_file
-from refrain.person.erasure.rows import erase_mentions, erase_rows
+from refrain.person.erasure.rows import erase_mentions, erase_rows, files_with
 from refrain.person.scan import PersonKey, Scan, files_of, scan_files
 from transforms import feature_tables, parquet
 from transforms.batch.build import build
@@ -174,17 +174,17 @@ def _erase_raw(home: Home, journal: Journal) -> None:
         for name, table in raw_tables(home).items():
             if not table.has_ids_of(journal.key):
                 continue
-            for path in sorted(home.raw(name).rglob("part-*")):
-                names = partial(table.names, journal.key, journal.ids)
-                first = partial(journal.note_rows, home, name)
-                journal.add(home, "raw", erase_rows(path, names, first=first))
+            names = partial(table.names, journal.key, journal.ids)
+            first = partial(journal.note_rows, home, name)
+            for paths in files_with(home.raw(name).rglob("part-*"), names):
+                journal.add(home, "raw", erase_rows(paths, names, first=first))
 
 
 def _erase_features(home: Home, journal: Journal, current: Mapping[str, CurrentFiles], now: datetime) -> None:
     with feature_tables.writing(home):
-        for path in records.files_of(home, "features"):
-            if path.suffix == ".parquet":
-                journal.add(home, "features", erase_rows(path, journal.names_key))
+        tables = (path for path in records.files_of(home, "features") if path.suffix == ".parquet")
+        for paths in files_with(tables, journal.names_key):
+            journal.add(home, "features", erase_rows(paths, journal.names_key))
         anew = erase_derived(home, contract_of(home), journal, current, now)
         journal.anew = sorted({*journal.anew, *anew})
         journal.save(home)

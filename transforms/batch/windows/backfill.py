@@ -131,6 +131,7 @@ class TableRun:
         return min((window.hop for window in self.table.spans if not window.is_lifetime), default=HOUR)
 
     def write_rows(self, progress: Progress) -> tuple[list[date], int]:
+        """Writes the rows of days whose inputs changed; returns these days, and the number of days that are removed."""
         fingerprints = {day: self.fingerprint(day) for day in self.row_days}
         orphans = {day for day, file in self.before.items() if not file.rows} - {str(day) for day in fingerprints}
         stale = [

@@ -62,7 +62,7 @@ NOTHING = CurrentFiles(frozenset(), frozenset(), frozenset())
 """No file is known to be current."""
 
 
-def write_without(run: TableRun, current: CurrentFiles, erase: Callable[[Path], None]) -> None:
+def write_without(run: TableRun, current: CurrentFiles, erase: Callable[[list[Path]], None]) -> None:
     """Write the files of a table as if the erased keys had never been there.
 
     Tiles that were not current are removed, and made by the next build. The rows of the keys are erased already.
@@ -70,30 +70,26 @@ def write_without(run: TableRun, current: CurrentFiles, erase: Callable[[Path], 
     Args:
         run: a run over the table, after the events and the rows of the keys are erased.
         current: the files that were current before.
-        erase: removes the rows of the keys from a file, which stays, if without rows.
+        erase: removes the rows of the keys from files, which stay, if without rows.
     """
+    inputs_of: dict[Path, str] = {}
     for text in known_files(run.tiles.folder, "sums.parquet"):
         day = date.fromisoformat(text)
-        paths = [run.tiles.file(day, name) for name in run.tiles.parts]
         if day in current.tiles and day in run.tiles.fingerprints:
-            _write(paths, run.tiles.fingerprints[day], erase)
+            inputs_of |= {run.tiles.file(day, name): run.tiles.fingerprints[day] for name in run.tiles.parts}
         else:
-            shutil.rmtree(paths[0].parent)
+            shutil.rmtree(run.tiles.file(day).parent)
     for month, folder in _past_folders(run).items():
         if month in current.past:
-            _write([folder / f"{name}.parquet" for name in run.tiles.parts], run.tiles.chain_before(month), erase)
+            inputs_of |= {folder / f"{name}.parquet": run.tiles.chain_before(month) for name in run.tiles.parts}
         else:
             shutil.rmtree(folder)
+    erase(list(inputs_of))
     for day in current.rows.intersection(run.row_days):
-        path = feature_tables.file_of(run.home, run.view, str(day))
+        inputs_of[feature_tables.file_of(run.home, run.view, str(day))] = run.fingerprint(day)
+    for path, inputs in inputs_of.items():
         if path.is_file():
-            _stamp(path, run.fingerprint(day))
-
-
-def _write(paths: list[Path], inputs: str, erase: Callable[[Path], None]) -> None:
-    for path in paths:
-        erase(path)
-        _stamp(path, inputs)
+            _stamp(path, inputs)
 
 
 def _stamp(path: Path, inputs: str) -> None:
