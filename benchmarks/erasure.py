@@ -2,9 +2,9 @@
 
 A simulated world (300,000 plays of 2,000 listeners in 60 days, or ``--plays``) is built. From a copy of it each, one,
 ten and a hundred listeners with the median number of plays are erased: raw rows, records, tiles, feature tables, and
-the search of every file for what is left. The alternative is what other stores leave to their users: remove the
-rows, and build everything again. Nothing is online, as in the build. That the outcome is equal, byte for byte, to a world in
-which these people never were is tested in ``tests/refrain/person/test_erasure.py``.
+the search of every file for what is left. The alternative is what other stores leave to their users: remove the rows,
+and build everything again. Nothing is online, as in the build. That the outcome is equal, byte for byte, to a world
+in which these people never were is tested in ``tests/refrain/person/test_erasure.py``.
 
     python -m benchmarks.erasure [--plays 300000]
 """
