@@ -28,6 +28,7 @@ NAMES = (
     "serving",
     "serving_load",
     "heard",
+    "erasure",
     "lifecycle",
     "quality_experiments",
     "quality_m4",

@@ -55,7 +55,7 @@ def write_all(
         rows_by_path: file → its rows.
         metadata: file → its key-value metadata.
     """
-    about = metadata or {}
+    about = {path: dict(sorted(entries.items())) for path, entries in (metadata or {}).items()}
     for _, group in groupby(rows_by_path.items(), lambda item: (item[1].columns, item[1].dtypes)):
         files = list(group)
         for start in range(0, len(files), FILES_AT_ONCE):

@@ -18,11 +18,16 @@ from feature_repo.home import Home
 from refrain.person.contents.json_documents import values_of
 from refrain.person.contents.reader import ANY_KEY, SEPARATOR, Part, Reader, values_part
 from refrain.person.contents.redis_values import values
+from refrain.person.patterns import Patterns
 from refrain.person.spellings import Spelling, is_distinctive, spellings
 from transforms.raw.declared import raw_tables
 
 READERS: tuple[Reader, ...] = tuple(definitions("refrain.person.contents", Reader).values())
 ONLINE = "the online store"
+_AT_ONCE = 8 << 20
+"""Bytes of parts that are searched together."""
+_LARGE = 64 << 20
+"""Bytes of a file that is mapped rather than read."""
 _DEEPEST = 6
 """Archives within archives that are opened."""
 
@@ -163,6 +168,7 @@ def scan_files(
     if server is not None:
         for part in values(server):
             walk.content(ONLINE, part, None, 1)
+    walk.search()
     return {search.id_: search.result(walk, len(paths)) for search in walk.searches}
 
 
@@ -171,34 +177,32 @@ class _Search:
 
     def __init__(self, person: PersonKey, id_: str) -> None:
         self._person, self.id_ = person, id_
-        self._is_distinctive = is_distinctive(id_)
-        self._spellings: Sequence[Spelling] = spellings(id_) if self._is_distinctive else ()
+        self.is_distinctive = is_distinctive(id_)
+        self.spellings: Sequence[Spelling] = spellings(id_) if self.is_distinctive else ()
         self._value = SEPARATOR + id_.encode() + SEPARATOR
         self._columns = {person.key, *person.columns}
         self.traces: Counter[tuple[str, str, str, bool]] = Counter()
 
-    def look(self, name: str, part: Part, *, is_decoded: bool) -> None:
-        """Search a part; of bytes whose format was decoded, only words count, and none is certain."""
-        is_of_other = part.key in self._person.others
-        if not self._is_distinctive:
-            if part.is_delimited and part.key in (ANY_KEY, *self._columns):
-                hits = part.content.count(self._value)
-                self._add(name, part.place, "text", hits, is_certain=part.key != ANY_KEY)
-            return
-        find = part.content.find
-        for spelling in [spelling for spelling in self._spellings if find(spelling.content) >= 0]:
-            certain, possible = spelling.count(part.content, is_delimited=part.is_delimited)
-            if is_decoded and spelling.is_word:
-                certain, possible = 0, certain
-            self._add(name, part.place, spelling.form, certain, is_certain=not is_of_other)
-            self._add(name, part.place, spelling.form, possible, is_certain=False)
+    def look_for_value(self, name: str, part: Part) -> None:
+        """Search a part for the id as a value of its key: all that is done for an id that is not distinctive."""
+        if part.is_delimited and part.key in (ANY_KEY, *self._columns):
+            hits = part.content.count(self._value)
+            self._add(name, part.place, "text", hits, is_certain=part.key != ANY_KEY)
+
+    def count(self, name: str, part: Part, spelling: Spelling, *, is_decoded: bool) -> None:
+        """Count a spelling in a part; of bytes whose format was decoded, only words count, and none is certain."""
+        certain, possible = spelling.count(part.content, is_delimited=part.is_delimited)
+        if is_decoded and spelling.is_word:
+            certain, possible = 0, certain
+        self._add(name, part.place, spelling.form, certain, is_certain=part.key not in self._person.others)
+        self._add(name, part.place, spelling.form, possible, is_certain=False)
 
     def result(self, walk: "_Walk", files: int) -> Scan:
         traces = [
             Trace(path, place, form, count, is_certain)
             for (path, place, form, is_certain), count in self.traces.items()
         ]
-        return Scan(traces, walk.unread, files, walk.size, self._is_distinctive)
+        return Scan(traces, walk.unread, files, walk.size, self.is_distinctive)
 
     def _add(self, name: str, place: str, form: str, count: int, *, is_certain: bool) -> None:
         if count:
@@ -210,6 +214,14 @@ class _Walk:
 
     def __init__(self, searches: list[_Search], project: str) -> None:
         self.searches, self._project = searches, project
+        self._values = [search for search in searches if not search.is_distinctive]
+        by_content: dict[bytes, list[tuple[_Search, Spelling]]] = {}
+        for search in searches:
+            for spelling in search.spellings:
+                by_content.setdefault(spelling.content, []).append((search, spelling))
+        self._patterns, self._spellings = Patterns(list(by_content)), list(by_content.values())
+        self._waiting: list[tuple[str, Part, bool]] = []
+        self._waiting_size = 0
         self.unread: dict[str, str] = {}
         self.size = 0
 
@@ -218,9 +230,10 @@ class _Walk:
         self._look(name, values_part("its name", [path.name, path.stem]))
         try:
             with path.open("rb") as handle:
-                if not path.stat().st_size:
+                if not (size := path.stat().st_size):
                     return
-                content = mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ)
+                is_large = size >= _LARGE
+                content = mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ) if is_large else handle.read()
             self.content(name, Part("", content), path, 0)  # type: ignore[arg-type]
         except FileNotFoundError:
             return
@@ -232,7 +245,7 @@ class _Walk:
             return
         if part.is_delimited:
             self._look(name, part)
-            if SEPARATOR + b"{" in part.content:
+            if not part.is_number and SEPARATOR + b"{" in part.content:
                 documents = [value for value in part.content.split(SEPARATOR) if value[:1] == b"{"]
                 for inner in values_of(documents, f"{part.place}, "):
                     self._look(name, inner)
@@ -252,6 +265,24 @@ class _Walk:
         self._look(name, part, is_decoded=is_decoded)
 
     def _look(self, name: str, part: Part, *, is_decoded: bool = False) -> None:
+        if part.is_number and not self._values:
+            return
         self.size += len(part.content)
-        for search in self.searches:
-            search.look(name, part, is_decoded=is_decoded)
+        for search in self._values:
+            search.look_for_value(name, part)
+        if self._spellings and not part.is_number:
+            self._waiting.append((name, part, is_decoded))
+            self._waiting_size += len(part.content)
+            if self._waiting_size >= _AT_ONCE:
+                self.search()
+
+    def search(self) -> None:
+        """Search the parts that wait."""
+        waiting, self._waiting, self._waiting_size = self._waiting, [], 0
+        if not waiting:
+            return
+        hits = self._patterns.in_each([part.content for _, part, _ in waiting])
+        for (name, part, is_decoded), places in zip(waiting, hits, strict=True):
+            for place in places:
+                for search, spelling in self._spellings[place]:
+                    search.count(name, part, spelling, is_decoded=is_decoded)

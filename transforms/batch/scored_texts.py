@@ -106,6 +106,26 @@ def score_texts(home: Home, texts: Sequence[str], models: ServedModels, *, progr
     )
 
 
+def keep(home: Home, texts: Sequence[str]) -> None:
+    """Removes the scores of all texts but some, and writes these as if no other text had been scored.
+
+    Args:
+        home: the data folder; the caller holds ``feature_tables.writing``.
+        texts: the texts whose scores stay, in the order in which they are scored, which may repeat.
+    """
+    root = home.tiles("text_scores")
+    order = pl.DataFrame({"text": list(dict.fromkeys(texts))}, schema={"text": pl.String})
+    for folder in sorted(path for path in root.iterdir() if path.is_dir()) if root.is_dir() else ():
+        paths = sorted(folder.glob("*.parquet"))
+        if not paths:
+            continue
+        scores = pl.concat(parquet.read_whole(path, remedy="refrain build") for path in paths)
+        kept = order.join(scores, on="text", how="inner", maintain_order="left").select(scores.columns)
+        shutil.rmtree(folder)
+        for start in range(0, kept.height, KEPT):
+            _store(kept.slice(start, KEPT), folder)
+
+
 def _analyze(
     texts: list[str], models: TextModels, progress: Progress, analyzed_before: int, total: int
 ) -> pl.DataFrame:

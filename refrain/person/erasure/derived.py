@@ -1,49 +1,91 @@
 """What is made of raw rows, and has to be made anew without a person: tiles, and tables of others.
 
-A table whose keys name the person loses the person's rows. A table that sums over people loses all its rows, since each
-may hold a share of the person, and the next build makes them anew. What corrections between earlier builds had left in
-such a table goes with it.
+A table whose keys name the person loses the person's rows, and the rest of it stays (``windows.erased``). A table that
+sums over people loses all its rows, since each may hold a share of the person, and the next build makes them anew.
+What corrections between earlier builds had left in such a table goes with it.
 """
 
 import shutil
-from collections.abc import Set
+from collections.abc import Mapping
+from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from feature_repo.contract import Contract
 from feature_repo.home import Home
+from refrain.person.erasure.journal import Journal
+from refrain.person.erasure.rows import erase_rows, files_with
+from transforms.batch import scored_texts
 from transforms.batch.build import TEXTS, WRITTEN
+from transforms.batch.features.texts import gather
+from transforms.batch.windows.backfill import TableRun
+from transforms.batch.windows.erased import NOTHING, CurrentFiles, write_without
+from transforms.raw.days import RawDays
+from transforms.raw.read import scan
 
-TEXT_SCORES = "text_scores"
 
-
-def remove_derived(home: Home, contract: Contract, key: str, tables: Set[str]) -> list[str]:
-    """Remove the tiles and the tables of others that some raw tables go into.
+def current_files(home: Home, contract: Contract, key: str, now: datetime) -> dict[str, CurrentFiles]:
+    """Windowed table whose keys name the person → its files that a build would leave as they are.
 
     Args:
-        home: the data folder; the caller holds ``feature_tables.writing``.
+        home: the data folder, before anything is erased.
         contract: its definitions.
         key: join key of the person.
-        tables: raw tables that have lost rows.
+        now: the moment of the erasure.
+    """
+    return {name: CurrentFiles.of(run) for name, run in _runs(home, contract, key, now).items()}
+
+
+def erase_derived(
+    home: Home, contract: Contract, journal: Journal, current: Mapping[str, CurrentFiles], now: datetime
+) -> list[str]:
+    """Erase people from the tiles and the feature tables that some raw tables go into.
+
+    Args:
+        home: the data folder; the caller holds ``feature_tables.writing``. Raw rows, and the rows of the people in
+            tables with their key, are erased.
+        contract: its definitions.
+        journal: the people, and the raw tables that have lost rows.
+        current: result of ``current_files``.
+        now: the moment of the erasure.
 
     Returns:
         Names of the feature tables that the next build makes anew.
     """
-    anew = []
+    key, tables, anew = journal.key, set(journal.tables), []
     for name, table in contract.windowed.items():
-        if not {source.name for source in table.sources} & tables:
+        sources = {source.name for source in table.sources}
+        if not sources & tables:
             continue
-        _remove(home.tiles(name))
         if key not in table.keys:
             anew.append(name)
+        if key not in table.keys or sources & set(journal.others):
+            _remove(home.tiles(name))
+        else:
+            (run,) = _runs(home, contract, key, now, only=name).values()
+            write_without(run, current.get(name, NOTHING), partial(_erase_all, journal=journal))
     for name, computed in contract.computed_tables.items():
         if set(computed.sources) & tables and key not in _keys_of(contract, name):
             anew.append(name)
     if set(WRITTEN) & tables:
-        _remove(home.tiles(TEXT_SCORES))
+        scored_texts.keep(home, gather(*(scan(home, table).collect() for table in WRITTEN))["text"].to_list())
         anew += [name for name in TEXTS if name in contract.feature_tables]
     for name in anew:
         _remove(home.features(name))
     return sorted(anew)
+
+
+def _erase_all(paths: list[Path], journal: Journal) -> None:
+    for those in files_with(paths, journal.names_key):
+        erase_rows(those, journal.names_key, stays=True)
+
+
+def _runs(home: Home, contract: Contract, key: str, now: datetime, only: str = "") -> dict[str, TableRun]:
+    return {
+        name: TableRun(home, table, contract.feature_tables[name], RawDays.of(home, table.source.name), now)
+        for name, table in contract.windowed.items()
+        if key in table.keys and name in contract.feature_tables and (not only or name == only)
+    }
 
 
 def _keys_of(contract: Contract, view: str) -> set[str]:

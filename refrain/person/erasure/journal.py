@@ -5,7 +5,7 @@ import hashlib
 import hmac
 import json
 import shlex
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import msgspec
+import polars as pl
 
 from feature_repo.errors import InputError, StoreError
 from feature_repo.forgotten import Forgotten
@@ -32,6 +33,7 @@ class Journal:
         ids: their ids.
         requested_at: when it was asked for, ISO 8601.
         tables: raw tables that have lost rows.
+        others: raw tables that have lost rows of which the person is not the key, as where a friend is named.
         anew: feature tables that are made anew.
         counts: what was removed: kind → number.
     """
@@ -40,6 +42,7 @@ class Journal:
     ids: list[str]
     requested_at: str
     tables: list[str] = field(default_factory=list)
+    others: list[str] = field(default_factory=list)
     anew: list[str] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
 
@@ -67,11 +70,18 @@ class Journal:
             self.counts[kind] = self.counts.get(kind, 0) + count
             self.save(home)
 
-    def note_table(self, home: Home, table: str) -> None:
+    def note_rows(self, home: Home, table: str, rows: pl.DataFrame) -> None:
         """Note that a raw table loses rows, before it does."""
-        if table not in self.tables:
-            self.tables.append(table)
+        own = rows[self.key].cast(pl.String).is_in(self.ids).all() if self.key in rows.columns else False
+        names = [self.tables] if own else [self.tables, self.others]
+        if any(table not in tables for tables in names):
+            for tables in names:
+                tables[:] = sorted({*tables, table})
             self.save(home)
+
+    def names_key(self, columns: Collection[str]) -> pl.Expr | None:
+        """Whether a row has one of the people as its key; None if no row can."""
+        return pl.col(self.key).cast(pl.String).is_in(self.ids) if self.key in columns else None
 
     def save(self, home: Home) -> None:
         """Write the journal, readable by its owner alone."""

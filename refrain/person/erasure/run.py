@@ -2,11 +2,10 @@
 
 import shlex
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
-
-import polars as pl
 
 from feature_repo import clock
 from feature_repo.command_line import Progress, silent
@@ -18,13 +17,14 @@ from feature_repo.home import Home
 from feature_repo.keys import key_value
 from feature_repo.materialize import materialize
 from refrain.person.erasure import records
-from refrain.person.erasure.derived import remove_derived
+from refrain.person.erasure.derived import current_files, erase_derived
 from refrain.person.erasure.journal import Certificate, Journal, one_at_a_time, unfinished
 from refrain.person.erasure.online import check_no_reader, erase_online, outside_client, rewrite_file
-from refrain.person.erasure.rows import erase_mentions, erase_rows
+from refrain.person.erasure.rows import erase_mentions, erase_rows, files_with
 from refrain.person.scan import PersonKey, Scan, files_of, scan_files
 from transforms import feature_tables, parquet
 from transforms.batch.build import build
+from transforms.batch.windows.erased import CurrentFiles
 from transforms.raw.declared import raw_tables
 from transforms.raw.ingest import storing
 from transforms.raw.read import files, scan
@@ -85,17 +85,20 @@ def erase(home: Home, key: str, ids: Sequence[str], *, progress: Progress = sile
             forgotten = forgotten.with_person(key, id_)
         forgotten.save(home)
         progress(0, 5, "raw rows and records")
+        now = clock.now()
+        with feature_tables.writing(home):
+            current = current_files(home, contract_of(home), key, now)
         _erase_raw(home, journal)
         for name in RECORDS:
             for path in records.files_of(home, name):
                 journal.add(home, name, erase_mentions(path, person, journal.ids))
         progress(1, 5, "tables of the person")
-        _erase_features(home, journal)
+        _erase_features(home, journal, current, now)
         for name in MADE_ANEW:
             _remove_sets(home, journal, person, name)
         progress(2, 5, "tables that sum over people")
         if any(files(home, name) for name in raw_tables(home)) and contract_of(home).feature_tables:
-            build(home)
+            build(home, now)
         progress(3, 5, "the online store")
         if is_served:
             journal.add(home, "online", erase_online(home, person, journal.ids, journal.anew))
@@ -171,21 +174,18 @@ def _erase_raw(home: Home, journal: Journal) -> None:
         for name, table in raw_tables(home).items():
             if not table.has_ids_of(journal.key):
                 continue
-            for path in sorted(home.raw(name).rglob("part-*")):
-                names = partial(table.names, journal.key, journal.ids)
-                first = partial(journal.note_table, home, name)
-                journal.add(home, "raw", erase_rows(path, names, first=first))
+            names = partial(table.names, journal.key, journal.ids)
+            first = partial(journal.note_rows, home, name)
+            for paths in files_with(home.raw(name).rglob("part-*"), names):
+                journal.add(home, "raw", erase_rows(paths, names, first=first))
 
 
-def _erase_features(home: Home, journal: Journal) -> None:
-    def names(columns: Sequence[str]) -> pl.Expr | None:
-        return pl.col(journal.key).cast(pl.String).is_in(journal.ids) if journal.key in columns else None
-
+def _erase_features(home: Home, journal: Journal, current: Mapping[str, CurrentFiles], now: datetime) -> None:
     with feature_tables.writing(home):
-        for path in records.files_of(home, "features"):
-            if path.suffix == ".parquet":
-                journal.add(home, "features", erase_rows(path, names))
-        anew = remove_derived(home, contract_of(home), journal.key, set(journal.tables))
+        tables = (path for path in records.files_of(home, "features") if path.suffix == ".parquet")
+        for paths in files_with(tables, journal.names_key):
+            journal.add(home, "features", erase_rows(paths, journal.names_key))
+        anew = erase_derived(home, contract_of(home), journal, current, now)
         journal.anew = sorted({*journal.anew, *anew})
         journal.save(home)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 
 from feature_repo import clock
 from feature_repo.errors import InputError, StoreError
@@ -19,7 +20,7 @@ from feature_repo.materialize import materialize
 from feature_repo.stores import redis_server
 from inference.events import EventWriter
 from refrain.person.erasure import run as erasure_run
-from refrain.person.erasure.journal import certificates, unfinished
+from refrain.person.erasure.journal import Journal, certificates, unfinished
 from refrain.person.erasure.run import erase
 from refrain.person.scan import scan
 from tests.live import online
@@ -147,6 +148,45 @@ def test_all_is_as_if_the_person_had_never_been(world: Home, built: tuple[Home, 
     assert digests(world) == digests(built[1])
 
 
+def test_tables_of_the_person_are_not_computed_again(world: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    reports = {}
+
+    def noted(*arguments: object, **options: object) -> object:
+        reports.update(build(*arguments, **options))  # type: ignore[arg-type]
+        return reports
+
+    monkeypatch.setattr(erasure_run, "build", noted)
+    erase(world, "user_id", [ID])
+    assert reports["track_popularity"].rebuilt and not reports["user_listening"].rebuilt
+    assert not reports["user_artist_affinity"].rebuilt and not reports["user_session"].rebuilt
+
+
+def test_files_that_were_not_current_are_built(world: Home, built: tuple[Home, Home], tmp_path: Path) -> None:
+    late = rows()["plays"].filter(pl.col("user_id") != ID).tail(40).with_columns(track_id=pl.lit("song-new"))
+    late = late.with_columns(pl.col("event_timestamp") - timedelta(seconds=7))
+    never = Home(tmp_path / "never")
+    shutil.copytree(built[1].root, never.root)
+    for home in (world, never):
+        store(home, {"plays": late}, "late")
+    erase(world, "user_id", [ID])
+    build(never, END)
+    for name in ("user_listening", "user_session", "user_artist_affinity"):
+        frames = [
+            pl.read_parquet(f"{home.features(name)}/*/*.parquet", hive_partitioning=False).sort(pl.all())
+            for home in (world, never)
+        ]
+        assert_frame_equal(*frames)
+
+
+def test_a_row_that_names_the_person_beside_its_key_is_noted(tmp_path: Path) -> None:
+    home, journal = Home(tmp_path), Journal("user_id", [ID], "")
+    journal.note_rows(home, "plays", pl.DataFrame({"user_id": [ID, ID]}))
+    assert (journal.tables, journal.others) == (["plays"], [])
+    journal.note_rows(home, "plays", pl.DataFrame({"user_id": [ID, "listener-1"], "friend_id": [None, ID]}))
+    journal.note_rows(home, "texts", pl.DataFrame({"author_id": [ID]}))
+    assert (journal.tables, journal.others) == (["plays", "texts"], ["plays", "texts"])
+
+
 def test_several_people_at_once(world: Home, tmp_path: Path) -> None:
     others = [ID, "listener-2", "listener-4"]
     never, tables = Home(tmp_path / "never"), rows()
@@ -159,7 +199,7 @@ def test_several_people_at_once(world: Home, tmp_path: Path) -> None:
     assert len(result.certificate.people) == len(result.scans) == 3
 
 
-@pytest.mark.parametrize("step", ["erase_rows", "_erase_raw", "remove_derived", "build", "_search"])
+@pytest.mark.parametrize("step", ["erase_rows", "_erase_raw", "_erase_features", "erase_derived", "build", "_search"])
 def test_an_erasure_that_is_killed_is_finished_by_the_next(
     step: str, world: Home, built: tuple[Home, Home], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -56,7 +56,7 @@ def backfill(
         progress: called after each chunk.
     """
     started = time.perf_counter()
-    run = _Run(home, table, view, days, now)
+    run = TableRun(home, table, view, days, now)
     run.tiles.update(progress, now=now)
     rebuilt, removed = run.write_rows(progress)
     closings.close(home, view, now, since=str(min(rebuilt)) if rebuilt else None)
@@ -72,7 +72,9 @@ class _Inputs:
     events: list[date]
 
 
-class _Run:
+class TableRun:
+    """A run over one table: what its files are to be made of, and what is there."""
+
     def __init__(self, home: Home, table: WindowedTable, view: "FeatureView", days: RawDays, now: datetime) -> None:
         self.home, self.table, self.view, self.days, self.now = home, table, view, days, now
         self.tiles = TileStore(home, table, days)
@@ -110,7 +112,8 @@ class _Run:
         recent = day - ONE_DAY
         return _Inputs(self.days.between(reach, recent), self.days.between(recent, day + ONE_DAY))
 
-    def _fingerprint(self, day: date) -> str:
+    def fingerprint(self, day: date) -> str:
+        """Fingerprint of the inputs of the rows of a day."""
         inputs = self.inputs[day]
         day_texts = [self.day_texts[input_day] for input_day in (*inputs.tiles, *inputs.events)]
         end_text = (
@@ -128,7 +131,8 @@ class _Run:
         return min((window.hop for window in self.table.spans if not window.is_lifetime), default=HOUR)
 
     def write_rows(self, progress: Progress) -> tuple[list[date], int]:
-        fingerprints = {day: self._fingerprint(day) for day in self.row_days}
+        """Writes the rows of days whose inputs changed; returns these days, and the number of days that are removed."""
+        fingerprints = {day: self.fingerprint(day) for day in self.row_days}
         orphans = {day for day, file in self.before.items() if not file.rows} - {str(day) for day in fingerprints}
         stale = [
             day

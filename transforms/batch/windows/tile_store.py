@@ -159,7 +159,7 @@ class TileStore:
         """
         files = known_files(self.folder, "sums.parquet")
         for day in files.keys() - {str(day) for day in self.fingerprints}:
-            path = self._file(date.fromisoformat(day))
+            path = self.file(date.fromisoformat(day))
             self._lost_events.note_day(date.fromisoformat(day), path, self._empty_tiles["sums"], now)
             shutil.rmtree(path.parent)
         stale = [
@@ -184,10 +184,10 @@ class TileStore:
 
     def _write(self, chunk: list[date], parts: dict[str, dict[date, pl.DataFrame]], now: datetime) -> None:
         for day in chunk:
-            self._lost_events.note_day(day, self._file(day), parts["sums"].get(day, self._empty_tiles["sums"]), now)
+            self._lost_events.note_day(day, self.file(day), parts["sums"].get(day, self._empty_tiles["sums"]), now)
         metadata = {day: {feature_tables.INPUTS: self.fingerprints[day], CODE: self.code} for day in chunk}
         for name in reversed(parts):  # sums are written last: they mark the day as done
-            paths = {day: self._file(day, name) for day in chunk}
+            paths = {day: self.file(day, name) for day in chunk}
             parquet.write_all(
                 {path: parts[name].get(day, self._empty_tiles[name]) for day, path in paths.items()},
                 {path: metadata[day] for day, path in paths.items()},
@@ -196,7 +196,13 @@ class TileStore:
         written = {str(day): KnownFile(self.fingerprints[day], heights.get(day, 0)) for day in chunk}
         note_files(self.folder, "sums.parquet", written)
 
-    def _file(self, day: date, name: str = "sums") -> Path:
+    @property
+    def parts(self) -> list[str]:
+        """Names of the files of a day; the sums are written last, and mark the day as done."""
+        return list(self._empty_tiles)[::-1]
+
+    def file(self, day: date, name: str = "sums") -> Path:
+        """A file of the tiles of a day."""
         return Path(f"{self.folder}/date={day}/{name}.parquet")
 
     @property
@@ -207,7 +213,7 @@ class TileStore:
     def _code_before(self, files: dict[str, KnownFile]) -> str | None:
         if self._code_file.is_file():
             return self._code_file.read_text()
-        return parquet.metadata(self._file(date.fromisoformat(max(files)))).get(CODE) if files else None
+        return parquet.metadata(self.file(date.fromisoformat(max(files)))).get(CODE) if files else None
 
     def _by_day(self, frame: pl.DataFrame) -> dict[date, pl.DataFrame]:
         """Splits tiles by day, each sorted by key, time and value."""
@@ -234,7 +240,7 @@ class TileStore:
         empty = self._empty_tiles[name]
         frames = self._frames[name].get(days)
         if len(frames) < len(days):
-            return _read([self._file(day, name) for day in days]).select(empty.columns)
+            return _read([self.file(day, name) for day in days]).select(empty.columns)
         return pl.concat(frames.values()).select(empty.columns) if frames else empty
 
     def past(self, month: date) -> dict[str, pl.DataFrame]:
