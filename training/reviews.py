@@ -89,7 +89,7 @@ def review(home: Home, name: str, *, by: str, note: str = "", owner: str = "") -
             )
     record = Review(version, by.strip(), datetime.now(UTC).isoformat(), note.strip(), owner.strip())
     with (home.bundles(model) / REVIEWS).open("a") as file:  # its own line, even after one that is unfinished
-        file.write("\n" * bool(file.tell()) + json.dumps(asdict(record), ensure_ascii=False))
+        file.write(f"\n{json.dumps(asdict(record), ensure_ascii=False)}\n")
     return record
 
 

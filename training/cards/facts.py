@@ -43,8 +43,8 @@ def gather(
         ``model``, ``about``, ``evaluation``, ``metrics``, ``gates``, ``importance``, ``training_sets`` and ``run``.
     """
     background = Background.read(folder)
-    names = ("name", "version", "family", "feature_service", "fingerprint", "inputs", "outputs", "training_set")
-    names = (*names, "cutoff", "code_revision", "refrain")
+    names = ["name", "version", "family", "feature_service", "fingerprint", "inputs", "outputs", "training_set"]
+    names += ["cutoff", "code_revision", "refrain"]
     model = {name: getattr(manifest, name) for name in names}
     files = {name: digest for name, digest in manifest.files.items() if Path(name).suffix not in (".html", ".md")}
     return {
