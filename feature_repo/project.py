@@ -8,6 +8,7 @@
     extends = []                      # bundled definitions that come along: "music", or none
     data = "data"                     # the data folder; REFRAIN_HOME overrides it
     profile = ""                      # the engines; REFRAIN_PROFILE overrides it
+    data_license = ""                 # licence of its data (SPDX or an address), for what describes training sets
 
     [imports.orders]                  # how a table of one's own becomes the events "orders"; each line is optional
     time = "ordered_at"               # column with the times
@@ -71,6 +72,7 @@ class Project:
         extends: names of the bundled definitions that belong to the project.
         data: the data folder, absolute or relative to the project's folder.
         profile: name of the profile of engines; empty for the embedded default.
+        data_license: licence of the project's data, as an SPDX identifier or an address; empty if none is declared.
         imports: kind of events → how tables of one's own are imported as these events.
         owners: name of a model, raw table, view or service → who answers for it; ``*`` stands for all others.
         folder: the project's folder; None for the bundled project.
@@ -82,6 +84,7 @@ class Project:
     extends: tuple[str, ...] = BUNDLED
     data: str = "data"
     profile: str = ""
+    data_license: str = ""
     imports: Mapping[str, TableImport] = field(default_factory=dict, hash=False)
     owners: Mapping[str, str] = field(default_factory=dict, hash=False)
     folder: Path | None = None

@@ -1,9 +1,11 @@
 """What `refrain contract write` writes is a contract by the standard's own schema and model, and the data fulfil it."""
 
 import json
+from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
-import jsonschema
+import jsonschema_rs
 import pytest
 import yaml
 from typer.testing import CliRunner
@@ -21,9 +23,16 @@ from transforms.data_contracts.document import DataContract
 
 @pytest.fixture(scope="module")
 def standard() -> type:
-    """The standard's model, which has its JSON schema."""
+    """The standard's model of a contract."""
     odcs = pytest.importorskip("open_data_contract_standard.model", reason="no open-data-contract-standard: make setup")
-    return odcs.OpenDataContractStandard
+    return odcs.OpenDataContractStandard  # type: ignore[no-any-return]
+
+
+@pytest.fixture(scope="module")
+def schema(standard: type) -> dict[str, Any]:
+    """The standard's JSON schema."""
+    text = files("open_data_contract_standard").joinpath("schema.json").read_text()
+    return json.loads(text)  # type: ignore[no-any-return]
 
 
 @pytest.fixture(scope="module")
@@ -37,12 +46,11 @@ def project_of_world(world: Home, tmp_path_factory: pytest.TempPathFactory) -> H
     return home
 
 
-def test_every_contract_is_one_by_the_standard(project_of_world: Home, standard: type) -> None:
-    schema = json.loads(standard.json_schema())  # type: ignore[attr-defined]
-    validator = jsonschema.Draft201909Validator(schema)
-    files = paths(project_of_world)
-    assert len(files) > 60
-    for kind, path in files:
+def test_every_contract_is_one_by_the_standard(project_of_world: Home, standard: type, schema: dict[str, Any]) -> None:
+    validator = jsonschema_rs.validator_for(schema)
+    contracts = paths(project_of_world)
+    assert len(contracts) > 60
+    for kind, path in contracts:
         document = yaml.safe_load(path.read_text())
         assert list(validator.iter_errors(document)) == [], path
         model = standard.from_file(str(path))  # type: ignore[attr-defined]
@@ -50,18 +58,17 @@ def test_every_contract_is_one_by_the_standard(project_of_world: Home, standard:
         assert model.schema_[0].physicalName == f"{kind}/{model.name}"
 
 
-def test_the_schema_finds_what_is_not_the_standard(project_of_world: Home, standard: type) -> None:
+def test_the_schema_finds_what_is_not_the_standard(project_of_world: Home, schema: dict[str, Any]) -> None:
     """The validator of the test above is able to fail."""
-    schema = json.loads(standard.json_schema())  # type: ignore[attr-defined]
-    validator = jsonschema.Draft201909Validator(schema)
+    validator = jsonschema_rs.validator_for(schema)
     document = yaml.safe_load(text(project_of_world, contract_tables(project_of_world, ["plays"])[0]))
     document["schema"][0]["properties"][0]["logicalTypeOptions"] = {"minimal": 1}
     document["shcema"] = []
-    assert len(list(validator.iter_errors(document))) == 2
+    errors = " ".join(str(error) for error in validator.iter_errors(document))
+    assert "minimal" in errors and "shcema" in errors
 
 
-def test_the_names_that_are_accepted_are_those_of_the_standard(standard: type) -> None:
-    schema = json.loads(standard.json_schema())  # type: ignore[attr-defined]
+def test_the_names_that_are_accepted_are_those_of_the_standard(schema: dict[str, Any]) -> None:
     parts = schema["$defs"]
     assert set(schema["properties"]) == names.CONTRACT
     element = set(parts["SchemaElement"]["properties"])
