@@ -133,11 +133,11 @@ def stewardship_of(home: Home, model: str, version: int) -> Stewardship:
 
 def all_stewardships(home: Home) -> list[Stewardship]:
     """Returns who stands for the champion of every model; for the newest version where there is no champion."""
-    found = []
+    stewardships = []
     for folder in sorted(home.bundles("any").parent.glob("*")):
         if versions := versions_of(home, folder.name):
-            found.append(stewardship_of(home, folder.name, champion_of(home, folder.name) or max(versions)))
-    return found
+            stewardships.append(stewardship_of(home, folder.name, champion_of(home, folder.name) or max(versions)))
+    return stewardships
 
 
 def versions_of(home: Home, model: str) -> list[int]:

@@ -51,8 +51,8 @@ def check(
     from refrain.data_contract import report as reports
     from refrain.data_contract.check import check as run
 
-    with progress("check contracts") as told:
-        results = run(Home.from_env(), tables or (), progress=told)
+    with progress("check contracts") as report_progress:
+        results = run(Home.from_env(), tables or (), progress=report_progress)
     if report is not None:
         write_whole(report, reports.page(results))
     if as_json:

@@ -83,7 +83,7 @@ def check_one(home: Home, table: ContractTable, contract: DataContract) -> list[
 
 def _contracts(home: Home, wanted: set[str]) -> list[tuple[ContractTable, DataContract]]:
     tables = {(table.kind, table.name): table for table in contract_tables(home)}
-    found: list[tuple[ContractTable, DataContract]] = []
+    contracts: list[tuple[ContractTable, DataContract]] = []
     for kind, path in paths(home):
         table = tables.get((kind, table_of(path)))
         if table is None:
@@ -96,16 +96,16 @@ def _contracts(home: Home, wanted: set[str]) -> list[tuple[ContractTable, DataCo
         if not wanted or table.name in wanted:
             contract = DataContract.read(path)
             check_columns(contract, table.columns)
-            found.append((table, contract))
-    missing = sorted(wanted - {table.name for table, _ in found})
-    if missing or not found:
+            contracts.append((table, contract))
+    missing = sorted(wanted - {table.name for table, _ in contracts})
+    if missing or not contracts:
         contract_tables(home, missing)  # says if there is no such table at all
         raise InputError(
             expected=f"a contract of {missing[0]}" if missing else "contracts",
             found=f"none in {folder_of(home)}",
             next_command=f"refrain contract write {missing[0] if missing else ''}".rstrip(),
         )
-    return found
+    return contracts
 
 
 def _scanned(

@@ -38,15 +38,15 @@ def paths(home: Home) -> list[tuple[str, Path]]:
         InputError: a contract lies where none is read.
     """
     folder = folder_of(home)
-    found = sorted(folder.rglob(f"*{SUFFIX}"))
-    for path in found:
+    files = sorted(folder.rglob(f"*{SUFFIX}"))
+    for path in files:
         if path.parent.parent != folder or path.parent.name not in KINDS:
             raise InputError(
                 expected=f"contracts in {folder / KINDS[0]} and {folder / KINDS[1]}",
                 found=str(path),
                 next_command=f"mv '{path}' '{folder / KINDS[0]}/'",
             )
-    return [(path.parent.name, path) for path in found]
+    return [(path.parent.name, path) for path in files]
 
 
 def binding_contract(home: Home, kind: str, table: str, columns: Mapping[str, pl.DataType]) -> DataContract | None:

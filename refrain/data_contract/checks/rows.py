@@ -74,9 +74,9 @@ def _compared(subject: Subject, rule: Rule, count: int) -> Result:
     limits = rule.limit if isinstance(rule.limit, tuple) else (rule.limit,)
     unit = " %" if rule.is_share else ""
     expected = _WORDS[rule.operator].format(*(f"{limit:,}{unit}" for limit in limits))
-    found = f"{value:,.2f} %" if rule.is_share else f"{count:,}"
+    counted = f"{value:,.2f} %" if rule.is_share else f"{count:,}"
     name = f"{rule.name}: " if rule.name else ""
     is_fine = _COMPARISONS[rule.operator](value, rule.limit)
     rows = 0 if is_fine or rule.kind == "rowCount" else count
-    summary = f"{name}{rule.kind} {expected}, there are {found}"
+    summary = f"{name}{rule.kind} {expected}, there are {counted}"
     return subject.result("metric", rule.column, is_fine, summary, rows, is_binding=rule.is_binding)

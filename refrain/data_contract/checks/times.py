@@ -12,8 +12,8 @@ def check(subject: Subject) -> Iterator[Result]:
     """Yields the results of the service levels ``freshness``, ``retention`` and ``frequency``."""
     for level in subject.contract.levels:
         column = pl.col(level.column)
-        found = subject.rows.select(newest=column.max(), oldest=column.min()).collect(engine="streaming").row(0)
-        newest, oldest = (_utc(moment) for moment in found)
+        ends = subject.rows.select(newest=column.max(), oldest=column.min()).collect(engine="streaming").row(0)
+        newest, oldest = (_utc(moment) for moment in ends)
         if newest is None or oldest is None:
             is_fine = level.property == "retention"
             yield subject.result(level.property, level.column, is_fine, "there are no rows")

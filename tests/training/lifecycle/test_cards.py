@@ -17,6 +17,7 @@ from training.__main__ import app
 from training.bundle import BundleManifest, write_bundle
 from training.cards import ANNEX_IV, CARD_MARKDOWN, annex_iv, markdown
 from training.cards.facts import gather
+from training.cards.write import write
 from training.models.base import Gates
 from training.registered_files import add_files
 from training.reviews import REVIEWS, all_stewardships, review, stewardship_of
@@ -176,7 +177,8 @@ def test_a_review_is_recorded_and_shown(home: Home) -> None:
         code, output = _run("card", f"{NAME}:1", "--format", form)
         assert code == 0 and "Ann Lee" in output and "music team" in output, form
     assert len(json.loads(_run("card", f"{NAME}:1", "--format", "json")[1])["reviews"]) == 2
-    assert _run("card", f"{NAME}:1", "--format", "html")[1].startswith("<!doctype html>")
+    page = _run("card", f"{NAME}:1", "--format", "html")[1]
+    assert page.startswith("<!doctype html>") and "Ann Lee" in page
 
 
 def test_a_card_is_written_to_a_file(home: Home, tmp_path: Path) -> None:
@@ -196,6 +198,21 @@ def test_the_project_names_the_owner(home: Home, tmp_path: Path, monkeypatch: py
     (project / "refrain.toml").write_text('name = "shop"\nowners = "Cy"\n')
     with pytest.raises(InputError, match="owners as a section"):
         stewardship_of(inside, NAME, 1)
+
+
+def test_what_the_provider_writes_stands_at_its_point(home: Home, tmp_path: Path) -> None:
+    (tmp_path / "refrain.toml").write_text('name = "shop"\nextends = ["music"]\n')
+    path = tmp_path / "annex_iv" / f"{NAME}.toml"
+    path.parent.mkdir()
+    path.write_text('"1(e)" = "One server."\n"2(d)" = "From our shop."\n')
+    inside = Home(home.root, project_folder=tmp_path)
+    text = write(inside, NAME, 1, "annex-iv")
+    assert annex_iv.missing(text) == len(annex_iv.POINTS) - 2
+    assert "### 1(e) Hardware on which it is intended to run\n\n**By the provider:** One server.\n" in text
+    for wrong in ('"1(z)" = "x"', '"1(e)" = 3', '"1(e)" = ""', "["):
+        path.write_text(wrong)
+        with pytest.raises(InputError, match="annex_iv"):
+            write(inside, NAME, 1, "annex-iv")
 
 
 def test_a_line_that_a_killed_process_left_is_no_review(home: Home) -> None:
