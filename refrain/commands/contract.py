@@ -76,7 +76,7 @@ def show(
     from refrain.data_contract.tables import contract_tables
     from refrain.data_contract.write import text
     from transforms.data_contracts.binding import check_columns, path_of
-    from transforms.data_contracts.document import DataContract
+    from transforms.data_contracts.parse import read_contract
 
     home = Home.from_env()
     for one in contract_tables(home, [table]):
@@ -84,7 +84,7 @@ def show(
         if not path.is_file():
             say(text(home, one).rstrip("\n"))
             continue
-        check_columns(DataContract.read(path), one.columns)
+        check_columns(read_contract(path), one.columns)
         say(path.read_text().rstrip("\n"))
 
 

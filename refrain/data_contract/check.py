@@ -16,6 +16,7 @@ from refrain.data_contract.tables import ContractTable, contract_tables
 from transforms import parquet
 from transforms.data_contracts.binding import check_columns, folder_of, logical_types, paths
 from transforms.data_contracts.document import DataContract, table_of
+from transforms.data_contracts.parse import read_contract
 from transforms.raw.declared import raw_tables
 from transforms.raw.read import scan_files
 
@@ -94,7 +95,7 @@ def _contracts(home: Home, wanted: set[str]) -> list[tuple[ContractTable, DataCo
                 next_command=f"mv '{path}' '{path}.old', or declare {table_of(path)}",
             )
         if not wanted or table.name in wanted:
-            contract = DataContract.read(path)
+            contract = read_contract(path)
             check_columns(contract, table.columns)
             contracts.append((table, contract))
     missing = sorted(wanted - {table.name for table, _ in contracts})

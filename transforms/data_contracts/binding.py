@@ -8,6 +8,7 @@ import polars as pl
 from feature_repo.errors import InputError
 from feature_repo.home import Home
 from transforms.data_contracts.document import SUFFIX, Column, DataContract
+from transforms.data_contracts.parse import read_contract
 
 FOLDER = "contracts"
 """Folder of a project with its contracts; of the data folder where there is no project."""
@@ -64,7 +65,7 @@ def binding_contract(home: Home, kind: str, table: str, columns: Mapping[str, pl
     path = path_of(home, kind, table)
     if not path.is_file():
         return None
-    contract = DataContract.read(path)
+    contract = read_contract(path)
     if contract.status != BINDING:
         return None
     check_columns(contract, columns)

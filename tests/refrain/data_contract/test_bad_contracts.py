@@ -15,7 +15,7 @@ from refrain.cli import app
 from refrain.data_contract.check import check
 from tests.refrain.data_contract.conftest import column
 from transforms.data_contracts import safe_yaml
-from transforms.data_contracts.document import DataContract
+from transforms.data_contracts.parse import read_contract
 
 Agreed = Callable[..., Path]
 
@@ -46,7 +46,7 @@ def test_a_file_that_is_no_yaml_of_plain_values(tmp_path: Path, name: str) -> No
     path = tmp_path / "plays.odcs.yaml"
     path.write_text(text)
     with pytest.raises(InputError, match="YAML document") as error:
-        DataContract.read(path)
+        read_contract(path)
     assert expected in error.value.found
     assert "refrain contract write plays" in error.value.next_command
 
@@ -54,12 +54,12 @@ def test_a_file_that_is_no_yaml_of_plain_values(tmp_path: Path, name: str) -> No
 def test_bytes_that_are_no_text(tmp_path: Path) -> None:
     (tmp_path / "plays.odcs.yaml").write_bytes(b"kind: \xff\xfe")
     with pytest.raises(InputError, match="not UTF-8"):
-        DataContract.read(tmp_path / "plays.odcs.yaml")
+        read_contract(tmp_path / "plays.odcs.yaml")
     with pytest.raises(InputError, match="No such file"):
-        DataContract.read(tmp_path / "users.odcs.yaml")
+        read_contract(tmp_path / "users.odcs.yaml")
     (tmp_path / "folder.odcs.yaml").mkdir()
     with pytest.raises(InputError, match="Is a directory"):
-        DataContract.read(tmp_path / "folder.odcs.yaml")
+        read_contract(tmp_path / "folder.odcs.yaml")
 
 
 def _table(contract: dict[str, Any]) -> dict[str, Any]:

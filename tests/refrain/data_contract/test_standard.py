@@ -18,7 +18,7 @@ from refrain.data_contract.tables import contract_tables
 from refrain.data_contract.write import text, write
 from transforms.data_contracts import names
 from transforms.data_contracts.binding import folder_of, paths
-from transforms.data_contracts.document import DataContract
+from transforms.data_contracts.parse import read_contract
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +92,7 @@ def test_the_world_fulfils_what_is_written(project_of_world: Home) -> None:
 
 
 def test_a_contract_says_what_is_declared(project_of_world: Home) -> None:
-    contracts = {path.name: DataContract.read(path) for _, path in paths(project_of_world)}
+    contracts = {path.name: read_contract(path) for _, path in paths(project_of_world)}
     played = {column.name: column for column in contracts["plays.odcs.yaml"].columns}
     assert set(contracts["plays.odcs.yaml"].key) == {"user_id", "track_id", "event_timestamp"}
     assert played["ms_played"].options["minimum"] == 0
