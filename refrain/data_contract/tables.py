@@ -45,7 +45,7 @@ class ContractTable:
         required: columns that every row has.
         options: column → limits of its values, as ``logicalTypeOptions`` has them.
         descriptions: column → what it is, where that is declared.
-        location: where the files lie, below the data folder or absolute.
+        location: where the files lie: below the data folder, or below the project's, or absolute.
         files: function that lists the files of a tenant.
     """
 
@@ -127,7 +127,7 @@ def _of_view(home: Home, view: "FeatureView") -> ContractTable:
         columns=columns,
         key=(*sorted(keys), *times) if is_table else (),
         required=frozenset([*keys, *times]) if is_table else frozenset(times),
-        location=f"features/{view.name}/tenant=*/**/*.parquet" if is_table else path,
+        location=f"features/{view.name}/tenant=*/**/*.parquet" if is_table else _below(home.project_folder, path),
         files=lambda: files_in(home.features(view.name)) if is_table else _parquet(files_at(path) if path else []),
         descriptions={column.name: column.description for column in view.schema if column.description},
     )
@@ -137,6 +137,13 @@ def _view_type(name: str) -> pl.DataType:
     from transforms.feature_types import feature_type
 
     return feature_type(name) or pl.String()
+
+
+def _below(folder: Path | None, path: str) -> str:
+    """A path relative to the project's folder, if it is below it."""
+    if folder is None or "://" in path or not Path(path).is_relative_to(folder):
+        return path
+    return str(Path(path).relative_to(folder))
 
 
 def _parquet(files: list[Path]) -> list[Path]:
