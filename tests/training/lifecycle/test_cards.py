@@ -163,6 +163,30 @@ def test_documents_of_a_bundle_are_those_of_its_facts(registered: Home) -> None:
     assert annex_iv.document(facts) == _bundle_text(registered, ANNEX_IV)
 
 
+def test_training_sets_and_promotions_are_named(home: Home) -> None:
+    lineage = {
+        "rows": {"orders": 1_200},
+        "parameters": {"trees": 20},
+        "training_sets": [
+            {
+                "feature_service": "orders_v1",
+                "rows": 900,
+                "digest": "ab" * 32,
+                "sources": {"customer_orders": "cd" * 32},
+            }
+        ],
+    }
+    folder = home.bundles(NAME) / "1"
+    (folder / "lineage.json").write_text(json.dumps(lineage))
+    promotion = {"version": 1, "before": None, "reason": "urgent", "anyway": ["baseline: worse"], "at": "2026-01-02T"}
+    (folder.parent / "promotions.jsonl").write_text(json.dumps(promotion) + "\n")
+    text = write(home, NAME, 1, "annex-iv")
+    assert all(part in text for part in ("cd" * 32, "| orders | 1,200 |", "| trees | 20 |", "| 1 | urgent |"))
+    assert "**Promoted anyway** at 2026-01-02 (urgent), against its gates: baseline: worse." in write(
+        home, NAME, 1, "md"
+    )
+
+
 def test_a_review_is_recorded_and_shown(home: Home) -> None:
     code, output = _run("review", f"{NAME}:1", "--by", "Ann Lee", "--note", "figures by plan\nchecked", "--json")
     assert code == 0, output
