@@ -80,11 +80,12 @@ def review(home: Home, name: str, *, by: str, note: str = "", owner: str = "") -
     model, version = version_of(home, name)
     texts = {"--by": (by, LONGEST // 10), "--owner": (owner, LONGEST // 10), "--note": (note, LONGEST)}
     for option, (text, longest) in texts.items():
-        is_line = option == "--note" or not re.search(r"[\x00-\x1f\x7f]", text)
-        if len(text) > longest or not is_line or (option == "--by" and not text.strip()):
+        breaks = "\n\t" if option == "--note" else ""
+        is_plain = all(letter.isprintable() or letter in breaks for letter in text)
+        if len(text) > longest or not is_plain or (option == "--by" and not text.strip()):
             raise InputError(
-                expected=f"{option} of 1 to {longest:,} characters{'' if option == '--note' else ' in one line'}",
-                found=f"{len(text):,} characters" if is_line else "several lines or control characters",
+                expected=f"{option} of 1 to {longest:,} characters{'' if breaks else ' in one line'}",
+                found=f"{len(text):,} characters" if is_plain else "control characters",
                 next_command=f"refrain model review {model}:{version} --by NAME",
             )
     record = Review(version, by.strip(), datetime.now(UTC).isoformat(), note.strip(), owner.strip())

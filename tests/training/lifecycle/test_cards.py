@@ -258,7 +258,14 @@ def test_a_version_that_is_not_there_is_refused(home: Home, name: str) -> None:
 
 @pytest.mark.parametrize(
     ("by", "note", "owner"),
-    [("", "", ""), ("  ", "", ""), ("a\nb", "", ""), ("Ann", "x" * 3_000, ""), ("Ann", "", "\x1b[31m")],
+    [
+        ("", "", ""),
+        ("  ", "", ""),
+        ("a\nb", "", ""),
+        ("Ann", "x" * 3_000, ""),
+        ("Ann", "", "\x1b[31m"),
+        ("Ann", "\x1b[31m", ""),
+    ],
 )
 def test_a_review_by_nobody_is_refused(home: Home, by: str, note: str, owner: str) -> None:
     with pytest.raises(InputError):
