@@ -205,6 +205,15 @@ def test_a_review_is_recorded_and_shown(home: Home) -> None:
     assert page.startswith("<!doctype html>") and "Ann Lee" in page
 
 
+def test_a_review_is_of_its_version_and_an_owner_of_the_model(home: Home) -> None:
+    shutil.copytree(home.bundles(NAME) / "1", home.bundles(NAME) / "2")
+    review(home, f"{NAME}:1", by="Ann", owner="music team")
+    assert stewardship_of(home, NAME, 1).reviewer == "Ann"
+    newer = stewardship_of(home, NAME, 2)
+    assert (newer.reviewer, newer.reviewed_at, newer.owner) == ("", "", "music team")
+    assert all_stewardships(home) == [newer]  # no champion: the newest
+
+
 def test_a_card_is_written_to_a_file(home: Home, tmp_path: Path) -> None:
     out = tmp_path / "new" / "README.md"
     code, output = _run("card", f"{NAME}:1", "--out", str(out))
