@@ -8,11 +8,15 @@
     extends = []                      # bundled definitions that come along: "music", or none
     data = "data"                     # the data folder; REFRAIN_HOME overrides it
     profile = ""                      # the engines; REFRAIN_PROFILE overrides it
+    data_license = ""                 # licence of its data (SPDX or an address), for what describes training sets
 
     [imports.orders]                  # how a table of one's own becomes the events "orders"; each line is optional
     time = "ordered_at"               # column with the times
     time_format = "ms"                # its unit, or its format as of strptime
     map = { customer_id = "customer" }  # column of the events = column of the table
+
+    [owners]                          # who answers for a model, raw table, view or service
+    "*" = "data@shop.example"         # for everything else
 
 ``REFRAIN_PROJECT`` names the folder, or the file. Without it, the file is searched from the working directory upwards.
 Without a file, the bundled definitions of music are the project.
@@ -68,7 +72,9 @@ class Project:
         extends: names of the bundled definitions that belong to the project.
         data: the data folder, absolute or relative to the project's folder.
         profile: name of the profile of engines; empty for the embedded default.
+        data_license: licence of the project's data, as an SPDX identifier or an address; empty if none is declared.
         imports: kind of events → how tables of one's own are imported as these events.
+        owners: name of a model, raw table, view or service → who answers for it; ``*`` stands for all others.
         folder: the project's folder; None for the bundled project.
     """
 
@@ -78,7 +84,9 @@ class Project:
     extends: tuple[str, ...] = BUNDLED
     data: str = "data"
     profile: str = ""
+    data_license: str = ""
     imports: Mapping[str, TableImport] = field(default_factory=dict, hash=False)
+    owners: Mapping[str, str] = field(default_factory=dict, hash=False)
     folder: Path | None = None
 
     @classmethod
@@ -109,6 +117,15 @@ class Project:
     def file(self) -> Path | None:
         """The project's file; None for the bundled project."""
         return None if self.folder is None else self.folder / FILE
+
+    def owner_of(self, name: str) -> str:
+        """Returns who answers for a model, raw table, view or service; empty if nobody is declared.
+
+        >>> shop = Project("shop", owners={"*": "data@shop.example", "orders_returned": "Ann"})
+        >>> shop.owner_of("orders_returned"), shop.owner_of("orders"), Project().owner_of("plays")
+        ('Ann', 'data@shop.example', '')
+        """
+        return self.owners.get(name, self.owners.get("*", ""))
 
     @property
     def has_music(self) -> bool:
@@ -155,6 +172,9 @@ def _load(file: Path, changed: int) -> Project:
         if name == "imports":
             values[name] = _imports(file, value)
             continue
+        if name == "owners":
+            values[name] = _owners(file, value)
+            continue
         is_list = name in ("definitions", "models", "extends")
         is_valid = all(isinstance(item, str) for item in value) if isinstance(value, list) else isinstance(value, str)
         if not is_valid or isinstance(value, list) != is_list:
@@ -185,6 +205,13 @@ def _imports(file: Path, sections: Any) -> dict[str, TableImport]:
                 form = 'columns such as { customer_id = "customer" }' if name == "map" else "a text"
                 raise _invalid(file, f"{name} as {form} in [imports.{kind}]", repr(value))
     return {kind: TableImport(**section) for kind, section in sections.items()}
+
+
+def _owners(file: Path, section: Any) -> dict[str, str]:
+    """Checks the section ``[owners]``."""
+    if not isinstance(section, dict) or not all(isinstance(who, str) and who.strip() for who in section.values()):
+        raise _invalid(file, 'owners as a section of lines such as orders = "data@shop.example"', repr(section))
+    return {name: who.strip() for name, who in section.items()}
 
 
 def _invalid(file: Path, expected: str, found: str) -> InputError:

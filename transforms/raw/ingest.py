@@ -18,6 +18,7 @@ from feature_repo.home import Home
 from transforms import parquet
 from transforms.pure.text.pii import mask
 from transforms.raw.commit import commit
+from transforms.raw.contracted import by_contract
 from transforms.raw.declared import raw_tables
 from transforms.raw.files.members import PassedOver
 from transforms.raw.forgotten_rows import without_forgotten
@@ -150,8 +151,9 @@ def _stage(home: Home, source: str, batch: Batch, staging: Staging, report: Repo
     malformed = batch.malformed
     if table.prepare:  # malformed lines may hold private data, too
         malformed = malformed.with_columns(pl.Series("row", [mask(row).text for row in malformed["row"]], pl.String))
-    refused = pl.concat([malformed, refused])
     counts.read += rows.height - (valid.height - accepted.height) + batch.malformed.height
+    accepted, violations = by_contract(home, table, accepted)
+    refused = pl.concat([malformed, refused, violations])
     counts.quarantined += refused.height
     for kind, count in batch.left_out.items():
         counts.left_out[kind] = counts.left_out.get(kind, 0) + count
