@@ -2,10 +2,11 @@
 
 import difflib
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, get_args
+from types import MappingProxyType
+from typing import Any, Literal, get_args
 
 from feature_repo.errors import InputError
 
@@ -83,6 +84,7 @@ class Lineage:
     Args:
         nodes: nodes; those of edges, and the wholes of parts, need not be given.
         edges: edges, in any order, possibly with duplicates.
+        facts: node → name and value of what is recorded of it, such as its digest.
 
     >>> played, plays = Node("column", "plays.ms_played"), Node("feature", "user_listening:listening_ms_7d")
     >>> graph = Lineage([], [Edge(played, plays, "value"), Edge(plays, Node("service", "skip_v1"), "value")])
@@ -92,18 +94,24 @@ class Lineage:
     True
     """
 
-    def __init__(self, nodes: Iterable[Node], edges: Iterable[Edge]) -> None:
+    def __init__(
+        self,
+        nodes: Iterable[Node],
+        edges: Iterable[Edge],
+        facts: Mapping[Node, Mapping[str, str]] = MappingProxyType({}),
+    ) -> None:
         self.edges = tuple(sorted(set(edges)))
         all_nodes = {*nodes, *(edge.source for edge in self.edges), *(edge.target for edge in self.edges)}
         all_nodes |= {node.whole for node in all_nodes if node.whole is not None}
         self.nodes = tuple(sorted(all_nodes, key=_order))
+        self.facts = dict(facts)
 
     def __contains__(self, node: Node) -> bool:
         return node in self._known
 
     def __or__(self, other: "Lineage") -> "Lineage":
         """Returns the graph of the nodes and edges of both."""
-        return Lineage([*self.nodes, *other.nodes], [*self.edges, *other.edges])
+        return Lineage([*self.nodes, *other.nodes], [*self.edges, *other.edges], {**self.facts, **other.facts})
 
     def of_kind(self, kind: Kind) -> tuple[Node, ...]:
         """Returns the nodes of a kind, by name."""
@@ -145,7 +153,24 @@ class Lineage:
     def among(self, nodes: Iterable[Node]) -> "Lineage":
         """Returns the graph of some nodes and the edges between them."""
         kept = set(nodes)
-        return Lineage(kept, [edge for edge in self.edges if edge.source in kept and edge.target in kept])
+        edges = [edge for edge in self.edges if edge.source in kept and edge.target in kept]
+        return Lineage(kept, edges, {node: facts for node, facts in self.facts.items() if node in kept})
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the graph as JSON holds it: nodes as kind and name, edges by the places of their ends."""
+        places = {node: place for place, node in enumerate(self.nodes)}
+        return {
+            "nodes": [[node.kind, node.name] for node in self.nodes],
+            "edges": [[places[edge.source], places[edge.target], edge.use] for edge in self.edges],
+            "facts": {places[node]: dict(facts) for node, facts in self.facts.items()},
+        }
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> "Lineage":
+        """Returns the graph of ``to_json``."""
+        nodes = [Node(kind, name) for kind, name in document["nodes"]]
+        edges = [Edge(nodes[source], nodes[target], use) for source, target, use in document["edges"]]
+        return cls(nodes, edges, {nodes[int(place)]: facts for place, facts in document["facts"].items()})
 
     def find(self, name: str) -> Node:
         """Returns the node of a name, such as ``plays.ms_played``, ``user_listening:plays_7d`` or ``model skip_model``.
@@ -166,7 +191,7 @@ class Lineage:
             raise InputError(
                 expected=f"one node of the name {text!r}",
                 found=", ".join(map(str, matches)),
-                next_command=f"refrain lineage '{matches[0]}'",
+                next_command=f"refrain lineage show '{matches[0]}'",
             )
         raise self.unknown(text)
 
@@ -179,7 +204,7 @@ class Lineage:
         return InputError(
             expected=f"a node of the lineage, such as plays.ms_played or user_listening:plays_7d{nearest}",
             found=repr(name),
-            next_command=f"refrain lineage '{names[near[0]]}'" if near else "refrain lineage --list",
+            next_command=f"refrain lineage show '{names[near[0]]}'" if near else "refrain lineage list",
         )
 
     def _walk(
