@@ -5,6 +5,7 @@ import shutil
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -56,9 +57,12 @@ class Perturbation:
         home: an empty data folder.
         lineage: the graph that is tested.
         seed: of the world and the changes.
+        models: folder of bundles whose champions score texts; None for none.
     """
 
-    def __init__(self, home: Home, lineage: Lineage, seed: int) -> None:
+    def __init__(self, home: Home, lineage: Lineage, seed: int, models: Path | None = None) -> None:
+        if models is not None:
+            shutil.copytree(models, home.root / "models")
         self.home, self.lineage, self.seed = home, lineage, seed
         self.tables = raw_tables(home)
         self.rows = random_world.draw_world(seed)
@@ -75,7 +79,7 @@ class Perturbation:
         self.before = self._features({})
 
     def declared(self) -> set[tuple[Node, Node]]:
-        """All declared pairs of a raw column and a feature that has values without models."""
+        """All declared pairs of a raw column and a feature that has values, for which some need models."""
         return {
             (source, target)
             for target, above in self.above.items()
@@ -83,10 +87,18 @@ class Perturbation:
             if source.kind == "column" and self.before[target].count("\n") > 1
         }
 
-    def rounds(self) -> Iterator[list[Change]]:
-        """Yields rounds until every change of every column was made; columns of small groups are changed more often."""
+    def rounds(self, with_table: str = "") -> Iterator[list[Change]]:
+        """Yields rounds until every change of every column was made; columns of small groups are changed more often.
+
+        Args:
+            with_table: a raw table whose group alone is changed; all groups if empty.
+        """
         rng = np.random.default_rng(self.seed)
-        groups = [[change for table in group for change in self._changes(table)] for group in self._groups()]
+        groups = [
+            [change for table in group for change in self._changes(table)]
+            for group in self._groups()
+            if not with_table or with_table in group
+        ]
         orders = [[group[place] for place in rng.permutation(len(group))] for group in groups]
         for number in range(max(map(len, orders))):
             yield [order[number % len(order)] for order in orders]
