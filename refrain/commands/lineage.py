@@ -165,13 +165,13 @@ def answers(
     """
     from refrain.lineage.logs import newest
 
-    found = newest(Home.from_env(), most)
+    newest_answers = newest(Home.from_env(), most)
     if as_json:
-        say(json.dumps([_answer_as_json(one) for one in found]))
+        say(json.dumps([_answer_as_json(one) for one in newest_answers]))
         return
-    for one in found:
+    for one in newest_answers:
         say(_line(one))
-    if not found:
+    if not newest_answers:
         say("no answers are logged; next: REFRAIN_LOG_IMPRESSIONS=1 refrain serve")
 
 

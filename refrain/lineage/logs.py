@@ -1,4 +1,4 @@
-"""Served answers in the logs: found by the id that a caller got, ``answer_id`` or ``request_id``.
+"""Served answers in the logs, by the id that a caller got, ``answer_id`` or ``request_id``.
 
 Impressions have ``answer_id`` with what was shown, exposures the same id with the listener, and the audit log the
 ``request_id`` of every answer about people. A log is read from its newest day backwards, as bytes, until the id is
@@ -58,7 +58,7 @@ def find_answer(home: Home, id_: str) -> ServedAnswer:
         StoreError: the line with the id is damaged.
     """
     needle = json.dumps(id_.strip())[1:-1].encode()
-    damaged: list[str] = []
+    damaged_lines: list[str] = []
     for field, folder, read in _logs(home):
         for file in _files(folder) if needle else ():
             for number, line in enumerate(_lines(file), start=1):
@@ -66,13 +66,13 @@ def find_answer(home: Home, id_: str) -> ServedAnswer:
                     continue
                 entry = _parsed(line)
                 if entry is None:
-                    damaged.append(f"{file}, line {number}")
+                    damaged_lines.append(f"{file}, line {number}")
                 elif str(entry.get(field)) == id_.strip() and (answer := _read(read, entry, file)) is not None:
                     return answer
-    if damaged:
+    if damaged_lines:
         raise StoreError(
             expected=f"a whole line with the id {id_!r}",
-            found=f"a damaged one in {damaged[0]}",
+            found=f"a damaged one in {damaged_lines[0]}",
             next_command="refrain lineage answers  (lists the answers that can be read)",
         )
     raise InputError(

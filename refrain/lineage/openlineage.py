@@ -174,8 +174,8 @@ def _output(space: str, lineage: Lineage, node: Node) -> "OutputDataset":
         fields = {
             name: Fields(_fields(space, lineage, part, node.kind == "service")) for name, (part,) in names.items()
         }
-        if made := {name: field for name, field in fields.items() if field.inputFields}:
-            facets["columnLineage"] = ColumnLineageDatasetFacet(made)
+        if field_lineage := {name: field for name, field in fields.items() if field.inputFields}:
+            facets["columnLineage"] = ColumnLineageDatasetFacet(field_lineage)
     digest = lineage.facts.get(node, {}).get("training_set")
     if digest:
         facets["version"] = DatasetVersionDatasetFacet(digest)
@@ -215,13 +215,13 @@ def _nearest(lineage: Lineage, node: Node) -> set[Node]:
     """Returns the nearest datasets upstream of a node: through tiles, outputs and models, which are none."""
     near: set[Node] = set()
     pending = set(lineage.upstream(node, 1))
-    passed: set[Node] = set()
+    visited: set[Node] = set()
     while pending:
         source = pending.pop()
-        passed.add(source)
+        visited.add(source)
         whole = source.whole or source
         if source.kind in ("tile", "output", "model"):
-            pending |= set(lineage.upstream(source, 1)) - passed
+            pending |= set(lineage.upstream(source, 1)) - visited
         elif whole.kind in _FOLDERS:
             near.add(whole)
     return near

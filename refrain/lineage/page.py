@@ -18,17 +18,15 @@ def draw(lineage: Lineage, node: Node | None = None) -> str:
         node: only what it is made of and part of is drawn; all if None.
     """
     pairs = _pairs(lineage)
-    kept = {end for pair in pairs for end in pair} | {one for one in lineage.nodes if one.kind == "view"}
+    drawn_nodes = {end for pair in pairs for end in pair} | {one for one in lineage.nodes if one.kind == "view"}
     if node is not None:
         near = {node, *lineage.upstream(node), *lineage.downstream(node)}
-        kept &= near | {one.whole for one in near if one.whole is not None}
-        pairs = {pair for pair in pairs if set(pair) <= kept}
+        drawn_nodes &= near | {one.whole for one in near if one.whole is not None}
+        pairs = {pair for pair in pairs if set(pair) <= drawn_nodes}
     title = f"Lineage of {node}" if node is not None else "Lineage"
-    facts = [(str(one), name, value) for one in sorted(kept) for name, value in lineage.facts.get(one, {}).items()]
-    body = (
-        f"<figure class=wide>{_picture(kept, pairs, title)}<figcaption>From raw tables on the left to what serves on "
-    )
-    body += "the right; a path is in the table below as well.</figcaption></figure>"
+    facts = [(str(one), *fact) for one in sorted(drawn_nodes) for fact in lineage.facts.get(one, {}).items()]
+    caption = "From raw tables on the left to what serves on the right; a path is in the table below as well."
+    body = f"<figure class=wide>{_picture(drawn_nodes, pairs, title)}<figcaption>{caption}</figcaption></figure>"
     body += "<h2>Edges</h2>" + svg.table(("made of", "node"), [(str(a), str(b)) for a, b in sorted(pairs)])
     if facts:
         body += "<h2>Digests</h2>" + svg.table(("node", "what", "value"), facts)
@@ -40,15 +38,15 @@ def _pairs(lineage: Lineage) -> set[tuple[Node, Node]]:
     pairs = set()
     for target in (node for node in lineage.nodes if node.kind in STAGES):
         own = {target, *lineage.parts(target)}
-        pending, passed = set(lineage.upstream(target, 1)) - own, set(own)
+        pending, visited = set(lineage.upstream(target, 1)) - own, set(own)
         while pending:
             source = pending.pop()
-            passed.add(source)
-            drawn = source.whole if source.whole is not None and source.whole.kind in STAGES else source
-            if drawn.kind in STAGES:
-                pairs.add((drawn, target))
+            visited.add(source)
+            stage_node = source.whole if source.whole is not None and source.whole.kind in STAGES else source
+            if stage_node.kind in STAGES:
+                pairs.add((stage_node, target))
             else:
-                pending |= set(lineage.upstream(source, 1)) - passed
+                pending |= set(lineage.upstream(source, 1)) - visited
     return {(source, target) for source, target in pairs if source != target}
 
 

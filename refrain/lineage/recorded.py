@@ -51,10 +51,10 @@ def recorded_lineage(home: Home) -> Lineage:
 
 def _training_sets(manifest: Mapping[str, Any], record: Mapping[str, Any]) -> Iterator[tuple[Node, Mapping[str, Any]]]:
     """Yields the training sets of a version: those of its record, or the digest that its manifest has."""
-    recorded = [one for one in record.get("training_sets", ()) if one.get("digest")]
-    if not recorded and manifest.get("training_set"):
-        recorded = [{"digest": manifest["training_set"], "feature_service": manifest.get("feature_service")}]
-    for one in recorded:
+    set_manifests = [one for one in record.get("training_sets", ()) if one.get("digest")]
+    if not set_manifests and manifest.get("training_set"):
+        set_manifests = [{"digest": manifest["training_set"], "feature_service": manifest.get("feature_service")}]
+    for one in set_manifests:
         yield Node("training set", str(one["digest"])[:16]), one
 
 

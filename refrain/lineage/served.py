@@ -5,6 +5,7 @@ feature tables as they are; the raw files are those with events of the row's key
 and all files up to the row of tables that one function computes. What a model learned from is its training set.
 """
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,6 +24,8 @@ from refrain.lineage.graph import Lineage, Node
 from refrain.lineage.logs import ServedAnswer, newest
 from transforms import parquet
 
+PROMOTIONS = "promotions.jsonl"
+"""File beside the versions of a model, which training writes: which became champion when."""
 _FOREVER = -(1 << 62)
 TIME, CREATED = "event_timestamp", "created_timestamp"
 
@@ -73,13 +76,13 @@ def trace(home: Home, lineage: Lineage, answer: ServedAnswer) -> AnswerLineage:
 
 def version_of(home: Home, answer: ServedAnswer) -> str:
     """Returns the version that answered: as logged, or the champion at the moment; empty if it is not known."""
-    from training.version_files import promotions
-
     if not answer.model or ":" in answer.model:
         return answer.model
+    file = home.bundles(answer.model) / PROMOTIONS
+    promotions = [json.loads(line) for line in file.read_text().splitlines() if line] if file.is_file() else []
     before = [
         entry
-        for entry in promotions(home, answer.model)
+        for entry in promotions
         if entry["version"] is not None and datetime.fromisoformat(entry["at"]).timestamp() * 1e6 <= answer.at
     ]
     return f"{answer.model}:{before[-1]['version']}" if before else ""
@@ -100,12 +103,12 @@ def answers_from(home: Home, lineage: Lineage, path: str) -> list[ServedAnswer]:
     day = file.parent.name.removeprefix("date=") if file.parent.name.startswith("date=") else ""
     since = round(datetime.fromisoformat(day).replace(tzinfo=UTC).timestamp() * 1e6) if day else 0
     answers = newest(home, since=since)
-    hits: set[int] = set()
+    places: set[int] = set()
     for services, group in _by_services(home, lineage, answers):
         rows = feature_rows(home, services, [answers[place] for place in group])
-        own = raw_files(home, lineage, services, rows, only=(table, file))
-        hits |= {group[place] for place in own["answer"].to_list()}
-    return [answers[place] for place in sorted(hits)]
+        files = raw_files(home, lineage, services, rows, only=(table, file))
+        places |= {group[place] for place in files["answer"].to_list()}
+    return [answers[place] for place in sorted(places)]
 
 
 def raw_file(home: Home, path: str) -> tuple[str, Path]:
@@ -144,16 +147,16 @@ def feature_rows(home: Home, services: Sequence[Service], answers: Sequence[Serv
         keys = [name for name in view.join_keys if name in entities.columns]
         if len(keys) < len(view.join_keys):
             continue  # of candidates, say, whose keys the log does not have
-        wanted = entities.select("answer", "at", *keys).drop_nulls().unique()
-        rows = _rows_of(home, view, wanted)
+        moments = entities.select("answer", "at", *keys).drop_nulls().unique()
+        rows = _rows_of(home, view, moments)
         if rows is None:
             continue
-        joined = wanted.sort("at").join_asof(
+        newest_rows = moments.sort("at").join_asof(
             rows.sort(TIME), left_on="at", right_on=TIME, by=keys or None, coalesce=False, check_sortedness=False
         )
         texts = [pl.format("{}={}", pl.lit(name), pl.col(name)) for name in keys]
         frames.append(
-            joined.filter(pl.col("path").is_not_null()).select(
+            newest_rows.filter(pl.col("path").is_not_null()).select(
                 "answer",
                 view=pl.lit(view.name),
                 key=pl.concat_str(texts, separator=", ") if texts else pl.lit(""),
@@ -189,12 +192,12 @@ def raw_files(
     frames = [_no_files()]
     events = _Events(home, only)
     for view in _views(services).values():
-        own = rows.filter(pl.col("view") == view.name)
-        if own.is_empty():
+        view_rows = rows.filter(pl.col("view") == view.name)
+        if view_rows.is_empty():
             continue
         if view.name in windowed:
-            frames.append(events.of(windowed[view.name], [name for name, _ in view.features], own))
-        last = own.group_by("answer").agg(pl.col(TIME).max())
+            frames.append(events.of(windowed[view.name], [name for name, _ in view.features], view_rows))
+        last = view_rows.group_by("answer").agg(pl.col(TIME).max())
         for table in _whole_tables(lineage, view.name, windowed):
             files = _files_of(home, table, only)
             frames.append(
@@ -202,8 +205,8 @@ def raw_files(
                 .filter(pl.col("begins") <= pl.col(TIME))
                 .select("answer", pl.lit(table).alias("table"), "path", rows=pl.lit(None, pl.UInt32))
             )
-    found = pl.concat(frames).group_by("answer", "table", "path").agg(pl.col("rows").max())
-    return found.sort("answer", "table", "path")
+    raw = pl.concat(frames).group_by("answer", "table", "path").agg(pl.col("rows").max())
+    return raw.sort("answer", "table", "path")
 
 
 class _Events:
@@ -225,19 +228,19 @@ class _Events:
         rows = rows.select("answer", "start", pl.col(TIME).alias("stamp"), *own_keys)
         if files.is_empty():
             return _no_files()
-        scanned = pl.scan_parquet(
+        lazy_rows = pl.scan_parquet(
             files["path"].to_list(), glob=False, hive_partitioning=False, include_file_paths="path"
         ).select(*(pl.col(key).cast(pl.String) for key in keys), pl.col(TIME).dt.timestamp("us"), "path")
         for key in keys:
-            scanned = scanned.filter(pl.col(key).is_in(rows[key].unique().implode()))
-        events = scanned.collect()
+            lazy_rows = lazy_rows.filter(pl.col(key).is_in(rows[key].unique().implode()))
+        events = lazy_rows.collect()
         if self._only is not None:  # one file: whether there are any events is enough
             events = events.group_by(*keys, "path").agg(pl.col(TIME).min().alias(TIME), last=pl.col(TIME).max())
         else:
             events = events.with_columns(last=pl.col(TIME))
-        joined = rows.join(events, on=keys) if keys else rows.join(events, how="cross")
-        inside = joined.filter((pl.col(TIME) <= pl.col("stamp")) & (pl.col("last") >= pl.col("start")))
-        return inside.group_by("answer", "path").agg(pl.len().alias("rows")).select(
+        row_events = rows.join(events, on=keys) if keys else rows.join(events, how="cross")
+        events_in_windows = row_events.filter((pl.col(TIME) <= pl.col("stamp")) & (pl.col("last") >= pl.col("start")))
+        return events_in_windows.group_by("answer", "path").agg(pl.len().alias("rows")).select(
             "answer", pl.lit(table.source.name).alias("table"), "path", "rows"
         )  # fmt: skip
 
@@ -284,24 +287,24 @@ def _entities(home: Home, answers: Sequence[ServedAnswer]) -> pl.DataFrame:
     return entities
 
 
-def _rows_of(home: Home, view: View, wanted: pl.DataFrame) -> pl.DataFrame | None:
+def _rows_of(home: Home, view: View, moments: pl.DataFrame) -> pl.DataFrame | None:
     """Returns keys, event time and path of the rows of the wanted keys up to the newest moment; None without files."""
-    latest = max(wanted["at"].to_list(), default=0)
+    latest = max(moments["at"].to_list(), default=0)
     last_day = f"date={datetime.fromtimestamp(latest / 1e6, UTC).date()}"
     files = [
         path
         for path in files_in(home.features(view.name))
         if not path.parent.name.startswith("date=") or path.parent.name <= last_day
     ]
-    if not files or wanted.is_empty():
+    if not files or moments.is_empty():
         return None
     keys = [pl.col(name).cast(pl.String) for name in view.join_keys]
-    scanned = pl.scan_parquet(files, glob=False, hive_partitioning=False, include_file_paths="path").select(
+    lazy_rows = pl.scan_parquet(files, glob=False, hive_partitioning=False, include_file_paths="path").select(
         *keys, pl.col(TIME).dt.timestamp("us"), pl.col(CREATED).dt.timestamp("us"), "path"
     )
     for name in view.join_keys:
-        scanned = scanned.filter(pl.col(name).is_in(wanted[name].unique().implode()))
-    rows = scanned.filter((pl.col(TIME) <= latest) & (pl.col(CREATED) <= latest)).collect()
+        lazy_rows = lazy_rows.filter(pl.col(name).is_in(moments[name].unique().implode()))
+    rows = lazy_rows.filter((pl.col(TIME) <= latest) & (pl.col(CREATED) <= latest)).collect()
     return rows.sort(CREATED).unique([*view.join_keys, TIME], keep="last", maintain_order=True).drop(CREATED)
 
 
@@ -351,16 +354,16 @@ def _by_services(
 ) -> Iterator[tuple[list[Service], list[int]]]:
     """Yields the services of answers, and the places of the answers that read them."""
     groups: dict[tuple[str, ...], tuple[list[Service], list[int]]] = {}
-    known: dict[tuple[str, tuple[str, ...]], list[Service]] = {}
+    services_by_kind: dict[tuple[str, tuple[str, ...]], list[Service]] = {}
     for place, answer in enumerate(answers):
         kind = (answer.model, answer.services)
-        if kind not in known:
+        if kind not in services_by_kind:
             try:
-                known[kind] = _services(home, lineage, answer, version_of(home, answer))[0]
+                services_by_kind[kind] = _services(home, lineage, answer, version_of(home, answer))[0]
             except RefrainError:
-                known[kind] = []
-        names = tuple(service.name for service in known[kind])
-        groups.setdefault(names, (known[kind], []))[1].append(place)
+                services_by_kind[kind] = []
+        names = tuple(service.name for service in services_by_kind[kind])
+        groups.setdefault(names, (services_by_kind[kind], []))[1].append(place)
     yield from groups.values()
 
 

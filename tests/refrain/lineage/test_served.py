@@ -95,8 +95,8 @@ def test_there_and_back(logged: tuple[Home, list[ServedAnswer]]) -> None:
     home, answers = logged
     lineage = lineage_of(home)
     files = {answer.id: set(trace(home, lineage, answer).raw["path"].to_list()) for answer in answers}
-    some = sorted(set().union(*files.values()))
-    for path in some[:: max(len(some) // 6, 1)]:
+    paths = sorted(set().union(*files.values()))
+    for path in paths[:: max(len(paths) // 6, 1)]:
         ids = {answer.id for answer in answers_from(home, lineage, str(home.root / path))}
         assert ids == {id_ for id_, own in files.items() if path in own}, path
 
