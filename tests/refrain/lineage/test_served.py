@@ -202,7 +202,7 @@ def test_a_raw_file_is_named_by_table_and_day_or_by_path(logged: tuple[Home, lis
     home, _ = logged
     day = min(path.name for path in home.raw("plays").glob("date=*"))
     by_day = raw_file(home, f"plays/{day}")
-    assert by_day == raw_file(home, str(home.raw("plays") / day)) == ("plays", home.raw("plays") / day / "part.parquet")
+    assert by_day == raw_file(home, str(home.raw("plays") / day)) == ("plays", home.raw("plays") / day / "part-0.parquet")
     assert raw_file(home, "tracks")[0] == "tracks"
     with pytest.raises(InputError, match="plays has 2026-01-01 to"):
         raw_file(home, "plays/date=1999-01-01")
