@@ -20,6 +20,7 @@ from feature_repo.errors import InputError, RefrainError
 from feature_repo.home import Home
 from feature_repo.manifest import Service, UnknownService, View, load_service
 from feature_repo.windows import WindowedTable
+from feature_repo.windows.table import Window
 from refrain.lineage.graph import Lineage, Node
 from refrain.lineage.logs import ServedAnswer, newest
 from transforms import parquet
@@ -217,10 +218,8 @@ class _Events:
 
     def of(self, table: WindowedTable, columns: Iterable[str], rows: pl.DataFrame) -> pl.DataFrame:
         """Returns the files with events of the keys of rows, within the windows of some of their features."""
-        windows = [table.features_by_column[name][1] for name in columns]
-        hops = [window.width + window.hop for window in windows]
-        width = None if any(window.is_lifetime for window in windows) else max(hops, default=0)
-        rows = rows.with_columns(start=pl.lit(_FOREVER) if width is None else pl.col(TIME) - width)
+        windows = {table.features_by_column[name][1] for name in columns}
+        rows = rows.with_columns(start=pl.min_horizontal(_start(window) for window in windows))
         files = _files_of(self._home, table.source.name, self._only)
         files = files.filter((pl.col("begins") <= rows[TIME].max()) & (pl.col("ends") >= rows["start"].min()))
         keys = [key for key in table.keys if key in table.source.columns]
@@ -234,15 +233,19 @@ class _Events:
         for key in keys:
             lazy_rows = lazy_rows.filter(pl.col(key).is_in(rows[key].unique().implode()))
         events = lazy_rows.collect()
-        if self._only is not None:  # one file: whether there are any events is enough
-            events = events.group_by(*keys, "path").agg(pl.col(TIME).min().alias(TIME), last=pl.col(TIME).max())
-        else:
-            events = events.with_columns(last=pl.col(TIME))
-        row_events = rows.join(events, on=keys) if keys else rows.join(events, how="cross")
-        events_in_windows = row_events.filter((pl.col(TIME) <= pl.col("stamp")) & (pl.col("last") >= pl.col("start")))
-        return events_in_windows.group_by("answer", "path").agg(pl.len().alias("rows")).select(
-            "answer", pl.lit(table.source.name).alias("table"), "path", "rows"
-        )  # fmt: skip
+        moments = rows.select("start", "stamp", *keys).unique()  # those of many answers are the same
+        pairs = moments.join(events, on=keys) if keys else moments.join(events, how="cross")
+        in_window = pairs.filter((pl.col(TIME) < pl.col("stamp")) & (pl.col(TIME) >= pl.col("start")))
+        counts = in_window.group_by("start", "stamp", *keys, "path").agg(pl.len().alias("rows"))
+        files_of_rows = (
+            rows.join(counts, on=["start", "stamp", *keys]).group_by("answer", "path").agg(pl.col("rows").sum())
+        )
+        return files_of_rows.select("answer", pl.lit(table.source.name).alias("table"), "path", "rows")
+
+
+def _start(window: Window) -> pl.Expr:
+    """The first microsecond inside a window at the moment of a row."""
+    return pl.lit(_FOREVER) if window.is_lifetime else pl.col(TIME) - pl.col(TIME) % window.hop - window.width
 
 
 def _no_files() -> pl.DataFrame:

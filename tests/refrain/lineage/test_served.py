@@ -91,6 +91,19 @@ def test_the_raw_files_are_those_with_events_in_the_windows(logged: tuple[Home, 
     assert dict(traced.raw.select("path", "rows").iter_rows()) == expected
 
 
+def test_events_before_the_windows_do_not_count(logged: tuple[Home, list[ServedAnswer]]) -> None:
+    home, answers = logged
+    user, at = answers[0].keys["user_id"], answers[0].at
+    answer = ServedAnswer("-", at, "features", "", ("user_plays_v1",), {"user_id": user}, Path())  # plays of a day
+    traced = trace(home, lineage_of(home), answer)
+    (row,) = traced.rows.to_dicts()
+    time = pl.col("event_timestamp").dt.timestamp("us")
+    plays = scan(home, "plays").filter(pl.col("user_id") == user[0]).with_columns(time=time).collect()
+    inside = plays.filter((plays["time"] < row["event_timestamp"]) & (plays["time"] >= row["event_timestamp"] - DAY))
+    assert traced.raw["rows"].to_list() == ([inside.height] if inside.height else [])
+    assert plays.height > inside.height
+
+
 def test_there_and_back(logged: tuple[Home, list[ServedAnswer]]) -> None:
     home, answers = logged
     lineage = lineage_of(home)
@@ -202,7 +215,9 @@ def test_a_raw_file_is_named_by_table_and_day_or_by_path(logged: tuple[Home, lis
     home, _ = logged
     day = min(path.name for path in home.raw("plays").glob("date=*"))
     by_day = raw_file(home, f"plays/{day}")
-    assert by_day == raw_file(home, str(home.raw("plays") / day)) == ("plays", home.raw("plays") / day / "part-0.parquet")
+    assert (
+        by_day == raw_file(home, str(home.raw("plays") / day)) == ("plays", home.raw("plays") / day / "part-0.parquet")
+    )
     assert raw_file(home, "tracks")[0] == "tracks"
     with pytest.raises(InputError, match="plays has 2026-01-01 to"):
         raw_file(home, "plays/date=1999-01-01")
