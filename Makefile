@@ -70,7 +70,7 @@ coverage: setup .venv/.installed-deep ## the tests again, with the lines and bra
 test-interop: setup .venv/.installed-spark .venv/.installed-valkey .venv/.installed-croissant ## with Spark; with Croissant's library; with Redis of each version and Valkey, behind TLS, Sentinel or as a cluster: seven minutes
 	.venv/bin/python -m pytest -m interop
 
-test-soak: setup .venv/.installed-deep ## kills, slow neighbours, hours of sound: ten minutes
+test-soak: setup .venv/.installed-deep ## kills, slow neighbours, hours of sound, lineage by perturbation: a quarter of an hour
 	.venv/bin/python -m pytest -m soak
 
 test-openapi: setup ## requests made up from the OpenAPI document, REQUESTS=50000 SEED=1: about fifteen minutes
