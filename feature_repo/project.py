@@ -14,6 +14,9 @@
     time_format = "ms"                # its unit, or its format as of strptime
     map = { customer_id = "customer" }  # column of the events = column of the table
 
+    [purposes]                        # which uses of personal data need consent; see feature_repo.purposes
+    personalisation = "opt-in"
+
 ``REFRAIN_PROJECT`` names the folder, or the file. Without it, the file is searched from the working directory upwards.
 Without a file, the bundled definitions of music are the project.
 """
@@ -29,6 +32,7 @@ from pathlib import Path
 from typing import Any
 
 from feature_repo.errors import InputError
+from feature_repo.purposes import RULES
 
 FILE = "refrain.toml"
 PROJECT = "REFRAIN_PROJECT"
@@ -69,6 +73,7 @@ class Project:
         data: the data folder, absolute or relative to the project's folder.
         profile: name of the profile of engines; empty for the embedded default.
         imports: kind of events → how tables of one's own are imported as these events.
+        purposes: purpose → whether it needs consent, one of ``feature_repo.purposes.RULES``.
         folder: the project's folder; None for the bundled project.
     """
 
@@ -79,6 +84,7 @@ class Project:
     data: str = "data"
     profile: str = ""
     imports: Mapping[str, TableImport] = field(default_factory=dict, hash=False)
+    purposes: Mapping[str, str] = field(default_factory=dict, hash=False)
     folder: Path | None = None
 
     @classmethod
@@ -155,6 +161,9 @@ def _load(file: Path, changed: int) -> Project:
         if name == "imports":
             values[name] = _imports(file, value)
             continue
+        if name == "purposes":
+            values[name] = _purposes(file, value)
+            continue
         is_list = name in ("definitions", "models", "extends")
         is_valid = all(isinstance(item, str) for item in value) if isinstance(value, list) else isinstance(value, str)
         if not is_valid or isinstance(value, list) != is_list:
@@ -185,6 +194,18 @@ def _imports(file: Path, sections: Any) -> dict[str, TableImport]:
                 form = 'columns such as { customer_id = "customer" }' if name == "map" else "a text"
                 raise _invalid(file, f"{name} as {form} in [imports.{kind}]", repr(value))
     return {kind: TableImport(**section) for kind, section in sections.items()}
+
+
+def _purposes(file: Path, section: Any) -> dict[str, str]:
+    """Checks the section ``[purposes]``."""
+    if not isinstance(section, dict):
+        raise _invalid(file, 'purposes as a section [purposes] with lines such as analytics = "opt-out"', repr(section))
+    for name, rule in section.items():
+        if not re.fullmatch(NAME, name):
+            raise _invalid(file, "purposes of lower-case letters, digits and _, starting with a letter", repr(name))
+        if rule not in RULES:
+            raise _invalid(file, f"{', '.join(RULES)} for the purpose {name}", repr(rule))
+    return section
 
 
 def _invalid(file: Path, expected: str, found: str) -> InputError:
