@@ -12,7 +12,7 @@ from feature_repo import clock
 from feature_repo.home import Home
 from feature_repo.project import PROJECT
 from feature_repo.restricted import Restricted
-from tests.projects import write_project
+from tests.projects import music_with_purposes
 from tests.worlds import apply_once
 from training.datasets import Interactions, repeat, training_set
 from training.datasets.consent import Permission
@@ -25,16 +25,10 @@ PURPOSES = {"personalisation": "opt-in", "analytics": "opt-out", "training": "op
 WHO = ["ann", "bob", "cem", "dee"]
 
 
-def project(folder: Path, purposes: dict[str, str]) -> Path:
-    lines = "".join(f'{name} = "{rule}"\n' for name, rule in purposes.items())
-    text = f'name = "refrain"\nextends = ["music"]\n\n[purposes]\n{lines}'
-    return write_project(folder, {"refrain.toml": text})
-
-
 @pytest.fixture
 def consenting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
     """An empty data folder of a project that asks for consent."""
-    folder = project(tmp_path / "project", PURPOSES)
+    folder = music_with_purposes(tmp_path / "project", PURPOSES)
     monkeypatch.setenv(PROJECT, str(folder))
     monkeypatch.setenv(clock.NOW, NOW.isoformat())
     home = Home(tmp_path / "home", project_folder=folder)
@@ -163,10 +157,8 @@ def test_a_training_set_is_of_those_who_consent(built: Home, tmp_path: Path) -> 
     objection = training_set("user_plays_v1", spine(), home=built)  # opt-out
     assert objection.data["user_id"].unique().sort().to_list() == ["ann", "cem"]
     assert objection.manifest["left_out"] == {"analytics": 3}
-    assert (
-        "left_out"
-        not in training_set("track_rights_v1", {"track_id": ["song"], "event_timestamp": [NOW]}, home=built).manifest
-    )
+    tracks = {"track_id": ["song"], "event_timestamp": [NOW]}
+    assert "left_out" not in training_set("track_rights_v1", tracks, home=built).manifest
     spine().write_parquet(tmp_path / "spine.parquet")
     assert training_set("session_v1", tmp_path / "spine.parquet", home=built).data.equals(pulled.data)
     assert set(Interactions.load(built).user_ids) == {"ann"}
