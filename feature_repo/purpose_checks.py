@@ -95,13 +95,14 @@ def violations(declared: PurposeDeclarations) -> Iterator[Violation]:
             yield _unknown(f"the service {name}", purpose, words)
             continue
         for projection in service.feature_view_projections:
-            for table in sorted(declared.tables.get(projection.name, frozenset())):
+            view = projection.name
+            for table in sorted(declared.tables.get(view, frozenset())):
                 if purpose not in allowed.get(table, (purpose,)):
                     yield Violation(
                         f"the service {name}",
                         f"features of tables that may be used for {purpose!r}" if purpose else "a purpose",
-                        f"{projection.name}, of the table {table}, which is for {', '.join(allowed[table]) or 'nothing'}",
-                        f"take {projection.name} out of {name}, or correct its purpose, or the purposes of {table}",
+                        f"{view}, of the table {table}, which is for {', '.join(allowed[table]) or 'nothing'}",
+                        f"take {view} out of {name}, or correct its purpose, or the purposes of {table}",
                     )
 
 
