@@ -15,9 +15,13 @@ from feature_repo.restricted import Restricted
 from tests.projects import music_with_purposes
 from tests.worlds import apply_once
 from training.datasets import Interactions, repeat, training_set
-from training.datasets.consent import Permission
+from training.datasets.consent import Permission, people_left_out, raw_rows
+from training.models import find
+from training.pipeline.digests import Digests
+from training.pipeline.models import run_key
 from transforms.batch.build import build
 from transforms.raw.ingest import Batch, ingest
+from transforms.raw.read import scan
 
 ZERO = datetime(2026, 5, 1, tzinfo=UTC)
 NOW = ZERO + timedelta(days=30)
@@ -195,3 +199,32 @@ def test_restricted_people_are_left_out_whatever_they_consent_to(built: Home) ->
     tracks = {"track_id": ["song"], "event_timestamp": [NOW]}
     assert training_set("track_rights_v1", tracks, home=built).data.height == 1
     assert not {"ann"} & set(Interactions.load(built).user_ids)
+
+
+def test_raw_rows_of_others_are_left_out_by_whoever_they_name(built: Home) -> None:
+    texts = [
+        {"text_id": who, "entity": "track", "entity_id": "song", "kind": "review", "text": "fine", "author_id": who}
+        for who in ("ann", "bob", "nobody")
+    ]
+    about = {"text_id": "about", "entity": "user", "entity_id": "bob", "kind": "comment", "text": "fine"}
+    moment = {"event_timestamp": ZERO, "language": "en"}
+    rows = [row | moment for row in (*texts, {**about, "author_id": None})]
+    friends = {"user_id": ["ann", "ann"], "friend_id": ["bob", "cem"], "event_timestamp": [ZERO, ZERO]}
+    ingest(built, "test", [Batch("texts", pl.DataFrame(rows)), Batch("friendships", pl.DataFrame(friends))])
+    store(built, event("ann", "training", False, 5))
+    assert raw_rows(built, "texts").collect()["text_id"].to_list() == ["about", "bob", "nobody"]
+    assert raw_rows(built, "friendships").collect().is_empty()
+    Restricted().with_person("user_id", "bob").save(built)
+    assert raw_rows(built, "texts").collect()["text_id"].to_list() == ["nobody"]
+    assert raw_rows(built, "tracks").collect().equals(scan(built, "tracks").collect())
+
+
+def test_a_model_is_trained_anew_without_who_has_withdrawn(built: Home, tmp_path: Path) -> None:
+    model = find.models(built)["churn_model"]
+    keys = [run_key(built, model, Digests(built))]
+    store(built, event("ann", "training", False, 100))
+    keys.append(run_key(built, model, Digests(built)))
+    Restricted().with_person("user_id", "bob").save(built)
+    keys.append(run_key(built, model, Digests(built)))
+    assert len({*keys}) == 3
+    assert people_left_out(Home(tmp_path / "nobody"), lambda: pytest.fail("nobody asks")) == {}
