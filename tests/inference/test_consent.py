@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
-from feature_repo.errors import ConsentError, OnlineUnavailable
+from feature_repo.errors import ConsentError, OnlineUnavailable, StoreError
 from feature_repo.home import Home
 from feature_repo.packed.address import Address
 from feature_repo.packed.server import Server
@@ -37,9 +37,9 @@ def asking(own_world: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run
     return Home(own_world.root, project_folder=folder)
 
 
-def say(home: Home, user: str, purpose: str, granted: bool, seconds_ago: float = 10.0) -> None:
+def say(home: Home, user: str, purpose: str, granted: bool, at: datetime | None = None) -> None:
     """A listener says yes or no; the stream is read."""
-    moment = datetime.now(UTC) - timedelta(seconds=seconds_ago)
+    moment = at or datetime.now(UTC)
     event = {"user_id": user, "purpose": purpose, "granted": granted, "event_timestamp": moment.isoformat()}
     assert EventWriter(home).write(json.dumps({"kind": "consents", "events": [event]}).encode()).accepted == 1
     Reader(home, Address.from_env(), Stream, Settings(until_idle=True), say=lambda text: None).run()
@@ -67,14 +67,15 @@ def test_an_answer_is_personal_from_consent_to_withdrawal(asking: Home, monkeypa
     engine.recommend(WHO, count=10)
     assert not [key for key in keys if WHO.encode() in key]  # the listener is not asked for with the candidates
 
-    say(asking, WHO, "personalisation", True)
+    first = datetime.now(UTC) - timedelta(seconds=10)
+    say(asking, WHO, "personalisation", True, first)
     known = engine.recommend(WHO, count=10)
     assert (known.known, known.consented) == (True, True)
     assert engine.history(WHO)
     assert [key for key in keys if WHO.encode() in key]
-    say(asking, WHO, "personalisation", False, seconds_ago=5)
+    say(asking, WHO, "personalisation", False, first + timedelta(seconds=5))
     assert track_ids(engine.recommend(WHO, count=10)) == track_ids(stranger)
-    say(asking, WHO, "personalisation", True, seconds_ago=7)  # late: the withdrawal is newer
+    say(asking, WHO, "personalisation", True, first + timedelta(seconds=3))  # late: the withdrawal is newer
     assert not engine.recommend(WHO, count=10).consented
 
 
@@ -128,6 +129,24 @@ def test_without_the_store_nothing_is_shown(asking: Home, monkeypatch: pytest.Mo
 def test_a_project_that_asks_for_nothing_looks_nothing_more_up(own_world: Home) -> None:
     lookup = OnlineFeatures("session_v1", own_world).prepare({"user_id": [WHO]})
     assert len(lookup.redis_keys) == len(lookup.plan.lookups)
+
+
+def test_a_manifest_of_before_is_not_taken_for_no_purpose(asking: Home) -> None:
+    document = json.loads(asking.manifest.read_text())
+    for entry in document["services"].values():
+        del entry["purpose"]
+    asking.manifest.write_text(json.dumps(document))
+    with pytest.raises(StoreError, match="refrain apply"):
+        OnlineFeatures("session_v1", asking)
+    assert OnlineFeatures("session_v1", Home(asking.root)).service.purpose == ""
+
+
+def test_a_manifest_without_the_service_of_consent_is_refused(asking: Home) -> None:
+    document = json.loads(asking.manifest.read_text())
+    del document["services"]["consent_v1"]
+    asking.manifest.write_text(json.dumps(document))
+    with pytest.raises(StoreError, match="consent_v1"):
+        OnlineFeatures("session_v1", asking)
 
 
 @pytest.fixture
