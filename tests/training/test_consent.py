@@ -5,7 +5,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from feature_repo import clock
@@ -82,6 +82,7 @@ EVENTS = st.builds(
 @given(
     st.lists(st.lists(EVENTS, max_size=12), min_size=1, max_size=3), st.sampled_from(["personalisation", "analytics"])
 )
+@example([[event("ann", "analytics", False, 1)], [event("ann", "analytics", True, 1, late=5)]], "analytics")
 def test_rows_are_kept_as_a_naive_oracle_says(
     tmp_path_factory: pytest.TempPathFactory, consenting: Home, parts: list[list[dict[str, object]]], purpose: str
 ) -> None:
