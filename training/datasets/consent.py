@@ -24,8 +24,6 @@ from transforms.raw.read import scan
 from transforms.stream.batch_boundary import archive_if_there
 
 TIME = "event_timestamp"
-KeptRows = Callable[[pl.DataFrame], pl.Series]
-"""Rows of a table → (n,) booleans, true where the row may be used."""
 
 
 @dataclass
