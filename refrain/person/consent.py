@@ -70,14 +70,14 @@ def states(home: Home, id_: str) -> list[ConsentState]:
     rules = contract_of(home).project.purposes
     rows = scan(home, CONSENTS).filter(pl.col(key).cast(pl.String) == id_, pl.col("event_timestamp") < clock.now())
     newest = rows.sort("event_timestamp", pl.col("granted"), descending=[True, False])
-    spoken = {
+    statements = {
         row["purpose"]: ConsentState(
             row["purpose"], rules.get(row["purpose"], NO_CONSENT), row["granted"], row["event_timestamp"]
         )
         for row in newest.unique("purpose", keep="first", maintain_order=True).collect().iter_rows(named=True)
     }
-    asked = {name: ConsentState(name, rule) for name, rule in rules.items() if rule != NO_CONSENT}
-    return [state for _, state in sorted({**asked, **spoken}.items())]
+    without_events = {name: ConsentState(name, rule) for name, rule in rules.items() if rule != NO_CONSENT}
+    return [state for _, state in sorted({**without_events, **statements}.items())]
 
 
 def say(home: Home, id_: str, purpose: str, *, granted: bool) -> None:
