@@ -15,6 +15,16 @@
     time_format = "ms"                # its unit, or its format as of strptime
     map = { customer_id = "customer" }  # column of the events = column of the table
 
+    [retention]                       # how long rows are kept, where it is not as declared; "forever" for no end
+    orders = "730d"
+    lookups = "30d"
+
+    [tenants.acme.retention]          # the same of one tenant
+    orders = "90d"
+
+    [purposes]                        # which uses of personal data need consent; see feature_repo.purposes
+    personalisation = "opt-in"
+
     [owners]                          # who answers for a model, raw table, view or service
     "*" = "data@shop.example"         # for everything else
 
@@ -26,13 +36,14 @@ import os
 import re
 import sys
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
 from feature_repo.errors import InputError
+from feature_repo.purposes import RULES
 
 FILE = "refrain.toml"
 PROJECT = "REFRAIN_PROJECT"
@@ -43,6 +54,9 @@ BUNDLED = ("music",)
 
 NAME = r"[a-z][a-z0-9_]{0,31}"
 """Pattern of names of projects and tenants."""
+
+PERIOD = r"[1-9]\d{0,4}[dh]|forever"
+"""Pattern of how long rows are kept."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +88,9 @@ class Project:
         profile: name of the profile of engines; empty for the embedded default.
         data_license: licence of the project's data, as an SPDX identifier or an address; empty if none is declared.
         imports: kind of events → how tables of one's own are imported as these events.
+        retention: raw table, or kind of record → how long its rows are kept.
+        tenants: tenant → raw table, or kind of record → how long the rows of this tenant are kept.
+        purposes: purpose → whether it needs consent, one of ``feature_repo.purposes.RULES``.
         owners: name of a model, raw table, view or service → who answers for it; ``*`` stands for all others.
         folder: the project's folder; None for the bundled project.
     """
@@ -86,6 +103,9 @@ class Project:
     profile: str = ""
     data_license: str = ""
     imports: Mapping[str, TableImport] = field(default_factory=dict, hash=False)
+    retention: Mapping[str, str] = field(default_factory=dict, hash=False)
+    tenants: Mapping[str, Mapping[str, str]] = field(default_factory=dict, hash=False)
+    purposes: Mapping[str, str] = field(default_factory=dict, hash=False)
     owners: Mapping[str, str] = field(default_factory=dict, hash=False)
     folder: Path | None = None
 
@@ -168,12 +188,16 @@ def _load(file: Path, changed: int) -> Project:
     if "name" not in entries:
         raise _invalid(file, "a name", "none")
     values: dict[str, Any] = {"extends": ()}
+    sections: dict[str, Callable[[Path, Any], Mapping[str, Any]]] = {
+        "imports": _imports,
+        "retention": partial(_retention, section="retention"),
+        "tenants": _tenants,
+        "purposes": _purposes,
+        "owners": _owners,
+    }
     for name, value in entries.items():
-        if name == "imports":
-            values[name] = _imports(file, value)
-            continue
-        if name == "owners":
-            values[name] = _owners(file, value)
+        if name in sections:
+            values[name] = sections[name](file, value)
             continue
         is_list = name in ("definitions", "models", "extends")
         is_valid = all(isinstance(item, str) for item in value) if isinstance(value, list) else isinstance(value, str)
@@ -205,6 +229,63 @@ def _imports(file: Path, sections: Any) -> dict[str, TableImport]:
                 form = 'columns such as { customer_id = "customer" }' if name == "map" else "a text"
                 raise _invalid(file, f"{name} as {form} in [imports.{kind}]", repr(value))
     return {kind: TableImport(**section) for kind, section in sections.items()}
+
+
+def _retention(file: Path, value: Any, *, section: str) -> dict[str, str]:
+    """Checks a section of periods."""
+    if not isinstance(value, dict):
+        raise _invalid(file, f'[{section}] as a section of lines such as orders = "730d"', repr(value))
+    for name, period in value.items():
+        if not isinstance(period, str) or not re.fullmatch(PERIOD, period):
+            place = f"{file.name}, line {line_of(file, section, name)}"
+            raise _invalid(file, f'{name} as "730d", "36h" or "forever" in [{section}] ({place})', repr(period))
+    return value
+
+
+def _tenants(file: Path, sections: Any) -> dict[str, dict[str, str]]:
+    """Checks the sections ``[tenants.TENANT.retention]``."""
+    form = "tenants as sections such as [tenants.acme.retention]"
+    if not isinstance(sections, dict):
+        raise _invalid(file, form, repr(sections))
+    for tenant, section in sections.items():
+        if not re.fullmatch(NAME, tenant) or not isinstance(section, dict) or set(section) - {"retention"}:
+            raise _invalid(file, form, f"{tenant}: {section!r}")
+    return {
+        tenant: _retention(file, section.get("retention", {}), section=f"tenants.{tenant}.retention")
+        for tenant, section in sections.items()
+    }
+
+
+def line_of(file: Path, section: str, key: str) -> int:
+    """Returns the number of the line of a TOML file on which a key of a section stands; that of the section, or 1.
+
+    >>> line_of(Path("/nowhere/refrain.toml"), "retention", "plays")
+    1
+    """
+    try:
+        lines = file.read_text().splitlines()
+    except (OSError, UnicodeDecodeError):
+        return 1
+    current, place = "", 1
+    for number, line in enumerate(lines, 1):
+        if header := re.match(r"\s*\[+\s*([^\]]+?)\s*\]", line):
+            current = header[1].replace('"', "")
+            place = number if current == section else place
+        elif re.match(rf"""\s*["']?{re.escape(key)}["']?\s*=""", line) and current == section:
+            return number
+    return place
+
+
+def _purposes(file: Path, section: Any) -> dict[str, str]:
+    """Checks the section ``[purposes]``."""
+    if not isinstance(section, dict):
+        raise _invalid(file, 'purposes as a section [purposes] with lines such as analytics = "opt-out"', repr(section))
+    for name, rule in section.items():
+        if not re.fullmatch(NAME, name):
+            raise _invalid(file, "purposes of lower-case letters, digits and _, starting with a letter", repr(name))
+        if rule not in RULES:
+            raise _invalid(file, f"{', '.join(RULES)} for the purpose {name}", repr(rule))
+    return section
 
 
 def _owners(file: Path, section: Any) -> dict[str, str]:

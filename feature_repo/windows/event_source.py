@@ -27,6 +27,7 @@ class EventSource:
         ranges: number column → minimum and maximum valid value.
         resolution: Float64 column → the size of its units, such as 0.01 for prices in cents. Aggregates that compute
             with the values (``Sum``, ``Mean``, …) count whole units, so that they are exact.
+        purposes: what the events may be used for (``feature_repo.purposes``); None for anything.
 
     Raises:
         InputError: a column has another type, or a resolution that is no positive number of a Float64 column.
@@ -44,6 +45,7 @@ class EventSource:
     shared: tuple[str, ...] = ("platform_id",)
     ranges: Mapping[str, tuple[Any, Any]] = field(default_factory=dict, hash=False)
     resolution: Mapping[str, float] = field(default_factory=dict, hash=False)
+    purposes: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         for name, dtype in self.columns.items():

@@ -82,6 +82,7 @@ class RawTable:
         reconciliation: how events meet that several forms of export report; None if each key is an event of its own.
         join_keys: column → the join key whose values it holds, for columns that do not have its name.
         entity_kinds: kind of entity → its join key, where the column ``entity`` says of what kind ``entity_id`` is.
+        purposes: what the rows may be used for (``feature_repo.purposes``); None for anything.
     """
 
     name: str
@@ -92,6 +93,7 @@ class RawTable:
     reconciliation: Reconciliation | None = None
     join_keys: Mapping[str, str] = field(default_factory=dict)
     entity_kinds: Mapping[str, str] = field(default_factory=dict)
+    purposes: tuple[str, ...] | None = None
 
     @cached_property
     def columns(self) -> dict[str, pl.DataType]:

@@ -25,6 +25,7 @@ SERVICES = (
         "user_plays_v1",
         "Plays of a listener on the day before",
         "user_listening: plays_1d",
+        purpose="analytics",
     ),
     service(
         "platform_load_v1",
@@ -42,5 +43,8 @@ SERVICES = (
     ),
 )
 
-STORED = tuple(service(f"{view}_v1", description, view) for view, (_, description) in FORECASTS.items())
+STORED = tuple(
+    service(f"{view}_v1", description, view, purpose="analytics" if view.startswith("user_") else "")
+    for view, (_, description) in FORECASTS.items()
+)
 """Services of the stored forecasts, one per view."""
