@@ -1,7 +1,7 @@
 """Tables of integers that are sums over people."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,11 +38,15 @@ class Table:
         table.eliminate_zeros()
         return cls(table, bound, is_signed)
 
-    def digest(self) -> str:
-        """SHA-256 of the cells that are not zero, by row and column."""
+    def empty(self) -> "Table":
+        """A table of the same shape without cells."""
+        return Table(sparse.csr_array(self.cells.shape, dtype=np.int64), 0, self.is_signed)
+
+    def digest(self, about: str = "") -> str:
+        """SHA-256 of a text, and of the cells that are not zero, by row and column."""
         rows, columns = self.cells.nonzero()
         parts = (rows.astype("<i8"), columns.astype("<i8"), self.cells.data.astype("<i8"))
-        return hashlib.sha256(b"".join(part.tobytes() for part in parts)).hexdigest()
+        return hashlib.sha256(about.encode() + b"".join(part.tobytes() for part in parts)).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -64,35 +68,37 @@ class Sums:
         return self.tables[name].cells
 
     def __add__(self, other: "Sums") -> "Sums":
-        """The sums of both.
+        """The sums of both; a table that only one of them has is that one's.
 
         Raises:
-            InputError: a cell could overflow.
+            InputError: a cell could overflow, or the tables are of other items.
         """
-        self._check_alike(other)
-        return Sums({name: _plus(name, table, other.tables[name]) for name, table in self.tables.items()})
+        return Sums({name: _plus(name, *tables) for name, tables in self._beside(other)})
 
     def __sub__(self, other: "Sums") -> "Sums":
         """These sums without those of people that are in them.
 
         Raises:
-            InputError: they are not: a count would be negative.
+            InputError: they are not: a count would be negative; or the tables are of other items.
         """
-        self._check_alike(other)
-        return Sums({name: _minus(name, table, other.tables[name]) for name, table in self.tables.items()})
+        return Sums({name: _minus(name, *tables) for name, tables in self._beside(other)})
 
     def digests(self) -> dict[str, str]:
-        """Name → SHA-256 of the table."""
-        return {name: table.digest() for name, table in self.tables.items()}
+        """Name → SHA-256 of the table, for those that are not empty."""
+        return {name: table.digest() for name, table in sorted(self.tables.items()) if table.cells.nnz}
 
-    def _check_alike(self, other: "Sums") -> None:
-        shapes = [{name: table.cells.shape for name, table in sums.tables.items()} for sums in (self, other)]
-        if shapes[0] != shapes[1]:
-            raise InputError(
-                expected=f"sums of the same tables: {shapes[0]}",
-                found=str(shapes[1]),
-                next_command="refrain model run recommendation  (these sums are of other items)",
-            )
+    def _beside(self, other: "Sums") -> Iterator[tuple[str, tuple[Table, Table]]]:
+        for name in sorted({*self.tables, *other.tables}):
+            left, right = self.tables.get(name), other.tables.get(name)
+            left = left or right.empty()  # type: ignore[union-attr]
+            right = right or left.empty()
+            if left.cells.shape != right.cells.shape:
+                raise InputError(
+                    expected=f"sums of the same items: {name} of {left.cells.shape}",
+                    found=str(right.cells.shape),
+                    next_command="refrain model run recommendation  (counts anew)",
+                )
+            yield name, (left, right)
 
 
 def _plus(name: str, left: Table, right: Table) -> Table:
