@@ -12,6 +12,7 @@ from typing import Any
 
 from feature_repo.command_line import Progress, silent
 from feature_repo.errors import BundleError, InputError, RefrainError, StoreError
+from feature_repo.forgotten import erasures_done
 from feature_repo.home import Home
 from feature_repo.manifest import load_service
 from feature_repo.store import open_store
@@ -138,6 +139,7 @@ def run_model(
             "rows": {table: rows(home, table) for table in model.raw},
             "newest": newest_time and newest_time.isoformat(),
             "began": time.time(),
+            "erasures": erasures_done(home),
         }
         token = RUN.set(run)
         try:

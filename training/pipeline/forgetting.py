@@ -1,0 +1,290 @@
+"""Which versions still know people who were erased, and what becomes of them.
+
+A version knows the people of an erasure if it was registered before it, or began to train before it was done: the
+lineage of a version holds the number of the erasures that were done when its training began. One whose inputs have the
+same bytes after the erasure, by the key of its run, never knew them.
+
+The rule: the champion serves until a version that does not know them passes its gates and is promoted; every other
+version that knows them is removed, with its folder, its entry and its files in MLflow, and nothing goes back to it.
+What became of each is noted under the secret of the data folder, and by digest alone who it was for.
+"""
+
+import hashlib
+import hmac
+import json
+import shlex
+from collections.abc import Iterator, Mapping, Sequence, Set
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+
+import msgspec
+
+from feature_repo.bundle import MANIFEST
+from feature_repo.errors import RefrainError, StoreError
+from feature_repo.forgotten import Forgotten
+from feature_repo.home import Home
+from feature_repo.whole_files import write_whole
+from training.exact.kept import KeptSums
+from training.mlflow_paths import ARTIFACTS
+from training.models.base import FamilyModel
+from training.models.find import models
+from training.registry import remove
+from training.version_files import champion_of, lineage_of
+
+DUE, STILL_THERE, FORGOTTEN, UNAFFECTED = "due", "still there", "forgotten", "unaffected"
+PERSON_KEY = "user_id"
+"""The join key of the people in kept sums."""
+_SAME_INPUTS = "its inputs are the same, byte for byte, without these people"
+
+
+@dataclass(frozen=True)
+class Erased:
+    """What a certificate says about models.
+
+    Attributes:
+        people: digests of the people.
+        models: versions that were there.
+        counts: what was removed; without ``raw`` rows no model has learned from the people.
+        number: number of the certificate.
+    """
+
+    people: list[str]
+    models: list[str]
+    counts: dict[str, int]
+    number: int = 0
+
+
+@dataclass(frozen=True)
+class Forgetting:
+    """What was asked of models with an erasure, and what became of it.
+
+    Attributes:
+        people: digests of the people.
+        when: ``now``, or ``next-run`` of the lifecycle.
+        expected: version → table → digest of its sums without the people.
+        outcomes: version → what became of it.
+        signature: HMAC-SHA256 of these under the secret of the data folder.
+    """
+
+    people: list[str]
+    when: str
+    expected: dict[str, dict[str, str]] = field(default_factory=dict)
+    outcomes: dict[str, str] = field(default_factory=dict)
+    signature: str = ""
+
+    def save(self, home: Home) -> None:
+        """Writes the note, signed, readable by its owner alone."""
+        path = _path(home, self.people)
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        write_whole(path, json.dumps(asdict(self._signed(home)), indent=1), is_secret=True)
+
+    def is_genuine(self, home: Home) -> bool:
+        """Whether the signature is of this data folder, and nothing was changed."""
+        return hmac.compare_digest(self._signed(home).signature, self.signature)
+
+    def _signed(self, home: Home) -> "Forgetting":
+        text = json.dumps(asdict(replace(self, signature="")), sort_keys=True).encode()
+        return replace(self, signature=hmac.new(Forgotten.of(home).secret, text, hashlib.sha256).hexdigest())
+
+
+@dataclass(frozen=True)
+class VersionState:
+    """What a version knows of the people of an erasure.
+
+    Attributes:
+        version: model and version, such as ``recommendation:3``.
+        state: ``due``, ``still there``, ``forgotten`` or ``unaffected``.
+        note: why, and what to do next.
+    """
+
+    version: str
+    state: str
+    note: str
+
+
+def begin(home: Home, key: str, ids: Sequence[str], when: str, *, rows_are_there: bool) -> None:
+    """Notes what is asked of models, before the rows of people are erased.
+
+    The sums that champions keep are digested without the people, so that a successor can be compared with them.
+
+    Args:
+        home: the data folder.
+        key: join key of the people.
+        ids: their ids.
+        when: ``now`` or ``next-run``.
+        rows_are_there: whether no raw row of them has gone yet; else there is nothing to subtract.
+    """
+    forgotten = Forgotten.of(home)
+    people = sorted(forgotten.digest(key, id_) for id_ in ids)
+    before = _read(home, people) or Forgetting(people, when)
+    expected = dict(before.expected)
+    if rows_are_there and key == PERSON_KEY:
+        expected |= _expected(home, ids)
+    replace(before, when=when, expected=expected).save(home)
+
+
+def _expected(home: Home, ids: Sequence[str]) -> dict[str, dict[str, str]]:
+    digests = {}
+    for name, model in models(home).items():
+        version = champion_of(home, name)
+        if not isinstance(model, FamilyModel) or model.share is None or version is None:
+            continue
+        try:
+            kept = KeptSums.read(home.bundles(name) / str(version))
+            if kept is not None:
+                digests[f"{name}:{version}"] = kept.without(model.share(home, kept, ids)).digests()
+        except (RefrainError, ValueError, KeyError, EOFError):
+            continue  # rows came later, or features are not applied: the successor is trained anew, and not compared
+    return digests
+
+
+def states(home: Home, person: str | None = None) -> list[VersionState]:
+    """What each version knows of erased people, by version.
+
+    Args:
+        home: the data folder.
+        person: digest of one person; everybody who was erased if None.
+    """
+    by_version: dict[str, VersionState] = {}
+    for erased in _erasures(home):
+        if person is not None and person not in erased.people:
+            continue
+        note = _read(home, erased.people)
+        outcomes = note.outcomes if note else {}
+        gone = {version: text for version, text in outcomes.items() if not _is_there(home, version)}
+        for version in sorted({*_that_know(home, erased), *outcomes}):
+            state = VersionState(version, FORGOTTEN, gone[version]) if version in gone else None
+            by_version[version] = state or _state(home, version, outcomes)
+        for version in sorted(set(erased.models) - by_version.keys()):
+            by_version[version] = VersionState(version, FORGOTTEN, "it is gone")
+    return [by_version[version] for version in sorted(by_version)]
+
+
+def due(home: Home) -> list[str]:
+    """Names of the declared models of which a version knows erased people."""
+    names = {each.version.partition(":")[0] for each in states(home) if each.state in (DUE, STILL_THERE)}
+    return [name for name in models(home) if name in names]
+
+
+def known_by(home: Home, name: str, version: int) -> bool:
+    """Whether a version knows people who were erased."""
+    this = f"{name}:{version}"
+    for erased in _erasures(home):
+        note = _read(home, erased.people)
+        if this in _that_know(home, erased) and (note is None or note.outcomes.get(this) != _SAME_INPUTS):
+            return True
+    return False
+
+
+def settle(home: Home, same_inputs: Set[str] = frozenset()) -> str:
+    """Removes what knows erased people and does not serve, and notes what became of each version.
+
+    Args:
+        home: the data folder.
+        same_inputs: versions that a run would not train anew, since all of its inputs are the same.
+
+    Returns:
+        What was done, in words.
+    """
+    removed = set()
+    for erased in _erasures(home):
+        note = _read(home, erased.people) or Forgetting(erased.people, "next-run")
+        outcomes = dict(note.outcomes)
+        for version in _that_know(home, erased):
+            name, _, number = version.partition(":")
+            champion = champion_of(home, name)
+            if version in same_inputs:
+                outcomes[version] = _SAME_INPUTS
+            elif outcomes.get(version) != _SAME_INPUTS and champion != int(number):
+                outcomes[version] = _successor(home, name, champion, note.expected.get(version))
+                replace(note, outcomes=outcomes).save(home)  # before its files go, which may be killed
+                remove(home, name, int(number), artifacts_of(home, version))
+                removed.add(version)
+        if outcomes != note.outcomes:
+            replace(note, outcomes=outcomes).save(home)
+    left = [each.version for each in states(home) if each.state == DUE]
+    parts = [f"removed {', '.join(sorted(removed))}"] * bool(removed) + [f"due: {', '.join(left)}"] * bool(left)
+    return "; ".join(parts) or "no version knows a person who was erased"
+
+
+def _successor(home: Home, name: str, champion: int | None, expected: Mapping[str, str] | None) -> str:
+    if champion is None:
+        return "removed; no version serves"
+    kept = KeptSums.read(home.bundles(name) / str(champion))
+    is_equal = bool(expected) and kept is not None and kept.digests() == expected
+    how = "its sums are those of this version without these people" if is_equal else "trained anew without these people"
+    return f"removed; {name}:{champion} serves, {how}"
+
+
+def _state(home: Home, version: str, outcomes: Mapping[str, str]) -> VersionState:
+    if outcomes.get(version) == _SAME_INPUTS:
+        return VersionState(version, UNAFFECTED, _SAME_INPUTS)
+    name, _, number = version.partition(":")
+    if champion_of(home, name) != int(number):
+        note = f"it does not serve; removed by: refrain model lifecycle {shlex.quote(name)}"
+        return VersionState(version, STILL_THERE, note)
+    if name not in models(home):
+        note = f"it serves and is no longer declared; next: refrain model demote {shlex.quote(name)}"
+        return VersionState(version, DUE, note)
+    return VersionState(version, DUE, f"it serves; next: refrain model lifecycle {shlex.quote(name)} --deploy")
+
+
+def _that_know(home: Home, erased: Erased) -> list[str]:
+    """The versions that are there, and know the people of an erasure or have the same inputs without them."""
+    if not erased.counts.get("raw"):
+        return []
+    versions = [version for version in erased.models if _is_there(home, version)]
+    for path in sorted(home.bundles("any").parent.glob(f"*/*/{MANIFEST}")):
+        name, number = path.parent.parent.name, path.parent.name
+        began_after = lineage_of(home, name, int(number)).get("erasures") if number.isdigit() else None
+        if began_after is not None and began_after < erased.number and f"{name}:{number}" not in versions:
+            versions.append(f"{name}:{number}")
+    return versions
+
+
+def _is_there(home: Home, version: str) -> bool:
+    return (home.bundles("any").parent / version.replace(":", "/")).is_dir() or bool(artifacts_of(home, version))
+
+
+def artifacts_of(home: Home, version: str) -> list[Path]:
+    """The folders of runs in the data folder's MLflow that hold the bundle of a version."""
+    name, _, number = version.partition(":")
+    folders = []
+    for path in sorted((home.mlflow / ARTIFACTS / name).glob(f"*/**/{MANIFEST}")):
+        try:
+            is_it = str(json.loads(path.read_text())["version"]) == number
+        except (OSError, ValueError, KeyError):
+            is_it = False
+        if is_it:
+            folders.append(home.mlflow / ARTIFACTS / name / path.relative_to(home.mlflow / ARTIFACTS / name).parts[0])
+    return folders
+
+
+def _erasures(home: Home) -> Iterator[Erased]:
+    for path in sorted(home.erasures.glob("[0-9]*.json")):
+        try:
+            yield replace(msgspec.json.decode(path.read_bytes(), type=Erased), number=int(path.stem))
+        except (msgspec.MsgspecError, ValueError) as error:
+            raise _damaged(path, error) from error
+
+
+def _read(home: Home, people: Sequence[str]) -> Forgetting | None:
+    path = _path(home, people)
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Forgetting)
+    except FileNotFoundError:
+        return None
+    except msgspec.MsgspecError as error:
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, error: Exception) -> StoreError:
+    return StoreError(
+        expected=f"what an erasure asked of models, in {path}",
+        found=f"a damaged file: {error}",
+        next_command=f"mv {shlex.quote(str(path))} /elsewhere, then: refrain person forget ID",
+    )
+
+
+def _path(home: Home, people: Sequence[str]) -> Path:
+    return home.erasures / "models" / f"{hashlib.sha256(' '.join(sorted(people)).encode()).hexdigest()[:16]}.json"
