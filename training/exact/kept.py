@@ -1,5 +1,6 @@
 """The sums of a version, kept beside its bundle: of items, by their ids, and of no person."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,6 @@ from transforms.pure import npz
 
 FILE = "sums.npz"
 """File of a bundle: the sums that parts of it were solved from."""
-_ITEMS, _CUTOFF = "items", "cutoff"
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class KeptSums:
     >>> again = KeptSums.from_bytes(kept.to_bytes())
     >>> again.items, again.cutoff, again.sums["plays"].toarray().tolist()
     (['a', 'b'], 7, [[3, 0]])
-    >>> KeptSums(["a"], 7, Sums({"plays": Table.of(sparse.csr_array([[3]]), 3, "plays")})).digests() == kept.digests()
+    >>> KeptSums(["a"], 7, Sums({"plays": Table.of(sparse.csr_array([[3]]), 3, "plays")})).digest() == kept.digest()
     True
     """
 
@@ -43,18 +43,24 @@ class KeptSums:
         return cls.from_bytes(path.read_bytes()) if path.is_file() else None
 
     def to_bytes(self) -> bytes:
-        """Serializes the sums: of each table the cells, compressed; of a symmetric one, those on and above the
-        diagonal."""
-        arrays = {_ITEMS: np.array(self.items, np.str_), _CUTOFF: np.array(self.cutoff)}
-        for name, table in self.sums.tables.items():
+        """Serializes the sums, compressed; of a symmetric table the cells on and above the diagonal."""
+        abouts, counts, steps, data = [], [], [], []
+        for table in self.sums.tables.values():
             is_symmetric = table.cells.shape[0] > 1 and (table.cells != table.cells.T).nnz == 0
             cells = sparse.csr_array(sparse.triu(table.cells)) if is_symmetric else table.cells
             cells.sort_indices()
-            about = np.array([*cells.shape, is_symmetric, table.is_signed])
-            arrays |= {f"{name}/about": about, f"{name}/bound": np.array(table.bound)}
-            arrays |= {f"{name}/data": _narrow(cells.data), f"{name}/starts": _narrow(np.diff(cells.indptr))}
-            steps = np.diff(cells.indices, prepend=0)
-            arrays[f"{name}/steps"] = _narrow(steps)
+            abouts.append([*cells.shape, cells.nnz, is_symmetric, table.is_signed, table.bound])
+            counts.append(np.diff(cells.indptr))
+            steps.append(np.diff(cells.indices, prepend=0))
+            data.append(cells.data)
+        arrays = {
+            "items": np.array(self.items, np.str_),
+            "cutoff": np.array(self.cutoff),
+            "names": np.array(list(self.sums.tables), np.str_),
+            "about": np.array(abouts, np.int64).reshape(-1, 6),
+        }
+        for name, parts in (("counts", counts), ("steps", steps), ("data", data)):
+            arrays[name] = _narrow(np.concatenate([np.empty(0, np.int64), *parts]))
         return npz.pack(arrays)
 
     @classmethod
@@ -65,30 +71,30 @@ class KeptSums:
             ValueError, KeyError, EOFError, BadZipFile: the content is damaged.
         """
         arrays = npz.unpack(content)
-        tables = {}
-        for name in [part.removesuffix("/about") for part in arrays if part.endswith("/about")]:
-            rows, columns, is_symmetric, is_signed = arrays[f"{name}/about"].tolist()
-            starts = np.concatenate([[0], np.cumsum(arrays[f"{name}/starts"], dtype=np.int64)])
-            places = np.cumsum(arrays[f"{name}/steps"], dtype=np.int64)
-            data = arrays[f"{name}/data"].astype(np.int64)
-            cells = sparse.csr_array((data, places, starts), (rows, columns))
+        counts, steps, data = (arrays[name].astype(np.int64) for name in ("counts", "steps", "data"))
+        tables, row, cell = {}, 0, 0
+        for name, about in zip(arrays["names"].tolist(), arrays["about"].tolist(), strict=True):
+            rows, columns, size, is_symmetric, is_signed, bound = about
+            part, starts = slice(cell, cell + size), np.concatenate([[0], np.cumsum(counts[row : row + rows])])
+            cells = sparse.csr_array((data[part], np.cumsum(steps[part]), starts), (rows, columns))
             if is_symmetric:
                 cells = cells + sparse.triu(cells, 1).T
-            tables[name] = Table.of(cells, int(arrays[f"{name}/bound"]), name, is_signed=bool(is_signed))
-        return cls(arrays[_ITEMS].tolist(), int(arrays[_CUTOFF]), Sums(tables))
+            tables[name] = Table.of(cells, bound, name, is_signed=bool(is_signed))
+            row, cell = row + rows, cell + size
+        return cls(arrays["items"].tolist(), int(arrays["cutoff"]), Sums(tables))
 
-    def digests(self) -> dict[str, str]:
-        """Name → SHA-256 of the table; items that are in no cell of it do not count."""
-        digests = {}
+    def digest(self) -> str:
+        """SHA-256 of all tables; items that are in no cell of a table, and tables without cells, do not count."""
+        total = hashlib.sha256()
         for name, table in sorted(self.sums.tables.items()):
             is_square = table.cells.shape[0] == len(self.items)
             rows, columns = table.cells.nonzero()
             used = np.unique(np.concatenate([rows, columns])) if is_square else np.unique(columns)
             if len(used):
                 cells = table.cells[used][:, used] if is_square else table.cells[:, used]
-                digest = Table(cells, table.bound).digest("\0".join(self.items[place] for place in used.tolist()))
-                digests[name] = digest
-        return digests
+                items = "\0".join([name, *(self.items[place] for place in used.tolist())])
+                total.update(Table(cells, table.bound).digest(items).encode())
+        return total.hexdigest()
 
     def without(self, people: Sums) -> "KeptSums":
         """The sums without those of some people.

@@ -61,14 +61,14 @@ class Forgetting:
     Attributes:
         people: digests of the people.
         when: ``now``, or ``next-run`` of the lifecycle.
-        expected: version → table → digest of its sums without the people.
+        expected: version → digest of its sums without the people.
         outcomes: version → what became of it.
         signature: HMAC-SHA256 of these under the secret of the data folder.
     """
 
     people: list[str]
     when: str
-    expected: dict[str, dict[str, str]] = field(default_factory=dict)
+    expected: dict[str, str] = field(default_factory=dict)
     outcomes: dict[str, str] = field(default_factory=dict)
     signature: str = ""
 
@@ -123,7 +123,7 @@ def begin(home: Home, key: str, ids: Sequence[str], when: str, *, rows_are_there
     replace(before, when=when, expected=expected).save(home)
 
 
-def _expected(home: Home, ids: Sequence[str]) -> dict[str, dict[str, str]]:
+def _expected(home: Home, ids: Sequence[str]) -> dict[str, str]:
     digests = {}
     for name, model in models(home).items():
         version = champion_of(home, name)
@@ -132,7 +132,7 @@ def _expected(home: Home, ids: Sequence[str]) -> dict[str, dict[str, str]]:
         try:
             kept = KeptSums.read(home.bundles(name) / str(version))
             if kept is not None:
-                digests[f"{name}:{version}"] = kept.without(model.share(home, kept, ids)).digests()
+                digests[f"{name}:{version}"] = kept.without(model.share(home, kept, ids)).digest()
         except (RefrainError, ValueError, KeyError, EOFError):
             continue  # rows came later, or features are not applied: the successor is trained anew, and not compared
     return digests
@@ -207,11 +207,11 @@ def settle(home: Home, same_inputs: Set[str] = frozenset()) -> str:
     return "; ".join(parts) or "no version knows a person who was erased"
 
 
-def _successor(home: Home, name: str, champion: int | None, expected: Mapping[str, str] | None) -> str:
+def _successor(home: Home, name: str, champion: int | None, expected: str | None) -> str:
     if champion is None:
         return "removed; no version serves"
     kept = KeptSums.read(home.bundles(name) / str(champion))
-    is_equal = bool(expected) and kept is not None and kept.digests() == expected
+    is_equal = kept is not None and kept.digest() == expected
     how = "its sums are those of this version without these people" if is_equal else "trained anew without these people"
     return f"removed; {name}:{champion} serves, {how}"
 
