@@ -134,7 +134,6 @@ def status(
     from feature_repo.forgotten import Forgotten
     from refrain.person.erasure.journal import certificates, unfinished
     from refrain.person.erasure.run import canonical
-    from training.pipeline.forgetting import states
 
     home = Home.from_env()
     (id_,) = canonical(home, key, [id_])
@@ -156,6 +155,11 @@ def status(
         say(f"forgotten at {certificate.done_at}, asked at {certificate.requested_at}")
         if not certificate.is_genuine(home):
             say("the certificate was changed: its signature does not fit")
+    try:
+        from training.pipeline.forgetting import states
+    except ModuleNotFoundError:
+        say("what models know is said where training is installed: pip install 'refrain[training]'")
+        return
     _show(states(home, digest))
 
 

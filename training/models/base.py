@@ -11,16 +11,18 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import isfinite
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from feature_repo.command_line import Progress, silent
 from feature_repo.errors import InputError
 from feature_repo.home import Home
-from training.exact.kept import KeptSums
-from training.exact.sums import Sums
 from training.models.problem import Problem
+
+if TYPE_CHECKING:
+    from training.exact.kept import KeptSums
+    from training.exact.sums import Sums
 
 
 class Result(Protocol):
@@ -215,7 +217,7 @@ class FamilyModel(Model):
     make_problem: Callable[..., Problem] | None = None
     since: Callable[[Home, int], Fresh | None] | None = None
     forecast: Callable[[Home], dict[str, int]] | None = None
-    share: Callable[[Home, KeptSums, Sequence[str]], Sums] | None = None
+    share: "Callable[[Home, KeptSums, Sequence[str]], Sums] | None" = None
 
     def run(self, home: Home, *, parameters: Mapping[str, Any] | None = None, progress: Progress = silent) -> Result:
         """Train, measure and register.

@@ -1,12 +1,19 @@
-"""Models that forget: what an erasure asks of them, and training them anew at once."""
+"""Models that forget: what an erasure asks of them, and training them anew at once.
+
+Where training is not installed, an erasure asks nothing, and leaves the models to where they are trained.
+"""
 
 import shlex
+from typing import TYPE_CHECKING
 
+from feature_repo.bundle import MANIFEST
 from feature_repo.command_line import Progress, silent
 from feature_repo.errors import InputError, StoreError
 from feature_repo.home import Home
 from refrain.person.erasure.journal import Journal
-from training.pipeline import MLPipeline, forgetting
+
+if TYPE_CHECKING:
+    from training.pipeline.forgetting import VersionState
 
 NOW, NEXT_RUN = "now", "next-run"
 WHEN = (NOW, NEXT_RUN)
@@ -29,10 +36,16 @@ def check_when(when: str) -> str:
 
 def ask_models(home: Home, journal: Journal, when: str) -> None:
     """Notes when the models are to forget the people of a journal, before their first raw row goes."""
+    if not any(home.bundles("any").parent.glob(f"*/*/{MANIFEST}")):
+        return
+    try:
+        from training.pipeline import forgetting
+    except ModuleNotFoundError:  # the certificate names the versions
+        return
     forgetting.begin(home, journal.key, journal.ids, when, rows_are_there=not journal.tables)
 
 
-def train_without(home: Home, *, progress: Progress = silent) -> list[forgetting.VersionState]:
+def train_without(home: Home, *, progress: Progress = silent) -> "list[VersionState]":
     """Trains every model anew that knows people who were erased, promotes what passes its gates, removes what knew.
 
     Killed and repeated it goes on: a version that was registered is not trained again.
@@ -47,6 +60,8 @@ def train_without(home: Home, *, progress: Progress = silent) -> list[forgetting
     Raises:
         StoreError: a version that knows them still serves; the message says why and what to do.
     """
+    from training.pipeline import MLPipeline, forgetting
+
     names = forgetting.due(home)
     reasons = {}
     if names:

@@ -17,7 +17,6 @@ from feature_repo.bundle import ALIASES, MANIFEST
 from feature_repo.errors import InputError, StoreError
 from feature_repo.forgotten import Forgotten
 from feature_repo.home import Home
-from refrain.person.erasure import models as erasure_models
 from refrain.person.erasure import run as erasure_run
 from refrain.person.erasure.journal import certificates
 from refrain.person.erasure.models import check_when, train_without
@@ -30,7 +29,7 @@ from training.exact.sums import Sums
 from training.models.base import FamilyModel
 from training.models.recommendation.kept_sums import keep_sums, share_of
 from training.models.recommendation.segments import segments_of_users
-from training.pipeline import forgetting, triggers
+from training.pipeline import MLPipeline, forgetting, triggers
 from training.version_files import LINEAGE
 from transforms.raw.ingest import Batch, ingest
 from transforms.raw.read import plays
@@ -244,13 +243,13 @@ def test_models_are_trained_at_once(home: Home, monkeypatch: pytest.MonkeyPatch)
         decision = SimpleNamespace(may_serve=may_serve, reasons=["worse than the champion"])
         return SimpleNamespace(outcomes=[SimpleNamespace(model=SONGS_MODEL, error=None, version=2, decision=decision)])
 
-    monkeypatch.setattr(erasure_models.MLPipeline, "run", lifecycle)
+    monkeypatch.setattr(MLPipeline, "run", lifecycle)
     with pytest.raises(StoreError, match="version 2 does not know them, and may not serve: worse than the champion"):
         train_without(home)
     assert known(home) == {FIRST: "due"}
     may_serve = True
     assert [(each.version, each.state) for each in train_without(home)] == [(FIRST, "forgotten")]
-    monkeypatch.setattr(erasure_models.MLPipeline, "run", lambda *_, **__: pytest.fail("nothing is due"))
+    monkeypatch.setattr(MLPipeline, "run", lambda *_, **__: pytest.fail("nothing is due"))
     assert [(each.version, each.state) for each in train_without(home)] == [(FIRST, "forgotten")]
 
 
