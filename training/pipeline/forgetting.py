@@ -9,82 +9,30 @@ version that knows them is removed, with its folder, its entry and its files in 
 What became of each is noted under the secret of the data folder, and by digest alone who it was for.
 """
 
-import hashlib
-import hmac
 import json
 import shlex
-from collections.abc import Iterator, Mapping, Sequence, Set
-from dataclasses import asdict, dataclass, field, replace
+import shutil
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-import msgspec
-
 from feature_repo.bundle import MANIFEST
-from feature_repo.errors import RefrainError, StoreError
+from feature_repo.errors import RefrainError
 from feature_repo.forgotten import Forgotten
 from feature_repo.home import Home
-from feature_repo.whole_files import write_whole
 from training.exact.kept import KeptSums
 from training.mlflow_paths import ARTIFACTS
-from training.models.base import FamilyModel
+from training.models.base import FamilyModel, Model
 from training.models.find import models
+from training.pipeline.erasures import Erased, Forgetting, erasures, read
 from training.registry import remove
 from training.version_files import champion_of, lineage_of
+from transforms import feature_tables
 
 DUE, STILL_THERE, FORGOTTEN, UNAFFECTED = "due", "still there", "forgotten", "unaffected"
 PERSON_KEY = "user_id"
 """The join key of the people in kept sums."""
 _SAME_INPUTS = "its inputs are the same, byte for byte, without these people"
-
-
-@dataclass(frozen=True)
-class Erased:
-    """What a certificate says about models.
-
-    Attributes:
-        people: digests of the people.
-        models: versions that were there.
-        counts: what was removed; without ``raw`` rows no model has learned from the people.
-        number: number of the certificate.
-    """
-
-    people: list[str]
-    models: list[str]
-    counts: dict[str, int]
-    number: int = 0
-
-
-@dataclass(frozen=True)
-class Forgetting:
-    """What was asked of models with an erasure, and what became of it.
-
-    Attributes:
-        people: digests of the people.
-        when: ``now``, or ``next-run`` of the lifecycle.
-        expected: version → digest of its sums without the people.
-        outcomes: version → what became of it.
-        signature: HMAC-SHA256 of these under the secret of the data folder.
-    """
-
-    people: list[str]
-    when: str
-    expected: dict[str, str] = field(default_factory=dict)
-    outcomes: dict[str, str] = field(default_factory=dict)
-    signature: str = ""
-
-    def save(self, home: Home) -> None:
-        """Writes the note, signed, readable by its owner alone."""
-        path = _path(home, self.people)
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        write_whole(path, json.dumps(asdict(self._signed(home)), indent=1), is_secret=True)
-
-    def is_genuine(self, home: Home) -> bool:
-        """Whether the signature is of this data folder, and nothing was changed."""
-        return hmac.compare_digest(self._signed(home).signature, self.signature)
-
-    def _signed(self, home: Home) -> "Forgetting":
-        text = json.dumps(asdict(replace(self, signature="")), sort_keys=True).encode()
-        return replace(self, signature=hmac.new(Forgotten.of(home).secret, text, hashlib.sha256).hexdigest())
 
 
 @dataclass(frozen=True)
@@ -116,7 +64,7 @@ def begin(home: Home, key: str, ids: Sequence[str], when: str, *, rows_are_there
     """
     forgotten = Forgotten.of(home)
     people = sorted(forgotten.digest(key, id_) for id_ in ids)
-    before = _read(home, people) or Forgetting(people, when)
+    before = read(home, people) or Forgetting(people, when)
     expected = dict(before.expected)
     if rows_are_there and key == PERSON_KEY:
         expected |= _expected(home, ids)
@@ -146,10 +94,10 @@ def states(home: Home, person: str | None = None) -> list[VersionState]:
         person: digest of one person; everybody who was erased if None.
     """
     by_version: dict[str, VersionState] = {}
-    for erased in _erasures(home):
+    for erased in erasures(home):
         if person is not None and person not in erased.people:
             continue
-        note = _read(home, erased.people)
+        note = read(home, erased.people)
         outcomes = note.outcomes if note else {}
         gone = {version: text for version, text in outcomes.items() if not _is_there(home, version)}
         for version in sorted({*_that_know(home, erased), *outcomes}):
@@ -169,11 +117,33 @@ def due(home: Home) -> list[str]:
 def known_by(home: Home, name: str, version: int) -> bool:
     """Whether a version knows people who were erased."""
     this = f"{name}:{version}"
-    for erased in _erasures(home):
-        note = _read(home, erased.people)
+    for erased in erasures(home):
+        note = read(home, erased.people)
         if this in _that_know(home, erased) and (note is None or note.outcomes.get(this) != _SAME_INPUTS):
             return True
     return False
+
+
+def clear_written(home: Home, model: Model) -> None:
+    """Removes the tables that a model writes, before it is trained anew, if its versions knew erased people.
+
+    Vectors that a version has written as of past moments were learned from these people, and training sets would read
+    them. Killed and repeated it ends the same.
+    """
+    for erased in erasures(home):
+        if not model.writes or not erased.counts.get("raw"):
+            continue
+        note = read(home, erased.people) or Forgetting(erased.people, "next-run")
+        knowing = {
+            version
+            for version in (*erased.models, *_that_know(home, erased))
+            if version.partition(":")[0] == model.name and note.outcomes.get(version) != _SAME_INPUTS
+        }
+        if knowing and (model.name not in note.cleared or any(_is_there(home, version) for version in knowing)):
+            with feature_tables.writing(home):
+                for view in model.writes:
+                    shutil.rmtree(home.features(view), ignore_errors=True)
+            replace(note, cleared=sorted({*note.cleared, model.name})).save(home)
 
 
 def settle(home: Home, same_inputs: Set[str] = frozenset()) -> str:
@@ -187,8 +157,8 @@ def settle(home: Home, same_inputs: Set[str] = frozenset()) -> str:
         What was done, in words.
     """
     removed = set()
-    for erased in _erasures(home):
-        note = _read(home, erased.people) or Forgetting(erased.people, "next-run")
+    for erased in erasures(home):
+        note = read(home, erased.people) or Forgetting(erased.people, "next-run")
         outcomes = dict(note.outcomes)
         for version in _that_know(home, erased):
             name, _, number = version.partition(":")
@@ -258,33 +228,3 @@ def artifacts_of(home: Home, version: str) -> list[Path]:
         if is_it:
             folders.append(home.mlflow / ARTIFACTS / name / path.relative_to(home.mlflow / ARTIFACTS / name).parts[0])
     return folders
-
-
-def _erasures(home: Home) -> Iterator[Erased]:
-    for path in sorted(home.erasures.glob("[0-9]*.json")):
-        try:
-            yield replace(msgspec.json.decode(path.read_bytes(), type=Erased), number=int(path.stem))
-        except (msgspec.MsgspecError, ValueError) as error:
-            raise _damaged(path, error) from error
-
-
-def _read(home: Home, people: Sequence[str]) -> Forgetting | None:
-    path = _path(home, people)
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=Forgetting)
-    except FileNotFoundError:
-        return None
-    except msgspec.MsgspecError as error:
-        raise _damaged(path, error) from error
-
-
-def _damaged(path: Path, error: Exception) -> StoreError:
-    return StoreError(
-        expected=f"what an erasure asked of models, in {path}",
-        found=f"a damaged file: {error}",
-        next_command=f"mv {shlex.quote(str(path))} /elsewhere, then: refrain person forget ID",
-    )
-
-
-def _path(home: Home, people: Sequence[str]) -> Path:
-    return home.erasures / "models" / f"{hashlib.sha256(' '.join(sorted(people)).encode()).hexdigest()[:16]}.json"

@@ -19,6 +19,7 @@ from feature_repo.store import open_store
 from training.models import find
 from training.models.base import Model
 from training.pipeline.digests import Digests, code, key, newest_event, project_code, rows
+from training.pipeline.forgetting import clear_written
 from training.registered_files import RUN
 from training.registry import CHALLENGER, challenger_of, decide_again, promote, trained_with
 from training.threads import one_thread_each
@@ -132,6 +133,7 @@ def run_model(
     else:
         if home.manifest.is_file():
             open_store(home)  # import Feast here: it takes seconds, which would count as the first pull
+        clear_written(home, model)
         newest_time = newest_event(home, model.raw)
         run = {
             "key": key_of_run,

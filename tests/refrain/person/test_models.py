@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -30,6 +31,8 @@ from training.models.base import FamilyModel
 from training.models.recommendation.kept_sums import keep_sums, share_of
 from training.models.recommendation.segments import segments_of_users
 from training.pipeline import MLPipeline, forgetting, triggers
+from training.pipeline.erasures import Forgetting
+from training.pipeline.erasures import read as read_note
 from training.version_files import LINEAGE
 from transforms.raw.ingest import Batch, ingest
 from transforms.raw.read import plays
@@ -125,13 +128,13 @@ def test_a_version_is_due_until_its_successor_serves(home: Home) -> None:
     assert left(home) == {SECOND} and known(home) == {FIRST: "forgotten"} and not forgetting.due(home)
     assert not triggers.watch(home, [SONGS_MODEL])[0].due
     (file,) = (home.erasures / "models").iterdir()
-    note = forgetting._read(home, certificate.people)
+    note = read_note(home, certificate.people)
     assert note is not None and note.is_genuine(home) and ID not in file.read_text()
     assert (
         note.expected == {FIRST: expected} and "are those of this version without these people" in note.outcomes[FIRST]
     )
     file.write_text(file.read_text().replace("songs:2", "songs:3"))
-    changed = forgetting._read(home, certificate.people)
+    changed = read_note(home, certificate.people)
     assert changed is not None and not changed.is_genuine(home)
     assert forgetting.settle(home) == "no version knows a person who was erased"
 
@@ -195,7 +198,7 @@ def test_what_was_killed_ends_the_same(step: str, home: Home, monkeypatch: pytes
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(*((forgetting, step) if step == "remove" else (forgetting.Forgetting, step)), killed)
+        patch.setattr(*((forgetting, step) if step == "remove" else (Forgetting, step)), killed)
         with pytest.raises(KeyboardInterrupt):
             forgetting.settle(home)
     assert known(home) == {FIRST: "still there"} and forgetting.due(home) == ["songs"]
@@ -225,7 +228,7 @@ def test_an_erasure_that_is_killed_keeps_what_it_expected_of_models(
         with pytest.raises(KeyboardInterrupt):
             erase(home, "user_id", [ID], models="now")
     certificate = erase(home, "user_id", [ID], models="now").certificate
-    note = forgetting._read(home, certificate.people)
+    note = read_note(home, certificate.people)
     assert note is not None and note.expected == {FIRST: expected} and note.when == "now"
 
 
@@ -251,6 +254,40 @@ def test_models_are_trained_at_once(home: Home, monkeypatch: pytest.MonkeyPatch)
     assert [(each.version, each.state) for each in train_without(home)] == [(FIRST, "forgotten")]
     monkeypatch.setattr(MLPipeline, "run", lambda *_, **__: pytest.fail("nothing is due"))
     assert [(each.version, each.state) for each in train_without(home)] == [(FIRST, "forgotten")]
+
+
+def test_tables_that_a_version_wrote_go_before_its_successor_is_trained(home: Home) -> None:
+    writer = replace(SONGS_MODEL, writes=("song_taste",))
+
+    def write(name: str = "song_taste") -> Path:
+        path = home.features(name) / "date=2026-04-01" / "part-1.parquet"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+        return path
+
+    path, other = write(), write("song_counts")
+    forgetting.clear_written(home, writer)
+    assert path.exists()
+    erase_without_tables(home)
+    forgetting.clear_written(home, writer)
+    assert not path.exists() and other.exists()
+    write()
+    forgetting.clear_written(home, writer)  # its version is there and may have written since
+    assert not path.exists()
+    train(home, 2, [OTHER], erasures=1)
+    write()
+    forgetting.settle(home)
+    forgetting.clear_written(home, writer)
+    assert path.exists()
+    (note,) = (home.erasures / "models").iterdir()
+    assert json.loads(note.read_text())["cleared"] == ["songs"]
+
+
+def erase_without_tables(home: Home) -> None:
+    """Erase the person where the feature tables of the test are no Parquet."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(erasure_run, "_erase_features", lambda home, journal: None)
+        erase(home, "user_id", [ID])
 
 
 def test_only_now_and_the_next_run_are_known() -> None:
