@@ -57,7 +57,7 @@ def never(plays: Interactions, people: list[int]) -> tuple[Interactions, np.ndar
 
 
 def dense(table: sparse.csr_array | np.ndarray) -> np.ndarray:
-    return table.toarray() if sparse.issparse(table) else np.atleast_2d(table)
+    return np.atleast_2d(table) if isinstance(table, np.ndarray) else table.toarray()
 
 
 SOLVED: dict[str, tuple[Callable[[Interactions], Sums], Callable[[Sums], sparse.csr_array | np.ndarray]]] = {

@@ -78,7 +78,7 @@ def test_people_add_up_in_any_order_and_are_subtracted(
     assert one_by_one.digests() == every.digests()
     others = count(of(plays, sorted(set(range(5)) - some)))
     assert (every - count(of(plays, sorted(some)))).digests() == others.digests()
-    for table, sums in (one_by_one.tables | others.tables).items():
+    for table, sums in {**one_by_one.tables, **others.tables}.items():
         assert np.abs(sums.cells.data.astype(object)).max(initial=0) <= sums.bound < LIMIT, table
 
 
