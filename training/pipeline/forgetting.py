@@ -18,7 +18,7 @@ from pathlib import Path
 
 from feature_repo.bundle import MANIFEST
 from feature_repo.errors import RefrainError
-from feature_repo.forgotten import Forgotten
+from feature_repo.forgotten import Forgotten, erasures_done
 from feature_repo.home import Home
 from training.exact.kept import KeptSums
 from training.mlflow_paths import ARTIFACTS
@@ -130,8 +130,11 @@ def clear_written(home: Home, model: Model) -> None:
     Vectors that a version has written as of past moments were learned from these people, and training sets would read
     them. Killed and repeated it ends the same.
     """
+    if not model.writes or not erasures_done(home):
+        return
+    tables = feature_tables.tables(home)
     for erased in erasures(home):
-        if not model.writes or not erased.counts.get("raw"):
+        if not erased.counts.get("raw"):
             continue
         note = read(home, erased.people) or Forgetting(erased.people, "next-run")
         knowing = {
@@ -143,6 +146,8 @@ def clear_written(home: Home, model: Model) -> None:
             with feature_tables.writing(home):
                 for view in model.writes:
                     shutil.rmtree(home.features(view), ignore_errors=True)
+                    if view in tables:
+                        feature_tables.write_empty(home, tables[view])
             replace(note, cleared=sorted({*note.cleared, model.name})).save(home)
 
 
