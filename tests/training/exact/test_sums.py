@@ -66,9 +66,9 @@ def of(plays: Interactions, users: list[int]) -> Interactions:
 
 @pytest.mark.parametrize("name", STATISTICS)
 @settings(max_examples=15)
-@given(plays=people(), order=st.permutations(range(5)), some=st.sets(st.integers(0, 4)))
+@given(plays=people(), order=st.permutations(range(5)), leaving=st.sets(st.integers(0, 4)))
 def test_people_add_up_in_any_order_and_are_subtracted(
-    name: str, plays: Interactions, order: list[int], some: set[int]
+    name: str, plays: Interactions, order: list[int], leaving: set[int]
 ) -> None:
     count = STATISTICS[name]
     every = count(plays)
@@ -76,8 +76,8 @@ def test_people_add_up_in_any_order_and_are_subtracted(
     for user in order:
         one_by_one += count(of(plays, [user]))
     assert one_by_one.digests() == every.digests()
-    others = count(of(plays, sorted(set(range(5)) - some)))
-    assert (every - count(of(plays, sorted(some)))).digests() == others.digests()
+    others = count(of(plays, sorted(set(range(5)) - leaving)))
+    assert (every - count(of(plays, sorted(leaving)))).digests() == others.digests()
     for table, sums in {**one_by_one.tables, **others.tables}.items():
         assert np.abs(sums.cells.data.astype(object)).max(initial=0) <= sums.bound < LIMIT, table
 
