@@ -67,7 +67,7 @@ def begin(home: Home, key: str, ids: Sequence[str], when: str, *, rows_are_there
     before = read(home, people) or Forgetting(people, when)
     expected = dict(before.expected)
     if rows_are_there and key == PERSON_KEY:
-        expected |= _expected(home, ids)
+        expected = _expected(home, ids) | expected  # what was noted when their rows were there counts
     replace(before, when=when, expected=expected).save(home)
 
 
