@@ -30,9 +30,10 @@ from training.exact.sums import Sums
 from training.models.base import FamilyModel
 from training.models.recommendation.kept_sums import keep_sums, share_of
 from training.models.recommendation.segments import segments_of_users
-from training.pipeline import MLPipeline, forgetting, triggers
+from training.pipeline import MLPipeline, forgetting, lifecycle, triggers
 from training.pipeline.erasures import Forgetting
 from training.pipeline.erasures import read as read_note
+from training.pipeline.models import Outcome
 from training.version_files import LINEAGE
 from transforms.raw.ingest import Batch, ingest
 from transforms.raw.read import plays
@@ -230,7 +231,7 @@ def test_models_are_trained_at_once(home: Home, monkeypatch: pytest.MonkeyPatch)
     erase(home, "user_id", [ID])
     may_serve = False
 
-    def lifecycle(self: Any, *_: Any, **__: Any) -> Any:
+    def run(self: Any, *_: Any, **__: Any) -> Any:
         assert list(self.models) == ["songs"] and self.feature_store == home
         if not (home.bundles("songs") / "2").is_dir():
             train(home, 2, ["listener-1", OTHER, "listener-3"], erasures=1, promote=False)
@@ -240,7 +241,7 @@ def test_models_are_trained_at_once(home: Home, monkeypatch: pytest.MonkeyPatch)
         decision = SimpleNamespace(may_serve=may_serve, reasons=["worse than the champion"])
         return SimpleNamespace(outcomes=[SimpleNamespace(model=SONGS_MODEL, error=None, version=2, decision=decision)])
 
-    monkeypatch.setattr(MLPipeline, "run", lifecycle)
+    monkeypatch.setattr(MLPipeline, "run", run)
     with pytest.raises(StoreError, match="version 2 does not know them, and may not serve: worse than the champion"):
         train_without(home)
     assert known(home) == {FIRST: "due"}
@@ -282,6 +283,20 @@ def erase_without_tables(home: Home) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(erasure_run, "_erase_features", lambda home, journal: None)
         erase(home, "user_id", [ID])
+
+
+@pytest.mark.parametrize("is_cached", [True, False])
+def test_the_lifecycle_settles_what_it_trained(is_cached: bool, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    erase(home, "user_id", [ID])
+    if not is_cached:
+        train(home, 2, ["listener-1", OTHER, "listener-3"], erasures=1)
+    outcome = Outcome(SONGS_MODEL, version=1 if is_cached else 2, cached=is_cached)
+    monkeypatch.setattr(lifecycle, "select", lambda name, home: [SONGS_MODEL])
+    for name, result in (("_features", None), ("_train", outcome), ("_deploy", None), ("_record", "run")):
+        monkeypatch.setattr(MLPipeline, name, lambda *_, result=result: result)
+    run = MLPipeline(feature_store=home, models=["songs"]).run(monitoring_enabled=False)
+    assert [stage.name for stage in run.stages] == ["forget"]
+    assert known(home) == {FIRST: "unaffected" if is_cached else "forgotten"}
 
 
 def test_only_now_and_the_next_run_are_known() -> None:
