@@ -21,7 +21,7 @@ from scipy import sparse
 from threadpoolctl import threadpool_limits
 
 from benchmarks.protocols import hetrec, movielens
-from benchmarks.surroundings import MACHINE, data_set
+from benchmarks.surroundings import MACHINE, data_set, judged
 from training.datasets import Interactions
 from training.exact import gram, walks
 from training.exact.fixed_point import to_floats
@@ -55,7 +55,7 @@ def main() -> None:
                 {"case": name, "model": model, "metric": metric, "value": value} | _goal(metric)
                 for metric, value in case.items()
             ]
-    print(json.dumps({"benchmark": "unlearning", "machine": MACHINE, "cases": cases}))
+    print(json.dumps({"benchmark": "unlearning", "machine": MACHINE, "cases": judged(cases)}))
 
 
 def measure(plays: Interactions) -> dict[str, dict[str, float]]:
