@@ -15,6 +15,7 @@ import shutil
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
+from zipfile import BadZipFile
 
 from feature_repo.bundle import MANIFEST
 from feature_repo.errors import RefrainError
@@ -77,13 +78,20 @@ def _expected(home: Home, ids: Sequence[str]) -> dict[str, str]:
         version = champion_of(home, name)
         if not isinstance(model, FamilyModel) or model.share is None or version is None:
             continue
+        kept = _sums_of(home, name, version)
         try:
-            kept = KeptSums.read(home.bundles(name) / str(version))
             if kept is not None:
                 digests[f"{name}:{version}"] = kept.without(model.share(home, kept, ids)).digest()
-        except (RefrainError, ValueError, KeyError, EOFError):
+        except RefrainError:
             continue  # rows came later, or features are not applied: the successor is trained anew, and not compared
     return digests
+
+
+def _sums_of(home: Home, name: str, version: int) -> KeptSums | None:
+    try:
+        return KeptSums.read(home.bundles(name) / str(version))
+    except (ValueError, KeyError, EOFError, BadZipFile):  # damaged: there is nothing to compare
+        return None
 
 
 def states(home: Home, person: str | None = None) -> list[VersionState]:
@@ -171,7 +179,7 @@ def settle(home: Home, same_inputs: Set[str] = frozenset()) -> str:
             if version in same_inputs:
                 outcomes[version] = _SAME_INPUTS
             elif outcomes.get(version) != _SAME_INPUTS and champion != int(number):
-                outcomes[version] = _successor(home, name, champion, note.expected.get(version))
+                outcomes[version] = _successor(home, erased, note, version)
                 replace(note, outcomes=outcomes).save(home)  # before its files go, which may be killed
                 remove(home, name, int(number), artifacts_of(home, version))
                 removed.add(version)
@@ -182,11 +190,16 @@ def settle(home: Home, same_inputs: Set[str] = frozenset()) -> str:
     return "; ".join(parts) or "no version knows a person who was erased"
 
 
-def _successor(home: Home, name: str, champion: int | None, expected: str | None) -> str:
+def _successor(home: Home, erased: Erased, note: Forgetting, version: str) -> str:
+    """What serves in place of a version that is removed, in words."""
+    name = version.partition(":")[0]
+    champion = champion_of(home, name)
     if champion is None:
         return "removed; no version serves"
-    kept = KeptSums.read(home.bundles(name) / str(champion))
-    is_equal = kept is not None and kept.digest() == expected
+    if f"{name}:{champion}" in _that_know(home, erased):
+        return f"removed; it did not serve, {name}:{champion} does"
+    kept = _sums_of(home, name, champion)
+    is_equal = kept is not None and kept.digest() == note.expected.get(version)
     how = "its sums are those of this version without these people" if is_equal else "trained anew without these people"
     return f"removed; {name}:{champion} serves, {how}"
 

@@ -177,6 +177,20 @@ def test_a_person_that_no_model_learned_from_leaves_models_alone(home: Home) -> 
     assert known(home, "visitor-9") == {} and not forgetting.due(home)
 
 
+def test_what_did_not_serve_goes_first_and_its_champion_stays_due(home: Home) -> None:
+    train(home, 2, [ID, OTHER], erasures=0)
+    (home.bundles("songs") / "2" / FILE).write_bytes(b"damaged")
+    erase(home, "user_id", [ID])
+    assert forgetting.settle(home) == f"removed {FIRST}; due: {SECOND}"
+    first, second = forgetting.states(home)
+    assert (first.version, first.note) == (FIRST, "removed; it did not serve, songs:2 does")
+    assert (second.version, second.state) == (SECOND, "due") and left(home) == {SECOND}
+    train(home, 3, [OTHER], erasures=1)
+    forgetting.settle(home)
+    assert known(home) == {FIRST: "forgotten", SECOND: "forgotten"}
+    assert forgetting.states(home)[1].note == "removed; songs:3 serves, trained anew without these people"
+
+
 def test_several_erasures_are_settled_by_one_run(home: Home) -> None:
     erase(home, "user_id", [ID])
     erase(home, "user_id", [OTHER, "listener-3"])
