@@ -65,7 +65,7 @@ def of(plays: Interactions, users: list[int]) -> Interactions:
 
 
 @pytest.mark.parametrize("name", STATISTICS)
-@settings(max_examples=15)
+@settings(max_examples=15, deadline=None)
 @given(plays=people(), order=st.permutations(range(5)), leaving=st.sets(st.integers(0, 4)))
 def test_people_add_up_in_any_order_and_are_subtracted(
     name: str, plays: Interactions, order: list[int], leaving: set[int]
@@ -82,7 +82,7 @@ def test_people_add_up_in_any_order_and_are_subtracted(
         assert np.abs(sums.cells.data.astype(object)).max(initial=0) <= sums.bound < LIMIT, table
 
 
-@settings(max_examples=25)
+@settings(max_examples=25, deadline=None)
 @given(plays=people())
 def test_a_gram_matrix_is_the_naive_product(plays: Interactions) -> None:
     weights = Weighting(logarithm=True).matrix(plays, CUTOFF).toarray()
@@ -99,7 +99,7 @@ def _products(weights: np.ndarray) -> list[list[list[int]]]:
 
 
 @given(plays=people())
-@settings(max_examples=25)
+@settings(max_examples=25, deadline=None)
 def test_kept_sums_are_read_as_written(plays: Interactions) -> None:
     sums = gram.count(COUNTS.rows(plays, CUTOFF)) + Transitions().count(plays, CUTOFF)
     sums += segments.count(plays, CUTOFF, SEGMENTS)
@@ -169,6 +169,7 @@ def test_overflow_is_refused_before_it_happens() -> None:
         proven(LIMIT, "x")
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(-1e4, 1e4), max_size=30), st.integers(0, 40))
 def test_rounding_is_within_half_a_unit(weights: list[float], bits: int) -> None:
     back = to_floats(to_integers(np.array(weights), bits), bits)
@@ -179,7 +180,7 @@ SEQUENCES = st.lists(st.lists(st.sampled_from("abcde"), max_size=6), max_size=12
 
 
 @given(SEQUENCES, SEQUENCES, st.integers(1, 4), st.randoms())
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 def test_sequences_of_a_person_are_subtracted(own, others, order, random) -> None:  # type: ignore[no-untyped-def]
     mixed = [*own, *others]
     random.shuffle(mixed)
