@@ -24,6 +24,7 @@ NAMES = (
     "importing",
     "materialize",
     "quality_recommendation",
+    "unlearning",
     "off_policy",
     "serving",
     "serving_load",

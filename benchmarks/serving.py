@@ -282,8 +282,10 @@ def write_synthetic(folder: str, tracks: int, factors: int, neighbours: int) -> 
             Neighbours(places, rng.random((tracks, neighbours), dtype=np.float32)).to_bytes()
         )
     plays = rng.integers(1, 1_000, size=tracks).astype(float)
-    segments = [(f"s{number}", rng.integers(tracks, size=tracks // 10)) for number in range(80)]
-    (path / "segments.npz").write_bytes(SegmentPopularity.count(segments, plays).to_bytes())
+    segments = {
+        f"s{number}": np.unique(rng.integers(tracks, size=tracks // 10), return_counts=True) for number in range(80)
+    }
+    (path / "segments.npz").write_bytes(SegmentPopularity.of(segments, plays).to_bytes())
     buffer = io.BytesIO()
     np.savez(buffer, liked=plays.astype(np.int64), skipped=plays.astype(np.int64))
     (path / "outcomes.npz").write_bytes(buffer.getvalue())

@@ -95,3 +95,12 @@ class Forgotten:
         """The ids of a join key that belong to forgotten people."""
         digests = self.digests.get(key)
         return {id_ for id_ in ids if self.digest(key, id_) in digests} if digests else set()
+
+
+def erasures_done(home: Home) -> int:
+    """Number of the newest certificate of an erasure; 0 if there is none.
+
+    >>> erasures_done(Home(Path("/nowhere")))
+    0
+    """
+    return max((int(path.stem) for path in home.erasures.glob("[0-9]*.json") if path.stem.isdigit()), default=0)

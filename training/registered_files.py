@@ -18,8 +18,8 @@ from training.validation.gates import Decision
 from training.version_files import DECISION, LINEAGE
 
 RUN: ContextVar[Mapping[str, Any]] = ContextVar("RUN", default=MappingProxyType({}))
-"""The caller's description of the current run: ``key``, ``parameters``, ``rows`` of the raw tables. Stored in the
-lineage."""
+"""The caller's description of the current run: ``key``, ``parameters``, ``rows`` of the raw tables, ``erasures`` that
+were done when it began. Stored in the lineage."""
 
 
 def add_files(

@@ -347,6 +347,34 @@ def demote(home: Home, name: str, *, reason: str = "by hand") -> int:
     return champion
 
 
+def remove(home: Home, name: str, version: int, artifacts: Sequence[Path] = ()) -> None:
+    """Removes a version that does not serve: its files, then its entry in MLflow; repeated, it removes what is left.
+
+    Args:
+        home: the data folder.
+        name: name of the model.
+        version: the version.
+        artifacts: folders of runs that hold its bundle.
+
+    Raises:
+        BundleError: it is the champion.
+    """
+    if champion_of(home, name) == version:
+        raise BundleError(
+            expected=f"a version of {name!r} that does not serve",
+            found=f"its champion, {version}",
+            next_command=f"refrain model demote {name}",
+        )
+    with translate_errors(home), registration_lock(home):
+        for folder in (*artifacts, home.bundles(name) / str(version)):
+            shutil.rmtree(folder, ignore_errors=True)
+        mlflow = client(home)
+        if version in _version_numbers(mlflow, name):
+            run_id = str(mlflow.get_model_version(name, str(version)).run_id)
+            mlflow.delete_model_version(name, str(version))
+            mlflow.delete_run(run_id)
+
+
 def _record(home: Home, name: str, promotion: Mapping[str, Any]) -> None:
     """Adds a line to the record of promotions."""
     with (home.bundles(name) / PROMOTIONS).open("a") as file:

@@ -5,7 +5,7 @@ import re
 import shlex
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,6 +13,9 @@ from feature_repo.command_line import progress, say
 from feature_repo.errors import InputError
 from feature_repo.home import Home
 from refrain.commands.command import CommandGroup
+
+if TYPE_CHECKING:
+    from training.pipeline.forgetting import VersionState
 
 _MOST_LINES = 40
 
@@ -82,21 +85,27 @@ def forget(
     ids: Annotated[list[str], typer.Argument(metavar="ID...", help="the ids, such as u000042")],
     key: Key = "user_id",
     yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False,
+    models: Annotated[
+        str, typer.Option(help="when models forget: now, or with the next-run of the lifecycle")
+    ] = "next-run",
 ) -> None:
     """Erase people: raw rows, records, tables, what is online; build what sums over people without them.
 
     Later events of these people are refused. Afterwards the tables are what they would be had they never been there;
-    models know what they learned until they are trained anew. May be killed and repeated.
+    models know what they learned until they are trained anew: at once with --models now, else by the next lifecycle or
+    retrain. May be killed and repeated.
 
-    Example: refrain person forget u000042 --yes
+    Example: refrain person forget u000042 --yes --models now
     """
+    from refrain.person.erasure.models import NOW, check_when, train_without
     from refrain.person.erasure.run import erase
 
     home = Home.from_env()
+    check_when(models)
     if not yes and not typer.confirm(f"Erase {', '.join(ids)} from {home.root}? This cannot be undone"):
         raise typer.Exit(1)
     with progress("forget") as report:
-        erasure = erase(home, key, ids, progress=report)
+        erasure = erase(home, key, ids, models=models, progress=report)
     certificate = erasure.certificate
     for kind, count in certificate.counts.items():
         say(f"{kind:14}{count:>10,} removed")
@@ -104,7 +113,10 @@ def forget(
     say(f"{'certificate':14}{home.erasures}, of {certificate.done_at}")
     if certificate.possible:
         say(f"{'perhaps':14}{certificate.possible:>10,} places where an id may be a part of another")
-    if certificate.models:
+    if models == NOW:
+        with progress("models") as report:
+            _show(train_without(home, progress=report))
+    elif certificate.models:
         places = sum(len(scan.certain) for scan in erasure.scans.values())
         holds = f"; {places:,} places in them hold an id" if places else ""
         say(f"{'models':14}{', '.join(certificate.models)} may have learned from them{holds}")
@@ -141,12 +153,21 @@ def status(
     for certificate in certificates(home):
         if digest not in certificate.people:
             continue
-        kept = [name for name in certificate.models if home.bundles(name.replace(":", "/")).is_dir()]
         say(f"forgotten at {certificate.done_at}, asked at {certificate.requested_at}")
         if not certificate.is_genuine(home):
             say("the certificate was changed: its signature does not fit")
-        if kept:
-            say(f"still there, and trained before: {', '.join(kept)}; next: refrain model lifecycle all --deploy")
+    try:
+        from training.pipeline.forgetting import states
+    except ModuleNotFoundError:
+        say("what models know is said where training is installed: pip install 'refrain[training]'")
+        return
+    _show(states(home, digest))
+
+
+def _show(versions: "list[VersionState]") -> None:
+    """Say what each version knows of the people."""
+    for each in versions:
+        say(f"{each.version:32}{each.state:12}{each.note}")
 
 
 def _say_restriction(home: Home, key: str, id_: str) -> None:

@@ -12,5 +12,7 @@ def to_onnx(model: Any, width: int) -> bytes:
 
     is_classifier = hasattr(model, "predict_proba")
     options = {id(model): {"zipmap": False}} if is_classifier else None
-    onnx_model = convert_sklearn(model, initial_types=[(INPUT, FloatTensorType([None, width]))], options=options)
+    onnx_model = convert_sklearn(
+        model, name="model", initial_types=[(INPUT, FloatTensorType([None, width]))], options=options
+    )
     return bytes(onnx_model.SerializeToString())

@@ -82,7 +82,9 @@ class XgBoostFitted:
         from onnxmltools import convert_xgboost
         from onnxmltools.convert.common.data_types import FloatTensorType
 
-        model = convert_xgboost(self.booster, initial_types=[(INPUT, FloatTensorType([None, self.width]))])
+        model = convert_xgboost(
+            self.booster, name="model", initial_types=[(INPUT, FloatTensorType([None, self.width]))]
+        )
         return bytes(model.SerializeToString())
 
     def contributions(self, inputs: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import isfinite
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -19,6 +19,10 @@ from feature_repo.command_line import Progress, silent
 from feature_repo.errors import InputError
 from feature_repo.home import Home
 from training.models.problem import Problem
+
+if TYPE_CHECKING:
+    from training.exact.kept import KeptSums
+    from training.exact.sums import Sums
 
 
 class Result(Protocol):
@@ -207,6 +211,8 @@ class FamilyModel(Model):
         make_problem: function ``make_problem(home, progress=…)`` that returns the search problem of these parameters.
         since: function ``since(home, version)`` that returns features and results from after a version's cutoff.
         forecast: function that writes the champion's forecasts from the end of the data on; view → number of rows.
+        share: function ``share(home, kept, user_ids)`` that counts what some people have in the sums that a version
+            keeps; None if it keeps none.
     """
 
     program: Callable[..., Result]
@@ -214,6 +220,7 @@ class FamilyModel(Model):
     make_problem: Callable[..., Problem] | None = None
     since: Callable[[Home, int], Fresh | None] | None = None
     forecast: Callable[[Home], dict[str, int]] | None = None
+    share: "Callable[[Home, KeptSums, Sequence[str]], Sums] | None" = None
 
     def run(self, home: Home, *, parameters: Mapping[str, Any] | None = None, progress: Progress = silent) -> Result:
         """Train, measure and register.

@@ -18,7 +18,12 @@ def to_onnx(booster: Any) -> bytes:
     regression = lightgbm.Booster(
         model_str=re.sub(r"\nobjective=regression_l1\b[^\n]*", "\nobjective=regression", text)
     )
-    model = convert_lightgbm(regression, initial_types=[("features", FloatTensorType([None, width]))], zipmap=False)
+    model = convert_lightgbm(
+        regression,
+        name="booster",  # a name of its own would be drawn, and equal boosters would have other bytes
+        initial_types=[("features", FloatTensorType([None, width]))],
+        zipmap=False,
+    )
     return model.SerializeToString()
 
 

@@ -14,6 +14,7 @@ from feature_repo.bundle import ALIASES
 from feature_repo.command_line import PARENT, Progress, silent
 from feature_repo.days import files_in
 from feature_repo.errors import BundleError, InputError, StoreError
+from feature_repo.forgotten import erasures_done
 from feature_repo.home import IS_WORKING_COPY, REPOSITORY, Home
 from feature_repo.project import PROJECT
 from training import registry
@@ -22,7 +23,7 @@ from training.deployment.container import PACKAGES
 from training.mlflow_paths import ARTIFACTS
 from training.models.base import FamilyModel, Model
 from training.models.find import select
-from training.pipeline import triggers
+from training.pipeline import forgetting, triggers
 from training.pipeline.digests import Digests, code, key, project_code
 from training.pipeline.models import Outcome, in_order, run_model
 from training.pipeline.stage import Stage, Stages
@@ -132,6 +133,9 @@ class MLPipeline:
                         deployed[model.name] = outcome.version
             if features_stale:
                 self._features(home, stages, step)
+            if erasures_done(home):
+                same = {f"{each.model.name}:{each.version}" for each in outcomes if each.cached}
+                stages.run("forget", "", lambda: forgetting.settle(home, same), always=True)
             step("deploy")
             self._deploy(home, stages, deploy_target)
             statuses: tuple[triggers.ChampionStatus, ...] = ()

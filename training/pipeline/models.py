@@ -13,6 +13,7 @@ from typing import Any
 
 from feature_repo.command_line import Progress, silent
 from feature_repo.errors import BundleError, InputError, RefrainError, StoreError
+from feature_repo.forgotten import erasures_done
 from feature_repo.home import Home
 from feature_repo.manifest import load_service
 from feature_repo.purposes import CONSENTS
@@ -21,6 +22,7 @@ from training.datasets.consent import people_left_out
 from training.models import find
 from training.models.base import Model
 from training.pipeline.digests import Digests, code, key, newest_event, project_code, rows
+from training.pipeline.forgetting import clear_written
 from training.registered_files import RUN
 from training.registry import CHALLENGER, challenger_of, decide_again, promote, trained_with
 from training.threads import one_thread_each
@@ -136,6 +138,7 @@ def run_model(
     else:
         if home.manifest.is_file():
             open_store(home)  # import Feast here: it takes seconds, which would count as the first pull
+        clear_written(home, model)
         newest_time = newest_event(home, model.raw)
         run = {
             "key": key_of_run,
@@ -143,6 +146,7 @@ def run_model(
             "rows": {table: rows(home, table) for table in model.raw},
             "newest": newest_time and newest_time.isoformat(),
             "began": time.time(),
+            "erasures": erasures_done(home),
         }
         token = RUN.set(run)
         try:

@@ -1,4 +1,4 @@
-"""Retraining triggers: an old champion, many new rows, drifted features, or a decayed figure.
+"""Retraining triggers: people who were erased, an old champion, many new rows, drifted features, a decayed figure.
 
 Every look at a champion is stored with its reasons in ``retraining.jsonl``, with the result of a retraining. A champion
 is only replaced by a version that passed its gates.
@@ -14,6 +14,7 @@ from feature_repo.home import Home
 from training.models.base import Model
 from training.pipeline.digests import newest_event
 from training.pipeline.digests import rows as rows_of
+from training.pipeline.forgetting import known_by
 from training.pipeline.models import Outcome, run_model
 from training.registry import promote_by_itself
 from training.validation.bootstrap import interval
@@ -122,12 +123,19 @@ def _retrain(home: Home, model: Model, status: ChampionStatus) -> str:
 
 def _check_champion(home: Home, model: Model, version: int, policy: Policy) -> ChampionStatus:
     reasons, messages = [], []
-    for check in (_age, _volume, _drift_and_decay):
+    for check in (_erasure, _age, _volume, _drift_and_decay):
         for name, exceeded, message in check(home, model, version, policy):
             messages.append(message)
             if exceeded:
                 reasons.append(f"{name}: {message}")
     return ChampionStatus(model.name, version, bool(reasons), tuple(reasons), tuple(messages))
+
+
+def _erasure(home: Home, model: Model, version: int, policy: Policy) -> list[tuple[str, bool, str]]:
+    """Says whether the champion knows people who were erased."""
+    if not known_by(home, model.name, version):
+        return []
+    return [("erasure", True, "it was trained with people who were erased since")]
 
 
 def _age(home: Home, model: Model, version: int, policy: Policy) -> list[tuple[str, bool, str]]:

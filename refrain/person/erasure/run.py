@@ -20,6 +20,7 @@ from feature_repo.restricted import Restricted
 from refrain.person.erasure import records
 from refrain.person.erasure.derived import current_files, erase_derived
 from refrain.person.erasure.journal import Certificate, Journal, one_at_a_time, unfinished
+from refrain.person.erasure.models import NEXT_RUN, ask_models
 from refrain.person.erasure.online import check_no_reader, erase_online, outside_client, rewrite_file
 from refrain.person.erasure.rows import erase_mentions, erase_rows, files_with
 from refrain.person.scan import PersonKey, Scan, files_of, scan_files
@@ -52,7 +53,7 @@ class Erasure:
     scans: dict[str, Scan]
 
 
-def erase(home: Home, key: str, ids: Sequence[str], *, progress: Progress = silent) -> Erasure:
+def erase(home: Home, key: str, ids: Sequence[str], *, models: str = NEXT_RUN, progress: Progress = silent) -> Erasure:
     """Erase people from the data folder and the online store, and refuse later events of them.
 
     Raw rows, quarantine, logs and sets go; tables of a person lose the person's rows; tables that sum over people are
@@ -63,6 +64,7 @@ def erase(home: Home, key: str, ids: Sequence[str], *, progress: Progress = sile
         home: the data folder.
         key: join key of the people, such as ``user_id``.
         ids: their ids.
+        models: when models are to forget, ``now`` or ``next-run``; noted for what trains them.
         progress: called after each step.
 
     Raises:
@@ -86,6 +88,7 @@ def erase(home: Home, key: str, ids: Sequence[str], *, progress: Progress = sile
             forgotten = forgotten.with_person(key, id_)
         forgotten.save(home)
         _end_restrictions(home, key, journal.ids)
+        ask_models(home, journal, models)
         progress(0, 5, "raw rows and records")
         now = clock.now()
         with feature_tables.writing(home):

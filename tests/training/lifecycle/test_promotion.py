@@ -1,6 +1,7 @@
 """What did not pass its gates serves only with a mark on card and record, and a champion can be taken down."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,15 +14,16 @@ from training import registry
 from training.__main__ import app
 from training.bundle import BundleManifest, write_bundle
 from training.card import CARD
+from training.pipeline.forgetting import artifacts_of
 from training.validation.evidence import MODEL_KEY, Evidence
 
 NAME = "made_up"
 
 
-def _register(home: Home, loss: float, units: int = 200) -> int:
+def _register(home: Home, loss: float, units: int = 200, name: str = NAME) -> int:
     def write(folder: Path, version: int) -> BundleManifest:
         fields = {
-            "name": NAME,
+            "name": name,
             "version": version,
             "family": "text",
             "feature_service": "",
@@ -38,7 +40,7 @@ def _register(home: Home, loss: float, units: int = 200) -> int:
     rng = np.random.default_rng(0)
     values = {MODEL_KEY: rng.normal(loss, 0.1, units), "constant": rng.normal(1.0, 0.1, units)}
     evidence = Evidence.of("loss", range(units), values)
-    return registry.register(home, NAME, parameters={}, metrics={}, write=write, evidence=evidence)
+    return registry.register(home, name, parameters={}, metrics={}, write=write, evidence=evidence)
 
 
 def _run(home: Home, *arguments: str) -> tuple[int, str]:
@@ -50,9 +52,17 @@ def _card(home: Home, version: int) -> str:
     return (home.bundles(NAME) / str(version) / CARD).read_text()
 
 
-def test_what_failed_serves_only_with_a_mark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    home = Home(tmp_path / "data")
-    monkeypatch.setenv("REFRAIN_HOME", str(home.root))
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+    """A data folder with an MLflow of its own; each test registers versions under its own name."""
+    home = Home(tmp_path_factory.mktemp("promotion") / "data")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("REFRAIN_HOME", str(home.root))
+        yield home
+
+
+def test_what_failed_serves_only_with_a_mark(data: Home) -> None:
+    home = data
     good, worse, few = _register(home, 0.5), _register(home, 1.2), _register(home, 0.5, units=6)
     assert [version.answer for version in registry.versions(home)] == ["undecided", "fail", "pass"]
 
@@ -89,3 +99,20 @@ def test_what_failed_serves_only_with_a_mark(tmp_path: Path, monkeypatch: pytest
     assert "anyway" not in registry.promotions(home, NAME)[-1]
     with pytest.raises(BundleError, match="before the one that serves"):  # what was taken down stays down
         registry.rollback(home, NAME)
+
+
+def test_a_version_that_is_removed_leaves_no_file(data: Home) -> None:
+    first, second = _register(data, 0.5, name="removed"), _register(data, 0.4, name="removed")
+    registry.promote(data, "removed", second)
+    with pytest.raises(BundleError, match="that does not serve"):
+        registry.remove(data, "removed", second)
+    folders = artifacts_of(data, f"removed:{first}")
+    assert len(folders) == 1 and folders[0].is_dir() and folders != artifacts_of(data, f"removed:{second}")
+    for _ in range(2):  # repeated, there is nothing to do
+        registry.remove(data, "removed", first, folders)
+        assert [each.version for each in registry.versions(data) if each.name == "removed"] == [second]
+        assert not folders[0].exists() and [path.name for path in data.bundles("removed").glob("[0-9]*")] == [
+            str(second)
+        ]
+    with pytest.raises(BundleError):
+        registry.promote(data, "removed", first)

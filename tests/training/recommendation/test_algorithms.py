@@ -134,7 +134,7 @@ def test_ease_is_its_closed_form(two_worlds: Interactions) -> None:
 def test_ease_is_the_same_from_both_sides(users: int, tracks: int) -> None:
     rng = np.random.default_rng(2)
     played = sparse.csr_array((rng.random((users, tracks)) < 0.3) * rng.random((users, tracks)))
-    weights = ease.primal(played, 7.0)
+    weights = ease.primal(sparse.csr_array(played.T @ played), 0, 7.0)
     fit = DualFit.of(played, 7.0, None, (users, tracks))
     np.testing.assert_allclose(fit.scores(np.arange(users)), played @ weights, atol=1e-5)
     np.testing.assert_allclose(fit.weights(np.arange(tracks)), weights, atol=1e-5)

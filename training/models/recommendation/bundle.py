@@ -17,6 +17,8 @@ from feature_repo.manifest import resolve_service
 from feature_repo.store import open_store
 from training.bundle import BACKGROUND, BundleManifest, write_bundle
 from training.datasets import Interactions, TimeSplit, TrainingSet
+from training.exact.kept import FILE as SUMS
+from training.exact.kept import KeptSums
 from training.golden import golden
 from training.models.lightgbm_onnx import to_onnx
 from training.models.recommendation.evaluate import Evaluation
@@ -72,11 +74,13 @@ class TrainedModels(RetrievalParts):
         hybrid: ranker for requests outside a session.
         real_time: ranker for requests within sessions.
         weights: model (collaborative, cold start) → score name → weight.
+        kept: the sums that neighbours and popularity were solved from.
     """
 
     hybrid: "lightgbm.Booster"
     real_time: "lightgbm.Booster"
     weights: Mapping[str, Mapping[str, float]]
+    kept: KeptSums
 
 
 def bundle_writer(
@@ -111,6 +115,7 @@ def bundle_writer(
             "hybrid.onnx": to_onnx(trained.hybrid),
             "real_time.onnx": to_onnx(trained.real_time),
             **trained.files(),
+            SUMS: trained.kept.to_bytes(),
             GOLDEN: golden(
                 {name: (rows, np.asarray(boosters[name].predict(rows))) for name, rows in golden_inputs.items()}
             ),

@@ -5,6 +5,11 @@ Steck: Embarrassingly Shallow Autoencoders for Sparse Data (WWW 2019). Solved on
 side gives the same scores without a matrix of tracks by tracks. Memory grows with the square of the smaller number.
 Attributes of users and tracks can be added as further tracks and users (as in Jeunen, Van Balen, Goethals:
 Closed-Form Models for Collaborative Filtering with Side-Information, RecSys 2020).
+
+Weights are whole multiples of 2^-bits, so that XᵀX is an exact sum over people (``training.exact.gram``): weights that
+are solved from it after a person was subtracted have the bits of those of a world without the person. Tracks that
+nobody has played are left out of the inverse, as they would not be in that world. On the users' side there is no sum
+over people: each has a row, which goes with the person.
 """
 
 from dataclasses import dataclass, field
@@ -14,6 +19,10 @@ from scipy import sparse
 
 from training.datasets.attributes import Attributes, around
 from training.datasets.interactions import Interactions
+from training.exact import gram
+from training.exact.fixed_point import to_floats
+from training.exact.solve import inverse
+from training.exact.sums import Sums
 from training.models.recommendation.contract import FromHistory
 from training.models.recommendation.weighting import Weighting
 
@@ -44,24 +53,43 @@ class EASE:
     ) -> "FromHistory | DualFit":
         """Learns from the plays before the cutoff."""
         past = interactions.before(cutoff)
-        tracks = past.shape[1]
-        history = self.history_weighting.matrix(past, cutoff)
-        training_weights = around(
-            self.training_weighting.matrix(past, cutoff), attributes, self.user_attributes, self.track_attributes
-        )
-        if self.session_pause_s is not None:
-            sessions = _session_rows(past, self.session_pause_s)
-            sessions.resize((sessions.shape[0], training_weights.shape[1]))  # without the attributes of users
-            training_weights = sparse.csr_array(sparse.vstack([training_weights, sessions]))
-        history = around(history, attributes, self.user_attributes, 0)  # friends count as history, too
-        if training_weights.shape[1] <= training_weights.shape[0]:
-            return FromHistory(history, primal(training_weights, self.regularization)[:, :tracks])
+        rows = self.rows(interactions, cutoff, attributes)
+        # friends count as history, too
+        history = around(self.history_weighting.matrix(past, cutoff), attributes, self.user_attributes, 0)
+        if is_primal(rows):
+            return FromHistory(history, self.solve(gram.count(rows))[:, : past.shape[1]])
         return DualFit.of(
-            training_weights,
+            sparse.csr_array((to_floats(rows.data, self.bits), rows.indices, rows.indptr), rows.shape),
             self.regularization,
             None if self.history_weighting == self.training_weighting else history,
             past.shape,
         )
+
+    @property
+    def bits(self) -> int:
+        """Bits after the point of the weights; none where they are 0 or 1."""
+        return gram.BITS if self.user_attributes or self.track_attributes else self.training_weighting.bits
+
+    def rows(self, interactions: Interactions, cutoff: int, attributes: Attributes | None = None) -> sparse.csr_array:
+        """(rows, tracks) X, int64 multiples of 2^-bits: of people, then of attributes of tracks, then of sessions."""
+        past = interactions.before(cutoff)
+        weights = around(
+            self.training_weighting.matrix(past, cutoff), attributes, self.user_attributes, self.track_attributes
+        )
+        if self.session_pause_s is not None:
+            sessions = _session_rows(past, self.session_pause_s)
+            sessions.resize((sessions.shape[0], weights.shape[1]))  # without the attributes of users
+            weights = sparse.csr_array(sparse.vstack([weights, sessions]))
+        return gram.rounded(weights, self.bits)
+
+    def solve(self, sums: Sums) -> np.ndarray:
+        """(tracks, tracks) weights of the sums of ``gram.count(rows)``, on the side of the tracks."""
+        return primal(sums[gram.NAME], 2 * self.bits, self.regularization)
+
+
+def is_primal(rows: sparse.csr_array) -> bool:
+    """Whether the matrix of the tracks that have plays is the smaller one."""
+    return len(np.unique(rows.indices)) <= int((np.diff(rows.indptr) > 0).sum())
 
 
 def _session_rows(past: Interactions, pause_s: float) -> sparse.csr_array:
@@ -76,13 +104,24 @@ def _session_rows(past: Interactions, pause_s: float) -> sparse.csr_array:
     return rows
 
 
-def primal(played: sparse.csr_array, regularization: float) -> np.ndarray:
-    """Computes the (tracks, tracks) weights by inverting a matrix of that shape."""
-    gram = (played.T @ played).toarray()
-    gram[np.diag_indices_from(gram)] += regularization
-    inverse = np.linalg.inv(gram)
-    weights = -inverse / np.diag(inverse)
-    np.fill_diagonal(weights, 0)
+def primal(products: sparse.csr_array, bits: int, regularization: float) -> np.ndarray:
+    """Computes the (tracks, tracks) weights by inverting a matrix of the tracks that have plays.
+
+    Args:
+        products: (tracks, tracks) XᵀX, int64 multiples of 2^-bits.
+        bits: bits after the point.
+        regularization: λ.
+    """
+    played = np.flatnonzero(products.diagonal() > 0)
+    matrix = to_floats(products[played][:, played].toarray(), bits)
+    matrix[np.diag_indices_from(matrix)] += regularization
+    matrix = inverse(matrix)
+    matrix = -matrix / np.diag(matrix)
+    np.fill_diagonal(matrix, 0)
+    if len(played) == products.shape[0]:
+        return matrix
+    weights = np.zeros(products.shape)
+    weights[np.ix_(played, played)] = matrix
     return weights
 
 
@@ -117,7 +156,7 @@ class DualFit:
         """Fits the weights by inverting a (rows, rows) matrix."""
         kernel = (played @ played.T).toarray()
         kernel[np.diag_indices_from(kernel)] += regularization
-        half = (played.T @ np.linalg.inv(kernel)).T  # the kernel is symmetric
+        half = (played.T @ inverse(kernel)).T  # the kernel is symmetric
         diagonal = (1 - np.asarray(played.multiply(half).sum(axis=0)).ravel()) / regularization
         return cls(played, half.astype(np.float32), diagonal, regularization, history, shape)
 

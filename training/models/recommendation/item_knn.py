@@ -11,6 +11,8 @@ from scipy import sparse
 
 from training.datasets.attributes import Attributes
 from training.datasets.interactions import Interactions
+from training.exact import gram
+from training.exact.sums import Sums
 from training.models.recommendation.contract import FromHistory, strongest
 from training.models.recommendation.weighting import Weighting
 
@@ -32,10 +34,13 @@ class ItemKNN:
     def fit(self, interactions: Interactions, cutoff: int, attributes: Attributes | None = None) -> FromHistory:
         """Learns from the plays before the cutoff; repeated plays count once."""
         past = interactions.before(cutoff)
-        played = Weighting().matrix(past, cutoff)
-        co_plays = sparse.coo_array(played.T @ played)
-        norms = np.sqrt(np.asarray(played.sum(axis=0)).ravel())
+        sums = gram.count(gram.rounded(Weighting().matrix(past, cutoff), 0))
+        return FromHistory(self.history_weighting.matrix(past, cutoff), self.solve(sums))
+
+    def solve(self, sums: Sums) -> sparse.csr_array:
+        """(tracks, tracks) similarities of the nearest neighbours, from the sums of ``gram.count``."""
+        co_plays = sparse.coo_array(sums[gram.NAME])
+        norms = np.sqrt(sums[gram.NAME].diagonal())
         cosines = co_plays.data / (norms[co_plays.row] * norms[co_plays.col] + self.shrinkage)
         similarity = sparse.csr_array((cosines, (co_plays.row, co_plays.col)), shape=co_plays.shape)
-        neighbours = sparse.csr_array(strongest(similarity, self.neighbours).T)
-        return FromHistory(self.history_weighting.matrix(past, cutoff), neighbours)
+        return sparse.csr_array(strongest(similarity, self.neighbours).T)

@@ -185,9 +185,12 @@ def fresh_tracks(descriptions: TrackDescriptions, cutoff: int) -> np.ndarray:
 
 def similar(interactions: Interactions, cutoff: int) -> Neighbours:
     """Finds tracks played by the same listeners, by EASE, or by RP3beta where EASE would take too much memory."""
-    if min(interactions.shape) > MOST_FOR_EASE:
-        return neighbours(RP3Beta().fit(interactions, cutoff))
-    return neighbours(EASE().fit(interactions, cutoff))
+    return neighbours((EASE() if is_for_ease(interactions) else RP3Beta()).fit(interactions, cutoff))
+
+
+def is_for_ease(interactions: Interactions) -> bool:
+    """Whether the listeners or the tracks are few enough for EASE."""
+    return min(interactions.shape) <= MOST_FOR_EASE
 
 
 def follows(interactions: Interactions, cutoff: int) -> Neighbours:

@@ -6,8 +6,13 @@ import numpy as np
 
 from training.datasets.attributes import Attributes
 from training.datasets.interactions import Interactions
+from training.exact import play_counts
+from training.exact.fixed_point import to_floats
+from training.exact.sums import Sums
 from training.models.recommendation.contract import SameForAll
 from training.models.recommendation.weighting import MICROSECONDS_A_DAY
+
+POPULAR = "popular"
 
 
 @dataclass(frozen=True)
@@ -22,7 +27,15 @@ class Popularity:
 
     def fit(self, interactions: Interactions, cutoff: int, attributes: Attributes | None = None) -> SameForAll:
         """Sums the weights of the plays of each track before the cutoff."""
+        return SameForAll(self.solve(self.count(interactions, cutoff)))
+
+    def count(self, interactions: Interactions, cutoff: int) -> Sums:
+        """Counts the plays of each track before the cutoff, of any people, as ``popular``."""
         seen = interactions.before(cutoff)
         if self.days is not None:
             seen = seen.between(cutoff - round(self.days * MICROSECONDS_A_DAY), cutoff)
-        return SameForAll(np.bincount(seen.track, weights=seen.weight, minlength=interactions.shape[1]))
+        return play_counts.count({POPULAR: (seen.track, seen.weight)}, interactions.shape[1])
+
+    def solve(self, sums: Sums) -> np.ndarray:
+        """(tracks,) plays of each track."""
+        return to_floats(sums[POPULAR].toarray()[0], play_counts.BITS)

@@ -11,6 +11,9 @@ from scipy import sparse
 
 from training.datasets.attributes import Attributes
 from training.datasets.interactions import Interactions
+from training.exact import walks
+from training.exact.fixed_point import to_floats
+from training.exact.sums import Sums
 from training.models.recommendation.contract import FromHistory, strongest
 from training.models.recommendation.weighting import Weighting
 
@@ -32,10 +35,15 @@ class RP3Beta:
     def fit(self, interactions: Interactions, cutoff: int, attributes: Attributes | None = None) -> FromHistory:
         """Learns from the plays before the cutoff; repeated plays count once."""
         played = Weighting().matrix(interactions.before(cutoff), cutoff)
-        to_track, to_user = self._transition_matrix(played), self._transition_matrix(sparse.csr_array(played.T))
-        popularity = np.maximum(np.asarray(played.sum(axis=0)).ravel(), 1.0)
-        walk = sparse.csr_array(to_user @ to_track @ sparse.diags_array(popularity**-self.beta))
-        return FromHistory(to_track, strongest(walk, self.neighbours))
+        return FromHistory(self._transition_matrix(played), self.solve(walks.count(played, self.alpha)))
+
+    def solve(self, sums: Sums) -> sparse.csr_array:
+        """(tracks, tracks) probabilities of the last two steps, of the strongest, from the sums of ``walks.count``."""
+        listeners = np.maximum(sums[walks.LISTENERS].toarray()[0], 1).astype(np.float64)
+        table = sums[walks.WALKS]
+        steps = sparse.csr_array((to_floats(table.data, walks.BITS), table.indices, table.indptr), table.shape)
+        walk = sparse.diags_array(listeners**-self.alpha) @ steps @ sparse.diags_array(listeners**-self.beta)
+        return strongest(sparse.csr_array(walk), self.neighbours)
 
     def _transition_matrix(self, edges: sparse.csr_array) -> sparse.csr_array:
         """Computes the transition probabilities from rows to columns, raised to α."""

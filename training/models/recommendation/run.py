@@ -43,6 +43,7 @@ from training.models.recommendation.fitted_ranker import FittedRanker, fit_ranke
 from training.models.recommendation.hybrid_explanation import explain_rows
 from training.models.recommendation.hybrid_order import ORDERS, choose_order, order_scores
 from training.models.recommendation.ials import IALS
+from training.models.recommendation.kept_sums import keep_sums, share_of
 from training.models.recommendation.knowledge import CONTENT_SERVICE, Knowledge, describe, learn
 from training.models.recommendation.moment import Moment
 from training.models.recommendation.own_result import OwnResult
@@ -52,6 +53,7 @@ from training.models.recommendation.ranker import HYBRID, REAL_TIME, Ranker
 from training.models.recommendation.result import Result, flatten_metrics
 from training.models.recommendation.score_weights import learn_cold_start_weights, learn_collaborative_weights
 from training.models.recommendation.segments import SEGMENT_SERVICE, count_popularity, segments_of_users
+from training.models.recommendation.segments import solve as solve_popularity
 from training.models.recommendation.settings import Settings
 from training.registry import register
 
@@ -103,16 +105,10 @@ def run(
     }
     evaluation = _evaluate(interactions, moments[-1], hybrid, real_time, order, weights, user_segments, split.end)
     clock.lap("evaluation")
-    trained = TrainedModels(
-        interactions,
-        final_knowledge,
-        count_popularity(
-            interactions, final_knowledge.cutoff, segments_of_users(home, interactions, final_knowledge.cutoff)
-        ),
-        hybrid.booster,
-        real_time.booster,
-        weights,
-    )
+    cutoff = final_knowledge.cutoff
+    kept = keep_sums(interactions, cutoff, segments_of_users(home, interactions, cutoff))
+    popularity = solve_popularity(kept.sums)
+    trained = TrainedModels(interactions, final_knowledge, popularity, hybrid.booster, real_time.booster, weights, kept)
     golden_inputs = {
         "hybrid": HYBRID.matrix(hybrid.training_data.data.head(ROWS)),
         "real_time": REAL_TIME.matrix(real_time.training_data.data.head(ROWS)),
@@ -377,4 +373,5 @@ MODEL = FamilyModel(
     program=run,
     parameters={name: getattr(Ranker(), name) for name in PARAMETERS},
     make_problem=problem,
+    share=share_of,
 )

@@ -6,6 +6,7 @@ Plays of the same moment have no order: each follows the other. Old transitions 
 last plays; the latest weigh most.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,9 @@ from scipy import sparse
 
 from training.datasets.attributes import Attributes
 from training.datasets.interactions import Interactions
+from training.exact import follows
+from training.exact.fixed_point import to_floats
+from training.exact.sums import Sums
 from training.models.recommendation.contract import FromHistory
 from training.models.recommendation.weighting import MICROSECONDS_A_DAY, pause_weights
 
@@ -46,30 +50,31 @@ class Transitions:
     def fit(self, interactions: Interactions, cutoff: int, attributes: Attributes | None = None) -> FromHistory:
         """Learns from the plays before the cutoff, which are in order of time."""
         past = interactions.before(cutoff)
-        order = np.argsort(past.user, kind="stable")  # of each listener in order of time
-        user, track, time = past.user[order], past.track[order], past.time[order]
+        user, track, time = _by_user(past)
         return FromHistory(
-            self._recent_history(user, track, time, past.shape),
-            self._transition_weights(user, track, time, cutoff, past),
+            self._recent_history(user, track, time, past.shape), self.solve(self.count(interactions, cutoff))
         )
 
-    def _transition_weights(
-        self, user: np.ndarray, track: np.ndarray, time: np.ndarray, cutoff: int, past: Interactions
-    ) -> sparse.csr_array:
+    def count(self, interactions: Interactions, cutoff: int) -> Sums:
+        """Counts which track is played after which before the cutoff, by any people, who are there with all plays."""
+        past = interactions.before(cutoff)
+        user, track, time = _by_user(past)
+
+        def steps() -> Iterator[follows.Pairs]:
+            for step in range(1, self.reach + 1):
+                same_user = user[step:] == user[:-step]
+                age_days = (cutoff - time[step:][same_user]) / MICROSECONDS_A_DAY
+                weight = self.fading ** (step - 1) * np.ones(int(same_user.sum()))
+                if self.half_life_days is not None:
+                    weight = weight * 0.5 ** (age_days / self.half_life_days)
+                is_tied = (time[step:] == time[:-step])[same_user]
+                yield track[:-step][same_user], track[step:][same_user], weight, is_tied
+
+        return follows.count(steps(), past.shape[1])
+
+    def solve(self, sums: Sums) -> sparse.csr_array:
         """(tracks, tracks) weight of the column after the row; rows sum to one before the popularity penalty."""
-        tracks = past.shape[1]
-        ordered, tied = sparse.csr_array((tracks, tracks)), sparse.csr_array((tracks, tracks))
-        for step in range(1, self.reach + 1):
-            same_user = user[step:] == user[:-step]
-            age_days = (cutoff - time[step:][same_user]) / MICROSECONDS_A_DAY
-            weight = self.fading ** (step - 1) * np.ones(int(same_user.sum()))
-            if self.half_life_days is not None:
-                weight = weight * 0.5 ** (age_days / self.half_life_days)
-            pairs = (track[:-step][same_user], track[step:][same_user])
-            is_tied = (time[step:] == time[:-step])[same_user]
-            ordered = ordered + sparse.csr_array((weight * ~is_tied, pairs), shape=(tracks, tracks))
-            if is_tied.any():
-                tied = tied + sparse.csr_array((weight * is_tied, pairs), shape=(tracks, tracks))
+        ordered, tied = (_as_floats(sums[name]) for name in (follows.ORDERED, follows.TIED))
         total = ordered + self.backwards * ordered.T + tied + tied.T
         total.setdiag(0)
         row_sums = np.asarray(total.sum(axis=1)).ravel()
@@ -94,3 +99,13 @@ class Transitions:
             weight = weight * pause_weights(time, time[last_play], self.pause_s)
         recent = plays_back < self.history_plays
         return sparse.csr_array((weight[recent], (user[recent], track[recent])), shape=shape)
+
+
+def _by_user(past: Interactions) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(n,) user, track and time of plays by user, of each user in order of time."""
+    order = np.argsort(past.user, kind="stable")
+    return past.user[order], past.track[order], past.time[order]
+
+
+def _as_floats(table: sparse.csr_array) -> sparse.csr_array:
+    return sparse.csr_array((to_floats(table.data, follows.BITS), table.indices, table.indptr), table.shape)

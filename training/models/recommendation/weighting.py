@@ -6,6 +6,7 @@ import numpy as np
 from scipy import sparse
 
 from training.datasets.interactions import Interactions
+from training.exact import gram
 
 MICROSECONDS_A_DAY = 86_400_000_000
 
@@ -25,6 +26,12 @@ class Weighting:
     half_life_days: float | None = None
     recency: float = 1.0
     pause_s: float | None = None
+
+    @property
+    def bits(self) -> int:
+        """Bits after the point that sums of these weights are kept with; none where all weights are 1."""
+        is_whole = not self.logarithm and self.half_life_days is None and self.recency == 1 and self.pause_s is None
+        return 0 if is_whole else gram.BITS
 
     def matrix(self, seen: Interactions, cutoff: int) -> sparse.csr_array:
         """Builds the (users, tracks) float64 matrix of weights.

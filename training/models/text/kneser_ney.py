@@ -12,6 +12,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from training.exact.tallies import ngrams
+
 BEGIN, END, UNKNOWN = "<s>", "</s>", "<unk>"
 
 
@@ -34,16 +36,24 @@ class KneserNey:
 
     def fit(self, sequences: Iterable[Sequence[str]]) -> "KneserNey":
         """Count the n-grams of the training sequences and derive the model from them; return itself."""
-        sequence_lists = [list(sequence) for sequence in sequences]
-        item_counts = Counter(item for sequence in sequence_lists for item in sequence)
-        frequent_items = {item for item, count in item_counts.items() if count >= self.fewest}
+        return self.solve(ngrams(sequences, self.order, BEGIN, END))
+
+    def solve(self, counts: Counter[tuple[str, ...]]) -> "KneserNey":
+        """Derive the model from n-grams of the true items (``training.exact.tallies``); return itself.
+
+        Each occurrence of an item is the last of one n-gram. Equal tallies give the same model, byte for byte, in
+        whatever order the sequences were counted.
+        """
+        item_counts: Counter[str] = Counter()
+        for ngram, count in counts.items():
+            item_counts[ngram[-1]] += count
+        frequent_items = {item for item, count in item_counts.items() if count >= self.fewest and item != END}
         self.vocabulary = frozenset(frequent_items | {END, UNKNOWN})
+        known = {item: item for item in self.vocabulary} | {BEGIN: BEGIN}
         highest_order_counts: dict[tuple[str, ...], Counter[str]] = {}
-        for sequence in sequence_lists:
-            padded = self._padded(sequence)
-            for position in range(self.order - 1, len(padded)):
-                context = tuple(padded[position - self.order + 1 : position])
-                highest_order_counts.setdefault(context, Counter())[padded[position]] += 1
+        for ngram in sorted(counts):
+            *context, item = (known.get(item, UNKNOWN) for item in ngram)
+            highest_order_counts.setdefault(tuple(context), Counter())[item] += counts[ngram]
         return self._from_counts(highest_order_counts)
 
     def _from_counts(self, highest_order_counts: dict[tuple[str, ...], Counter[str]]) -> "KneserNey":
@@ -170,10 +180,6 @@ class KneserNey:
         state = json.loads(gzip.decompress(content))
         model = cls(state["order"], state["fewest"], frozenset(state["vocabulary"]))
         return model._from_counts({tuple(context): Counter(counter) for context, counter in state["counts"]})
-
-    def _padded(self, sequence: Sequence[str]) -> list[str]:
-        vocabulary_items = [item if item in self.vocabulary else UNKNOWN for item in sequence]
-        return [BEGIN] * (self.order - 1) + vocabulary_items + [END]
 
 
 def _discounts(table: dict[tuple[str, ...], Counter[str]]) -> tuple[float, float, float]:

@@ -6,7 +6,7 @@ Sampling, NeurIPS 2011) of the share of plays to the end.
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,18 +49,18 @@ class SegmentPopularity:
     of_all: np.ndarray
 
     @classmethod
-    def count(cls, members: Iterable[tuple[str, np.ndarray]], of_all: np.ndarray) -> "SegmentPopularity":
-        """Count plays from the track of each play in each segment; ``of_all`` are the plays by all listeners."""
-        names, places, plays = [], [], []
-        for name, tracks in sorted(members, key=lambda member: member[0]):
-            distinct, counts = np.unique(tracks, return_counts=True)
-            names.append(name)
-            places.append(distinct)
-            plays.append(counts)
-        sizes = [len(part) for part in places]
+    def of(cls, segments: Mapping[str, tuple[np.ndarray, np.ndarray]], of_all: np.ndarray) -> "SegmentPopularity":
+        """Put together the popularity of segments.
+
+        Args:
+            segments: name → (m,) distinct tracks that the segment played, and (m,) plays of these.
+            of_all: (tracks,) plays by all listeners.
+        """
+        names = tuple(sorted(segments))
+        places, plays = ([segments[name][part] for name in names] for part in (0, 1))
         return cls(
-            tuple(names),
-            np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
+            names,
+            np.concatenate([[0], np.cumsum([len(part) for part in places])]).astype(np.int64),
             np.concatenate([np.empty(0), *places]).astype(np.int32),
             np.concatenate([np.empty(0), *plays]).astype(np.float32),
             of_all.astype(np.float32),

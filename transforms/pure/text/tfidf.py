@@ -3,7 +3,8 @@
 Source: Salton and Buckley (1988), with scikit-learn's smoothing of the inverse document frequency.
 """
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,6 +56,18 @@ def sums_by_row(values: np.ndarray, starts: np.ndarray) -> np.ndarray:
     return total
 
 
+def document_counts(analyzer: str, texts: Iterable[list[str]]) -> Counter[str]:
+    """Count the texts that have each term; texts are given as words.
+
+    >>> sorted(document_counts("runs", [["a"], ["b"], ["b", "a"]]).items())
+    [('a', 2), ('b', 2), ('b a', 1)]
+    """
+    counts: Counter[str] = Counter()
+    for tokens in texts:
+        counts.update(set(ANALYZERS[analyzer](tokens)))
+    return counts
+
+
 class Tfidf:
     """A TF-IDF vocabulary with its weights."""
 
@@ -96,14 +109,32 @@ class Tfidf:
             fewest: smallest number of texts that contain a term.
             most: greatest number of terms; the most frequent are kept.
         """
-        counts: dict[str, int] = {}
         total = 0
-        for tokens in texts:
-            total += 1
-            for term in set(ANALYZERS[analyzer](tokens)):
-                counts[term] = counts.get(term, 0) + 1
-        vocabulary = sorted((term for term, count in counts.items() if count >= fewest), key=lambda term: -counts[term])
-        vocabulary = sorted(vocabulary[:most])
+
+        def counted() -> Iterator[list[str]]:
+            nonlocal total
+            for tokens in texts:
+                total += 1
+                yield tokens
+
+        counts = document_counts(analyzer, counted())
+        return cls.of_counts(analyzer, counts, total, fewest=fewest, most=most)
+
+    @classmethod
+    def of_counts(
+        cls, analyzer: str, counts: Mapping[str, int], total: int, *, fewest: int = 2, most: int = 200_000
+    ) -> "Tfidf":
+        """Make the vocabulary of the number of texts that have each term, the same for texts in any order.
+
+        Args:
+            analyzer: one of ``ANALYZERS``.
+            counts: term → number of texts that have it, as ``document_counts`` gives it.
+            total: number of texts.
+            fewest: smallest number of texts that contain a term.
+            most: greatest number of terms; the most frequent are kept, of equals the first in the alphabet.
+        """
+        frequent = (term for term, count in counts.items() if count >= fewest)
+        vocabulary = sorted(sorted(frequent, key=lambda term: (-counts[term], term))[:most])
         frequency = np.array([counts[term] for term in vocabulary], np.float64)
         return cls(analyzer, vocabulary, np.log((1 + total) / (1 + frequency)) + 1)
 

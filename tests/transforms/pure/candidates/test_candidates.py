@@ -81,8 +81,8 @@ def test_scores_go_with_their_tracks() -> None:
 
 def test_a_segment_is_drawn_to_all_where_few_are_in_it() -> None:
     overall_plays = np.array([900.0, 100, 0])
-    members = [("SE", np.repeat([1, 2], [300, 100])), ("few", np.array([2]))]
-    table = SegmentPopularity.from_bytes(SegmentPopularity.count(members, overall_plays).to_bytes())
+    plays = {"SE": (np.array([1, 2]), np.array([300, 100])), "few": (np.array([2]), np.array([1]))}
+    table = SegmentPopularity.from_bytes(SegmentPopularity.of(plays, overall_plays).to_bytes())
     np.testing.assert_allclose(table.shares(()), [0.9, 0.1, 0])
     expected = (np.array([0, 300, 100]) + PRIOR_PLAYS * np.array([0.9, 0.1, 0])) / (400 + PRIOR_PLAYS)
     np.testing.assert_allclose(table.shares(("nobody knows", "SE")), expected)
