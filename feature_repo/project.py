@@ -14,6 +14,9 @@
     time_format = "ms"                # its unit, or its format as of strptime
     map = { customer_id = "customer" }  # column of the events = column of the table
 
+    [fairness.churn_model]            # limits and groups of a model; docs/fairness.md
+    demographic_parity_difference = 0.1
+
 ``REFRAIN_PROJECT`` names the folder, or the file. Without it, the file is searched from the working directory upwards.
 Without a file, the bundled definitions of music are the project.
 """
@@ -69,6 +72,7 @@ class Project:
         data: the data folder, absolute or relative to the project's folder.
         profile: name of the profile of engines; empty for the embedded default.
         imports: kind of events → how tables of one's own are imported as these events.
+        fairness: model → what is declared of its fairness, as ``training.fairness.settings`` reads it.
         folder: the project's folder; None for the bundled project.
     """
 
@@ -79,6 +83,7 @@ class Project:
     data: str = "data"
     profile: str = ""
     imports: Mapping[str, TableImport] = field(default_factory=dict, hash=False)
+    fairness: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, hash=False)
     folder: Path | None = None
 
     @classmethod
@@ -154,6 +159,11 @@ def _load(file: Path, changed: int) -> Project:
     for name, value in entries.items():
         if name == "imports":
             values[name] = _imports(file, value)
+            continue
+        if name == "fairness":
+            if not isinstance(value, dict) or not all(isinstance(section, dict) for section in value.values()):
+                raise _invalid(file, "fairness as sections such as [fairness.churn_model]", repr(value))
+            values[name] = value
             continue
         is_list = name in ("definitions", "models", "extends")
         is_valid = all(isinstance(item, str) for item in value) if isinstance(value, list) else isinstance(value, str)

@@ -26,6 +26,8 @@ from training.datasets.tabular import TabularSet
 from training.estimators import LEARNERS, Fitted
 from training.estimators import learner as find_learner
 from training.estimators.base import Kind
+from training.fairness.people import groups_of
+from training.fairness.settings import settings_of
 from training.golden import golden
 from training.models.base import Fresh, Model
 from training.models.result import TrainedResult, table
@@ -124,8 +126,8 @@ class TabularModel(Model):
         return pulled
 
     def pull_rows(self, home: Home, rows: pl.DataFrame, most: int | None = None) -> TabularSet:
-        """Pull the features of rows, without any checks."""
-        return TabularSet.pull(
+        """Pull the features of rows, without any checks; people are divided by the groups that are declared, too."""
+        pulled = TabularSet.pull(
             home,
             self.service,
             rows,
@@ -135,6 +137,9 @@ class TabularModel(Model):
             most=most,
             seed=self.seed,
         )
+        columns = settings_of(home, self.name).groups
+        groups = groups_of(home, columns, self.cluster, pulled.clusters, pulled.times)
+        return replace(pulled, segments={**groups, **pulled.segments})
 
     def split(self, rows: TabularSet) -> Fold:
         """Return the positions of the training rows and of the test rows, which are the last ones.
