@@ -24,6 +24,7 @@ NAMES = (
     "importing",
     "materialize",
     "quality_recommendation",
+    "quality_fairness",
     "off_policy",
     "serving",
     "serving_load",

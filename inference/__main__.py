@@ -41,6 +41,7 @@ def recommend(
         typer.Option(help="mmr (dissimilar tracks) or calibrated (the listener's genres)"),
     ] = None,
     diversity: Annotated[float, typer.Option(min=0, max=1, help="weight of diversity beside the score")] = 0.3,
+    long_tail: Annotated[float, typer.Option(min=0, max=1, help="bonus of less popular tracks, such as 0.15")] = 0.0,
     explore: Annotated[float, typer.Option(min=0, max=1, help="share of slots with tracks to explore")] = 0.0,
 ) -> None:
     """Show what a listener played last, and recommend tracks with reasons.
@@ -65,6 +66,7 @@ def recommend(
         explicit=explicit,
         diversify=diversify,
         diversity=diversity,
+        long_tail=long_tail,
         explore=explore,
     )
     if answer.note:

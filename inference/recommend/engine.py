@@ -32,6 +32,7 @@ from inference.recommend.listener import STALE_DAYS, Listener, look_up_listener,
 from inference.recommend.ordering import CACHED_VIEWS, Ordering
 from inference.recommend.request import RecommendationOptions, RequestOptions, Strategy
 from inference.recommend.rights import Rights
+from transforms.pure.candidates.exposure import raise_exposure
 from transforms.pure.candidates.pool import Pool
 
 MAX_COUNT = 1_000
@@ -225,10 +226,14 @@ class RecommendationEngine:
     def _diversify(
         self, listener: Listener, pool: Pool, ranking: Ranking, options: RequestOptions, count: int
     ) -> np.ndarray:
-        """Order the rows of all candidates as they would be shown: diversified, with few tracks by each artist."""
+        """Order the rows of all candidates as they would be shown: long tail, diversity, few tracks by each artist."""
         order = ranking.order
-        if options.diversify is not None:
+        if options.diversify is not None or options.long_tail > 0:
             scores = -np.argsort(order).astype(float) if ranking.scores is None else ranking.scores
+        if options.long_tail > 0:
+            is_tail = self.catalogue.is_long_tail[pool.places]
+            order, scores = raise_exposure(order, scores, is_tail, count, options.long_tail, options.long_tail_loss)
+        if options.diversify is not None:
             top = order[: diversity_of.RERANK_DEPTH * count]
             if options.diversify == "mmr":
                 vectors = self.catalogue.vectors("content", pool.places[top])

@@ -41,11 +41,11 @@ from training.validation.evidence import MODEL_KEY, Evidence
 from transforms.pure.tabular.layout import Layout
 
 EXPLAINED, SAMPLED_EXPLAINED = 1_000, 60
-"""Maximum number of explained rows; fewer if contributions are sampled."""
+"""Maximum number of explained rows; fewer if contributions are sampled, or of deep trees."""
 RECENT = 2_000
 """Maximum number of rows after a cutoff that are monitored; the newest count."""
-EXACT = ("lightgbm", "xgboost", "linear")
-"""Learners with exact contributions; those of other learners are sampled."""
+QUICK = ("lightgbm", "xgboost", "linear")
+"""Learners whose contributions are exact and quick; those of forests are exact, and those of networks sampled."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -326,7 +326,7 @@ class TabularModel(Model):
     ) -> dict[str, bytes]:
         inputs = layout.matrix(test.features)
         rng = np.random.default_rng(self.seed)
-        explained_rows = np.sort(rng.permutation(len(test))[: EXPLAINED if learner in EXACT else SAMPLED_EXPLAINED])
+        explained_rows = np.sort(rng.permutation(len(test))[: EXPLAINED if learner in QUICK else SAMPLED_EXPLAINED])
         native = getattr(served_model, "native", None)
         return {
             ONNX: served_model.to_onnx(),

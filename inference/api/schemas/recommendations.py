@@ -48,6 +48,16 @@ class RecommendationRequest(BaseModel):
         description="`mmr` for dissimilar tracks, `calibrated` for the genre shares of the listener's plays",
     )
     diversity: float = Field(0.3, ge=0, le=1, strict=True, description="weight of diversity beside the score")
+    long_tail: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        strict=True,
+        description="bonus of tracks outside the most popular fifth, beside gains from 0 to 1; 0 for none",
+    )
+    long_tail_loss: float = Field(
+        0.05, ge=0, le=1, strict=True, description="largest share of its gain that the list may lose to that bonus"
+    )
     explore: float = Field(
         0.0, ge=0, le=1, strict=True, description="share of the slots that explore little-known tracks"
     )

@@ -14,6 +14,7 @@ HEAD = 0.2
 """Share of the tracks that are not the long tail, the most popular ones."""
 DEPTH = 10
 """Number of candidates that are considered, as a multiple of the length of the list."""
+ROUNDING = 1e-12
 HALVINGS = 20
 """Steps in which the bonus of a list is cut down to its bound."""
 
@@ -35,51 +36,51 @@ def is_long_tail(listeners: np.ndarray, head: float = HEAD) -> np.ndarray:
 
 def raise_exposure(
     order: np.ndarray, scores: np.ndarray, raised: np.ndarray, count: int, bonus: float, bound: float
-) -> np.ndarray:
+) -> tuple[np.ndarray, np.ndarray]:
     """Reorders rows so that a group is more exposed, as far as the list keeps its gain.
 
-    The gain of a row is its score, scaled to 0 to 1 among the first ``DEPTH`` · ``count`` rows.
+    The gain of a row is its score, scaled to 0 to 1 among the first ``DEPTH`` · ``count`` rows, which are reordered.
 
     Args:
         order: (n,) rows, best first.
         scores: (rows,) scores, descending along ``order``.
         raised: (rows,) whether a row belongs to the group.
-        count: length of the list; the other rows follow in their order.
+        count: length of the list.
         bonus: what belonging to the group counts, beside gains from 0 to 1.
         bound: largest share of its discounted gain that the list may lose, 0 to 1.
 
-    >>> order, scores = np.arange(4), np.array([1.0, 0.9, 0.85, 0.0])
-    >>> raise_exposure(order, scores, np.array([False, False, True, False]), 2, 0.2, 0.1).tolist()
+    Returns:
+        The rows in their new order, and the (rows,) scores that it follows: gain and bonus.
+
+    >>> order, scores, raised = np.arange(4), np.array([1.0, 0.9, 0.85, 0.0]), np.array([False, False, True, False])
+    >>> raise_exposure(order, scores, raised, 2, 0.2, 0.1)[0].tolist()
     [2, 0, 1, 3]
-    >>> raise_exposure(order, scores, np.array([False, False, True, False]), 2, 0.2, 0.01).tolist()
+    >>> raise_exposure(order, scores, raised, 2, 0.2, 0.01)[0].tolist()
     [0, 1, 2, 3]
     """
     top = order[: DEPTH * count]
     of_group = raised[top]
     if bonus <= 0 or not of_group.any() or of_group.all():
-        return order
-    gains = scores[top].astype(np.float64)
-    spread = gains[0] - gains[-1]
-    if not np.isfinite(spread):
-        return order
-    gains = (gains - gains[-1]) / spread if spread > 0 else np.ones(len(top))
+        return order, scores
+    lowest, spread = float(scores[top[-1]]), float(scores[top[0]] - scores[top[-1]])
+    if not 0 < spread < np.inf:  # no order to lose: scores are equal, or no numbers
+        return order, scores
+    gains = (scores[top] - lowest) / spread
     discounts = 1 / np.log2(np.arange(2, min(count, len(top)) + 2))
-    least = (1 - bound) * float(discounts @ gains[: len(discounts)]) - 1e-12
+    least = (1 - bound) * float(discounts @ gains[: len(discounts)]) - ROUNDING
 
-    def best(amount: float) -> np.ndarray:
-        return np.argsort(-(gains + amount * of_group), kind="stable")
+    def best(amount: float) -> tuple[np.ndarray, bool]:
+        places = np.argsort(-(gains + amount * of_group), kind="stable")
+        return places, bool(discounts @ gains[places[: len(discounts)]] >= least)
 
-    chosen = best(bonus)
-    if discounts @ gains[chosen[: len(discounts)]] < least:
-        low, high, chosen = 0.0, bonus, np.arange(len(top))
+    places, is_kept = best(bonus)
+    if not is_kept:
+        low, high, places = 0.0, bonus, np.arange(len(top))
         for _ in range(HALVINGS):
             middle = (low + high) / 2
-            tried = best(middle)
-            if discounts @ gains[tried[: len(discounts)]] < least:
-                high = middle
-            else:
-                low, chosen = middle, tried
-    first = chosen[: len(discounts)]
-    left = np.ones(len(top), bool)
-    left[first] = False
-    return np.concatenate([top[first], top[left], order[len(top) :]])
+            tried, is_kept = best(middle)
+            low, high, places = (middle, high, tried) if is_kept else (low, middle, places)
+        bonus = low
+    sums = (scores - lowest) / spread
+    sums[top] += bonus * of_group
+    return np.concatenate([top[places], order[len(top) :]]), sums
