@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import sparse
+from scipy.sparse.linalg import svds
 
 from benchmarks.protocols import hetrec
 from benchmarks.protocols.rerankers import RERANKERS, Candidates, Reranker, bounded_bonus
@@ -31,7 +31,9 @@ from training.models.recommendation.blend import BlendFit, learn_weights
 from training.validation.bootstrap import Interval, interval
 from transforms.pure.candidates.exposure import is_long_tail
 
-DEPTH, BATCH, STEPS = 100, 200, 14
+DEPTH, BATCH, STEPS = 100, 200, 10
+DIMENSIONS = 32
+"""Dimensions of the tags of artists, by which MMR compares them."""
 TIMES = (2.0, 3.0, 5.0)
 """Multiples of the exposure of the long tail that are asked for."""
 MARGIN = 0.1
@@ -77,7 +79,7 @@ def questions_of(
     history: Mapping[int, np.ndarray],
     heard: Mapping[int, np.ndarray],
     relevant: Mapping[int, np.ndarray],
-    tags: sparse.csr_array,
+    vectors: np.ndarray,
 ) -> list[Question]:
     """Rank the artists of every listener with relevant ones, and keep the best ``DEPTH`` as candidates."""
     is_tail = is_long_tail(popularity)
@@ -95,7 +97,7 @@ def questions_of(
                 is_tail[tracks],
                 log_popularity[tracks],
                 float(is_tail[past].mean()) if len(past) else 0.0,
-                tags[tracks].toarray(),
+                vectors[tracks],
             )
             questions.append(Question(tracks, candidates, relevant[user]))
     return questions
@@ -147,14 +149,16 @@ def main() -> None:
         weights = weights or learn_weights(fitted, history, validation)
         blend = BlendFit(fitted, weights, history)
         popularity = np.bincount(plays.track[part == 0], minlength=tracks)
+        left, values, _ = svds(attributes.tracks, DIMENSIONS, random_state=0)
+        vectors = (left * values).astype(np.float32)
         if not chosen:
-            asked = questions_of(blend, popularity, history, history, validation, attributes.tracks)
+            asked = questions_of(blend, popularity, history, history, validation, vectors)
             chosen = {
                 (name, times): choose(rerank, asked, tracks, times)
                 for name, rerank in RERANKERS.items()
                 for times in TIMES
             }
-        asked = questions_of(blend, popularity, history, heard, test, attributes.tracks)
+        asked = questions_of(blend, popularity, history, heard, test, vectors)
         before.append(apply(None, 0, asked, tracks))
         for (name, times), parameter in chosen.items():
             if parameter is not None:

@@ -94,8 +94,8 @@ def fa_ir(candidates: Candidates, share: float, significance: float = 0.1) -> np
     """
     chosen: list[int] = []
     tails, heads = (np.flatnonzero(candidates.is_tail == kind).tolist() for kind in (True, False))
-    for place in range(1, COUNT + 1):
-        needed = int(binom.ppf(significance, place, share))
+    least = binom.ppf(significance, np.arange(1, COUNT + 1), share).astype(int)
+    for needed in least.tolist():
         have = sum(bool(candidates.is_tail[row]) for row in chosen)
         must = bool(tails) and (have < needed or not heads or tails[0] < heads[0])
         chosen.append((tails if must else heads or tails).pop(0))

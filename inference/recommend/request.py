@@ -27,6 +27,7 @@ class RecommendationOptions(TypedDict, total=False):
     explore: float
     seed: int | None
     strategy: Strategy | None
+    explain: bool
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,7 @@ class RequestOptions:
         seed: seed of the exploration; random if None.
         strategy: which model answers, ``again`` and ``forgotten`` with heard tracks; chosen by what is known of the
             listener, among those of unheard tracks, if None.
+        explain: whether to say without what the first track would not have come first.
     """
 
     exclude_tracks: Collection[str] = ()
@@ -67,6 +69,7 @@ class RequestOptions:
     explore: float = 0.0
     seed: int | None = None
     strategy: Strategy | None = None
+    explain: bool = False
 
     def __post_init__(self) -> None:
         for name in ("diversity", "long_tail", "long_tail_loss", "explore"):

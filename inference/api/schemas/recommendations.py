@@ -61,6 +61,11 @@ class RecommendationRequest(BaseModel):
     explore: float = Field(
         0.0, ge=0, le=1, strict=True, description="share of the slots that explore little-known tracks"
     )
+    explain: bool = Field(
+        default=False,
+        strict=True,
+        description="whether to say without what the first track would not have come first; takes many times as long",
+    )
 
 
 class RecommendedTrack(BaseModel):
@@ -77,6 +82,19 @@ class RecommendedTrack(BaseModel):
     explored: bool = Field(description="whether exploration chose the track")
 
 
+class CounterfactualReason(BaseModel):
+    """Without what the first track would not have come first; what was learned in training stays as it is."""
+
+    track_id: str
+    without_tracks: list[str] = Field(description="few of the last plays, or picks; empty if none were found")
+    track_instead: str | None = Field(description="the track that comes first without them")
+    without_parts: list[str] = Field(
+        examples=[["taste"]], description="the fewest parts of the score, exactly; empty if there are none"
+    )
+    track_instead_of_parts: str | None = Field(description="the track that comes first without these parts")
+    text: str = Field(examples=["without Kalomi among your last plays, Osuna would have come first"])
+
+
 class RecommendationResponse(BaseModel):
     """The recommendations for one listener, and the model that made them."""
 
@@ -88,6 +106,9 @@ class RecommendationResponse(BaseModel):
     answer_id: str = Field(description="identifier of the answer in the impression log")
     items: list[RecommendedTrack]
     note: str | None = Field(default=None, description="reasons why the answer is worse than it could be")
+    counterfactual: CounterfactualReason | None = Field(
+        default=None, description="of the first track, if `explain` was set and something was found"
+    )
     experiments: dict[str, str] = Field(
         default_factory=dict, description="experiment → arm, for the experiments that the listener takes part in"
     )
