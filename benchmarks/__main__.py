@@ -25,6 +25,7 @@ NAMES = (
     "materialize",
     "quality_recommendation",
     "quality_fairness",
+    "quality_explanations",
     "off_policy",
     "serving",
     "serving_load",

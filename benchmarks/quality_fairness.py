@@ -152,18 +152,18 @@ def main() -> None:
         left, values, _ = svds(attributes.tracks, DIMENSIONS, random_state=0)
         vectors = (left * values).astype(np.float32)
         if not chosen:
-            asked = questions_of(blend, popularity, history, history, validation, vectors)
+            questions = questions_of(blend, popularity, history, history, validation, vectors)
             chosen = {
-                (name, times): choose(rerank, asked, tracks, times)
+                (name, times): choose(rerank, questions, tracks, times)
                 for name, rerank in RERANKERS.items()
                 for times in TIMES
             }
-        asked = questions_of(blend, popularity, history, heard, test, vectors)
-        before.append(apply(None, 0, asked, tracks))
+        questions = questions_of(blend, popularity, history, heard, test, vectors)
+        before.append(apply(None, 0, questions, tracks))
         for (name, times), parameter in chosen.items():
             if parameter is not None:
-                after.setdefault((name, times), []).append(apply(RERANKERS[name], parameter, asked, tracks))
-        speed.append(milliseconds(asked, chosen["bounded bonus", TIMES[0]] or 0.0))
+                after.setdefault((name, times), []).append(apply(RERANKERS[name], parameter, questions, tracks))
+        speed.append(milliseconds(questions, chosen["bounded bonus", TIMES[0]] or 0.0))
         print(f"seed {seed}: NDCG@10 {before[-1].ndcg.mean():.4f}, tail {before[-1].tail.mean():.4f}", flush=True)
     cases = [*cases_of(before, after, chosen), {"case": "speed", "metric": "ms a list", "value": round(min(speed), 3)}]
     print(json.dumps({"benchmark": "quality_fairness", "machine": MACHINE, "cases": judged(cases)}))

@@ -153,8 +153,8 @@ class RecommendationEngine:
             return self._ordering.blend(listener, candidates.pool, picks)
 
         def ask_again(listener: Listener, picks: np.ndarray) -> int | None:
-            found = self._search.find(listener, replace(wanted, picks=picks), prepare)
-            return int(found.pool.places[order(listener, found, picks).order[0]]) if len(found.pool) else None
+            others = self._search.find(listener, replace(wanted, picks=picks), prepare)
+            return int(others.pool.places[order(listener, others, picks).order[0]]) if len(others.pool) else None
 
         ranking = order(listener, candidates, picks)
         notes += [ranking.note] if ranking.note else []

@@ -95,13 +95,13 @@ def _add(result: np.ndarray, inputs: np.ndarray, paths: list[_Path], points: np.
 
 def _paths(tree: Tree) -> list[_Path]:
     """Lists the ways to all leaves that training rows reached."""
-    found: list[_Path] = []
-    waiting: list[tuple[int, dict[int, tuple[float, float, float]]]] = [(0, {})]
-    while waiting:
-        node, bounds = waiting.pop()
+    paths: list[_Path] = []
+    stack: list[tuple[int, dict[int, tuple[float, float, float]]]] = [(0, {})]
+    while stack:
+        node, bounds = stack.pop()
         if tree.left[node] < 0:
             above, at_most, shares = zip(*bounds.values(), strict=True) if bounds else ((), (), ())
-            found.append(_Path(float(tree.value[node]), list(bounds), list(above), list(at_most), list(shares)))
+            paths.append(_Path(float(tree.value[node]), list(bounds), list(above), list(at_most), list(shares)))
             continue
         column, threshold = int(tree.column[node]), float(tree.threshold[node])
         low, high, share = bounds.get(column, (-np.inf, np.inf, 1.0))
@@ -109,5 +109,5 @@ def _paths(tree: Tree) -> list[_Path]:
             part = float(tree.cover[child] / tree.cover[node])
             if part > 0:
                 edge = (low, min(high, threshold)) if is_left else (max(low, threshold), high)
-                waiting.append((child, {**bounds, column: (*edge, share * part)}))
-    return found
+                stack.append((child, {**bounds, column: (*edge, share * part)}))
+    return paths

@@ -21,7 +21,8 @@ def groups_of(
 ) -> dict[str, np.ndarray]:
     """Returns division → (n,) group of each unit; empty where it is not known at the time.
 
-    A table that has no such key, or no rows, makes no divisions. The year of birth becomes a band of age at the time.
+    The last row of an entity holds until its next. A table without the key, or without rows, makes no divisions. The
+    year of birth becomes a band of age at the time.
 
     Args:
         home: the data folder.
@@ -36,18 +37,29 @@ def groups_of(
     units = units.with_columns(pl.col(_AT).cast(pl.Datetime("us", "UTC"))).sort(_AT)
     for name in columns:
         table, _, column = name.partition(".")
-        if table not in tables or tables[table].key != (key,) or column not in tables[table].columns:
+        if table not in tables or not {key, column} <= set(tables[table].columns):
             continue
         states = scan(home, table).select(pl.col(key).cast(pl.String), _AT, value=pl.col(column)).sort(_AT).collect()
         if states.is_empty():
             continue
         joined = units.join_asof(states, on=_AT, by=key, check_sortedness=False).sort("unit")
+        division = division_of(name)
         if column == BIRTH_YEAR:
             ages = joined[_AT].dt.year() - joined["value"].cast(pl.Int64)
-            result["age"] = np.array([_band(age) for age in ages.to_list()], np.str_)
+            result[division] = np.array([_band(age) for age in ages.to_list()], np.str_)
         else:
-            result[column] = np.array(joined["value"].cast(pl.String).fill_null("").to_list(), np.str_)
+            result[division] = np.array(joined["value"].cast(pl.String).fill_null("").to_list(), np.str_)
     return result
+
+
+def division_of(column: str) -> str:
+    """Returns the name of the division by a column such as ``users.plan``; ``age`` for the year of birth.
+
+    >>> division_of("users.plan"), division_of("users.birth_year")
+    ('plan', 'age')
+    """
+    name = column.partition(".")[2]
+    return "age" if name == BIRTH_YEAR else name
 
 
 def _band(age: int | None) -> str:

@@ -149,7 +149,7 @@ def _evidence(
     activity = ["light" if count < 20 else "medium" if count < 100 else "heavy" for count in heard_counts]
     user_numbers = [queries[number].user for number in numbers]
     users = [interactions.user_ids[user] for user in user_numbers]
-    segments = {"listening": activity, **{name: group[user_numbers] for name, group in groups.items()}}
+    segments = {"listening": np.array(activity), **{name: group[user_numbers] for name, group in groups.items()}}
     return Evidence.of("ndcg_at_10", users, gains, higher_is_better=True, segments=segments)
 
 

@@ -69,29 +69,29 @@ def search_removal(
     >>> search_removal(lambda without: 7 if {3, 4} <= without else 1, 1, [2, 3, 4], 9)
     (frozenset({3, 4}), 7)
     """
-    asked = 0
+    calls = 0
 
     def answer(without: frozenset[int]) -> int | None:
-        nonlocal asked
-        asked += 1
+        nonlocal calls
+        calls += 1
         return ask(without)
 
     for reason in reasons[: max(most // 2, 1)]:
         instead = answer(frozenset([reason]))
         if instead is not None and instead != first:
             return frozenset([reason]), instead
-    size, chosen, found = 2, frozenset[int](), None
-    while asked < most and size <= len(reasons) and found is None:
+    size, chosen, replacement = 2, frozenset[int](), None
+    while calls < most and size <= len(reasons) and replacement is None:
         chosen = frozenset(reasons[:size])
         instead = answer(chosen)
-        found = instead if instead is not None and instead != first else None
+        replacement = instead if instead is not None and instead != first else None
         size = len(reasons) if size < len(reasons) < size * GROWTH else int(np.ceil(size * GROWTH))
-    if found is None:
+    if replacement is None:
         return None
     for reason in [each for each in reversed(reasons) if each in chosen]:
-        if asked >= most or len(chosen) == 1:
+        if calls >= most or len(chosen) == 1:
             break
         instead = answer(chosen - {reason})
         if instead is not None and instead != first:
-            chosen, found = chosen - {reason}, instead
-    return chosen, found
+            chosen, replacement = chosen - {reason}, instead
+    return chosen, replacement

@@ -78,8 +78,8 @@ def raise_exposure(
         low, high, places = 0.0, bonus, np.arange(len(top))
         for _ in range(HALVINGS):
             middle = (low + high) / 2
-            tried, is_kept = best(middle)
-            low, high, places = (middle, high, tried) if is_kept else (low, middle, places)
+            places_at_middle, is_kept = best(middle)
+            low, high, places = (middle, high, places_at_middle) if is_kept else (low, middle, places)
         bonus = low
     sums = (scores - lowest) / spread
     sums[top] += bonus * of_group
