@@ -153,7 +153,8 @@ def _shares(belongs: np.ndarray, tracks: np.ndarray, *, discounted: bool) -> np.
 def _concentration(lists: Lists) -> Iterator[Figure]:
     """Yields the share of the catalogue that is shown to anybody, and the Gini coefficient of the exposure of tracks.
 
-    Fewer different lists show fewer tracks, so that resamples lie below; the intervals are reflected at the figure.
+    Both depend on how many listeners there are, and a resample has fewer different ones. The intervals are therefore
+    the spread of the resamples about their mean, put about the figure: of as many other listeners.
     """
     possible = max(int(lists.recommendable.sum()), 1)
     tracks = len(lists.listeners)
@@ -176,9 +177,8 @@ def _concentration(lists: Lists) -> Iterator[Figure]:
         ]
     )
     for name, value, drawn in zip(("coverage", "gini"), values, draws.T, strict=True):
-        low, high = np.quantile(drawn, tails(len(people))) if len(people) > 1 else (np.nan, np.nan)
-        bounds = (2 * value - high, 2 * value - low)
-        interval = Interval(value, max(bounds[0], 0.0), min(bounds[1], 1.0), len(lists.shown), len(people))
+        low, high = np.quantile(drawn, tails(len(people))) - drawn.mean() if len(people) > 1 else (np.nan, np.nan)
+        interval = Interval(value, max(value + low, 0.0), min(value + high, 1.0), len(lists.shown), len(people))
         yield Figure(name, "", "", interval if len(people) >= FEWEST else None, len(people), about=OF_LISTS)
 
 

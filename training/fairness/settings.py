@@ -5,7 +5,7 @@
     [fairness.churn_model]
     groups = ["users.plan", "users.gender"]    # raw table . column, as of the time of each unit
     crossed = [["plan", "gender"]]             # intersections that limits bind on, too
-    threshold = 0.3                            # chance from which somebody counts as selected
+    threshold = 0.3                            # chance from which a person counts as selected
     demographic_parity_difference = 0.1        # a limit: the most of a difference, the least of a ratio
 
     [fairness.recommendation]

@@ -6,17 +6,16 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from feature_repo.errors import BundleError
 from feature_repo.home import Home
 from refrain.cli import app
 from training import registry
 from training.fairness.figure import FAIRNESS
 
 
-def run(*words: str) -> str:
+def run(*words: str, code: int = 0) -> str:
     result = CliRunner().invoke(app, list(words), catch_exceptions=False)
-    assert result.exit_code == 0, result.output
-    return result.stdout
+    assert result.exit_code == code, result.output
+    return result.output
 
 
 def test_gaps_are_shown_of_listeners_and_of_artists(in_world: Home) -> None:
@@ -50,8 +49,7 @@ def test_the_card_has_a_section_by_group(world: Home) -> None:
 
 
 def test_an_unknown_model_names_the_next_command(in_world: Home) -> None:
-    with pytest.raises(BundleError, match="refrain model run no_model"):
-        run("model", "fairness", "no_model")
+    assert "refrain model run no_model" in run("model", "fairness", "no_model", code=1)
 
 
 def test_a_version_beyond_a_limit_is_not_promoted(
@@ -62,8 +60,7 @@ def test_a_version_beyond_a_limit_is_not_promoted(
     limits = "[fairness.recommendation]\nexposure_to_catalogue_ratio = 0.99\ngini = 0.01\n"
     (folder / "refrain.toml").write_text(f'name = "radio"\nextends = ["music"]\n{limits}')
     monkeypatch.setenv("REFRAIN_PROJECT", str(folder))
-    with pytest.raises(BundleError, match="fairness: gini"):
-        run("model", "promote", "recommendation", "1")
+    assert "fairness: gini" in run("model", "promote", "recommendation", "1", code=1)
     assert "FAILED    fairness: gini: " in run("model", "fairness", "recommendation")
     decision = registry.decision_now(Home.from_env(), "recommendation", 1)
     assert decision is not None

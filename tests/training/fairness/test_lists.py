@@ -80,6 +80,7 @@ def test_concentration_is_that_of_plain_loops() -> None:
     lists = lists_of(2)
     figures = {figure.metric: figure.interval for figure in figures_of_lists(lists) if not figure.division}
     assert figures["coverage"] is not None
+    assert all(each is not None and each.low < each.mean < each.high for each in figures.values())
     assert figures["coverage"].mean == pytest.approx(len({t for each in lists.shown for t in each[:10].tolist()}) / 55)
     values = np.random.default_rng(0).random(30)
     pairs = sum(abs(first - second) for first in values for second in values)
