@@ -167,7 +167,9 @@ def _concentration(lists: Lists) -> Iterator[Figure]:
 
     def measure(times: np.ndarray) -> tuple[float, float]:
         exposure = np.bincount(shown, weight * times[person][of_list], minlength=tracks)
-        return float((exposure > 0).sum() / possible), gini(exposure[lists.recommendable | (exposure > 0)])
+        return float((exposure[lists.recommendable] > 0).sum() / possible), gini(
+            exposure[lists.recommendable | (exposure > 0)]
+        )
 
     values = measure(np.ones(len(people)))
     draws = np.array(

@@ -46,7 +46,7 @@ def test_exposure_and_attention_are_those_of_plain_loops() -> None:
         for shown, relevant in zip(lists.shown, lists.relevant, strict=True):
             weights = [1 / math.log2(2 + place) for place in range(min(len(shown), 10))]
             of_group = [lists.providers["label"][track] == group for track in shown[:10]]
-            exposure += sum(w for w, mine in zip(weights, of_group, strict=True) if mine) / sum(weights)
+            exposure += sum(w for w, counts in zip(weights, of_group, strict=True) if counts) / sum(weights)
             merit += sum(lists.providers["label"][track] == group for track in relevant) / len(relevant)
         assert figures["exposure", group] == pytest.approx(exposure / LISTENERS)
         attention[group] = exposure / merit
@@ -80,8 +80,10 @@ def test_concentration_is_that_of_plain_loops() -> None:
     lists = lists_of(2)
     figures = {figure.metric: figure.interval for figure in figures_of_lists(lists) if not figure.division}
     assert figures["coverage"] is not None
-    assert all(each is not None and each.low < each.mean < each.high for each in figures.values())
-    assert figures["coverage"].mean == pytest.approx(len({t for each in lists.shown for t in each[:10].tolist()}) / 55)
+    assert all(each is not None and each.low <= each.mean <= each.high for each in figures.values())
+    assert figures["coverage"].mean == pytest.approx(
+        len({t for each in lists.shown for t in each[:10].tolist() if t < 55}) / 55
+    )
     values = np.random.default_rng(0).random(30)
     pairs = sum(abs(first - second) for first in values for second in values)
     assert gini(values) == pytest.approx(pairs / (2 * 30 * 30 * values.mean()))

@@ -98,8 +98,8 @@ def test_contributions_are_those_of_lightgbm() -> None:
     inputs, answers = data()
     fitted = LightGbmTrees().fit(inputs, answers, "number", {"trees": 12})
     trees = [of_lightgbm(each["tree_structure"]) for each in fitted.booster.dump_model()["tree_info"]]
-    ours = sum(tree_shap(tree, inputs[:40].astype(float)) for tree in trees)
-    np.testing.assert_allclose(ours, fitted.contributions(inputs[:40]), atol=1e-6)
+    contributions = sum(tree_shap(tree, inputs[:40].astype(float)) for tree in trees)
+    np.testing.assert_allclose(contributions, fitted.contributions(inputs[:40]), atol=1e-6)
 
 
 @pytest.mark.parametrize("kind", ["binary", "number"])

@@ -53,14 +53,14 @@ def test_a_search_is_bounded_and_what_it_says_holds() -> None:
     rng = np.random.default_rng(0)
     for _ in range(40):
         needed = frozenset(rng.choice(30, rng.integers(1, 4), replace=False).tolist())
-        asked: list[frozenset[int]] = []
+        calls: list[frozenset[int]] = []
 
-        def ask(without: frozenset[int], needed: frozenset[int] = needed, asked: list[frozenset[int]] = asked) -> int:
-            asked.append(without)
+        def ask(without: frozenset[int], needed: frozenset[int] = needed, calls: list[frozenset[int]] = calls) -> int:
+            calls.append(without)
             return 7 if needed <= without else 1
 
         removal = search_removal(ask, 1, list(range(30)), 20)
-        assert len(asked) <= 20
+        assert len(calls) <= 20
         if removal is not None:
             assert needed <= removal[0]
             assert removal[1] == 7
