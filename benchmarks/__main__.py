@@ -25,6 +25,8 @@ NAMES = (
     "materialize",
     "quality_recommendation",
     "unlearning",
+    "quality_fairness",
+    "quality_explanations",
     "off_policy",
     "serving",
     "serving_load",

@@ -312,6 +312,8 @@ _VALID_SETTINGS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     ),
     "diversify": ("mmr, calibrated or null", lambda value: value in ("mmr", "calibrated", None)),
     "diversity": ("a number from 0 to 1", _is_share),
+    "long_tail": ("a number from 0 to 1", _is_share),
+    "long_tail_loss": ("a number from 0 to 1", _is_share),
     "explore": ("a number from 0 to 1", _is_share),
     "most_by_artist": (
         "a whole number from 1 to 500",

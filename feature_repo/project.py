@@ -28,6 +28,9 @@
     [owners]                          # who answers for a model, raw table, view or service
     "*" = "data@shop.example"         # for everything else
 
+    [fairness.churn_model]            # limits and groups of a model; docs/fairness.md
+    demographic_parity_difference = 0.1
+
 ``REFRAIN_PROJECT`` names the folder, or the file. Without it, the file is searched from the working directory upwards.
 Without a file, the bundled definitions of music are the project.
 """
@@ -92,6 +95,7 @@ class Project:
         tenants: tenant → raw table, or kind of record → how long the rows of this tenant are kept.
         purposes: purpose → whether it needs consent, one of ``feature_repo.purposes.RULES``.
         owners: name of a model, raw table, view or service → who answers for it; ``*`` stands for all others.
+        fairness: model → what is declared of its fairness, as ``training.fairness.settings`` reads it.
         folder: the project's folder; None for the bundled project.
     """
 
@@ -107,6 +111,7 @@ class Project:
     tenants: Mapping[str, Mapping[str, str]] = field(default_factory=dict, hash=False)
     purposes: Mapping[str, str] = field(default_factory=dict, hash=False)
     owners: Mapping[str, str] = field(default_factory=dict, hash=False)
+    fairness: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, hash=False)
     folder: Path | None = None
 
     @classmethod
@@ -194,6 +199,7 @@ def _load(file: Path, changed: int) -> Project:
         "tenants": _tenants,
         "purposes": _purposes,
         "owners": _owners,
+        "fairness": _fairness,
     }
     for name, value in entries.items():
         if name in sections:
@@ -293,6 +299,13 @@ def _owners(file: Path, section: Any) -> dict[str, str]:
     if not isinstance(section, dict) or not all(isinstance(who, str) and who.strip() for who in section.values()):
         raise _invalid(file, 'owners as a section of lines such as orders = "data@shop.example"', repr(section))
     return {name: who.strip() for name, who in section.items()}
+
+
+def _fairness(file: Path, sections: Any) -> dict[str, dict[str, Any]]:
+    """Checks that the sections ``[fairness.MODEL]`` are sections; training reads what is in them."""
+    if not isinstance(sections, dict) or not all(isinstance(section, dict) for section in sections.values()):
+        raise _invalid(file, "fairness as sections such as [fairness.churn_model]", repr(sections))
+    return sections
 
 
 def _invalid(file: Path, expected: str, found: str) -> InputError:

@@ -41,7 +41,11 @@ def recommend(
         typer.Option(help="mmr (dissimilar tracks) or calibrated (the listener's genres)"),
     ] = None,
     diversity: Annotated[float, typer.Option(min=0, max=1, help="weight of diversity beside the score")] = 0.3,
+    long_tail: Annotated[float, typer.Option(min=0, max=1, help="bonus of less popular tracks, such as 0.15")] = 0.0,
     explore: Annotated[float, typer.Option(min=0, max=1, help="share of slots with tracks to explore")] = 0.0,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="say without what the first track would not have come first")
+    ] = False,
 ) -> None:
     """Show what a listener played last, and recommend tracks with reasons.
 
@@ -65,7 +69,9 @@ def recommend(
         explicit=explicit,
         diversify=diversify,
         diversity=diversity,
+        long_tail=long_tail,
         explore=explore,
+        explain=explain,
     )
     if answer.note:
         say(answer.note)
@@ -78,6 +84,8 @@ def recommend(
     for place, item in enumerate(answer.items, start=1):
         say(f"{place:3} {item.title}  ·  {item.artist_name or 'unknown artist'}  ({item.track_id})")
         say(f"      {item.reason}")
+    if explain:
+        say(answer.counterfactual.text if answer.counterfactual else "nothing was found without which another is first")
 
 
 @app.command()

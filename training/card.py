@@ -13,6 +13,8 @@ import numpy as np
 
 from training.background import Background
 from training.bundle import BundleManifest
+from training.fairness.figure import Figure
+from training.fairness.page import section
 from training.validation.bootstrap import Interval
 from training.validation.check import Check
 from training.validation.evidence import MODEL_KEY, PERMUTED, Evidence
@@ -33,6 +35,7 @@ def draw(
     evidence: Evidence | None,
     decision: Decision,
     lineage: Sequence[Mapping[str, Any]],
+    figures: Sequence[Figure] = (),
 ) -> str:
     """Draws the card of a bundle that is about to be registered.
 
@@ -42,12 +45,13 @@ def draw(
         evidence: evidence of the test, if any was kept.
         decision: decision whether the version may serve.
         lineage: manifests of the training sets.
+        figures: figures of fairness.
     """
     parts = [
         _summary(manifest, decision),
         _gates(decision),
         _figures(manifest, evidence),
-        *([_segments(evidence), _calibration(evidence)] if evidence is not None else []),
+        *([_segments(evidence), section(figures), _calibration(evidence)] if evidence is not None else []),
         _importance(folder),
         _data(manifest, lineage),
         _limits(folder),

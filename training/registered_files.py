@@ -13,6 +13,7 @@ from typing import Any
 
 from training.bundle import SAMPLE, BundleManifest, amend
 from training.datasets.sample import Sample, samples_to_bytes
+from training.fairness.figure import FAIRNESS, Figure, to_bytes
 from training.validation.evidence import EVIDENCE, Evidence
 from training.validation.gates import Decision
 from training.version_files import DECISION, LINEAGE
@@ -28,8 +29,9 @@ def add_files(
     evidence: Evidence | None,
     decision: Decision,
     training_sets: Sequence[Sample],
+    figures: Sequence[Figure] = (),
 ) -> None:
-    """Adds what every bundle has: evidence, decision, lineage, sample rows of the training sets, and its cards."""
+    """Adds what every bundle has: evidence, figures of fairness, decision, lineage, sample rows, and its cards."""
     from training.card import CARD, draw
     from training.cards import ANNEX_IV, CARD_MARKDOWN, annex_iv, markdown
     from training.cards.facts import gather
@@ -41,9 +43,10 @@ def add_files(
     files = {DECISION: decision.to_json().encode(), LINEAGE: json.dumps(run, indent=1).encode()}
     if evidence is not None:
         files[EVIDENCE] = evidence.to_bytes()
+        files[FAIRNESS] = to_bytes(figures)
     if training_sets:
         files[SAMPLE] = samples_to_bytes(training_sets)
-    files[CARD] = draw(folder, manifest, evidence, decision, lineage).encode()
+    files[CARD] = draw(folder, manifest, evidence, decision, lineage, figures).encode()
     complete = amend(folder, files)
     facts = gather(folder, complete, evidence, decision, run)
     documents = {CARD_MARKDOWN: markdown.card(facts).encode(), ANNEX_IV: annex_iv.document(facts).encode()}

@@ -22,10 +22,16 @@ from feature_repo.urls import file_url
 from feature_repo.whole_files import write_whole
 from training.bundle import BundleManifest, amend
 from training.datasets.sample import Sample
+from training.fairness.figure import Figure, read
+from training.fairness.gate import check_limits, with_limits
+from training.fairness.lists import Lists
+from training.fairness.measure import measure
+from training.fairness.settings import settings_of
 from training.mlflow_client import client, registration_lock, translate_errors
 from training.mlflow_paths import ARTIFACTS
 from training.models.base import Gates
 from training.registered_files import add_files, tags_of
+from training.validation.check import Check
 from training.validation.evidence import Evidence
 from training.validation.gates import Decision, decide
 from training.validation.suspicions import describe_near_perfect
@@ -86,6 +92,7 @@ def register(
     evidence: Evidence | None = None,
     gates: Gates | None = None,
     training_sets: Sequence[Sample] = (),
+    shown: Lists | None = None,
 ) -> int:
     """Logs a run with its bundle, registers the bundle as the next version and gives it the alias ``challenger``.
 
@@ -98,6 +105,7 @@ def register(
         evidence: figures of the test by unit; without them a person must approve the version.
         gates: gates to check; those that the model declares if None.
         training_sets: samples of the training sets.
+        shown: lists of the units of the evidence, of a model that shows lists; for the figures of fairness.
 
     Returns:
         The version.
@@ -106,8 +114,12 @@ def register(
         BundleError: the bundle fails a check; nothing is registered.
         StoreError: MLflow cannot be reached.
     """
+    settings = settings_of(home, name)
+    figures = measure(evidence, settings, shown)
+    limits = check_limits(figures, settings)
     with translate_errors(home), registration_lock(home):
-        return _register(home, name, parameters, metrics, write, evidence, gates or _gates(home, name), training_sets)
+        gates = gates or _gates(home, name)
+        return _register(home, name, parameters, metrics, write, evidence, gates, training_sets, figures, limits)
 
 
 def _register(
@@ -119,6 +131,8 @@ def _register(
     evidence: Evidence | None,
     gates: Gates,
     training_sets: Sequence[Sample],
+    figures: Sequence[Figure],
+    limits: Sequence[Check],
 ) -> int:
     from training.checks import check_bundle
 
@@ -143,8 +157,8 @@ def _register(
         with tempfile.TemporaryDirectory(dir=home.bundles(name), prefix=_WRITING) as scratch:
             folder = Path(scratch) / _ARTIFACT
             manifest = write(folder, version)
-            decision = _decide(home, name, evidence, gates, training_sets)
-            add_files(folder, manifest, evidence, decision, training_sets)
+            decision = _decide(home, name, evidence, gates, training_sets, limits)
+            add_files(folder, manifest, evidence, decision, training_sets, figures)
             check_bundle(folder, home)
             for key, tag in tags_of(manifest, decision, training_sets).items():
                 mlflow.set_tag(run.info.run_id, key, tag)
@@ -174,7 +188,12 @@ def _gates(home: Home, name: str) -> Gates:
 
 
 def _decide(
-    home: Home, name: str, evidence: Evidence | None, gates: Gates, training_sets: Sequence[Sample]
+    home: Home,
+    name: str,
+    evidence: Evidence | None,
+    gates: Gates,
+    training_sets: Sequence[Sample],
+    limits: Sequence[Check],
 ) -> Decision:
     """Checks the gates of a new version, compared with the champion if that has evidence."""
     champion = champion_of(home, name)
@@ -183,7 +202,7 @@ def _decide(
     # where chances were tested, what features tell together shows in the test
     searches_joint = evidence is None or not len(evidence.chance) or bool(describe_near_perfect(evidence))
     data = check_training_sets(training_sets, gates, previous, searches_joint=searches_joint)
-    return decide(evidence, gates, champion=champion_evidence, version=champion or 0, data=data)
+    return decide(evidence, gates, champion=champion_evidence, version=champion or 0, data=data, fairness=limits)
 
 
 def challenger_of(home: Home, name: str) -> int | None:
@@ -213,15 +232,31 @@ def trained_with(home: Home, name: str, key: str) -> int | None:
 
 
 def decide_again(home: Home, name: str, version: int) -> Decision | None:
-    """Returns the decision on a version, made again if the champion has changed since."""
-    decision, champion = decision_of(home, name, version), champion_of(home, name)
+    """Returns the decision on a version, made again if the champion or the limits of fairness have changed since."""
+    decision, champion = decision_now(home, name, version), champion_of(home, name)
     if decision is None or champion in (None, decision.champion, version):
         return decision
     data = [check for check in decision.checks if check.of_data]
     champion_evidence = evidence_of(home, name, champion) if champion else None
     evidence = evidence_of(home, name, version)
     gates = decision.gates or _gates(home, name)
-    return decide(evidence, gates, champion=champion_evidence, version=champion or 0, data=data)
+    limits = check_limits(figures_of(home, name, version), settings_of(home, name))
+    return decide(evidence, gates, champion=champion_evidence, version=champion or 0, data=data, fairness=limits)
+
+
+def decision_now(home: Home, name: str, version: int) -> Decision | None:
+    """Returns the decision on a version with the limits of fairness that are declared now; None if it has none."""
+    decision = decision_of(home, name, version)
+    if decision is None:
+        return None
+    settings = settings_of(home, name)
+    return with_limits(decision, figures_of(home, name, version) if settings.limits else [], settings)
+
+
+def figures_of(home: Home, name: str, version: int) -> list[Figure]:
+    """Returns the figures of fairness of a version; computed from its evidence if they are not stored."""
+    stored = read(home.bundles(name) / str(version))
+    return list(stored) if stored is not None else measure(evidence_of(home, name, version), settings_of(home, name))
 
 
 def promote_by_itself(home: Home, name: str, version: int, decision: Decision | None, reason: str) -> str:
@@ -313,7 +348,7 @@ def promote(
         )
     assert chosen is not None
     _restore(mlflow, home, name, chosen)
-    before, decision = champion_of(home, name), decision_of(home, name, chosen)
+    before, decision = champion_of(home, name), decision_now(home, name, chosen)
     gates_failed = ["it has no decision of its gates"] if decision is None else decision.reasons
     if alias == CHAMPION and gates_failed:
         _mark(mlflow, home, name, chosen, reason, gates_failed)

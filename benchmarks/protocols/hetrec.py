@@ -21,7 +21,7 @@ from training.datasets.attributes import Attributes
 from training.datasets.interactions import Interactions
 from training.models.recommendation.blend import BlendFit, learn_weights
 from training.models.recommendation.content import Content
-from training.models.recommendation.contract import Model
+from training.models.recommendation.contract import Fitted, Model
 from training.models.recommendation.ease import EASE
 from training.models.recommendation.ials import IALS
 from training.models.recommendation.popularity import Popularity
@@ -110,8 +110,21 @@ def logarithms(attributes: Attributes) -> Attributes:
     return Attributes(logarithm(attributes.users), logarithm(attributes.tracks))
 
 
-def _by_user(plays: Interactions, mask: np.ndarray) -> dict[int, np.ndarray]:
+def by_user(plays: Interactions, mask: np.ndarray) -> dict[int, np.ndarray]:
+    """Return user → tracks of the pairs of a mask."""
     return plays.only(mask).tracks_by_user()
+
+
+def fit(
+    plays: Interactions, tagged: pl.DataFrame, friends: sparse.csr_array, part: np.ndarray
+) -> tuple[Attributes, dict[str, Fitted]]:
+    """Fit the members of the blend to the training part; also return the attributes that may be read."""
+    held_out_plays = plays.only(part > 0)
+    held_out = pl.DataFrame({"user": held_out_plays.user, "track": held_out_plays.track})
+    visible_tags = tagged.join(held_out, on=["user", "track"], how="anti")
+    attributes = logarithms(Attributes(friends, tag_counts(visible_tags, plays.shape[1])))
+    train = plays.only(part == 0)
+    return attributes, {name: model.fit(train, 1, attributes) for name, model in MODELS.items()}
 
 
 def measure(folder: Path) -> Iterator[Row]:
@@ -121,20 +134,15 @@ def measure(folder: Path) -> Iterator[Row]:
     weights: dict[str, float] = {}
     for seed in SEEDS:
         part = parts(plays.user, seed)
-        held_out_plays = plays.only(part > 0)
-        held_out = pl.DataFrame({"user": held_out_plays.user, "track": held_out_plays.track})
-        visible_tags = tagged.join(held_out, on=["user", "track"], how="anti")
-        attributes = logarithms(Attributes(friends, tag_counts(visible_tags, tracks)))
-        train = plays.only(part == 0)
         started = time.perf_counter()
-        fitted = {name: model.fit(train, 1, attributes) for name, model in MODELS.items()}
+        attributes, fitted = fit(plays, tagged, friends, part)
         if not weights:
-            weights = learn_weights(fitted, _by_user(plays, part == 0), _by_user(plays, part == 1))
+            weights = learn_weights(fitted, by_user(plays, part == 0), by_user(plays, part == 1))
             print(f"the blend was fitted and weighted in {time.perf_counter() - started:.0f} s")
-        fitted |= {name: model.fit(train, 1, attributes) for name, model in ALONE.items()}
-        heard, relevant = _by_user(plays, part < 2), _by_user(plays, part == 2)
+        fitted |= {name: model.fit(plays.only(part == 0), 1, attributes) for name, model in ALONE.items()}
+        heard, relevant = by_user(plays, part < 2), by_user(plays, part == 2)
         shares = " ".join(f"{name} {weight:.2f}" for name, weight in weights.items() if weight)
-        blend = BlendFit({name: fitted[name] for name in MODELS}, weights, _by_user(plays, part == 0))
+        blend = BlendFit({name: fitted[name] for name in MODELS}, weights, by_user(plays, part == 0))
         yield Row("blend", shares, full_ranking(blend, heard, relevant, tracks), seed)
-        for name, fit in fitted.items():
-            yield Row(name, "", full_ranking(fit, heard, relevant, tracks), seed)
+        for name, fitted_model in fitted.items():
+            yield Row(name, "", full_ranking(fitted_model, heard, relevant, tracks), seed)

@@ -196,7 +196,9 @@ def install(app: FastAPI, service: RecommendationService, controller: Controller
         if decision.level:
             shed.labels(decision.level).inc()
         arms = {arm.experiment: arm.variant for arm in applied}
+        reason = None if answer.counterfactual is None else vars(answer.counterfactual)
         fields = {**vars(answer), "items": [vars(item) for item in answer.items], "experiments": arms}
+        fields["counterfactual"] = reason
         return RecommendationResponse.model_validate(fields)
 
     @app.post("/v1/recommendations", responses=errors.RESPONSES, tags=["recommendation"], operation_id="recommend")

@@ -27,6 +27,28 @@ class Recommendation:
 
 
 @dataclass(frozen=True)
+class Counterfactual:
+    """Without what the first track would not have come first; what was learned in training stays as it is.
+
+    Attributes:
+        track_id: the track that comes first.
+        without_tracks: few of the last plays, or picks, without which another track comes first; empty if none were
+            found.
+        track_instead: the track that then comes first; None likewise.
+        without_parts: the fewest parts of the score without which another track comes first; empty if there are none.
+        track_instead_of_parts: the track that then comes first; None likewise.
+        text: both in words.
+    """
+
+    track_id: str
+    without_tracks: list[str]
+    track_instead: str | None
+    without_parts: list[str]
+    track_instead_of_parts: str | None
+    text: str
+
+
+@dataclass(frozen=True)
 class Answer:
     """The recommendations for one listener.
 
@@ -42,6 +64,8 @@ class Answer:
         at: time of the request, in seconds since 1970 UTC.
         consented: false if the listener has not consented to the purpose of recommendations, so that nothing personal
             was looked up.
+        counterfactual: without what the first track would not have come first; None if it was not asked for, or if
+            nothing was found.
     """
 
     user_id: str
@@ -54,3 +78,4 @@ class Answer:
     answer_id: str = ""
     at: float = 0.0
     consented: bool = True
+    counterfactual: Counterfactual | None = None

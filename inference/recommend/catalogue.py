@@ -3,6 +3,7 @@
 import io
 import json
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from itertools import repeat
 
 import numpy as np
@@ -11,6 +12,7 @@ from feature_repo.bundle import Bundle
 from inference.features.known_keys import KnownKeys
 from transforms.pure import npz
 from transforms.pure.candidates.cold import SegmentPopularity
+from transforms.pure.candidates.exposure import is_long_tail
 from transforms.pure.candidates.neighbours import Neighbours
 
 
@@ -77,6 +79,11 @@ class Catalogue:
         for place, genres in enumerate(self.genres):
             for genre in genres:
                 self._of_genre.setdefault(genre, []).append(place)
+
+    @cached_property
+    def is_long_tail(self) -> np.ndarray:
+        """(tracks,) whether a track is in the long tail: outside the fifth with the most listeners, or plays."""
+        return is_long_tail(self.listeners if self.listeners.any() else self.liked + self.disliked)
 
     def __len__(self) -> int:
         return len(self.track_ids)

@@ -15,13 +15,13 @@ from feature_repo.errors import BundleError, InputError, OnlineUnavailable
 from feature_repo.home import Home
 from inference.features import OnlineFeatures
 from inference.models import load_bundle
-from inference.recommend import diversify as diversity_of
 from inference.recommend.again import SERVICE as OWN_SERVICE
 from inference.recommend.again import HearAgain
 from inference.recommend.answer import Answer, Recommendation
-from inference.recommend.candidates import CandidateSearch, Wanted
+from inference.recommend.candidates import Candidates, CandidateSearch, Wanted
 from inference.recommend.catalogue import Catalogue
 from inference.recommend.controller import Budget
+from inference.recommend.counterfactual import explain_first
 from inference.recommend.explain import Explainer, Ranking
 from inference.recommend.explore import Slots, explore
 from inference.recommend.filter import excluded_places
@@ -31,6 +31,7 @@ from inference.recommend.known_rights import KnownRights, max_staleness_s
 from inference.recommend.listener import STALE_DAYS, Listener, look_up_listener, picked_places, unknown_listener
 from inference.recommend.ordering import CACHED_VIEWS, Ordering
 from inference.recommend.request import RecommendationOptions, RequestOptions, Strategy
+from inference.recommend.rerank import rerank
 from inference.recommend.rights import Rights
 from transforms.pure.candidates.pool import Pool
 
@@ -144,17 +145,29 @@ class RecommendationEngine:
             if listener.known:
                 notes.append("what is worth hearing again: strategy again, or forgotten")
             return self._build_answer(listener, strategy, [], [*notes, *busy], {}, at)
-        if budget.features or strategy not in self._ordering.rankers:
-            ranking = self._ordering.rank(listener, strategy, candidates, picks, request)
-        else:
-            ranking = self._ordering.blend(listener, pool, picks)
+        is_ranked = budget.features or strategy not in self._ordering.rankers
+
+        def order(listener: Listener, candidates: Candidates, picks: np.ndarray) -> Ranking:
+            if is_ranked:
+                return self._ordering.rank(listener, strategy, candidates, picks, request)
+            return self._ordering.blend(listener, candidates.pool, picks)
+
+        def ask_again(listener: Listener, picks: np.ndarray) -> int | None:
+            others = self._search.find(listener, replace(wanted, picks=picks), prepare)
+            return int(others.pool.places[order(listener, others, picks).order[0]]) if len(others.pool) else None
+
+        ranking = order(listener, candidates, picks)
         notes += [ranking.note] if ranking.note else []
         rows = self._diversify(listener, pool, ranking, options, count)
         slots = self._fill_slots(pool, ranking, rows, options)
         picked = picks if strategy == "cold_start" else None
         items = self._explainer.items(listener, pool, ranking, slots, picked, unheard=candidates.unheard, now=moment)
         notes += [*self._extra_notes(listener, strategy, bool(notes)), *busy]
-        return self._build_answer(listener, strategy, items, notes, dict(ranking.services or {}), at)
+        answer = self._build_answer(listener, strategy, items, notes, dict(ranking.services or {}), at)
+        if not options.explain or not budget.diversify:
+            return answer
+        reason = explain_first(listener, picks, pool, ranking, self.catalogue, self._explainer, ask_again)
+        return replace(answer, counterfactual=reason)
 
     def history(self, user_id: str, count: int = 10) -> list[Recommendation]:
         """List the listener's last distinct tracks, newest first.
@@ -225,26 +238,9 @@ class RecommendationEngine:
     def _diversify(
         self, listener: Listener, pool: Pool, ranking: Ranking, options: RequestOptions, count: int
     ) -> np.ndarray:
-        """Order the rows of all candidates as they would be shown: diversified, with few tracks by each artist."""
-        order = ranking.order
-        if options.diversify is not None:
-            scores = -np.argsort(order).astype(float) if ranking.scores is None else ranking.scores
-            top = order[: diversity_of.RERANK_DEPTH * count]
-            if options.diversify == "mmr":
-                vectors = self.catalogue.vectors("content", pool.places[top])
-                if not vectors.any():
-                    vectors = self.catalogue.vectors("taste", pool.places[top])
-                top = diversity_of.mmr(top, scores, vectors, count, options.diversity)
-            else:
-                history_genres = [
-                    self.catalogue.genres[place] for place in listener.history_places(self.catalogue).tolist()
-                ]
-                top_genres = [self.catalogue.genres[place] for place in pool.places[top].tolist()]
-                target_shares = diversity_of.genre_shares(history_genres)
-                top = diversity_of.calibrated(top, scores, top_genres, target_shares, count, options.diversity)
-            order = np.concatenate([top, order[diversity_of.RERANK_DEPTH * count :]])
-        max_per_artist = options.most_by_artist or max(-(-count // 3), 2)
-        return diversity_of.limit_per_artist(order, self.catalogue.artists[pool.places], count, max_per_artist)
+        """Order the rows of all candidates as they would be shown; see ``rerank``."""
+        history = listener.history_places(self.catalogue)
+        return rerank(self.catalogue, pool, ranking, history, options, count)
 
     def _fill_slots(self, pool: Pool, ranking: Ranking, rows: np.ndarray, options: RequestOptions) -> Slots:
         is_ranked = np.zeros(len(pool), bool)

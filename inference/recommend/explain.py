@@ -1,5 +1,6 @@
 """Makes the items of an answer: titles, artists, and reasons from facts about each track and its listener."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -31,6 +32,7 @@ class Ranking:
             up.
         note: message about a failed lookup; None if there was none.
         services: feature service → fingerprint, for the services that were read.
+        parts: function that returns what the scores are sums of, part by part; None if they are of one part.
     """
 
     scores: np.ndarray | None
@@ -38,6 +40,7 @@ class Ranking:
     artist_plays: np.ndarray | None = None
     note: str | None = None
     services: dict[str, str] | None = None
+    parts: Callable[[], dict[str, np.ndarray]] | None = None
 
 
 @dataclass(frozen=True)

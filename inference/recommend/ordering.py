@@ -19,7 +19,7 @@ from inference.recommend.rank import FeatureLookup, Ranker
 from inference.recommend.request import Strategy
 from inference.recommend.retrieve import content_profile
 from inference.recommend.rights import MAX_AGE_S
-from transforms.pure.candidates.blend import blended
+from transforms.pure.candidates.blend import blended, parts_of
 from transforms.pure.candidates.cold import evidence
 from transforms.pure.candidates.neighbours import MOST_ASKED
 from transforms.pure.candidates.pool import Pool
@@ -101,8 +101,9 @@ class Ordering:
             return self._rank_by_features(listener, strategy, candidates, picks, request)
         if strategy == "collaborative" and listener.taste is not None:
             taste = self._catalogue.vectors("taste", pool.places) @ listener.taste
-            scores = blended({"taste": taste, "similar": np.log1p(pool.similar)}, self._weights["collaborative"])
-            return Ranking(scores, best_first(scores))
+            by_name, weights = {"taste": taste, "similar": np.log1p(pool.similar)}, self._weights["collaborative"]
+            scores = blended(by_name, weights)
+            return Ranking(scores, best_first(scores), parts=partial(parts_of, by_name, weights))
         if strategy == "content":
             profile = content_profile(self._catalogue, listener)
             if profile is not None:
@@ -120,8 +121,9 @@ class Ordering:
         content = np.full(len(pool), np.nan)
         if profile is not None:
             content = self._catalogue.vectors("content", pool.places) @ profile
-        scores = blended(evidence(pool.similar, content, segment_shares), self._weights["cold_start"])
-        return Ranking(scores, best_first(scores), None, note)
+        by_name, weights = evidence(pool.similar, content, segment_shares), self._weights["cold_start"]
+        scores = blended(by_name, weights)
+        return Ranking(scores, best_first(scores), None, note, parts=partial(parts_of, by_name, weights))
 
     def _rank_by_features(
         self,
@@ -142,11 +144,11 @@ class Ordering:
         if features is None or not features.covers(pool):
             features = self._prepare(ranker, listener, request, pool)
         try:
-            scores, artist_plays = ranker.rank(pool, features)
+            scores, artist_plays, parts = ranker.rank(pool, features)
         except OnlineUnavailable:
             return self.blend(listener, pool, picks, UNAVAILABLE)
         service = ranker.features.service
-        return Ranking(scores, best_first(scores), artist_plays, None, {service.name: service.fingerprint})
+        return Ranking(scores, best_first(scores), artist_plays, None, {service.name: service.fingerprint}, parts)
 
     def _prepare(self, ranker: Ranker, listener: Listener, request: Mapping[str, Any], pool: Pool) -> FeatureLookup:
         return ranker.prepare(listener, pool, self._catalogue, self._platform, request)

@@ -1,7 +1,8 @@
 """Scores candidates with a ranker on online features."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,11 @@ from inference.features.prepared import PreparedLookup
 from inference.models import OnnxModel
 from inference.recommend.catalogue import Catalogue
 from inference.recommend.listener import Listener
-from transforms.pure.candidates.blend import RANKER, anchored
+from transforms.pure.candidates.blend import RANKER, anchored, anchored_parts
 from transforms.pure.candidates.pool import Pool, is_among
 
+Parts = Callable[[], dict[str, np.ndarray]]
+"""Returns what the scores are sums of: name → (n,) contribution."""
 ARTIST_PLAYS = "user_artist_affinity__plays_28d"
 
 
@@ -62,8 +65,8 @@ class Ranker:
         fields = {**request, "similar_score": pool.similar, "follows_score": pool.follows}
         return FeatureLookup(pool.places, self.features.prepare(keys, fields, reuse=listener.rows))
 
-    def rank(self, pool: Pool, prepared: FeatureLookup) -> tuple[np.ndarray, np.ndarray]:
-        """Return the (n,) scores of candidates, and the (n,) plays of their artists by the listener in 28 days.
+    def rank(self, pool: Pool, prepared: FeatureLookup) -> tuple[np.ndarray, np.ndarray, Parts]:
+        """Return the (n,) scores of candidates, the (n,) plays of their artists by the listener in 28 days, and parts.
 
         Args:
             pool: the candidates.
@@ -77,7 +80,9 @@ class Ranker:
         if len(pool) < len(prepared.places):
             among = np.searchsorted(prepared.places, pool.places)
             inputs, plays = inputs[among], plays[among]
-        return anchored(self.score(inputs), inputs, self._inputs, self._weights), plays
+        scores = self.score(inputs)
+        parts = partial(anchored_parts, scores, inputs, self._inputs, self._weights)
+        return anchored(scores, inputs, self._inputs, self._weights), plays, parts
 
     def score(self, inputs: np.ndarray) -> np.ndarray:
         """Score rows (n, d) float32; returns (n,)."""

@@ -22,9 +22,12 @@ class RecommendationOptions(TypedDict, total=False):
     most_by_artist: int | None
     diversify: Literal["mmr", "calibrated"] | None
     diversity: float
+    long_tail: float
+    long_tail_loss: float
     explore: float
     seed: int | None
     strategy: Strategy | None
+    explain: bool
 
 
 @dataclass(frozen=True)
@@ -42,10 +45,13 @@ class RequestOptions:
         most_by_artist: maximum number of tracks by one artist; a third of the list, at least two, if None.
         diversify: ``mmr`` for dissimilar tracks, ``calibrated`` for the genre shares of the listener's plays, or None.
         diversity: weight of diversity beside the score, 0 to 1.
+        long_tail: bonus of tracks outside the most popular fifth, beside gains from 0 to 1; 0 for none.
+        long_tail_loss: largest share of its gain that the list may lose to that bonus, 0 to 1.
         explore: share of the slots that show little-known tracks in order to learn about them, 0 to 1.
         seed: seed of the exploration; random if None.
         strategy: which model answers, ``again`` and ``forgotten`` with heard tracks; chosen by what is known of the
             listener, among those of unheard tracks, if None.
+        explain: whether to say without what the first track would not have come first.
     """
 
     exclude_tracks: Collection[str] = ()
@@ -58,12 +64,15 @@ class RequestOptions:
     most_by_artist: int | None = None
     diversify: Literal["mmr", "calibrated"] | None = None
     diversity: float = 0.3
+    long_tail: float = 0.0
+    long_tail_loss: float = 0.05
     explore: float = 0.0
     seed: int | None = None
     strategy: Strategy | None = None
+    explain: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("diversity", "explore"):
+        for name in ("diversity", "long_tail", "long_tail_loss", "explore"):
             if not 0 <= getattr(self, name) <= 1:
                 raise InputError(
                     expected=f"{name} from 0 to 1",

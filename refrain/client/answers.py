@@ -68,6 +68,25 @@ class RecommendedTrack(msgspec.Struct, frozen=True):
     explored: bool
 
 
+class Counterfactual(msgspec.Struct, frozen=True):
+    """Without what the first track would not have come first.
+
+    Attributes:
+        without_tracks: few of the last plays, or picks; empty if none were found.
+        track_instead: the track that comes first without them.
+        without_parts: the fewest parts of the score; empty if there are none.
+        track_instead_of_parts: the track that comes first without these parts.
+        text: both in words.
+    """
+
+    track_id: str
+    without_tracks: list[str]
+    track_instead: str | None
+    without_parts: list[str]
+    track_instead_of_parts: str | None
+    text: str
+
+
 class Recommendations(msgspec.Struct, frozen=True):
     """The recommendations for one listener.
 
@@ -81,6 +100,7 @@ class Recommendations(msgspec.Struct, frozen=True):
         note: reasons why the answer is worse than it could be; None if there are none.
         consented: false if the listener has not consented to personalisation, so that nothing of them was looked up.
         experiments: experiment → arm, for the experiments that the listener takes part in.
+        counterfactual: without what the first track would not have come first; None unless it was asked for.
     """
 
     user_id: str
@@ -93,6 +113,7 @@ class Recommendations(msgspec.Struct, frozen=True):
     note: str | None = None
     consented: bool = True
     experiments: dict[str, str] = {}
+    counterfactual: Counterfactual | None = None
 
 
 class ForecastPoint(msgspec.Struct, frozen=True):

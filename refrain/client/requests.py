@@ -44,7 +44,10 @@ class RecommendationOptions(TypedDict, total=False):
     - ``most_by_artist``: maximum number of tracks by one artist.
     - ``diversify``: ``mmr`` for dissimilar tracks, ``calibrated`` for the genre shares of the listener's plays.
     - ``diversity``: weight of diversity beside the score, 0 to 1.
+    - ``long_tail``: bonus of tracks outside the most popular fifth, beside gains from 0 to 1; 0 for none.
+    - ``long_tail_loss``: largest share of its gain that the list may lose to that bonus.
     - ``explore``: share of the slots that explore little-known tracks, 0 to 1.
+    - ``explain``: whether to say without what the first track would not have come first.
 
     >>> RecommendationOptions(count=5, pick_genres=["jazz"])
     {'count': 5, 'pick_genres': ['jazz']}
@@ -63,7 +66,10 @@ class RecommendationOptions(TypedDict, total=False):
     most_by_artist: int
     diversify: Literal["mmr", "calibrated"]
     diversity: float
+    long_tail: float
+    long_tail_loss: float
     explore: float
+    explain: bool
 
 
 class RecommendationRequest(RecommendationOptions, total=False):

@@ -127,7 +127,7 @@ def promote(
 
     home = Home.from_env()
     chosen = version or registry.challenger_of(home, name)
-    decision = None if chosen is None else registry.decision_of(home, name, chosen)
+    decision = None if chosen is None else registry.decision_now(home, name, chosen)
     if alias == "champion" and decision is not None and not decision.may_serve and not anyway:
         verb = "failed" if decision.answer == "fail" else "is undecided:"
         raise BundleError(

@@ -50,11 +50,22 @@ def tune(
 def explain(
     name: Annotated[str, typer.Argument(help="a model; NAME:VERSION for one that is no champion")],
     rows: Annotated[int, typer.Option(min=0, help="rows of the test to explain one by one")] = 3,
+    listener: Annotated[
+        str, typer.Option(help="of recommendation: user_id, to say without which plays its first track would not be")
+    ] = "",
 ) -> None:
     """Explain the answers: contributions, partial dependence, worth and lookup cost of each feature view.
 
+    With --listener: the fewest tracks and artists whose plays, taken away, put another track first.
+
     Example: refrain model explain orders_returned --rows 20
     """
+    if listener:
+        from training.explain.counterfactual import explain_listener
+
+        for line in explain_listener(Home.from_env(), name, listener).lines():
+            say(line)
+        return
     from training.explain.explanation import explain as run_it
 
     with progress(f"explain {name}") as report:

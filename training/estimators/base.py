@@ -25,7 +25,8 @@ class Fitted(Protocol):
     def contributions(self, inputs: np.ndarray) -> np.ndarray:
         """Computes (n, d + 1): the contribution of each column to the answer, and the base value in the last column.
 
-        Their sum is the answer in the model's own units: log-odds for ``binary``.
+        Their sum is the answer in the model's own units: log-odds for ``binary``, or chances where the model sums
+        these, as a forest does.
         """
 
 

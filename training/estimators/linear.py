@@ -4,8 +4,9 @@ Each column with missing values has an indicator column beside it. Contributions
 times distance from the mean.
 """
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -78,15 +79,66 @@ class LinearFitted:
             np.nan_to_num(imputer.statistics_), weights[: self.width], missing_weights, bias, self.kind == "binary"
         )
 
+    @property
+    def terms(self) -> "LinearTerms":
+        """The weights alone, without scikit-learn."""
+        imputer, scaler, regression = (step for _, step in self.pipeline.steps)
+        weights = np.ravel(regression.coef_) / scaler.scale_
+        missing_means, missing_weights = np.zeros(self.width), np.zeros(self.width)
+        missing_means[imputer.indicator_.features_] = scaler.mean_[self.width :]
+        missing_weights[imputer.indicator_.features_] = weights[self.width :]
+        return LinearTerms(
+            np.nan_to_num(imputer.statistics_),
+            scaler.mean_[: self.width],
+            weights[: self.width],
+            missing_means,
+            missing_weights,
+            float(np.ravel(regression.intercept_)[0]),
+        )
+
     def contributions(self, inputs: np.ndarray) -> np.ndarray:
         """Computes (n, d + 1) contributions in log-odds or units of the answer; indicators count with their column."""
-        imputer, scaler, regression = (step for _, step in self.pipeline.steps)
-        scaled = scaler.transform(imputer.transform(np.asarray(inputs, np.float32)))
-        weights = np.ravel(regression.coef_)
-        parts = scaled * weights
-        contributions = np.zeros((len(parts), self.width + 1))
-        contributions[:, : self.width] = parts[:, : self.width]
-        for position, column in enumerate(imputer.indicator_.features_):
-            contributions[:, column] += parts[:, self.width + position]
-        contributions[:, -1] = float(np.ravel(regression.intercept_)[0])
-        return contributions
+        return self.terms.contributions(inputs)
+
+    def native(self) -> str:
+        """Serializes the weights as JSON, from which ``contributions`` can be computed again."""
+        return self.terms.to_json()
+
+
+@dataclass(frozen=True)
+class LinearTerms:
+    """A weighted sum of distances from means.
+
+    Attributes:
+        fill: (d,) value that stands for a missing one.
+        means: (d,) mean of each column.
+        weights: (d,) weight of each column.
+        missing_means: (d,) share of missing values; 0 for a column without indicator.
+        missing_weights: (d,) weight of the indicator of missing values; 0 likewise.
+        base: the sum for a row of means.
+    """
+
+    fill: np.ndarray
+    means: np.ndarray
+    weights: np.ndarray
+    missing_means: np.ndarray
+    missing_weights: np.ndarray
+    base: float
+
+    def contributions(self, inputs: np.ndarray) -> np.ndarray:
+        """Computes (n, d + 1) contributions; the base value is in the last column."""
+        rows = np.asarray(inputs, np.float32).astype(np.float64)
+        is_missing = np.isnan(rows)
+        parts = (np.where(is_missing, self.fill, rows) - self.means) * self.weights
+        parts += (is_missing - self.missing_means) * self.missing_weights
+        return np.column_stack([parts, np.full(len(parts), self.base)])
+
+    def to_json(self) -> str:
+        """Serializes the weights."""
+        return json.dumps({name: np.asarray(part).tolist() for name, part in asdict(self).items()})
+
+    @classmethod
+    def from_native(cls, text: str) -> "LinearTerms":
+        """Reads what ``to_json`` wrote."""
+        parts = json.loads(text)
+        return cls(base=float(parts.pop("base")), **{name: np.array(part) for name, part in parts.items()})

@@ -11,7 +11,9 @@ from feature_repo.errors import BundleError
 from feature_repo.home import Home
 from training.background import Background
 from training.datasets.tabular import TabularSet
+from training.estimators.forest import ForestTrees
 from training.estimators.lightgbm_trees import LightGbmFitted
+from training.estimators.linear import LinearTerms
 from training.estimators.shapley import sampled
 from training.estimators.xgboost_trees import XgBoostFitted
 from training.models.lightgbm_onnx import OnnxBooster
@@ -21,7 +23,12 @@ ONNX = "model.onnx"
 NATIVE = "native"
 """Bundle file in the learner's own text format, if it has one; contributions are computed from it."""
 
-NATIVES: dict[str, Any] = {"lightgbm": LightGbmFitted, "xgboost": XgBoostFitted}
+NATIVES: dict[str, Any] = {
+    "forest": ForestTrees,
+    "lightgbm": LightGbmFitted,
+    "linear": LinearTerms,
+    "xgboost": XgBoostFitted,
+}
 
 
 @dataclass(frozen=True)
@@ -67,10 +74,11 @@ class ServedTabular:
     def contributions(self, inputs: np.ndarray) -> np.ndarray:
         """Return the contributions (n, d + 1) of features to the predictions of rows, by the learner or by sampling.
 
-        Contributions to probabilities are in log-odds. The last column is the prediction without any feature.
+        Contributions to probabilities are in log-odds; those of a forest, which sums chances, in chances. The
+        last column is the prediction without any feature.
         """
         native = NATIVES.get(str(self.extra["learner"]))
-        if native is not None:
+        if native is not None and (self.folder / NATIVE).is_file():  # earlier forests and linear models have none
             return np.asarray(native.from_native((self.folder / NATIVE).read_text()).contributions(inputs))
         background = Background.read(self.folder)
         background_rows = inputs if background is None else background.inputs

@@ -26,6 +26,8 @@ from training.datasets.tabular import TabularSet
 from training.estimators import LEARNERS, Fitted
 from training.estimators import learner as find_learner
 from training.estimators.base import Kind
+from training.fairness.people import groups_of
+from training.fairness.settings import settings_of
 from training.golden import golden
 from training.models.base import Fresh, Model
 from training.models.result import TrainedResult, table
@@ -39,11 +41,11 @@ from training.validation.evidence import MODEL_KEY, Evidence
 from transforms.pure.tabular.layout import Layout
 
 EXPLAINED, SAMPLED_EXPLAINED = 1_000, 60
-"""Maximum number of explained rows; fewer if contributions are sampled."""
+"""Maximum number of explained rows; fewer if contributions are sampled, or of deep trees."""
 RECENT = 2_000
 """Maximum number of rows after a cutoff that are monitored; the newest count."""
-EXACT = ("lightgbm", "xgboost", "linear")
-"""Learners with exact contributions; those of other learners are sampled."""
+QUICK = ("lightgbm", "xgboost", "linear")
+"""Learners whose contributions are exact and quick; those of forests are exact, and those of networks sampled."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,8 +126,8 @@ class TabularModel(Model):
         return pulled
 
     def pull_rows(self, home: Home, rows: pl.DataFrame, most: int | None = None) -> TabularSet:
-        """Pull the features of rows, without any checks."""
-        return TabularSet.pull(
+        """Pull the features of rows, without any checks; people are divided by the groups that are declared, too."""
+        pulled = TabularSet.pull(
             home,
             self.service,
             rows,
@@ -135,6 +137,9 @@ class TabularModel(Model):
             most=most,
             seed=self.seed,
         )
+        columns = settings_of(home, self.name).groups
+        groups = groups_of(home, columns, self.cluster, pulled.clusters, pulled.times)
+        return replace(pulled, segments={**groups, **pulled.segments})
 
     def split(self, rows: TabularSet) -> Fold:
         """Return the positions of the training rows and of the test rows, which are the last ones.
@@ -321,7 +326,7 @@ class TabularModel(Model):
     ) -> dict[str, bytes]:
         inputs = layout.matrix(test.features)
         rng = np.random.default_rng(self.seed)
-        explained_rows = np.sort(rng.permutation(len(test))[: EXPLAINED if learner in EXACT else SAMPLED_EXPLAINED])
+        explained_rows = np.sort(rng.permutation(len(test))[: EXPLAINED if learner in QUICK else SAMPLED_EXPLAINED])
         native = getattr(served_model, "native", None)
         return {
             ONNX: served_model.to_onnx(),

@@ -9,7 +9,7 @@ clusters; they are expanded as the t distribution asks (T. C. Hesterberg, What T
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import ndtr, stdtrit
+from scipy.special import ndtr, ndtri, stdtrit
 
 DRAWS = 2_000
 
@@ -70,11 +70,24 @@ def interval(values: np.ndarray, clusters: np.ndarray | None = None, *, draws: i
         for start in range(0, draws, step):
             drawn_clusters = rng.integers(0, len(sums), (min(step, draws - start), len(sums)))
             means[start : start + step] = sums[drawn_clusters].sum(axis=1) / counts[drawn_clusters].sum(axis=1)
-        low, high = np.quantile(means, _tails(len(sums)))
+        low, high = np.quantile(means, tails(len(sums)))
         return Interval(float(values.mean()), float(low), float(high), len(values), len(sums))
 
 
-def _tails(clusters: int) -> tuple[float, float]:
-    """Returns the quantiles of the means that are the ends of the expanded 95 % interval."""
+def tails(clusters: int) -> tuple[float, float]:
+    """Returns the quantiles of the means that are the ends of the expanded 95 % interval.
+
+    >>> [round(tail, 3) for tail in tails(10_000)]
+    [0.025, 0.975]
+    """
     tail = float(ndtr(stdtrit(clusters - 1, 0.025) * np.sqrt(clusters / (clusters - 1))))
     return tail, 1 - tail
+
+
+def t_over_normal(clusters: int) -> float:
+    """Returns the factor by which an interval of a normal distribution widens for so few clusters.
+
+    >>> round(t_over_normal(20), 2)
+    1.1
+    """
+    return float(stdtrit(clusters - 1, 0.025) / ndtri(0.025) * np.sqrt(clusters / (clusters - 1)))

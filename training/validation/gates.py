@@ -88,6 +88,7 @@ def decide(
     champion: Evidence | None = None,
     version: int = 0,
     data: Sequence[Check] = (),
+    fairness: Sequence[Check] = (),
 ) -> Decision:
     """Checks the gates of a version.
 
@@ -97,10 +98,11 @@ def decide(
         champion: evidence of the version that serves, if there is one.
         version: version of the champion; 0 if there is none.
         data: checks of the training sets.
+        fairness: checks of the limits that the project declares.
     """
     if evidence is None:
         unmeasured = Check("measured", False, "it has no test evidence", undecided=True)
-        return Decision((*data, unmeasured), version, gates)
+        return Decision((*data, unmeasured, *fairness), version, gates)
     checks = [
         *data,
         figures_are_known(evidence),
@@ -113,6 +115,7 @@ def decide(
         checks.append(_no_worse_than_champion(evidence, champion, version, gates))
     if gates.calibration is not None and len(evidence.chance):
         checks.append(_calibration(evidence, gates.calibration))
+    checks.extend(fairness)
     checks.extend(_segments(evidence, gates))
     return Decision(tuple(checks), version, gates)
 

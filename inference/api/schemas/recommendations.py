@@ -48,8 +48,23 @@ class RecommendationRequest(BaseModel):
         description="`mmr` for dissimilar tracks, `calibrated` for the genre shares of the listener's plays",
     )
     diversity: float = Field(0.3, ge=0, le=1, strict=True, description="weight of diversity beside the score")
+    long_tail: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        strict=True,
+        description="bonus of tracks outside the most popular fifth, beside gains from 0 to 1; 0 for none",
+    )
+    long_tail_loss: float = Field(
+        0.05, ge=0, le=1, strict=True, description="largest share of its gain that the list may lose to that bonus"
+    )
     explore: float = Field(
         0.0, ge=0, le=1, strict=True, description="share of the slots that explore little-known tracks"
+    )
+    explain: bool = Field(
+        default=False,
+        strict=True,
+        description="whether to say without what the first track would not have come first; takes many times as long",
     )
 
 
@@ -67,6 +82,19 @@ class RecommendedTrack(BaseModel):
     explored: bool = Field(description="whether exploration chose the track")
 
 
+class CounterfactualReason(BaseModel):
+    """Without what the first track would not have come first; what was learned in training stays as it is."""
+
+    track_id: str
+    without_tracks: list[str] = Field(description="few of the last plays, or picks; empty if none were found")
+    track_instead: str | None = Field(description="the track that comes first without them")
+    without_parts: list[str] = Field(
+        examples=[["taste"]], description="the fewest parts of the score, exactly; empty if there are none"
+    )
+    track_instead_of_parts: str | None = Field(description="the track that comes first without these parts")
+    text: str = Field(examples=["without Kalomi among your last plays, Osuna would have come first"])
+
+
 class RecommendationResponse(BaseModel):
     """The recommendations for one listener, and the model that made them."""
 
@@ -81,6 +109,9 @@ class RecommendationResponse(BaseModel):
     consented: bool = Field(
         default=True,
         description="false if the listener has not consented to personalisation: nothing of them was looked up",
+    )
+    counterfactual: CounterfactualReason | None = Field(
+        default=None, description="of the first track, if `explain` was set and something was found"
     )
     experiments: dict[str, str] = Field(
         default_factory=dict, description="experiment → arm, for the experiments that the listener takes part in"

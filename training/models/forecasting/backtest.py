@@ -104,7 +104,13 @@ class Backtest:
         if floor is not None:
             values[PERMUTED] = errors(floor)
         series = [*panel.ids] * len(origins)  # with few series, each origin is a unit of its own
-        return Evidence.of("scaled_error", names, values, clusters=series if len(panel.ids) >= FEW else ())
+        clusters = series if len(panel.ids) >= FEW else ()
+        return Evidence.of("scaled_error", names, values, clusters=clusters, segments={"size": self._sizes()})
+
+    def _sizes(self) -> list[str]:
+        """Returns the third of each series at each origin by its scale: ``small``, ``medium`` or ``large``."""
+        thirds = np.argsort(np.argsort(self.scale, axis=1, kind="stable"), axis=1) * 3 // max(self.scale.shape[1], 1)
+        return [("small", "medium", "large")[third] for third in thirds.reshape(-1).tolist()]
 
     def only(self, chosen: np.ndarray) -> "Backtest":
         """Selects series by a mask or by numbers."""

@@ -8,6 +8,7 @@ import numpy as np
 from training.datasets.interactions import Interactions
 from training.evaluate import Catalogue, RankingMetrics, by_segment, rank_all, ranking_metrics
 from training.evaluate.ranking import ndcg
+from training.fairness.lists import Lists as ShownLists
 from training.models.recommendation.candidates import Query, top_tracks
 from training.models.recommendation.hybrid_order import BY_POPULARITY, DECLARED
 from training.models.recommendation.knowledge import Knowledge
@@ -36,12 +37,14 @@ class Evaluation:
         segments: segment of listeners → metrics of the hybrid at the cutoff.
         evidence: NDCG@10 of each listener at the cutoff.
         order: what orders the candidates of the hybrid, one of ``hybrid_order.ORDERS``.
+        shown: lists of the hybrid at the cutoff, for the figures of fairness; None if there are none.
     """
 
     by_question: dict[str, dict[str, RankingMetrics]]
     segments: dict[str, RankingMetrics] = field(default_factory=dict)
     evidence: Evidence | None = None
     order: str = DECLARED
+    shown: ShownLists | None = None
 
     @property
     def lost_to_popularity(self) -> bool:
@@ -77,8 +80,10 @@ def evaluate_at_cutoff(
     hybrid: Sequence[np.ndarray],
     ranker: Sequence[np.ndarray],
     weights: Mapping[str, float],
-) -> tuple[dict[str, RankingMetrics], dict[str, RankingMetrics], Evidence]:
-    """Evaluates full rankings over all unheard tracks: every model, the hybrid by segment, and its evidence.
+    groups: Mapping[str, np.ndarray] | None = None,
+    providers: Mapping[str, np.ndarray] | None = None,
+) -> tuple[dict[str, RankingMetrics], dict[str, RankingMetrics], Evidence, ShownLists]:
+    """Evaluates full rankings over all unheard tracks: every model, the hybrid by segment, its evidence and its lists.
 
     Args:
         interactions: all plays.
@@ -87,6 +92,8 @@ def evaluate_at_cutoff(
         hybrid: scores of the hybrid for the candidates of each query; other tracks rank after them, by taste.
         ranker: scores of its ranker alone for the same candidates.
         weights: weights of the collaborative model.
+        groups: division → (users,) group of each listener at the cutoff.
+        providers: division → (tracks,) group of those whose work each track is.
     """
     all_time_plays = Popularity().fit(interactions, knowledge.cutoff).track
     models = ("hybrid", "ranker", "collaborative", "ials", "content", "popularity_28d", "popularity")
@@ -108,14 +115,31 @@ def evaluate_at_cutoff(
         random_lists[number] = rank_all(rng.random(len(all_time_plays)), query.seen, DEPTH)
     relevant, catalogue = _relevant_by_query(queries), _catalogue(interactions, knowledge, queries)
     metrics = {name: ranking_metrics(ranked, relevant, catalogue) for name, ranked in lists.items()}
-    listener_evidence = _evidence(interactions, queries, {**lists, RANDOM: random_lists}, relevant)
-    return metrics, by_segment(lists["hybrid"], relevant, catalogue.history, catalogue.listeners), listener_evidence
+    numbers = [number for number, tracks in relevant.items() if len(tracks)]
+    listener_evidence = _evidence(interactions, queries, {**lists, RANDOM: random_lists}, relevant, groups or {})
+    shown = ShownLists(
+        [lists["hybrid"][number] for number in numbers],
+        [relevant[number] for number in numbers],
+        [queries[number].seen for number in numbers],
+        catalogue.listeners,
+        catalogue.past_users,
+        knowledge.recommendable,
+        providers or {},
+        listener_evidence.units,
+        knowledge.genres,
+    )
+    segments = by_segment(lists["hybrid"], relevant, catalogue.history, catalogue.listeners)
+    return metrics, segments, listener_evidence, shown
 
 
 def _evidence(
-    interactions: Interactions, queries: Sequence[Query], lists: Lists, relevant: Mapping[int, np.ndarray]
+    interactions: Interactions,
+    queries: Sequence[Query],
+    lists: Lists,
+    relevant: Mapping[int, np.ndarray],
+    groups: Mapping[str, np.ndarray],
 ) -> Evidence:
-    """Returns NDCG@10 of each listener with relevant tracks, of the hybrid and its baselines, by listening volume."""
+    """Returns NDCG@10 of each listener with relevant tracks, of the hybrid and its baselines, by volume and group."""
     numbers = [number for number, tracks in relevant.items() if len(tracks)]
     gains = {
         label: np.array([ndcg(lists[name][number], relevant[number]) for number in numbers])
@@ -123,8 +147,10 @@ def _evidence(
     }
     heard_counts = [len(queries[number].seen) for number in numbers]
     activity = ["light" if count < 20 else "medium" if count < 100 else "heavy" for count in heard_counts]
-    users = [interactions.user_ids[queries[number].user] for number in numbers]
-    return Evidence.of("ndcg_at_10", users, gains, higher_is_better=True, segments={"listening": activity})
+    user_numbers = [queries[number].user for number in numbers]
+    users = [interactions.user_ids[user] for user in user_numbers]
+    segments = {"listening": np.array(activity), **{name: group[user_numbers] for name, group in groups.items()}}
+    return Evidence.of("ndcg_at_10", users, gains, higher_is_better=True, segments=segments)
 
 
 def evaluate_in_session(

@@ -27,6 +27,9 @@ from training.clock import Clock
 from training.datasets import Interactions, Sample, TimeSplit
 from training.datasets.consent import Permission
 from training.evaluate import rank_all, ranking_metrics
+from training.fairness.people import groups_of
+from training.fairness.providers import providers_of
+from training.fairness.settings import FairnessSettings, settings_of
 from training.golden import ROWS
 from training.models.base import FamilyModel, Gates
 from training.models.recommendation import evaluate, report
@@ -103,7 +106,11 @@ def run(
         "collaborative": learn_collaborative_weights(moments[-2]),
         "cold_start": learn_cold_start_weights(interactions, moments[-2], user_segments, settings),
     }
-    evaluation = _evaluate(interactions, moments[-1], hybrid, real_time, order, weights, user_segments, split.end)
+    fairness = settings_of(home, NAME)
+    people, providers = _groups(home, interactions, moments[-1].knowledge.cutoff, fairness)
+    evaluation = _evaluate(
+        interactions, moments[-1], hybrid, real_time, order, weights, user_segments, split.end, people, providers
+    )
     clock.lap("evaluation")
     cutoff = final_knowledge.cutoff
     kept = keep_sums(interactions, cutoff, segments_of_users(home, interactions, cutoff))
@@ -132,6 +139,7 @@ def run(
             _explain_sample(hybrid, moments[-1].queries, ORDERS[order]),
         ),
         evidence=evaluation.evidence,
+        shown=evaluation.shown,
         training_sets=[Sample.of(hybrid.training_data), Sample.of(real_time.training_data)],
     )
     clock.lap("registration")
@@ -294,6 +302,8 @@ def _evaluate(
     weights: Mapping[str, Mapping[str, float]],
     user_segments: Mapping[int, tuple[str, ...]],
     end: int,
+    people: Mapping[str, np.ndarray],
+    providers: Mapping[str, np.ndarray],
 ) -> evaluate.Evaluation:
     knowledge = test.knowledge
 
@@ -301,13 +311,15 @@ def _evaluate(
         sizes = np.array([len(query.pool) for query in queries])
         return order_scores(HYBRID, ranker_scores, HYBRID.matrix(rows), sizes, weights["hybrid"])
 
-    metrics, by_segment, listener_evidence = evaluate.evaluate_at_cutoff(
+    metrics, by_segment, listener_evidence, shown = evaluate.evaluate_at_cutoff(
         interactions,
         knowledge,
         test.queries,
         hybrid_scores(hybrid.test, np.concatenate(hybrid.scores), test.queries),
         hybrid.scores,
         weights["collaborative"],
+        people,
+        providers,
     )
     questions = {"at the cutoff": metrics}
     if test.session_queries:
@@ -323,7 +335,19 @@ def _evaluate(
     )
     new_track_metrics = evaluate.evaluate_new_tracks(interactions, knowledge, end)
     all_questions = questions | ({"new tracks, among themselves": new_track_metrics} if new_track_metrics else {})
-    return evaluate.Evaluation(all_questions, by_segment, listener_evidence, order)
+    return evaluate.Evaluation(all_questions, by_segment, listener_evidence, order, shown)
+
+
+def _groups(
+    home: Home, interactions: Interactions, cutoff: int, fairness: FairnessSettings
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Returns the groups of the listeners, and of those whose work the tracks are, as of the cutoff."""
+    times = np.full(len(interactions.user_ids), cutoff)
+    people = groups_of(home, fairness.groups, "user_id", interactions.user_ids, times)
+    past = interactions.before(cutoff)
+    pairs = np.unique(past.user * past.shape[1] + past.track)
+    listeners = np.bincount(pairs % past.shape[1], minlength=past.shape[1])
+    return people, providers_of(interactions, listeners, cutoff, fairness.providers)
 
 
 def _parameters(settings: Settings, interactions: Interactions, split: TimeSplit) -> dict[str, Any]:

@@ -23,6 +23,23 @@ def blended(scores: Mapping[str, np.ndarray], weights: Mapping[str, float]) -> n
     return total
 
 
+def parts_of(scores: Mapping[str, np.ndarray], weights: Mapping[str, float]) -> dict[str, np.ndarray]:
+    """Name → (n,) what each score contributes to ``blended``.
+
+    >>> parts_of({"taste": np.array([1.0, 3.0])}, {"taste": 2.0})
+    {'taste': array([-2.,  2.])}
+    """
+    return {name: weight * standardised(scores[name]) for name, weight in weights.items() if weight and name in scores}
+
+
+def anchored_parts(
+    scores: np.ndarray, inputs: np.ndarray, columns: Sequence[str], weights: Mapping[str, float]
+) -> dict[str, np.ndarray]:
+    """Name → (n,) what the ranker and each input contribute to ``anchored``; see there."""
+    used = {name: weight for name, weight in weights.items() if weight}
+    return parts_of({name: scores if name == RANKER else inputs[:, columns.index(name)] for name in used}, used)
+
+
 def anchored(
     scores: np.ndarray, inputs: np.ndarray, columns: Sequence[str], weights: Mapping[str, float]
 ) -> np.ndarray:

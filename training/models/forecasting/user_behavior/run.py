@@ -25,6 +25,8 @@ from training.clock import Clock
 from training.datasets import Sample, TrainingSet, training_set
 from training.datasets.columns import to_numpy
 from training.evaluate import forecast_metrics, probability_metrics
+from training.fairness.people import groups_of
+from training.fairness.settings import settings_of
 from training.models.base import FamilyModel, Fresh, Gates
 from training.models.forecasting import report
 from training.models.forecasting.forecast_rows import write
@@ -70,7 +72,7 @@ def run(
     final_model = _fit_model(listeners, rows, origins.test, settings)
     clock.lap("fit")
     left = listeners.left(test, settings)
-    evidence = _evidence(listeners, test, model, train, settings)
+    evidence = _evidence(listeners, test, model, train, settings, _groups(home, test))
     sample = Sample.of(pulled, listeners.left(rows, settings))
     explained_rows = listeners.matrix(test)[:EXPLAINED]
     contributions = background(
@@ -174,8 +176,19 @@ def _rates_by_idle_days(
     return np.asarray(rates[idle])
 
 
+def _groups(home: Home, rows: pl.DataFrame) -> dict[str, np.ndarray]:
+    """Returns division → (n,) group of the listener of each row, as of its time."""
+    times = rows["event_timestamp"].dt.epoch("us").to_numpy()
+    return groups_of(home, settings_of(home, NAME).groups, "user_id", rows["user_id"].to_list(), times)
+
+
 def _evidence(
-    listeners: Listeners, rows: pl.DataFrame, model: Model, train: pl.DataFrame, settings: Settings
+    listeners: Listeners,
+    rows: pl.DataFrame,
+    model: Model,
+    train: pl.DataFrame,
+    settings: Settings,
+    groups: Mapping[str, np.ndarray],
 ) -> Evidence:
     """Returns the Brier score of the chance of having left for each listener and origin, beside two simple rates.
 
@@ -198,7 +211,7 @@ def _evidence(
             PERMUTED: (floor(listeners.matrix(rows)) - left) ** 2,
         },
         clusters=rows["user_id"].to_list(),
-        segments={"plan": rows["user_profile__plan"].to_list()},
+        segments={**groups, "plan": rows["user_profile__plan"].to_list()},
         outcome=left,
         chance=chance,
     )

@@ -1,0 +1,38 @@
+"""Command that shows the figures of fairness of a model."""
+
+import json
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from feature_repo.command_line import say
+from feature_repo.home import Home
+
+
+def install(app: typer.Typer) -> None:
+    """Adds the command."""
+    app.command()(fairness)
+
+
+def fairness(
+    name: Annotated[str, typer.Argument(help="NAME for the champion, else the challenger; or NAME:VERSION")],
+    as_json: Annotated[bool, typer.Option("--json", help="one JSON object with all figures")] = False,
+    groups: Annotated[bool, typer.Option("--groups", help="show the figures of every group, not only gaps")] = False,
+    versions: Annotated[bool, typer.Option("--versions", help="show the gaps of all versions, oldest first")] = False,
+) -> None:
+    """Show how a version's figures differ between groups, and whether it keeps the limits of the project.
+
+    Of a group that is too small no figure is shown. Limits and groups are declared in refrain.toml, by model.
+
+    Example: refrain model fairness recommendation --groups
+    """
+    from training.fairness.report import Report, lines, lines_of_versions
+
+    home = Home.from_env()
+    report = Report.of(home, name)
+    if as_json:
+        say(json.dumps({**asdict(report), "checks": [asdict(check) for check in report.checks]}, ensure_ascii=False))
+        return
+    for line in lines_of_versions(home, report.name) if versions else lines(report, groups=groups):
+        say(line)
