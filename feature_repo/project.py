@@ -14,6 +14,13 @@
     time_format = "ms"                # its unit, or its format as of strptime
     map = { customer_id = "customer" }  # column of the events = column of the table
 
+    [retention]                       # how long rows are kept, where it is not as declared; "forever" for no end
+    orders = "730d"
+    lookups = "30d"
+
+    [tenants.acme.retention]          # the same of one tenant
+    orders = "90d"
+
 ``REFRAIN_PROJECT`` names the folder, or the file. Without it, the file is searched from the working directory upwards.
 Without a file, the bundled definitions of music are the project.
 """
@@ -39,6 +46,9 @@ BUNDLED = ("music",)
 
 NAME = r"[a-z][a-z0-9_]{0,31}"
 """Pattern of names of projects and tenants."""
+
+PERIOD = r"[1-9]\d{0,4}[dh]|forever"
+"""Pattern of how long rows are kept."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +79,8 @@ class Project:
         data: the data folder, absolute or relative to the project's folder.
         profile: name of the profile of engines; empty for the embedded default.
         imports: kind of events → how tables of one's own are imported as these events.
+        retention: raw table, or kind of record → how long its rows are kept.
+        tenants: tenant → raw table, or kind of record → how long the rows of this tenant are kept.
         folder: the project's folder; None for the bundled project.
     """
 
@@ -79,6 +91,8 @@ class Project:
     data: str = "data"
     profile: str = ""
     imports: Mapping[str, TableImport] = field(default_factory=dict, hash=False)
+    retention: Mapping[str, str] = field(default_factory=dict, hash=False)
+    tenants: Mapping[str, Mapping[str, str]] = field(default_factory=dict, hash=False)
     folder: Path | None = None
 
     @classmethod
@@ -155,6 +169,12 @@ def _load(file: Path, changed: int) -> Project:
         if name == "imports":
             values[name] = _imports(file, value)
             continue
+        if name == "retention":
+            values[name] = _retention(file, name, value)
+            continue
+        if name == "tenants":
+            values[name] = _tenants(file, value)
+            continue
         is_list = name in ("definitions", "models", "extends")
         is_valid = all(isinstance(item, str) for item in value) if isinstance(value, list) else isinstance(value, str)
         if not is_valid or isinstance(value, list) != is_list:
@@ -185,6 +205,51 @@ def _imports(file: Path, sections: Any) -> dict[str, TableImport]:
                 form = 'columns such as { customer_id = "customer" }' if name == "map" else "a text"
                 raise _invalid(file, f"{name} as {form} in [imports.{kind}]", repr(value))
     return {kind: TableImport(**section) for kind, section in sections.items()}
+
+
+def _retention(file: Path, section: str, value: Any) -> dict[str, str]:
+    """Checks a section of periods."""
+    if not isinstance(value, dict):
+        raise _invalid(file, f'[{section}] as a section of lines such as orders = "730d"', repr(value))
+    for name, period in value.items():
+        if not isinstance(period, str) or not re.fullmatch(PERIOD, period):
+            place = f"{file.name}, line {line_of(file, section, name)}"
+            raise _invalid(file, f'{name} as "730d", "36h" or "forever" in [{section}] ({place})', repr(period))
+    return value
+
+
+def _tenants(file: Path, sections: Any) -> dict[str, dict[str, str]]:
+    """Checks the sections ``[tenants.TENANT.retention]``."""
+    form = "tenants as sections such as [tenants.acme.retention]"
+    if not isinstance(sections, dict):
+        raise _invalid(file, form, repr(sections))
+    for tenant, section in sections.items():
+        if not re.fullmatch(NAME, tenant) or not isinstance(section, dict) or set(section) - {"retention"}:
+            raise _invalid(file, form, f"{tenant}: {section!r}")
+    return {
+        tenant: _retention(file, f"tenants.{tenant}.retention", section.get("retention", {}))
+        for tenant, section in sections.items()
+    }
+
+
+def line_of(file: Path, section: str, key: str) -> int:
+    """Returns the number of the line of a TOML file on which a key of a section stands; that of the section, or 1.
+
+    >>> line_of(Path("/nowhere/refrain.toml"), "retention", "plays")
+    1
+    """
+    try:
+        lines = file.read_text().splitlines()
+    except (OSError, UnicodeDecodeError):
+        return 1
+    current, place = "", 1
+    for number, line in enumerate(lines, 1):
+        if header := re.match(r"\s*\[+\s*([^\]]+?)\s*\]", line):
+            current = header[1].replace('"', "")
+            place = number if current == section else place
+        elif re.match(rf"""\s*["']?{re.escape(key)}["']?\s*=""", line) and current == section:
+            return number
+    return place
 
 
 def _invalid(file: Path, expected: str, found: str) -> InputError:

@@ -82,6 +82,10 @@ class RawTable:
         reconciliation: how events meet that several forms of export report; None if each key is an event of its own.
         join_keys: column → the join key whose values it holds, for columns that do not have its name.
         entity_kinds: kind of entity → its join key, where the column ``entity`` says of what kind ``entity_id`` is.
+        personal: columns with data about a person, beside the join keys of people, which are personal by themselves.
+        sensitive: columns with data whose use needs a reason: traits such as gender or age, and free texts.
+        retention: how long rows are kept, such as ``"365d"``; empty for as long as the folder is. A project's
+            ``refrain.toml`` may say otherwise.
     """
 
     name: str
@@ -92,6 +96,9 @@ class RawTable:
     reconciliation: Reconciliation | None = None
     join_keys: Mapping[str, str] = field(default_factory=dict)
     entity_kinds: Mapping[str, str] = field(default_factory=dict)
+    personal: tuple[str, ...] = ()
+    sensitive: tuple[str, ...] = ()
+    retention: str = ""
 
     @cached_property
     def columns(self) -> dict[str, pl.DataType]:

@@ -1,0 +1,392 @@
+"""After a run of the retention nothing counts a row that is gone, and all windows of the kept history are as before."""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from feature_repo import clock
+from feature_repo.contract import contract_of
+from feature_repo.days import days_in
+from feature_repo.doctor import examine
+from feature_repo.errors import InputError, StoreError
+from feature_repo.home import Home
+from feature_repo.horizon import TOO_OLD, Horizons, midnight_after
+from feature_repo.materialize import materialize
+from feature_repo.stores import redis_server
+from refrain.retention import run as retention_run
+from refrain.retention.journal import last, unfinished
+from refrain.retention.plan import aged
+from refrain.retention.run import run
+from tests.live import online
+from tests.worlds import apply_once
+from transforms.batch.build import build
+from transforms.raw.ingest import Batch, ingest
+from transforms.raw.read import scan
+
+ZERO = datetime(2026, 3, 1, tzinfo=UTC)
+END = ZERO + timedelta(days=50, hours=9)
+KEPT = timedelta(days=33)
+HORIZON = END - KEPT
+PROJECT = """
+name = "shop"
+extends = ["music"]
+[retention]
+plays = "33d"
+feedback = "33d"
+tags = "33d"
+texts = "33d"
+users = "33d"
+audit_log = "20d"
+lookups = "20d"
+training_sets = "20d"
+"""
+
+
+def rows(seed: int = 5) -> dict[str, pl.DataFrame]:
+    """Plays, tags, texts, feedback and profiles of nine listeners in fifty days; one of them only in the first ten."""
+    rng = np.random.default_rng(seed)
+    count, day = 900, 86_400_000_000
+    who = rng.integers(0, 8, count)
+    times = np.sort(rng.integers(0, 50 * day, count))
+    who[times < 10 * day] = rng.integers(0, 9, int((times < 10 * day).sum()))
+    moments = pl.Series(int(ZERO.timestamp() * 1e6) + times).cast(pl.Datetime("us", "UTC"))
+    plays = pl.DataFrame(
+        {
+            "user_id": [f"listener-{number}" for number in who],
+            "track_id": [f"song-{number}" for number in rng.integers(0, 12, count)],
+            "artist_id": [f"band-{number}" for number in rng.integers(0, 4, count)],
+            "ms_played": rng.integers(1_000, 300_000, count),
+            "skipped": rng.random(count) < 0.2,
+            "event_timestamp": moments,
+        }
+    )
+    sample = plays[::25]
+    users = [
+        {"user_id": f"listener-{number}", "country": country, "event_timestamp": ZERO + timedelta(days=day_number)}
+        for number in range(9)
+        for day_number, country in ((0, "SE"), (2, "NO"), (number * 5 + 3, "DK"))
+    ]
+    return {
+        "plays": plays,
+        "users": pl.DataFrame(users),
+        "tags": sample.select("user_id", "artist_id", "event_timestamp", tag=pl.lit("quiet")),
+        "texts": sample.select(
+            "event_timestamp",
+            text_id=pl.format("text {}", pl.int_range(pl.len())),
+            entity=pl.lit("track"),
+            entity_id="track_id",
+            kind=pl.lit("review"),
+            text=pl.format("a fine song, number {}", pl.int_range(pl.len())),
+            language=pl.lit("en"),
+            author_id="user_id",
+        ),
+        "feedback": sample.select("user_id", "track_id", "event_timestamp", action=pl.lit("thumb_up")),
+    }
+
+
+def store(home: Home, tables: dict[str, pl.DataFrame], source: str = "test") -> None:
+    ingest(home, source, [Batch(name, frame) for name, frame in tables.items()])
+
+
+def kept(tables: dict[str, pl.DataFrame], horizon: datetime = HORIZON) -> dict[str, pl.DataFrame]:
+    """The rows at or after a moment, and the newest state of each listener before it: an independent filter."""
+    result = {name: frame.filter(pl.col("event_timestamp") >= horizon) for name, frame in tables.items()}
+    users = tables["users"].sort("event_timestamp")
+    before = users.filter(pl.col("event_timestamp") < horizon).group_by("user_id", maintain_order=True).last()
+    result["users"] = pl.concat([before.select(users.columns), result["users"]])
+    return result
+
+
+def digests(home: Home, *rooms: str) -> dict[str, str]:
+    """File → digest of its bytes, of raw tables, tiles and feature tables."""
+    files = [p for room in rooms or ("raw", "tiles", "features") for p in (home.root / room).rglob("*.parquet")]
+    own = [path for path in files if "retracted" not in path.parts]
+    return {str(path.relative_to(home.root)): hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(own)}
+
+
+def home_in(folder: Path, project: str = PROJECT) -> Home:
+    (folder / "shop").mkdir(parents=True, exist_ok=True)
+    (folder / "shop" / "refrain.toml").write_text(project)
+    return Home(folder / "home", project_folder=folder / "shop")
+
+
+def settle(home: Home, patch: pytest.MonkeyPatch) -> None:
+    patch.setenv("REFRAIN_HOME", str(home.root))
+    patch.setenv("REFRAIN_PROJECT", str(home.project_folder))
+    patch.setenv(clock.NOW, END.isoformat())
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Home, Home]]:
+    """Two built worlds at their end: with all rows, and with those alone that are kept, whose history begins there."""
+    folder = tmp_path_factory.mktemp("retention")
+    world, other = home_in(folder / "all"), home_in(folder / "kept")
+    with pytest.MonkeyPatch.context() as patch:
+        settle(world, patch)
+        store(world, rows())
+        store(other, kept(rows()))
+        Horizons(dict.fromkeys(("plays", "feedback", "tags", "texts", "users"), HORIZON)).save(other)
+        for home in (world, other):
+            build(home, END)
+        yield world, other
+
+
+@pytest.fixture
+def world(built: tuple[Home, Home], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
+    home = home_in(tmp_path)
+    shutil.copytree(built[0].root, home.root)
+    settle(home, monkeypatch)
+    return home
+
+
+def features(home: Home, view: str) -> pl.DataFrame:
+    files = [path for day in days_in(home.features(view)).values() for path in sorted(Path(day).glob("*.parquet"))]
+    keys = list(contract_of(home).windowed[view].keys)
+    frames = [pl.read_parquet(path, hive_partitioning=False) for path in files]
+    return pl.concat(frames, how="vertical").sort([*keys, "event_timestamp", "created_timestamp"])
+
+
+def as_of(frame: pl.DataFrame, keys: list[str], moment: datetime) -> pl.DataFrame:
+    """The newest row of each key at a moment, without its times."""
+    known = frame.filter(pl.col("event_timestamp") <= moment).sort("event_timestamp", "created_timestamp")
+    return known.unique(keys, keep="last").drop("event_timestamp", "created_timestamp").sort(keys)
+
+
+def test_all_is_as_if_history_had_begun_at_the_horizon(world: Home, built: tuple[Home, Home]) -> None:
+    assert digests(world) != digests(built[1])
+    journal = run(world, END)
+    assert digests(world) == digests(built[1])
+    assert journal.counts["plays"] == rows()["plays"].filter(pl.col("event_timestamp") < HORIZON).height
+    assert not unfinished(world) and last(world) == journal
+    assert not any(item.count or item.quarantined for item in aged(world, END))
+    build(world, END)
+    assert digests(world) == digests(built[1])
+
+
+def test_windows_of_the_kept_history_are_as_before(world: Home) -> None:
+    before = {name: features(world, name) for name in contract_of(world).windowed if days_in(world.features(name))}
+    files = digests(world, "features")
+    run(world, END)
+    events = scan(world, "plays").collect()
+    compared = 0
+    for name, table in contract_of(world).windowed.items():
+        if table.source.name != "plays" or table.remembers or "platform_id" in table.keys:
+            continue
+        whole = datetime.combine(Horizons.of(world).whole_from(table), datetime.min.time(), UTC)
+        after, keys = features(world, name), list(table.keys)
+        for moment in (whole, whole + timedelta(days=2, hours=5), END):
+            now_rows = as_of(after, keys, moment)
+            of_kept = before[name].join(events.filter(pl.col("event_timestamp") < moment), on=keys, how="semi")
+            assert now_rows.equals(as_of(of_kept, keys, moment)), (name, moment)
+            compared += now_rows.height
+        later = {p: d for p, d in files.items() if f"/{name}/" in p and p.split("date=")[-1][:10] >= str(whole.date())}
+        assert later and later.items() <= digests(world, "features").items(), name
+    assert compared > 100
+
+
+def test_a_change_of_what_is_gone_changes_nothing(world: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = home_in(tmp_path / "other")
+    tables = rows()
+    is_old = pl.col("event_timestamp") < HORIZON
+    tables["plays"] = tables["plays"].with_columns(
+        pl.when(is_old).then(pl.lit("nobody")).otherwise("user_id").alias("user_id"),
+        pl.when(is_old).then(7).otherwise("ms_played").alias("ms_played"),
+    )
+    store(other, tables)
+    build(other, END)
+    run(world, END)
+    settle(other, monkeypatch)
+    run(other, END)
+    assert digests(world) == digests(other)
+
+
+@pytest.mark.parametrize("step", ["remove_aged", "remove_derived", "aged_records", "build"])
+def test_a_run_that_is_killed_is_finished_by_the_next(
+    step: str, world: Home, built: tuple[Home, Home], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = getattr(retention_run, step)
+
+    def killed(*arguments: object, **options: object) -> object:
+        real(*arguments, **options)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(retention_run, step, killed)
+        with pytest.raises(KeyboardInterrupt):
+            run(world, END)
+    assert unfinished(world) and not last(world)
+    run(world, END)
+    assert digests(world) == digests(built[1])
+    assert not unfinished(world) and last(world)
+
+
+def test_a_second_run_a_day_later_is_as_one_run(world: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    later = END + timedelta(days=1)
+    run(world, END)
+    monkeypatch.setenv(clock.NOW, later.isoformat())
+    build(world, later)
+    run(world, later)
+    other = home_in(tmp_path / "other")
+    store(other, kept(rows(), HORIZON + timedelta(days=1)))
+    Horizons(Horizons.of(world).moments).save(other)
+    build(other, END)
+    build(other, later)
+    assert digests(world, "raw", "features") == digests(other, "raw", "features")
+
+
+def test_older_events_are_left_out_and_late_ones_within_are_counted(world: Home, built: tuple[Home, Home]) -> None:
+    run(world, END)
+    report = ingest(world, "again", [Batch("plays", rows()["plays"]), Batch("users", rows()["users"])])
+    (reason,) = report.tables["plays"].left_out
+    assert reason.startswith(TOO_OLD) and report.tables["plays"].added == 0
+    assert report.tables["users"].left_out == {}  # a state may hold whatever its age
+    late = rows()["plays"].head(1).with_columns(
+        event_timestamp=pl.lit(HORIZON + timedelta(days=1)), user_id=pl.lit("late"), ms_played=pl.lit(60_000)
+    )
+    store(world, {"plays": late}, "late")
+    build(world, END)
+    whole = Horizons.of(world).whole_from(contract_of(world).windowed["user_listening"])
+    found = as_of(features(world, "user_listening"), ["user_id"], datetime.combine(whole, datetime.min.time(), UTC))
+    assert found.filter(pl.col("user_id") == "late")["plays_28d"].to_list() == [1]
+
+
+def test_the_newest_state_before_the_horizon_stays(world: Home) -> None:
+    run(world, END)
+    users = scan(world, "users").collect().sort("user_id", "event_timestamp")
+    expected = kept(rows())["users"].sort("user_id", "event_timestamp")
+    assert users.select(expected.columns).equals(expected.cast({"event_timestamp": pl.Datetime("us", "UTC")}))
+
+
+def plant(home: Home) -> None:
+    """Lines of logs on both sides of twenty days, a day that is cut, a quarantined row, and two training sets."""
+    edge = END - timedelta(days=20)
+    moments = [edge + timedelta(hours=hours) for hours in (-60, -2, 2, 60)]
+    for moment in moments:
+        folder = home.audit_log / f"date={moment.date()}"
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / "lines.jsonl").open("a") as file:
+            file.write(json.dumps({"at": moment.isoformat(), "act": "read"}) + "\n")
+        packed = home.lookups("service") / f"date={moment.date()}"
+        packed.mkdir(parents=True, exist_ok=True)
+        pl.DataFrame({"event_timestamp": [moment]}).write_parquet(packed / f"packed-{moment.hour}.parquet")
+    broken = {"user_id": "listener-1", "track_id": "", "event_timestamp": [END - timedelta(days=d) for d in (40, 3)]}
+    store(home, {"plays": pl.DataFrame(broken)}, "broken")
+    for name, days in (("old", 30), ("young", 10)):
+        manifest = home.training_sets / name / "manifest.json"
+        manifest.parent.mkdir(parents=True)
+        manifest.write_text("{}")
+        moment_s = (END - timedelta(days=days)).timestamp()
+        os.utime(manifest, (moment_s, moment_s))
+
+
+def test_records_go_after_their_own_periods(world: Home) -> None:
+    plant(world)
+    by_name = {item.period.name: item for item in aged(world, END)}
+    assert by_name["audit_log"].count == by_name["lookups"].count == 2 and by_name["training_sets"].count == 1
+    assert by_name["plays"].quarantined == 1
+    before = digests(world)
+    journal = run(world, END)
+    assert digests(world) != before
+    assert journal.counts["audit_log"] == journal.counts["lookups"] == 2
+    assert journal.counts["plays in quarantine"] == 1
+    lines = [line for path in sorted(world.audit_log.rglob("*.jsonl")) for line in path.read_text().splitlines()]
+    assert len(lines) == 2 and all(json.loads(line)["at"] >= (END - timedelta(days=20)).isoformat() for line in lines)
+    assert [path.name for path in world.training_sets.iterdir()] == ["young"]
+    assert len(list(world.lookups("service").rglob("*.parquet"))) == 2
+    (left,) = world.quarantine("plays").glob("*.parquet")
+    assert pl.read_parquet(left).height == 1
+
+
+def test_what_is_online_is_what_is_kept_and_the_doctor_is_content(world: Home) -> None:
+    apply_once(world)
+    try:
+        materialize(world, None, say=lambda _: None)
+        assert ("listener-8",) in online(world, "user_listening")
+        assert online(world, "user_history")[("listener-1",)]["plays"] > 100
+        run(world, END)
+        events = scan(world, "plays").collect()
+        for name in ("user_listening", "user_history", "user_session"):
+            values = online(world, name)
+            assert {key for (key,) in values} == set(events["user_id"].unique()), name
+        plays = events.filter(pl.col("user_id") == "listener-1").height
+        assert online(world, "user_history")[("listener-1",)]["plays"] == plays
+        examination = examine(world, END)
+        assert not examination.faults and examination.values > 500
+    finally:
+        redis_server.stop(world)
+
+
+def test_all_rows_may_go(world: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    late = END + timedelta(days=100)
+    monkeypatch.setenv(clock.NOW, late.isoformat())
+    run(world, late)
+    assert scan(world, "plays").collect().is_empty() and scan(world, "users").collect().height == 9
+    tables = [name for name, table in contract_of(world).windowed.items() if table.source.name == "plays"]
+    paths = [path for name in tables for folder in (world.tiles(name), world.features(name)) for path in
+             folder.rglob("*.parquet") if "retracted" not in path.parts]
+    assert not [path for path in paths if pl.read_parquet(path, hive_partitioning=False).height]
+    assert run(world, late).counts == {}
+
+
+def test_without_a_period_nothing_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = home_in(tmp_path, 'name = "shop"\nextends = ["music"]\n[retention]\nplays = "forever"\n')
+    settle(home, monkeypatch)
+    store(home, {"plays": rows()["plays"]})
+    before = digests(home)
+    assert run(home, END + timedelta(days=30)).counts == {} and digests(home) == before
+    assert not Horizons.of(home).moments
+
+
+def test_a_tenant_has_periods_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = 'name = "shop"\nextends = ["music"]\n[tenants.acme.retention]\nfeedback = "40d"\n'
+    home = home_in(tmp_path, text)
+    settle(home, monkeypatch)
+    acme = Home(home.root, "acme", home.project_folder)
+    monkeypatch.setenv("REFRAIN_TENANT", "acme")
+    for each in (home, acme):
+        store(each, {"feedback": rows()["feedback"]})
+    assert {item.period.name: item.period.text for item in aged(acme, END)}["feedback"] == "40d"
+    assert run(acme, END).counts["feedback"] == kept_out(40) and run(home, END).counts == {}
+
+
+def kept_out(days: int) -> int:
+    return rows()["feedback"].filter(pl.col("event_timestamp") < END - timedelta(days=days)).height
+
+
+@pytest.mark.parametrize(
+    ("section", "message"),
+    [
+        ('[retention]\nplayz = "400d"', r"'playz' on line 4.*write plays"),
+        ('[retention]\nplays = "20d"', "31 days at least: .* has windows of 28d"),
+        ("[retention]\nplays = 20", r'plays as "730d".*line 4'),
+        ('[retention]\nplays = "0d"', "730d"),
+        ("retention = 5", r"\[retention\] as a section"),
+        ('[tenants.acme]\nplays = "400d"', "tenants.acme.retention"),
+        ("tenants = 3", "tenants.acme.retention"),
+    ],
+)
+def test_bad_periods_are_named(section: str, message: str, tmp_path: Path) -> None:
+    home = home_in(tmp_path, f'name = "shop"\nextends = ["music"]\n{section}\n')
+    with pytest.raises(InputError, match=message):
+        aged(home, END)
+
+
+def test_damaged_horizons_are_named(tmp_path: Path) -> None:
+    home = home_in(tmp_path)
+    Horizons({"plays": END}).save(home)
+    assert Horizons.of(home).moments == {"plays": END}
+    (home.retention / "horizons.json").write_text("{")
+    with pytest.raises(StoreError, match="horizons"):
+        Horizons.of(home)
+
+
+def test_midnights() -> None:
+    assert midnight_after(ZERO) == ZERO and midnight_after(ZERO + timedelta(microseconds=1)) == ZERO + timedelta(days=1)
