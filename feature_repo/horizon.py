@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 from feature_repo.errors import StoreError
 from feature_repo.home import Home
@@ -46,7 +47,7 @@ class Horizons:
         Raises:
             StoreError: the file is damaged.
         """
-        path = home.retention / _FILE
+        path = cls.file(home)
         try:
             content = json.loads(path.read_bytes())
             return cls({str(name): datetime.fromisoformat(text).astimezone(UTC) for name, text in content.items()})
@@ -59,6 +60,11 @@ class Horizons:
                 next_command=f"restore {path} from a backup, or: rm {path} && refrain retention run",
             ) from error
 
+    @staticmethod
+    def file(home: Home) -> Path:
+        """The file that records the horizons of a tenant."""
+        return home.retention / _FILE
+
     def later(self, others: Mapping[str, datetime]) -> "Horizons":
         """These and other horizons, of each table the later one: what was removed does not come back."""
         moments = {
@@ -70,7 +76,7 @@ class Horizons:
     def save(self, home: Home) -> None:
         """Writes the file."""
         content = {name: moment.isoformat() for name, moment in self.moments.items()}
-        write_whole(home.retention / _FILE, json.dumps(content, indent=1))
+        write_whole(self.file(home), json.dumps(content, indent=1))
 
     def whole_from(self, table: WindowedTable) -> date | None:
         """The first day on which all windows of a table lie behind the horizon; None if its history has none.

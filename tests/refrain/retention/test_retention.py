@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -21,12 +21,15 @@ from feature_repo.home import Home
 from feature_repo.horizon import TOO_OLD, Horizons, midnight_after
 from feature_repo.materialize import materialize
 from feature_repo.stores import redis_server
+from inference.events import EventWriter
 from refrain.retention import run as retention_run
 from refrain.retention.journal import last, unfinished
 from refrain.retention.plan import aged
 from refrain.retention.run import run
 from tests.live import online
 from tests.worlds import apply_once
+from training.datasets.history import kept_history, of_kept_history
+from training.datasets.point_in_time import training_set
 from transforms.batch.build import build
 from transforms.raw.ingest import Batch, ingest
 from transforms.raw.read import scan
@@ -208,21 +211,21 @@ def test_a_change_of_what_is_gone_changes_nothing(world: Home, tmp_path: Path, m
     assert digests(world) == digests(other)
 
 
-@pytest.mark.parametrize("step", ["remove_aged", "remove_derived", "aged_records", "build"])
-def test_a_run_that_is_killed_is_finished_by_the_next(
-    step: str, world: Home, built: tuple[Home, Home], monkeypatch: pytest.MonkeyPatch
+def test_a_run_that_is_killed_at_every_step_is_finished_by_the_next(
+    world: Home, built: tuple[Home, Home], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = getattr(retention_run, step)
+    for step in ("remove_aged", "remove_derived", "aged_records", "build"):
+        real = getattr(retention_run, step)
 
-    def killed(*arguments: object, **options: object) -> object:
-        real(*arguments, **options)
-        raise KeyboardInterrupt
+        def killed(*arguments: object, do: Callable = real, **options: object) -> object:
+            do(*arguments, **options)
+            raise KeyboardInterrupt
 
-    with monkeypatch.context() as patch:
-        patch.setattr(retention_run, step, killed)
-        with pytest.raises(KeyboardInterrupt):
-            run(world, END)
-    assert unfinished(world) and not last(world)
+        with monkeypatch.context() as patch:
+            patch.setattr(retention_run, step, killed)
+            with pytest.raises(KeyboardInterrupt):
+                run(world, END)
+        assert unfinished(world) and not last(world)
     run(world, END)
     assert digests(world) == digests(built[1])
     assert not unfinished(world) and last(world)
@@ -322,10 +325,23 @@ def test_what_is_online_is_what_is_kept_and_the_doctor_is_content(world: Home) -
         whole_days = events.filter(pl.col("event_timestamp") < END.replace(hour=0))
         assert set(tracks) == set(whole_days.filter(pl.col("user_id") == "listener-1")["track_id"])
         assert tracks == tracks_before[: len(tracks)]
+        begins = kept_history(world, ["user_listening"]).begins
+        spine = pl.DataFrame({"user_id": "listener-1", "event_timestamp": [begins - timedelta(hours=1), END]})
+        with pytest.raises(InputError, match="user_listening would count rows that are no longer kept"):
+            training_set("user_plays_v1", spine, home=world)
+        of_kept = of_kept_history(world, "user_plays_v1", spine)
+        assert of_kept.height == 1 and training_set("user_plays_v1", of_kept, home=world).data.height == 1
+        body = {"kind": "plays", "events": [_play(HORIZON - timedelta(hours=1)), _play(END)]}
+        outcome = EventWriter(world).write(json.dumps(body).encode())
+        assert outcome.accepted == 1 and outcome.refused == [(0, TOO_OLD)]
         examination = examine(world, END)
         assert not examination.faults and examination.values > 500
     finally:
         redis_server.stop(world)
+
+
+def _play(moment: datetime) -> dict[str, str]:
+    return {"user_id": "listener-1", "track_id": "song-1", "artist_id": "band-1", "event_timestamp": moment.isoformat()}
 
 
 def test_all_rows_may_go(world: Home, monkeypatch: pytest.MonkeyPatch) -> None:
