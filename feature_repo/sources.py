@@ -6,7 +6,10 @@ the features. Rows are written when a value changes, so the newest row at or bef
 regardless of its age. Therefore the views have no ttl (docs/decisions/001).
 """
 
+import copy
+from collections.abc import Mapping
 from datetime import timedelta
+from fnmatch import fnmatchcase
 from typing import Any
 
 from feast import Entity, FeatureView, Field, FileSource, PushSource, ValueType
@@ -14,17 +17,45 @@ from feast.data_format import ParquetFormat
 from feast.data_source import DataSource
 from feast.types import Int64, String
 
+from feature_repo.errors import InputError
 from feature_repo.home import Home
 from feature_repo.stores.source_path import PLACE
 
 WRITTEN_ON_CHANGE = {"rows": "written on change"}
 """Tag of a view whose newest row is valid regardless of its age; such a view needs no ttl."""
 
+RAW_COLUMNS = "raw_columns"
+"""Tag of a field: the raw columns that its values are made of, such as ``tracks.title``, separated by spaces. Tag of a
+view: the raw columns beside its keys and times on which it depends which rows there are."""
+
 
 def feature_table(
-    name: str, *, entities: list[Entity], schema: list[Field], description: str, can_be_pushed: bool = False
+    name: str,
+    *,
+    entities: list[Entity],
+    schema: list[Field],
+    description: str,
+    can_be_pushed: bool = False,
+    columns: Mapping[str, str] | None = None,
+    rows: str = "",
 ) -> FeatureView:
-    """Declares a view of the feature table with the same name, optionally with the push source ``<name>_push``."""
+    """Declares a view of the feature table with the same name.
+
+    Args:
+        name: name of view and table.
+        entities: entities whose join keys are its keys.
+        schema: its features.
+        description: one line.
+        can_be_pushed: whether it has the push source ``<name>_push``.
+        columns: the lineage of a table that one function computes: feature, or a pattern of names such as ``cpu_*`` →
+            the raw columns that its values are made of, such as ``tracks.title tracks.artist_name``, where
+            ``{feature}`` stands for the name of the feature. The first pattern that fits a feature counts. None: each
+            feature is made of all columns of the raw tables that the function takes.
+        rows: raw columns beside keys and times on which it depends which rows there are: of filters and of joins.
+
+    Raises:
+        InputError: ``columns`` has no pattern for a feature, or one that fits none.
+    """
     keys = [
         Field(name=entity.join_key, dtype=Int64 if entity.value_type == ValueType.INT64 else String)
         for entity in entities
@@ -33,10 +64,32 @@ def feature_table(
         name=name,
         entities=entities,
         ttl=timedelta(0),
-        schema=[*keys, *schema],
+        schema=[*keys, *(schema if columns is None else _with_columns(name, schema, columns))],
         source=PushSource(name=f"{name}_push", batch_source=_source(name)) if can_be_pushed else _source(name),
         description=description,
-        tags=WRITTEN_ON_CHANGE,
+        tags=WRITTEN_ON_CHANGE | ({RAW_COLUMNS: rows} if rows else {}),
+    )
+
+
+def _with_columns(view: str, schema: list[Field], columns: Mapping[str, str]) -> list[Field]:
+    """Returns the fields with the tag ``RAW_COLUMNS``."""
+    fields, patterns = [], set(columns)
+    for field in schema:
+        pattern = next((pattern for pattern in columns if fnmatchcase(field.name, pattern)), None)
+        if pattern is None:
+            raise _no_lineage(view, f"raw columns of every feature in columns= of {view}", f"none of {field.name!r}")
+        patterns.discard(pattern)
+        tagged = copy.copy(field)  # fields of one schema may be shared by several views
+        tagged.tags = {**field.tags, RAW_COLUMNS: columns[pattern].format(feature=field.name)}
+        fields.append(tagged)
+    if patterns:
+        raise _no_lineage(view, f"patterns of features of {view} in columns=", f"{min(patterns)!r}, which fits none")
+    return fields
+
+
+def _no_lineage(view: str, expected: str, found: str) -> InputError:
+    return InputError(
+        expected=expected, found=found, next_command=f"correct the declaration of {view}, then: refrain apply"
     )
 
 

@@ -95,6 +95,8 @@ class Model(ABC):
         services: feature services that the model reads; none if it makes features of raw data.
         raw: raw tables that training reads in addition.
         writes: feature views that training writes itself, with the cutoff as event time.
+        made_of: one of ``writes`` → the services, raw tables and raw columns (``plays.track_id``) that it is made of; a
+            view that is not named is made of all services and raw tables.
         feeds: feature views that the next ``refrain build`` computes with the champion.
         gates: limits that a version must meet.
     """
@@ -105,6 +107,7 @@ class Model(ABC):
     services: tuple[str, ...] = ()
     raw: tuple[str, ...] = ()
     writes: tuple[str, ...] = ()
+    made_of: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     feeds: tuple[str, ...] = ()
     gates: Gates = field(default_factory=Gates)
 

@@ -16,11 +16,12 @@ _COLUMNS = {"String": dy.String, "Int64": dy.Int64, "Float64": dy.Float64, "Bool
 
 def raw_tables(home: Home) -> Mapping[str, RawTable]:
     """Every raw table of the project to which a data folder belongs, by name; the same object at each call."""
-    return _raw_tables(contract_of(home))
+    return raw_tables_of(contract_of(home))
 
 
 @cache
-def _raw_tables(contract: Contract) -> dict[str, RawTable]:
+def raw_tables_of(contract: Contract) -> Mapping[str, RawTable]:
+    """Every raw table of the definitions of a project, by name."""
     declared = contract.find(RawTable, "raw")
     derived = {name: table_of(source) for name, source in contract.events.items() if name not in declared}
     return dict(sorted({**declared, **derived}.items()))

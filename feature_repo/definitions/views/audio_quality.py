@@ -26,4 +26,5 @@ audio_quality = feature_table(
     entities=[track],
     schema=[Field(name=name, dtype=Float64, description=about) for name, about in MEASURES.items()],
     description="Loudness, clipping, silence, offset, noise, bandwidth and stereo of one master",
+    columns={"*": "audio_measurements.{feature}"},
 )

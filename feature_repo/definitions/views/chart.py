@@ -29,6 +29,11 @@ track_chart = feature_table(
         Field(name="year_ago_13w", dtype=Int64, description="likewise for the chart 13 weeks ahead"),
     ],
     description="Places of one title on its weekly chart, as of a chart",
+    columns={
+        **dict.fromkeys(("ranks_13w", "peak", "peaked", "year_ago_*"), "chart_entries.rank"),
+        "*": "",
+    },
+    rows="chart_entries.chart",
 )
 
 artist_chart = feature_table(
@@ -42,4 +47,6 @@ artist_chart = feature_table(
         Field(name="titles", dtype=Int64, description="different titles that were ever on a chart"),
     ],
     description="Titles of one artist on the weekly charts, as of a chart",
+    columns={"best_*": "chart_entries.rank", "*": ""},
+    rows="chart_entries.chart chart_entries.track_id",
 )

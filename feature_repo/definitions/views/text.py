@@ -18,7 +18,25 @@ NUMBERS = {
 }
 
 
-def _text_view(entity: Entity, subject: str) -> FeatureView:
+_TRACK_TEXTS, _ARTIST_TEXTS = ("texts.text", "tracks.title"), ("texts.text", "tracks.title", "artists.name", "tags.tag")
+_KIND = "texts.kind"
+
+
+def _columns(texts: tuple[str, ...]) -> dict[str, str]:
+    """Returns the raw columns of the features, from the columns with texts."""
+    text = " ".join(texts)
+    return {
+        **dict.fromkeys(("texts", "fit"), ""),
+        "opinions": _KIND,
+        **dict.fromkeys(("language", "subjectivity", "explicitness"), text),
+        **dict.fromkeys(
+            ("sentiment", "emotion_*", "repetition", "rhyme_density", "vocabulary_richness"), f"texts.text {_KIND}"
+        ),
+        "*": f"{text} {_KIND}",
+    }
+
+
+def _text_view(entity: Entity, subject: str, texts: tuple[str, ...], rows: str) -> FeatureView:
     return feature_table(
         f"{entity.name}_text",
         entities=[entity],
@@ -32,8 +50,17 @@ def _text_view(entity: Entity, subject: str) -> FeatureView:
             Field(name="fit", dtype=Int64, description="identity of the embedder; vectors of two fits never mix"),
         ],
         description=f"{subject}, as of midnight after each day on which something was written",
+        columns=_columns(texts),
+        rows=rows,
     )
 
 
-track_text = _text_view(track, "What is written about a track")
-artist_text = _text_view(artist, "What is written about an artist and all their tracks")
+track_text = _text_view(
+    track, "What is written about a track", _TRACK_TEXTS, "texts.entity texts.entity_id tracks.title"
+)
+artist_text = _text_view(
+    artist,
+    "What is written about an artist and all their tracks",
+    _ARTIST_TEXTS,
+    "texts.entity texts.entity_id tracks.track_id tracks.title artists.name",
+)

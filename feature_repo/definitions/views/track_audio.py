@@ -43,4 +43,5 @@ track_audio = feature_table(
         *(Field(name=name, dtype=Array(Float32), description=about) for name, about in LISTS.items()),
     ],
     description="Rhythm, harmony, dynamics and timbre of one master",
+    columns={"*": "audio_analyses.{feature}"},
 )

@@ -21,4 +21,5 @@ track_catalogue = feature_table(
         Field(name="regions", dtype=Array(String), description="countries where it may be played; missing: all"),
     ],
     description="Title, artist, genres, length, release and rights of one track, from its arrival and every change on",
+    columns={"*": "tracks.{feature}"},
 )

@@ -24,6 +24,37 @@ COUNTS = {
     "duration_ms": "length; measured",
 }
 
+_LOUDNESS = "audio_measurements.loudness"
+_MUSIC = ("timbre", "chroma", "centroid", "bandwidth", "roll_off", "crossings")
+_VOICE = (
+    *("timbre", "chroma", "tonnetz", "crossings", "flatness", "onset_rate", "dynamic_range", "pulse_clarity"),
+    *("key_confidence", "tempo_confidence"),
+)
+_CUES = ("seconds", "tempo", "key", "mode", "meter")
+
+
+def _analyses(*names: str) -> str:
+    """Returns the loudness, without which nothing is told, and some columns of the analyses."""
+    return " ".join([_LOUDNESS, *(f"audio_analyses.{name}" for name in dict.fromkeys(names))])
+
+
+_COLUMNS = {
+    "tempo": _analyses("seconds", "tempo"),
+    "tempo_confidence": _analyses("seconds", "tempo", "tempo_confidence"),
+    "key": _analyses("seconds", "key"),
+    "mode": _analyses("seconds", "key", "mode"),
+    **dict.fromkeys(("key_confidence", "mode_confidence"), _analyses("seconds", "key", "key_confidence")),
+    "time_signature": _analyses("seconds", "meter"),
+    "time_signature_confidence": _analyses("seconds", "meter", "meter_confidence"),
+    "loudness*": _LOUDNESS,
+    "duration_ms": "audio_analyses.seconds",
+    "duration_ms_confidence": "",
+    "liveness": _analyses(*_VOICE),
+    **dict.fromkeys(("speechiness_confidence", "liveness_confidence"), _analyses("seconds", *_MUSIC, *_VOICE)),
+    "*": _analyses(*_CUES, *_MUSIC, *_VOICE),
+}
+"""Feature → the raw columns that it is made of, as ``transforms.pure.audio.vocabulary`` takes them."""
+
 track_features = feature_table(
     "track_features",
     entities=[track],
@@ -36,4 +67,6 @@ track_features = feature_table(
         ),
     ],
     description="What Spotify's audio-features said of a track, from its sound, each with a confidence",
+    columns=_COLUMNS,
+    rows="audio_analyses.content audio_measurements.content",
 )

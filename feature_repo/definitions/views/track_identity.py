@@ -16,4 +16,6 @@ track_identity = feature_table(
         Field(name="versions", dtype=Array(String), description="live, remix, acoustic …; empty for the usual one"),
     ],
     description="Which recording and song a track is: links plays and charts of different sources",
+    columns={"*": ""},
+    rows="tracks.title tracks.artist_name tracks.artist_id",  # the id stands for a name that is missing
 )

@@ -16,4 +16,5 @@ user_profile = feature_table(
         Field(name="plan", dtype=String),
     ],
     description="Country, birth year, gender and plan of one listener, from sign-up and every change on",
+    columns={"*": "users.{feature}"},
 )

@@ -196,6 +196,7 @@ MODEL = FamilyModel(
     family="forecasting",
     about="The load of the whole service by the hour, a week ahead.",
     services=(SERVICE,),
+    raw=("plays",),
     writes=(VIEW,),
     program=run,
     forecast=forecast,

@@ -236,6 +236,7 @@ MODEL = FamilyModel(
         SERVICE,
         "track_plays_v1",
     ),
+    raw=("plays",),
     writes=tuple(VIEWS.values()),
     program=run,
     forecast=forecast,

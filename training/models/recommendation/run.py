@@ -40,7 +40,7 @@ from training.models.recommendation.fitted_ranker import FittedRanker, fit_ranke
 from training.models.recommendation.hybrid_explanation import explain_rows
 from training.models.recommendation.hybrid_order import ORDERS, choose_order, order_scores
 from training.models.recommendation.ials import IALS
-from training.models.recommendation.knowledge import Knowledge, describe, learn
+from training.models.recommendation.knowledge import CONTENT_SERVICE, Knowledge, describe, learn
 from training.models.recommendation.moment import Moment
 from training.models.recommendation.own_result import OwnResult
 from training.models.recommendation.own_run import run_own
@@ -337,6 +337,17 @@ def _parameters(settings: Settings, interactions: Interactions, split: TimeSplit
     }
 
 
+VECTORS = ("user_taste", "track_taste", "artist_taste", "user_content", "track_content")
+VECTORS_OF = (
+    CONTENT_SERVICE,
+    *(f"plays.{column}" for column in ("user_id", "track_id", "artist_id", "event_timestamp")),
+    *(f"tracks.{column}" for column in ("track_id", "artist_id", "event_timestamp", "created_timestamp")),
+    "friendships",
+    "tags",
+)
+"""Views of vectors, and what they are made of: who played what and when, friends, tags, and what describes a track."""
+
+
 MODEL = FamilyModel(
     name=NAME,
     family="recommendation",
@@ -345,20 +356,16 @@ MODEL = FamilyModel(
         HYBRID.service,
         REAL_TIME.service,
         SEGMENT_SERVICE,
-        "track_content_v1",
+        CONTENT_SERVICE,
     ),
     raw=(
         "plays",
         "tracks",
+        "friendships",
+        "tags",
     ),
-    writes=(
-        "user_taste",
-        "track_taste",
-        "artist_taste",
-        "user_content",
-        "track_content",
-        "user_own_listening",
-    ),
+    writes=(*VECTORS, "user_own_listening"),
+    made_of={**dict.fromkeys(VECTORS, VECTORS_OF), "user_own_listening": ("plays", "tracks")},
     gates=Gates(plain={"popularity_28d": 0.0, "ials": 0.05}, required=("popularity_28d", evaluate.RANDOM)),
     program=run,
     parameters={name: getattr(Ranker(), name) for name in PARAMETERS},

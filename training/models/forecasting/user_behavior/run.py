@@ -294,6 +294,7 @@ MODEL = FamilyModel(
         SERVICE,
         "user_plays_v1",
     ),
+    raw=("plays",),
     writes=(VIEW,),
     gates=Gates(plain={"rate_by_idle_days": 0.05}),
     program=run,
