@@ -27,6 +27,7 @@ from feature_repo.feature_table import FeatureTable
 from feature_repo.home import Home
 from feature_repo.on_demand import OnDemand
 from feature_repo.project import Project
+from feature_repo.purposes import check_purposes
 from feature_repo.service import ServiceDeclaration
 from feature_repo.windows import EventSource, WindowedTable, moment
 from feature_repo.windows.definition import fingerprint_of
@@ -334,6 +335,7 @@ class Contract:
             )
         check_views(self.entities, self.views, self.on_demand_views)
         check_services(self.services, {**self.views, **self.on_demand_views})
+        check_purposes(self)
         assert self.request_fields is not None  # raises an InputError if two functions contradict each other
         kinds: dict[str, Mapping[str, object]] = {
             "entity": self.entities,

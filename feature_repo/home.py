@@ -212,6 +212,11 @@ class Home:
         return self.root / "security" / f"forgotten-{self.tenant}.json"
 
     @property
+    def restricted(self) -> Path:
+        """File with the ids of people whose data are stored, but not used."""
+        return self.root / "security" / f"restricted-{self.tenant}.json"
+
+    @property
     def erasures(self) -> Path:
         """Folder of the certificates of erasures, and of one that is not finished."""
         return self.root / "erasures" / f"tenant={self.tenant}"

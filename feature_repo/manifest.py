@@ -74,6 +74,7 @@ class Service:
         on_demand: names of the on-demand functions to compute.
         features: ``view__feature`` and type of all returned features, in the order of the service.
         functions: name → declaration of each of these functions.
+        purpose: what the features are used for; empty if the service does not say it.
     """
 
     name: str
@@ -83,6 +84,7 @@ class Service:
     on_demand: tuple[str, ...]
     features: tuple[tuple[str, str], ...]
     functions: Mapping[str, OnDemand] = field(default_factory=dict, compare=False, repr=False)
+    purpose: str = ""
 
     @property
     def join_keys(self) -> tuple[str, ...]:
@@ -118,6 +120,7 @@ class Service:
             "views": [asdict(view) for view in self.views],
             "on_demand": self.on_demand,
             "features": self.features,
+            "purpose": self.purpose,
         }
 
 
@@ -226,6 +229,7 @@ def resolve_service(
         on_demand=tuple(on_demand),
         features=tuple(features),
         functions=taken,
+        purpose=service.tags.get("purpose", ""),
     )
 
 
@@ -372,6 +376,7 @@ def load_service(home: Home, name: str) -> Service:
         on_demand=tuple(entry["on_demand"]),
         features=_pairs(entry["features"]),
         functions={function: _function(home, function) for function in entry["on_demand"]},
+        purpose=entry.get("purpose", ""),
     )
 
 

@@ -21,6 +21,9 @@
     [tenants.acme.retention]          # the same of one tenant
     orders = "90d"
 
+    [purposes]                        # which uses of personal data need consent; see feature_repo.purposes
+    personalisation = "opt-in"
+
 ``REFRAIN_PROJECT`` names the folder, or the file. Without it, the file is searched from the working directory upwards.
 Without a file, the bundled definitions of music are the project.
 """
@@ -36,6 +39,7 @@ from pathlib import Path
 from typing import Any
 
 from feature_repo.errors import InputError
+from feature_repo.purposes import RULES
 
 FILE = "refrain.toml"
 PROJECT = "REFRAIN_PROJECT"
@@ -81,6 +85,7 @@ class Project:
         imports: kind of events → how tables of one's own are imported as these events.
         retention: raw table, or kind of record → how long its rows are kept.
         tenants: tenant → raw table, or kind of record → how long the rows of this tenant are kept.
+        purposes: purpose → whether it needs consent, one of ``feature_repo.purposes.RULES``.
         folder: the project's folder; None for the bundled project.
     """
 
@@ -93,6 +98,7 @@ class Project:
     imports: Mapping[str, TableImport] = field(default_factory=dict, hash=False)
     retention: Mapping[str, str] = field(default_factory=dict, hash=False)
     tenants: Mapping[str, Mapping[str, str]] = field(default_factory=dict, hash=False)
+    purposes: Mapping[str, str] = field(default_factory=dict, hash=False)
     folder: Path | None = None
 
     @classmethod
@@ -175,6 +181,9 @@ def _load(file: Path, changed: int) -> Project:
         if name == "tenants":
             values[name] = _tenants(file, value)
             continue
+        if name == "purposes":
+            values[name] = _purposes(file, value)
+            continue
         is_list = name in ("definitions", "models", "extends")
         is_valid = all(isinstance(item, str) for item in value) if isinstance(value, list) else isinstance(value, str)
         if not is_valid or isinstance(value, list) != is_list:
@@ -250,6 +259,18 @@ def line_of(file: Path, section: str, key: str) -> int:
         elif re.match(rf"""\s*["']?{re.escape(key)}["']?\s*=""", line) and current == section:
             return number
     return place
+
+
+def _purposes(file: Path, section: Any) -> dict[str, str]:
+    """Checks the section ``[purposes]``."""
+    if not isinstance(section, dict):
+        raise _invalid(file, 'purposes as a section [purposes] with lines such as analytics = "opt-out"', repr(section))
+    for name, rule in section.items():
+        if not re.fullmatch(NAME, name):
+            raise _invalid(file, "purposes of lower-case letters, digits and _, starting with a letter", repr(name))
+        if rule not in RULES:
+            raise _invalid(file, f"{', '.join(RULES)} for the purpose {name}", repr(rule))
+    return section
 
 
 def _invalid(file: Path, expected: str, found: str) -> InputError:

@@ -13,12 +13,14 @@ class ServiceDeclaration:
         description: one line.
         features: views, with or without their features; see ``service``.
         predicts: the label that a model of this service learns; empty if there is none.
+        purpose: what the features are used for, such as ``personalisation``; empty if it is not said.
     """
 
     name: str
     description: str
     features: tuple[str, ...]
     predicts: str = ""
+    purpose: str = ""
 
     def projections(self) -> Iterator[tuple[str, list[str]]]:
         """Yields each view with the names of the features taken; an empty list stands for all."""
@@ -27,7 +29,7 @@ class ServiceDeclaration:
             yield view.strip(), [name for word in columns.split() for name in _expand(word)]
 
 
-def service(name: str, description: str, *features: str, predicts: str = "") -> ServiceDeclaration:
+def service(name: str, description: str, *features: str, predicts: str = "", purpose: str = "") -> ServiceDeclaration:
     """Declares a feature service.
 
     Args:
@@ -36,11 +38,13 @@ def service(name: str, description: str, *features: str, predicts: str = "") -> 
         features: the views, each alone for all its features, or followed by a colon and the features taken. Braces
             stand for several endings: ``user_session: plays_{1h,1d}`` takes ``plays_1h`` and ``plays_1d``.
         predicts: the label that a model of this service learns, if there is one.
+        purpose: what the features are used for (``feature_repo.purposes``). Where the project asks for consent to it,
+            training sets and answers leave out people who have not given it.
 
     >>> list(service("skip_v1", "Whether a play is skipped", "user_session: plays_{1h,1d}", "track_age").projections())
     [('user_session', ['plays_1h', 'plays_1d']), ('track_age', [])]
     """
-    return ServiceDeclaration(name, description, features, predicts)
+    return ServiceDeclaration(name, description, features, predicts, purpose)
 
 
 def _expand(word: str) -> list[str]:

@@ -29,8 +29,9 @@ def feature_service(declared: ServiceDeclaration, views: Mapping[str, Any], modu
             if features and name not in features:
                 raise _unknown(declared.name, module, f"a feature of {view}, one of {features}", repr(name))
         projections.append(views[view][names] if names else views[view])
-    tags = {"predicts": declared.predicts} if declared.predicts else {}
-    return FeatureService(name=declared.name, description=declared.description, tags=tags, features=projections)
+    tags = {"predicts": declared.predicts, "purpose": declared.purpose}
+    given = {name: tag for name, tag in tags.items() if tag}
+    return FeatureService(name=declared.name, description=declared.description, tags=given, features=projections)
 
 
 def _unknown(service: str, module: str, expected: str, found: str) -> InputError:

@@ -31,6 +31,7 @@ class EventSource:
         sensitive: columns with data whose use needs a reason, such as a gender or a free text.
         retention: how long events are kept, such as ``"365d"``; empty for as long as the folder is. These three count
             where the project has no raw table of this name, which has its own.
+        purposes: what the events may be used for (``feature_repo.purposes``); None for anything.
 
     Raises:
         InputError: a column has another type, or a resolution that is no positive number of a Float64 column, or a mark
@@ -52,6 +53,7 @@ class EventSource:
     personal: tuple[str, ...] = ()
     sensitive: tuple[str, ...] = ()
     retention: str = ""
+    purposes: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         for name in (*self.personal, *self.sensitive):

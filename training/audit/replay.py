@@ -11,6 +11,7 @@ from feature_repo.home import Home
 from feature_repo.manifest import Service, View, resolve_service
 from feature_repo.store import open_store
 from training.datasets import training_set
+from training.datasets.consent import Permission
 from training.datasets.view_rows import view_rows
 from transforms.logged.lookups import EVENT, served, trained_on
 from transforms.pure import drift
@@ -110,7 +111,7 @@ def audit(name: str, *, home: Home | None = None, since: datetime | None = None,
     home = home or Home.from_env()
     store = open_store(home)
     service = resolve_service(store, contract_of(home), name)
-    lookups = served(home, service, since, most)
+    lookups = Permission.of(home, service.purpose).rows(served(home, service, since, most))
     spine = lookups.select(*service.join_keys, "event_timestamp", *service.request_fields)
     if "request_timestamp" in spine.columns:
         request_time = (pl.col("request_timestamp") * 1e6).round().cast(pl.Int64).cast(pl.Datetime("us", "UTC"))

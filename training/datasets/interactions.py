@@ -7,6 +7,8 @@ import numpy as np
 import polars as pl
 
 from feature_repo.home import Home
+from feature_repo.purposes import PERSONALISATION
+from training.datasets.consent import Permission
 from transforms.raw.read import plays, scan
 
 _OF_PLAYS = ("user", "track", "time", "weight", "device", "context", "skipped")
@@ -66,11 +68,15 @@ class Interactions:
     def load(cls, home: Home) -> "Interactions":
         """Loads all raw plays of a data folder, and all tracks of its catalogue, whether played or not.
 
+        Plays of listeners who have not consented to personalisation, or to training, are left out, as are those of
+        listeners whose data may not be used (``training.datasets.consent``).
+
         Raises:
             StoreError: there are no plays.
         """
         columns = ("user_id", "track_id", "artist_id", "event_timestamp", "device", "context", "skipped")
-        rows = plays(home).select(columns).collect().sort("event_timestamp", "user_id", "track_id")
+        rows = Permission.of(home, PERSONALISATION).rows(plays(home).select(columns).collect())
+        rows = rows.sort("event_timestamp", "user_id", "track_id")
         users = rows["user_id"].unique().sort()
         catalogue = scan(home, "tracks").sort("event_timestamp").select("track_id", "artist_id").collect()
         all_tracks = pl.concat([catalogue, rows.select("track_id", "artist_id")])

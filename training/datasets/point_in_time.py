@@ -32,6 +32,7 @@ from feature_repo.stores.source_files import digest_of, files_at, is_feature_tab
 from feature_repo.stores.source_path import remedy
 from feature_repo.version import version
 from training.datasets.columns import to_numpy
+from training.datasets.consent import Permission
 from training.datasets.history import kept_history
 from training.datasets.read_spine import TIME
 from training.datasets.spine import SpineTable
@@ -65,9 +66,17 @@ class TrainingSet:
     >>> pulled.spine, pulled.data, pulled.manifest["digest"]                            # doctest: +SKIP
     """
 
-    def __init__(self, store: "FeatureStore", service: Service, spine: SpineTable, home: Home, as_known: bool) -> None:
+    def __init__(
+        self,
+        store: "FeatureStore",
+        service: Service,
+        spine: SpineTable,
+        home: Home,
+        as_known: bool,
+        permission: Permission,
+    ) -> None:
         self._store, self._service, self._home = store, service, home
-        self._spine, self._as_known = spine, as_known
+        self._spine, self._as_known, self._permission = spine, as_known, permission
         self._sources: dict[str, str] | None = None
         self._digest: str | None = None
         self._data: pl.DataFrame | None = None
@@ -99,7 +108,7 @@ class TrainingSet:
         if self._data is not None:
             return self._data.head(count)
         first = self._spine.head(max(count, 0))
-        return TrainingSet(self._store, self._service, first, self._home, self._as_known).data
+        return TrainingSet(self._store, self._service, first, self._home, self._as_known, self._permission).data
 
     def to_polars(self) -> pl.DataFrame:
         """Returns the set as a polars frame in memory."""
@@ -143,7 +152,11 @@ class TrainingSet:
 
     @cached_property
     def manifest(self) -> dict[str, Any]:
-        """Sources of the pull: service and its fingerprint, digests of spine, feature files and result, and Refrain."""
+        """Sources of the pull: service and its fingerprint, digests of spine, feature files and result, and Refrain.
+
+        Where rows need the consent of people, or are of people whose data may not be used, ``purposes`` are those that
+        need it, and ``left_out`` is the number of rows that are not in the set, by reason.
+        """
         if self._digest is None:
             self._digest = digest(self.batches(DIGEST_ROWS))
         rows, cutoff = self._spine.extent()
@@ -157,6 +170,7 @@ class TrainingSet:
             "sources": self._sources,
             "digest": self._digest,
             "refrain": version(),
+            **self._left_out(),
         }
 
     def save(self, home: Home | None = None, progress: Progress = silent) -> Path:
@@ -176,6 +190,12 @@ class TrainingSet:
         self._spine.write(folder / "spine.parquet")
         (folder / "manifest.json").write_text(json.dumps(self.manifest, indent=1) + "\n")
         return folder
+
+    def _left_out(self) -> dict[str, Any]:
+        permission = self._permission
+        if not permission.concerns(list(self._spine.schema)):
+            return {}
+        return {"purposes": permission.purposes, "left_out": dict(permission.left_out)}
 
     def _pull(self, progress: Progress = silent) -> Iterator[pl.DataFrame]:
         self._sources = {view.name: _snapshot(self._store, view) for view in self._service.views}
@@ -208,6 +228,9 @@ def training_set(
     newest ``created_timestamp`` counts. On-demand features are computed from those, with the spine's time as the
     request's unless the spine has a ``request_timestamp``.
 
+    Rows of people who have not consented to the purpose of the service, or to training, and rows of people whose data
+    may not be used, are left out (``training.datasets.consent``); ``manifest["left_out"]`` counts them.
+
     Args:
         feature_service: name of an applied service.
         spine: polars (lazy or not), pandas or Arrow table, a mapping of columns, a file of Parquet, CSV or JSON
@@ -218,7 +241,7 @@ def training_set(
         as_known: use only rows that were created by the spine row's time.
 
     Returns:
-        One row per row of the spine, in its order; read on first use.
+        One row per row of the spine that may be used, in its order; read on first use.
 
     Raises:
         InputError: the spine lacks a column, a key cannot be converted to its type, or its time is not a time.
@@ -237,7 +260,10 @@ def training_set(
         spine, service.key_types, [name for name, _ in service.features], contract_of(home).request_fields
     )
     _check_history(home, service, spine_table)
-    return TrainingSet(store, service, spine_table, home, as_known)
+    permission = Permission.of(home, service.purpose)
+    if permission.concerns(list(spine_table.schema)):
+        spine_table = spine_table.keep(permission.kept)
+    return TrainingSet(store, service, spine_table, home, as_known, permission)
 
 
 def _check_history(home: Home, service: Service, spine: SpineTable) -> None:

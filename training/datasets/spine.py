@@ -11,11 +11,14 @@ import polars as pl
 
 from feature_repo.errors import InputError
 from feature_repo.stores.key_series import KEY_TYPES, key_series
+from feature_repo.stores.parquet_files import write_tables
 from feature_repo.stores.spine import instants
 from feature_repo.stores.staging import Staging
 from training.datasets.read_spine import TIME, read_spine, unreadable
 from transforms import parquet
 from transforms.raw.table import MICROSECONDS_UTC
+
+_ROWS_A_PART = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -101,6 +104,16 @@ class SpineTable:
     def head(self, count: int) -> "SpineTable":
         """Returns the first rows, in memory."""
         return SpineTable(self.rows.lazy().head(count).collect(), self.schema)
+
+    def keep(self, kept: Callable[[pl.DataFrame], pl.Series]) -> "SpineTable":
+        """Returns the rows of which a function says true; a spine in a file is read, and written, in parts."""
+        if isinstance(self.rows, pl.DataFrame):
+            return SpineTable(self.rows.filter(kept(self.rows)), self.schema)
+        staged = Staging()
+        file = staged.folder / "spine.parquet"
+        parts = (part.filter(kept(part)) for part in self.batches(_ROWS_A_PART))
+        write_tables((part.to_arrow(compat_level=pl.CompatLevel.oldest()) for part in parts), file, compression_level=1)
+        return SpineTable(pl.scan_parquet(file, glob=False), self.schema, file, staged)
 
     def extent(self) -> tuple[int, datetime | None]:
         """Returns the number of rows and the last moment."""

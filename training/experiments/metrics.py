@@ -111,7 +111,9 @@ def _features(
     for shift in (timedelta(days=DAYS + 1), timedelta(0)):
         spine = users.select("user_id", event_timestamp=pl.col("midnight") + shift)
         frames.append(training_set(SERVICE, spine, home=home).to_polars().select("user_id", *features.values()))
-    after, earlier = (frame.sort("user_id") for frame in frames)
+    used = pl.concat([frame.select("user_id") for frame in frames]).group_by("user_id").len().filter(pl.col("len") == 2)
+    users = users.join(used, on="user_id", how="semi", maintain_order="left")  # who consents, and did so before
+    after, earlier = (frame.join(used, on="user_id", how="semi").sort("user_id") for frame in frames)
     arm = users["variant"].to_numpy()
     values: dict[str, dict[str, np.ndarray]] = {}
     before: dict[str, dict[str, np.ndarray]] = {}

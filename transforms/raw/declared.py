@@ -45,6 +45,7 @@ def table_of(source: EventSource) -> RawTable:
         personal=source.personal,
         sensitive=source.sensitive,
         retention=source.retention,
+        purposes=source.purposes,
     )
 
 

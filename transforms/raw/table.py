@@ -86,6 +86,7 @@ class RawTable:
         sensitive: columns with data whose use needs a reason: traits such as gender or age, and free texts.
         retention: how long rows are kept, such as ``"365d"``; empty for as long as the folder is. A project's
             ``refrain.toml`` may say otherwise.
+        purposes: what the rows may be used for (``feature_repo.purposes``); None for anything.
     """
 
     name: str
@@ -99,6 +100,7 @@ class RawTable:
     personal: tuple[str, ...] = ()
     sensitive: tuple[str, ...] = ()
     retention: str = ""
+    purposes: tuple[str, ...] | None = None
 
     @cached_property
     def columns(self) -> dict[str, pl.DataType]:

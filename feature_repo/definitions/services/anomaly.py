@@ -24,12 +24,14 @@ SERVICES = (
         "user_deviation",
         "user_listening: plays_28d listening_ms_28d skip_rate_28d distinct_tracks_28d",
         "account_security: attempts_{1h,1d} failure_rate_{1h,1d} addresses_{1h,1d} countries_{1h,1d} devices_{1h,1d}",
+        purpose="security",
     ),
     service(
         "security_anomaly_v1",
         "What comes from one client address: attempts to log in, and requests",
         "access_security",
         "client_activity",
+        purpose="security",
     ),
     service(
         "audio_anomaly_v1",

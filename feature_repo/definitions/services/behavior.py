@@ -10,6 +10,7 @@ SERVICES = (
         "user_history: distinct_tracks",
         "user_profile",
         predicts="plays",
+        purpose="analytics",
     ),
     service(
         "skip_v1",
@@ -24,11 +25,13 @@ SERVICES = (
         "track_catalogue: duration_ms explicit",
         "user_profile",
         predicts="skipped",
+        purpose="analytics",
     ),
     service(
         "experiment_metrics_v1",
         "What a listener did, by the day: the metrics of experiments, before and after",
         "user_listening",
         "user_feedback",
+        purpose="analytics",
     ),
 )

@@ -25,6 +25,7 @@ SERVICES = (
         "user_plays_v1",
         "Plays of a listener on the day before",
         "user_listening: plays_1d",
+        purpose="analytics",
     ),
     service(
         "platform_load_v1",

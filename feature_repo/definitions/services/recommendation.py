@@ -23,6 +23,7 @@ SERVICES = (
         "artist_popularity: skip_rate_28d",
         "user_artist_affinity: plays_28d skip_rate_28d",
         predicts="played",
+        purpose="personalisation",
     ),
     service(
         "real_time_recommendation_v1",
@@ -39,6 +40,7 @@ SERVICES = (
         "track_catalogue: duration_ms explicit",
         "user_profile: birth_year",
         predicts="played",
+        purpose="personalisation",
     ),
     service(
         "track_content_v1",
@@ -51,6 +53,7 @@ SERVICES = (
         "user_segment_v1",
         "Which groups a listener belongs to, for what is popular among people like them",
         "user_profile: country birth_year",
+        purpose="personalisation",
     ),
     service(
         "track_rights_v1",
@@ -63,6 +66,7 @@ SERVICES = (
         "user_taste",
         "track_taste",
         "artist_taste",
+        purpose="personalisation",
     ),
     service(
         "listener_v1",
@@ -73,16 +77,19 @@ SERVICES = (
         "user_history",
         "user_profile",
         "request_context",
+        purpose="personalisation",
     ),
     service(
         "heard_v1",
         "Whether a listener has ever heard a track, how often, and when last: for the filter of known tracks",
         "user_track_history",
+        purpose="personalisation",
     ),
     service(
         "own_listening_v1",
         "What a listener played so far, for what they may want to hear again",
         "user_own_listening",
+        purpose="personalisation",
     ),
     service(
         "track_display_v1",
@@ -95,5 +102,6 @@ SERVICES = (
         "user_session: plays_{1h,1d,7d} listening_ms_{1h,1d,7d} skip_rate_{1h,1d,7d} last_tracks_1d "
         "last_tracks_times_1d top_artists_7d top_artists_counts_7d",
         "user_session_now",
+        purpose="personalisation",
     ),
 )

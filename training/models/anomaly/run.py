@@ -15,10 +15,12 @@ import polars as pl
 from feature_repo.command_line import Progress, silent
 from feature_repo.errors import InputError
 from feature_repo.home import Home
+from feature_repo.manifest import load_service
 from training.bundle import BundleManifest, write_bundle
 from training.clock import Clock
 from training.datasets import Sample, training_set
 from training.datasets.columns import to_numpy
+from training.datasets.consent import Permission
 from training.datasets.telemetry import incidents
 from training.evaluate.incidents import IncidentMetrics
 from training.models.anomaly.detector import Detector
@@ -63,7 +65,7 @@ def run(home: Home, detector: Detector, *, progress: Progress = silent, seed: in
         InputError: there are no rows, or too few normal ones.
     """
     clock = Clock(progress, 5)
-    spine = detector.moments(home)
+    spine = Permission.of(home, load_service(home, detector.service).purpose).rows(detector.moments(home))
     if spine.height < 2:
         raise InputError(
             expected=f"rows for {detector.service}",

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from training.datasets.consent import TIME, Permission
 from training.datasets.interactions import Interactions, distinct
 from training.models.recommendation.knowledge import Knowledge
 from training.models.recommendation.weighting import MICROSECONDS_A_DAY
@@ -87,6 +88,15 @@ def queries_at_cutoff(
             Query(user, knowledge.cutoff, candidate_pool(knowledge, user, history), new_tracks[user], history)
         )
     return queries
+
+
+def permitted_queries(permission: Permission, interactions: Interactions, queries: list[Query]) -> list[Query]:
+    """Returns the queries of listeners who had consented at the moment of the query, as ``training_set`` has them."""
+    moments = pl.Series([query.moment for query in queries], dtype=pl.Int64).cast(pl.Datetime("us", "UTC"))
+    rows = pl.DataFrame({"user_id": [interactions.user_ids[query.user] for query in queries], TIME: moments})
+    if not permission.concerns(rows.columns) or rows.is_empty():
+        return queries
+    return [query for query, is_kept in zip(queries, permission.kept(rows), strict=True) if is_kept]
 
 
 def queries_in_session(

@@ -22,8 +22,10 @@ import polars as pl
 from feature_repo.command_line import Progress, silent
 from feature_repo.errors import InputError
 from feature_repo.home import Home
+from feature_repo.purposes import PERSONALISATION
 from training.clock import Clock
 from training.datasets import Interactions, Sample, TimeSplit
+from training.datasets.consent import Permission
 from training.evaluate import rank_all, ranking_metrics
 from training.golden import ROWS
 from training.models.base import FamilyModel, Gates
@@ -31,6 +33,7 @@ from training.models.recommendation import evaluate, report
 from training.models.recommendation.bundle import NAME, TrainedModels, bundle_writer, iso
 from training.models.recommendation.candidates import (
     Query,
+    permitted_queries,
     queries_at_cutoff,
     queries_in_session,
     sample_negatives,
@@ -256,6 +259,7 @@ def _collect_moments(
     folds = split.folds(interactions.time, settings.folds)
     periods = [*folds, (split.validation, split.test), (split.test, split.end)]
     rng = np.random.default_rng(settings.seed)
+    permission = Permission.of(home, PERSONALISATION)
     moments: list[Moment] = []
     knowledge: Knowledge | None = None
     for number, (cutoff, end) in enumerate(periods):
@@ -264,6 +268,9 @@ def _collect_moments(
         max_users = settings.users_per_fold if training else settings.users_measured
         queries = queries_at_cutoff(interactions, knowledge, end, most_users=max_users, rng=rng)
         session_queries = queries_in_session(interactions, knowledge, end, most_users=max_users, rng=rng)
+        queries, session_queries = (
+            permitted_queries(permission, interactions, part) for part in (queries, session_queries)
+        )
         if training:
             queries, session_queries = (
                 sample_negatives(part, settings.negatives, rng) for part in (queries, session_queries)

@@ -13,6 +13,7 @@ from transforms.pure.candidates.cold import SegmentPopularity, segments
 
 SEGMENT_SERVICE = "user_segment_v1"
 """Feature service of the profiles from which the segments follow."""
+_COUNTRY, _BIRTH_YEAR = "user_profile__country", "user_profile__birth_year"
 
 
 def segments_of_users(home: Home, interactions: Interactions, cutoff: int) -> dict[int, tuple[str, ...]]:
@@ -20,8 +21,8 @@ def segments_of_users(home: Home, interactions: Interactions, cutoff: int) -> di
     ids = pl.Series(interactions.user_ids, dtype=pl.String)
     stamp = pl.repeat(cutoff, len(ids), dtype=pl.Int64, eager=True).cast(pl.Datetime("us", "UTC"))
     rows = training_set(SEGMENT_SERVICE, pl.DataFrame({"user_id": ids, "event_timestamp": stamp}), home=home).data
-    profiles = zip(rows["user_profile__country"], rows["user_profile__birth_year"], strict=True)
-    return {user: segments(country, year) for user, (country, year) in enumerate(profiles)}
+    profiles = dict(zip(rows["user_id"], rows.select(_COUNTRY, _BIRTH_YEAR).iter_rows(), strict=True))
+    return {user: segments(*profiles.get(id_, (None, None))) for user, id_ in enumerate(interactions.user_ids)}
 
 
 def count_popularity(

@@ -16,6 +16,7 @@ from feature_repo.command_line import Progress, silent
 from feature_repo.errors import InputError
 from feature_repo.home import Home
 from training.clock import Clock
+from training.datasets.consent import Permission
 from training.evaluate.generation import BleuMetrics, bleu
 from training.models.base import FamilyModel
 from training.models.result import TrainedResult, registered
@@ -217,7 +218,7 @@ def run(home: Home, *, progress: Progress = silent) -> TrainedResult:
         InputError: there are too few sessions, titles and tags.
     """
     clock = Clock(progress, 3)
-    plays = scan(home, "plays").select("user_id", "track_id", "event_timestamp").collect()
+    plays = Permission.of(home).rows(scan(home, "plays").select("user_id", "track_id", "event_timestamp").collect())
     kinds = [
         Sequences.cut("sessions", sessions(plays), fewest=5),
         Sequences.cut("titles", titles(scan(home, "tracks").collect()), fewest=2),

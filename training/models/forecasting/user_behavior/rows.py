@@ -122,9 +122,12 @@ class Listeners:
 
     @classmethod
     def load(cls, home: Home) -> "Listeners":
-        """Pulls the histories through Feast."""
+        """Pulls the histories through Feast; listeners with a gap are left out, who once withdrew their consent."""
         end = last_full_day(home)
-        return cls(*history(home, "user_plays_v1", "user_listening__plays_1d", "user_id", end=end), end)
+        ids, values = history(home, "user_plays_v1", "user_listening__plays_1d", "user_id", end=end)
+        is_known = np.isfinite(values)
+        rows = np.flatnonzero((np.maximum.accumulate(is_known, axis=1) == is_known).all(axis=1))
+        return cls([ids[row] for row in rows.tolist()], values[rows], end)
 
     def spine(self, backs: list[int]) -> pl.DataFrame:
         """Builds the spine: a row for every listener known at each origin, given in days before the end."""
