@@ -24,6 +24,9 @@
     [purposes]                        # which uses of personal data need consent; see feature_repo.purposes
     personalisation = "opt-in"
 
+    [owners]                          # who answers for a model, raw table, view or service
+    "*" = "data@shop.example"         # for everything else
+
 ``REFRAIN_PROJECT`` names the folder, or the file. Without it, the file is searched from the working directory upwards.
 Without a file, the bundled definitions of music are the project.
 """
@@ -32,9 +35,9 @@ import os
 import re
 import sys
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +89,7 @@ class Project:
         retention: raw table, or kind of record → how long its rows are kept.
         tenants: tenant → raw table, or kind of record → how long the rows of this tenant are kept.
         purposes: purpose → whether it needs consent, one of ``feature_repo.purposes.RULES``.
+        owners: name of a model, raw table, view or service → who answers for it; ``*`` stands for all others.
         folder: the project's folder; None for the bundled project.
     """
 
@@ -99,6 +103,7 @@ class Project:
     retention: Mapping[str, str] = field(default_factory=dict, hash=False)
     tenants: Mapping[str, Mapping[str, str]] = field(default_factory=dict, hash=False)
     purposes: Mapping[str, str] = field(default_factory=dict, hash=False)
+    owners: Mapping[str, str] = field(default_factory=dict, hash=False)
     folder: Path | None = None
 
     @classmethod
@@ -129,6 +134,15 @@ class Project:
     def file(self) -> Path | None:
         """The project's file; None for the bundled project."""
         return None if self.folder is None else self.folder / FILE
+
+    def owner_of(self, name: str) -> str:
+        """Returns who answers for a model, raw table, view or service; empty if nobody is declared.
+
+        >>> shop = Project("shop", owners={"*": "data@shop.example", "orders_returned": "Ann"})
+        >>> shop.owner_of("orders_returned"), shop.owner_of("orders"), Project().owner_of("plays")
+        ('Ann', 'data@shop.example', '')
+        """
+        return self.owners.get(name, self.owners.get("*", ""))
 
     @property
     def has_music(self) -> bool:
@@ -171,18 +185,16 @@ def _load(file: Path, changed: int) -> Project:
     if "name" not in entries:
         raise _invalid(file, "a name", "none")
     values: dict[str, Any] = {"extends": ()}
+    sections: dict[str, Callable[[Path, Any], Mapping[str, Any]]] = {
+        "imports": _imports,
+        "retention": partial(_retention, section="retention"),
+        "tenants": _tenants,
+        "purposes": _purposes,
+        "owners": _owners,
+    }
     for name, value in entries.items():
-        if name == "imports":
-            values[name] = _imports(file, value)
-            continue
-        if name == "retention":
-            values[name] = _retention(file, name, value)
-            continue
-        if name == "tenants":
-            values[name] = _tenants(file, value)
-            continue
-        if name == "purposes":
-            values[name] = _purposes(file, value)
+        if name in sections:
+            values[name] = sections[name](file, value)
             continue
         is_list = name in ("definitions", "models", "extends")
         is_valid = all(isinstance(item, str) for item in value) if isinstance(value, list) else isinstance(value, str)
@@ -216,7 +228,7 @@ def _imports(file: Path, sections: Any) -> dict[str, TableImport]:
     return {kind: TableImport(**section) for kind, section in sections.items()}
 
 
-def _retention(file: Path, section: str, value: Any) -> dict[str, str]:
+def _retention(file: Path, value: Any, *, section: str) -> dict[str, str]:
     """Checks a section of periods."""
     if not isinstance(value, dict):
         raise _invalid(file, f'[{section}] as a section of lines such as orders = "730d"', repr(value))
@@ -236,7 +248,7 @@ def _tenants(file: Path, sections: Any) -> dict[str, dict[str, str]]:
         if not re.fullmatch(NAME, tenant) or not isinstance(section, dict) or set(section) - {"retention"}:
             raise _invalid(file, form, f"{tenant}: {section!r}")
     return {
-        tenant: _retention(file, f"tenants.{tenant}.retention", section.get("retention", {}))
+        tenant: _retention(file, section.get("retention", {}), section=f"tenants.{tenant}.retention")
         for tenant, section in sections.items()
     }
 
@@ -271,6 +283,13 @@ def _purposes(file: Path, section: Any) -> dict[str, str]:
         if rule not in RULES:
             raise _invalid(file, f"{', '.join(RULES)} for the purpose {name}", repr(rule))
     return section
+
+
+def _owners(file: Path, section: Any) -> dict[str, str]:
+    """Checks the section ``[owners]``."""
+    if not isinstance(section, dict) or not all(isinstance(who, str) and who.strip() for who in section.values()):
+        raise _invalid(file, 'owners as a section of lines such as orders = "data@shop.example"', repr(section))
+    return {name: who.strip() for name, who in section.items()}
 
 
 def _invalid(file: Path, expected: str, found: str) -> InputError:

@@ -7,12 +7,13 @@ import typer
 
 from feature_repo.command_line import command_line, progress, say
 from feature_repo.home import Home
-from training.commands import lifecycle, models, search, track_features
+from training.commands import cards, lifecycle, models, search, track_features
 
 app = command_line("Feature services to models. Order of work: run, compare, promote; lifecycle does it all.")
 models.install(app)
 lifecycle.install(app)
 search.install(app)
+cards.install(app)
 track_features.install(app)
 
 

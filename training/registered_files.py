@@ -29,8 +29,10 @@ def add_files(
     decision: Decision,
     training_sets: Sequence[Sample],
 ) -> None:
-    """Adds what every bundle has: evidence, decision, lineage, sample rows of the training sets, and the card."""
+    """Adds what every bundle has: evidence, decision, lineage, sample rows of the training sets, and its cards."""
     from training.card import CARD, draw
+    from training.cards import ANNEX_IV, CARD_MARKDOWN, annex_iv, markdown
+    from training.cards.facts import gather
 
     started = RUN.get().get("began")
     duration = {} if started is None else {"seconds": round(time.time() - started, 1)}
@@ -42,7 +44,10 @@ def add_files(
     if training_sets:
         files[SAMPLE] = samples_to_bytes(training_sets)
     files[CARD] = draw(folder, manifest, evidence, decision, lineage).encode()
-    amend(folder, files)
+    complete = amend(folder, files)
+    facts = gather(folder, complete, evidence, decision, run)
+    documents = {CARD_MARKDOWN: markdown.card(facts).encode(), ANNEX_IV: annex_iv.document(facts).encode()}
+    amend(folder, documents)
 
 
 def tags_of(manifest: BundleManifest, decision: Decision, training_sets: Sequence[Sample]) -> dict[str, str]:

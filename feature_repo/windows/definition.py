@@ -23,7 +23,7 @@ _LEFT_OUT: dict[type, AbstractSet[str]] = {
     Window: {"name"},
     Aggregate: {"over"},
     Ratio: {"numerator", "denominator"},
-    EventSource: {"personal", "sensitive", "retention"},
+    EventSource: {"personal", "sensitive", "retention", "purposes"},
 }
 """Type of a declaration → its fields that change no value, or that ``_definition`` has in another form."""
 

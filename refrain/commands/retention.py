@@ -80,6 +80,4 @@ def run(
         say("nothing was older than its period")
 
 
-COMMANDS = CommandGroup(
-    "retention", "How long rows are kept, and the removal of older ones.", (show, run), "Data"
-)
+COMMANDS = CommandGroup("retention", "How long rows are kept, and the removal of older ones.", (show, run), "Data")

@@ -18,10 +18,11 @@ from feature_repo.home import Home
 from feature_repo.horizon import TOO_OLD, Horizons
 from transforms import parquet
 from transforms.pure.text.pii import mask
+from transforms.raw.aged_rows import without_aged
 from transforms.raw.commit import commit
+from transforms.raw.contracted import by_contract
 from transforms.raw.declared import raw_tables
 from transforms.raw.files.members import PassedOver
-from transforms.raw.aged_rows import without_aged
 from transforms.raw.forgotten_rows import without_forgotten
 from transforms.raw.known_sources import KnownSources
 from transforms.raw.report import Report, TableReport
@@ -164,8 +165,9 @@ def _stage(
     malformed = batch.malformed
     if table.prepare:  # malformed lines may hold private data, too
         malformed = malformed.with_columns(pl.Series("row", [mask(row).text for row in malformed["row"]], pl.String))
-    refused = pl.concat([malformed, refused])
     counts.read += rows.height - (valid.height - kept.height) + batch.malformed.height
+    kept, violations = by_contract(home, table, kept)
+    refused = pl.concat([malformed, refused, violations])
     counts.quarantined += refused.height
     for kind, count in batch.left_out.items():
         counts.left_out[kind] = counts.left_out.get(kind, 0) + count

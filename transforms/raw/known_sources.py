@@ -18,6 +18,7 @@ from feature_repo.home import Home
 from feature_repo.whole_files import write_whole
 from transforms import parquet
 from transforms.raw import left_out
+from transforms.raw.contracted import state_of
 from transforms.raw.files.members import PassedOver
 from transforms.raw.report import TableReport
 from transforms.raw.table import RawTable
@@ -110,9 +111,10 @@ class KnownSources:
         return digest.hexdigest()
 
     def _code(self, tables: Iterable[str]) -> str:
-        """A digest of what decides which rows are stored: the code of importers and tables, and the tables' columns."""
+        """A digest of what decides which rows are stored: code of importers and tables, tables' columns, contracts."""
         digest = hashlib.sha256(_source_code())
         for name in sorted(tables):
+            digest.update(f"{name} {state_of(self._home, name) or ''}\n".encode())
             for column_name, column in self._tables[name].schema.columns().items():
                 limits = [getattr(column, limit, None) for limit in ("nullable", "min", "max", "min_length")]
                 digest.update(f"{name} {column_name} {column.dtype} {limits}\n".encode())
@@ -131,5 +133,6 @@ def _files(folder: str) -> Iterator[str]:
 
 @cache
 def _source_code() -> bytes:
-    files = sorted(Path(__file__).parent.rglob("*.py"))
+    folders = (Path(__file__).parent, Path(__file__).parents[1] / "data_contracts")
+    files = [file for folder in folders for file in sorted(folder.rglob("*.py"))]
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).digest()

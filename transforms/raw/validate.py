@@ -55,7 +55,7 @@ def _fitting(table: RawTable, rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.Data
         return rows.with_columns(converted), pl.DataFrame(schema=QUARANTINE)
     numbers = sorted(reasons)
     columns = [name for name in table.columns if name in rows.columns]
-    texts = _as_json(rows.select(columns)[numbers])
+    texts = as_json(rows.select(columns)[numbers])
     if table.prepare:  # such rows may hold private data
         texts = [mask(text).text for text in texts]
     refused = {"reason": ["; ".join(reasons[row]) for row in numbers], "row": texts}
@@ -75,10 +75,11 @@ def _by_rules(table: RawTable, rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.Dat
         "; ".join(reason(rule) for rule, verdict in zip(rules, row, strict=True) if verdict == "invalid")
         for row in verdicts
     ]
-    return accepted, pl.DataFrame({"reason": reasons, "row": _as_json(refused.select(columns))}, schema=QUARANTINE)
+    return accepted, pl.DataFrame({"reason": reasons, "row": as_json(refused.select(columns))}, schema=QUARANTINE)
 
 
-def _as_json(rows: pl.DataFrame) -> list[str]:
+def as_json(rows: pl.DataFrame) -> list[str]:
+    """Writes rows as they are quarantined."""
     try:
         dicts = rows.to_dicts()
     except (OverflowError, ValueError):  # Python has no times after the year 9999

@@ -253,8 +253,12 @@ def test_older_events_are_left_out_and_late_ones_within_are_counted(world: Home,
     (reason,) = report.tables["plays"].left_out
     assert reason.startswith(TOO_OLD) and report.tables["plays"].added == 0
     assert report.tables["users"].left_out == {}  # a state may hold whatever its age
-    late = rows()["plays"].head(1).with_columns(
-        event_timestamp=pl.lit(HORIZON + timedelta(days=3)), user_id=pl.lit("late"), ms_played=pl.lit(60_000)
+    late = (
+        rows()["plays"]
+        .head(1)
+        .with_columns(
+            event_timestamp=pl.lit(HORIZON + timedelta(days=3)), user_id=pl.lit("late"), ms_played=pl.lit(60_000)
+        )
     )
     store(world, {"plays": late}, "late")
     build(world, END)
@@ -350,8 +354,13 @@ def test_all_rows_may_go(world: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     run(world, late)
     assert scan(world, "plays").collect().is_empty() and scan(world, "users").collect().height == 9
     tables = [name for name, table in contract_of(world).windowed.items() if table.source.name == "plays"]
-    paths = [path for name in tables for folder in (world.tiles(name), world.features(name)) for path in
-             folder.rglob("*.parquet") if "retracted" not in path.parts]
+    paths = [
+        path
+        for name in tables
+        for folder in (world.tiles(name), world.features(name))
+        for path in folder.rglob("*.parquet")
+        if "retracted" not in path.parts
+    ]
     assert not [path for path in paths if pl.read_parquet(path, hive_partitioning=False).height]
     assert run(world, late).counts == {}
 

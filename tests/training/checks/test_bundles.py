@@ -34,7 +34,7 @@ def test_every_model_that_the_tests_train_passes(world_of: str, request: pytest.
         for check in CHECKS:
             if check.__name__ != "files_are_whole":  # pages of forecasters are written after registration
                 check(bundle, home)
-        assert {DECISION, "card.html", "lineage.json"} <= set(manifest["files"])
+        assert {DECISION, "card.html", "model_card.md", "annex_iv.md", "lineage.json"} <= set(manifest["files"])
         assert manifest["refrain"] == version()
         assert f"<td>Refrain<td>{version()}" in (folder / "card.html").read_text()
         assert decision_of(home, manifest["name"], manifest["version"]) is not None
