@@ -34,7 +34,7 @@ def remove_derived(home: Home, tables: Set[str]) -> list[str]:
         Names of the tables whose rows online are to be written anew.
     """
     contract, horizons = contract_of(home), Horizons.of(home)
-    for name, table in contract.windowed.items():
+    for table in contract.windowed.values():
         if {source.name for source in table.sources} & tables:
             _remove_windowed(home, table, horizons.whole_from(table) or date.min)
     return sorted(_remove_whole(home, contract, tables))
