@@ -18,7 +18,8 @@ def as_text(report: Report) -> Iterator[str]:
         yield f"{_SIGNS[judgement.level]:8}{judgement.rule.name}: {breach.subject}: {breach.problem}"
         yield f"        {f'exempt: {judgement.reason}' if judgement.reason else f'next: {breach.next_command}'}"
     counts = {sign: len(report.of_level(level)) for level, sign in _SIGNS.items()}  # type: ignore[arg-type]
-    yield f"{len(report.rules)} rules: {counts['error']} errors, {counts['warning']} warnings, {counts['exempt']} exempt"
+    numbers = f"{counts['error']} errors, {counts['warning']} warnings, {counts['exempt']} exempt"
+    yield f"{len(report.rules)} rules: {numbers}"
 
 
 def as_json(report: Report) -> str:

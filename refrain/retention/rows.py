@@ -49,13 +49,14 @@ def remove_aged(home: Home, name: str, horizon: datetime) -> int:
     for folder in sorted({path.parent for path in whole} | set(_days_over(home, table, horizon))):
         shutil.rmtree(folder)
     for path in partial:
-        count += erase_rows(path, _always(_is_aged(table, path, horizon)))
+        count += erase_rows(path, always(_is_aged(table, path, horizon)))
         if path.parent.name.startswith("month=") and not any(path.parent.iterdir()):
             path.parent.rmdir()
     return count
 
 
-def _always(expression: pl.Expr) -> Callable[[Sequence[str]], pl.Expr]:
+def always(expression: pl.Expr) -> Callable[[Sequence[str]], pl.Expr]:
+    """A function that gives one expression, whatever columns a file has, for ``erase_rows``."""
     return lambda _: expression
 
 

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -11,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from typer.testing import CliRunner
 
 from feature_repo import clock
 from feature_repo.contract import contract_of
@@ -22,13 +24,15 @@ from feature_repo.horizon import TOO_OLD, Horizons, midnight_after
 from feature_repo.materialize import materialize
 from feature_repo.stores import redis_server
 from inference.events import EventWriter
+from refrain.cli import app
+from refrain.person.erasure.run import erase
 from refrain.retention import run as retention_run
-from refrain.retention.journal import last, unfinished
+from refrain.retention.journal import Journal, last, unfinished
 from refrain.retention.plan import aged
 from refrain.retention.run import run
 from tests.live import online
 from tests.worlds import apply_once
-from training.datasets.history import kept_history, of_kept_history
+from training.datasets.history import KeptHistory, kept_history, of_kept_history
 from training.datasets.point_in_time import training_set
 from transforms.batch.build import build
 from transforms.raw.ingest import Batch, ingest
@@ -163,6 +167,12 @@ def as_of(frame: pl.DataFrame, keys: list[str], moment: datetime) -> pl.DataFram
     return known.unique(keys, keep="last").drop("event_timestamp", "created_timestamp").sort(keys)
 
 
+def whole_from(home: Home, view: str) -> datetime:
+    day = Horizons.of(home).whole_from(contract_of(home).windowed[view])
+    assert day is not None
+    return datetime.combine(day, datetime.min.time(), UTC)
+
+
 def test_all_is_as_if_history_had_begun_at_the_horizon(world: Home, built: tuple[Home, Home]) -> None:
     assert digests(world) != digests(built[1])
     journal = run(world, END)
@@ -183,7 +193,7 @@ def test_windows_of_the_kept_history_are_as_before(world: Home) -> None:
     for name, table in contract_of(world).windowed.items():
         if table.source.name != "plays" or table.remembers or "platform_id" in table.keys:
             continue
-        whole = datetime.combine(Horizons.of(world).whole_from(table), datetime.min.time(), UTC)
+        whole = whole_from(world, name)
         after, keys = features(world, name), list(table.keys)
         for moment in (whole, whole + timedelta(days=2, hours=5), END):
             now_rows = as_of(after, keys, moment)
@@ -262,8 +272,7 @@ def test_older_events_are_left_out_and_late_ones_within_are_counted(world: Home,
     )
     store(world, {"plays": late}, "late")
     build(world, END)
-    whole = Horizons.of(world).whole_from(contract_of(world).windowed["user_listening"])
-    found = as_of(features(world, "user_listening"), ["user_id"], datetime.combine(whole, datetime.min.time(), UTC))
+    found = as_of(features(world, "user_listening"), ["user_id"], whole_from(world, "user_listening"))
     assert found.filter(pl.col("user_id") == "late")["plays_28d"].to_list() == [1]
 
 
@@ -329,7 +338,8 @@ def test_what_is_online_is_what_is_kept_and_the_doctor_is_content(world: Home) -
         whole_days = events.filter(pl.col("event_timestamp") < END.replace(hour=0))
         assert set(tracks) == set(whole_days.filter(pl.col("user_id") == "listener-1")["track_id"])
         assert tracks == tracks_before[: len(tracks)]
-        begins = kept_history(world, ["user_listening"]).begins
+        history, begins = kept_history(world, ["user_listening", "user_session"]), whole_from(world, "user_listening")
+        assert history == KeptHistory(begins, "user_listening")
         spine = pl.DataFrame({"user_id": "listener-1", "event_timestamp": [begins - timedelta(hours=1), END]})
         with pytest.raises(InputError, match="user_listening would count rows that are no longer kept"):
             training_set("user_plays_v1", spine, home=world)
@@ -346,6 +356,34 @@ def test_what_is_online_is_what_is_kept_and_the_doctor_is_content(world: Home) -
 
 def _play(moment: datetime) -> dict[str, str]:
     return {"user_id": "listener-1", "track_id": "song-1", "artist_id": "band-1", "event_timestamp": moment.isoformat()}
+
+
+def test_the_command(world: Home) -> None:
+    runner, before = CliRunner(), digests(world)
+    result = runner.invoke(app, ["retention", "show"])
+    assert result.exit_code == 0 and re.search(r"plays +33d +refrain.toml \[retention\] +\d+ older", result.output)
+    result = runner.invoke(app, ["retention", "run", "--dry-run"])
+    assert result.exit_code == 0 and "plays" in result.output and "nothing was changed" in result.output
+    assert runner.invoke(app, ["retention", "run"], input="n\n").exit_code == 1 and digests(world) == before
+    Journal.start(world, END).save(world)
+    assert "was begun and not finished" in runner.invoke(app, ["retention", "show"]).output
+    result = runner.invoke(app, ["retention", "run", "--yes"])
+    assert result.exit_code == 0 and re.search(r"plays +\d+ removed", result.output)
+    content = json.loads(runner.invoke(app, ["retention", "show", "--json"]).output)
+    assert content["last_run"] == END.isoformat() and content["kept"]["plays"]["begins"] == HORIZON.isoformat()
+    assert "nothing was older" in runner.invoke(app, ["retention", "run", "--yes"]).output
+
+
+def test_a_person_is_erased_from_a_history_that_was_cut(world: Home, tmp_path: Path) -> None:
+    run(world, END)
+    erase(world, "user_id", ["listener-3"])
+    other = home_in(tmp_path / "other")
+    named = {"texts": "author_id"}
+    tables = {name: frame.filter(pl.col(named.get(name, "user_id")) != "listener-3") for name, frame in rows().items()}
+    store(other, kept(tables))
+    Horizons(Horizons.of(world).moments).save(other)
+    build(other, END)
+    assert digests(world) == digests(other)
 
 
 def test_all_rows_may_go(world: Home, monkeypatch: pytest.MonkeyPatch) -> None:
