@@ -14,6 +14,7 @@ from feature_repo.contract import contract_of
 from feature_repo.errors import InputError
 from feature_repo.home import Home
 from feature_repo.project import FILE, Project, line_of
+from feature_repo.purposes import CONSENTS
 from feature_repo.windows import WindowedTable
 from feature_repo.windows.table import DAY, duration
 from refrain.retention.records import RECORDS
@@ -71,19 +72,28 @@ def periods(home: Home) -> dict[str, Period]:
         for name, text in entries.items():
             if name not in declared:
                 raise _unknown(home, section, name, list(declared))
+            if name == CONSENTS and text != FOREVER:
+                raise InputError(
+                    expected=f"{CONSENTS} kept: without them nobody knows who has withdrawn",
+                    found=f"{text} in [{section}] of {FILE}, line {_line(home, section, name)}",
+                    next_command=f"take {CONSENTS} out of [{section}]; refrain person forget takes those of a person",
+                )
             declared[name] = Period(name, text, f"{FILE} [{section}]", declared[name].is_record)
     _check_windows(home, declared)
     return declared
 
 
 def _unknown(home: Home, section: str, name: str, names: list[str]) -> InputError:
-    file = Path(home.project_folder or "") / FILE
     near = difflib.get_close_matches(name, names, 1)
     return InputError(
-        expected=f"raw tables and kinds of records in [{section}] of {file}: {', '.join(sorted(names))}",
-        found=f"{name!r} on line {line_of(file, section, name)}",
+        expected=f"raw tables and kinds of records in [{section}] of {FILE}: {', '.join(sorted(names))}",
+        found=f"{name!r} on line {_line(home, section, name)}",
         next_command=f"write {near[0]}" if near else "refrain retention show",
     )
+
+
+def _line(home: Home, section: str, name: str) -> int:
+    return line_of(Path(home.project_folder or "") / FILE, section, name)
 
 
 def _check_windows(home: Home, by_name: Mapping[str, Period]) -> None:
@@ -93,6 +103,12 @@ def _check_windows(home: Home, by_name: Mapping[str, Period]) -> None:
         InputError: a period is too short.
     """
     for table in contract_of(home).windowed.values():
+        if person := raw_tables(home)[table.source.name].person:
+            raise InputError(
+                expected=f"rows of {table.source.name} that all age, as {table.name} counts them in windows",
+                found=f"person={person!r} in the raw table {table.source.name}",
+                next_command=f"take person= out of the declaration of {table.source.name}",
+            )
         for source, length, text in _kept(table, by_name):
             shortest = -(-(table.reach + (DAY if table.is_live else 0)) // DAY) + _SPARE_DAYS
             if length < timedelta(days=shortest):

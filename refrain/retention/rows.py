@@ -46,7 +46,7 @@ def remove_aged(home: Home, name: str, horizon: datetime) -> int:
     table = raw_tables(home)[name]
     whole, partial = _files(home, table, horizon)
     count = sum(pq.read_metadata(path).num_rows for path in whole)
-    for folder in sorted({path.parent for path in whole} | set(_days_over(home, table, horizon))):
+    for folder in [] if table.person else _days_over(home, table, horizon):
         shutil.rmtree(folder)
     for path in partial:
         count += erase_rows(path, always(_is_aged(table, path, horizon)))
@@ -67,16 +67,15 @@ def _files(home: Home, table: RawTable, horizon: datetime) -> tuple[list[Path], 
         files = [folder / parquet.PART, *sorted(folder.glob(f"month=*/{left_out.FILE}"))]
         return [], [path for path in files if path.is_file()]
     over = [path for day in _days_over(home, table, horizon) for path in _parts(day)]
-    last = folder / f"date={horizon.date()}"
-    return over, list(_parts(last))
+    last = list(_parts(folder / f"date={horizon.date()}"))
+    return ([], [*over, *last]) if table.person else (over, last)
 
 
-def _days_over(home: Home, table: RawTable, horizon: datetime) -> Iterator[Path]:
+def _days_over(home: Home, table: RawTable, horizon: datetime) -> list[Path]:
     if table.changes_slowly:
-        return
-    for text, path in days_in(home.raw(table.name)).items():
-        if datetime.fromisoformat(text).replace(tzinfo=UTC) + _DAY <= horizon:
-            yield Path(path)
+        return []
+    days = days_in(home.raw(table.name)).items()
+    return [Path(path) for text, path in days if datetime.fromisoformat(text).replace(tzinfo=UTC) + _DAY <= horizon]
 
 
 def _parts(day: Path) -> Iterator[Path]:
@@ -84,8 +83,7 @@ def _parts(day: Path) -> Iterator[Path]:
 
 
 def _is_aged(table: RawTable, path: Path, horizon: datetime) -> pl.Expr:
-    moment = pl.col("event_timestamp")
-    is_older = moment < horizon
+    moment, is_older = pl.col("event_timestamp"), table.is_before(horizon)
     if table.changes_slowly and path.name == parquet.PART:
         return is_older & (moment < moment.filter(is_older).max().over(list(table.key)))
     return is_older

@@ -15,4 +15,4 @@ def without_aged(table: RawTable, rows: pl.DataFrame, horizons: Horizons) -> pl.
         horizons: the moments up to which rows were removed.
     """
     moment = None if table.changes_slowly else horizons.moments.get(table.name)
-    return rows if moment is None else rows.filter(pl.col("event_timestamp") >= moment)
+    return rows if moment is None else rows.filter(~table.is_before(moment))

@@ -86,6 +86,8 @@ class RawTable:
         sensitive: columns with data whose use needs a reason: traits such as gender or age, and free texts.
         retention: how long rows are kept, such as ``"365d"``; empty for as long as the folder is. A project's
             ``refrain.toml`` may say otherwise.
+        person: column of the person that a row is of, where there are rows of nobody, which are kept whatever their
+            age; empty if all rows age. Not for events of windowed tables.
         purposes: what the rows may be used for (``feature_repo.purposes``); None for anything.
     """
 
@@ -100,6 +102,7 @@ class RawTable:
     personal: tuple[str, ...] = ()
     sensitive: tuple[str, ...] = ()
     retention: str = ""
+    person: str = ""
     purposes: tuple[str, ...] | None = None
 
     @cached_property
@@ -147,6 +150,11 @@ class RawTable:
     def has_ids_of(self, join_key: str) -> bool:
         """Whether rows of the table can name entities of a join key."""
         return bool(self.columns_of(join_key)) or join_key in self.entity_kinds.values()
+
+    def is_before(self, moment: datetime) -> pl.Expr:
+        """Whether a row is older than a moment, and not of nobody; see ``person``."""
+        is_older = pl.col("event_timestamp") < moment
+        return is_older & pl.col(self.person).is_not_null() if self.person else is_older
 
     @property
     def payload(self) -> list[str]:

@@ -283,6 +283,21 @@ def test_the_newest_state_before_the_horizon_stays(world: Home) -> None:
     assert users.select(expected.columns).equals(expected.cast({"event_timestamp": pl.Datetime("us", "UTC")}))
 
 
+def test_texts_of_nobody_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = home_in(tmp_path)
+    settle(home, monkeypatch)
+    texts = rows()["texts"].with_columns(
+        author_id=pl.when(pl.int_range(pl.len()) % 2 == 0).then("author_id").otherwise(None)
+    )
+    store(home, {"texts": texts})
+    run(home, END)
+    is_kept = pl.col("author_id").is_null() | (pl.col("event_timestamp") >= HORIZON)
+    expected = texts.filter(is_kept)["text_id"].to_list()
+    assert scan(home, "texts").collect()["text_id"].sort().to_list() == sorted(expected)
+    report = ingest(home, "again", [Batch("texts", texts)])
+    assert scan(home, "texts").collect().height == len(expected) and report.tables["texts"].added == 0
+
+
 def plant(home: Home) -> None:
     """Lines of logs on both sides of twenty days, a day that is cut, a quarantined row, and two training sets."""
     edge = END - timedelta(days=20)
@@ -435,6 +450,7 @@ def kept_out(days: int) -> int:
         ('[retention]\nplays = "20d"', "31 days at least: .* has windows of 28d"),
         ("[retention]\nplays = 20", r'plays as "730d".*line 4'),
         ('[retention]\nplays = "0d"', "730d"),
+        ('[retention]\nconsents = "400d"', "nobody knows who has withdrawn.*line 4"),
         ("retention = 5", r"\[retention\] as a section"),
         ('[tenants.acme]\nplays = "400d"', "tenants.acme.retention"),
         ("tenants = 3", "tenants.acme.retention"),

@@ -56,4 +56,5 @@ TEXTS = RawTable(
     entity_kinds={"user": "user_id", "track": "track_id", "artist": "artist_id"},
     sensitive=("text",),
     retention="1825d",
+    person="author_id",
 )
