@@ -102,7 +102,10 @@ class TabularSet:
                 next_command=f"rename the label's column in the model's rows() to {LABEL!r}",
             )
         _refuse_types(rows)
-        rows = of_kept_history(home, service, rows)
+        whole = of_kept_history(home, service, rows)
+        rows = (
+            whole if whole.height else rows
+        )  # the error of rows that are all too old says from when on there are some
         if most is not None and rows.height > most:
             rows = rows.sample(most, seed=seed)
         spine = rows.sort("event_timestamp", *sorted(set(rows.columns) - {"event_timestamp"}))

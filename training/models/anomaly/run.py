@@ -21,6 +21,7 @@ from training.clock import Clock
 from training.datasets import Sample, training_set
 from training.datasets.columns import to_numpy
 from training.datasets.consent import Permission
+from training.datasets.history import of_kept_history
 from training.datasets.telemetry import incidents
 from training.evaluate.incidents import IncidentMetrics
 from training.models.anomaly.detector import Detector
@@ -65,7 +66,8 @@ def run(home: Home, detector: Detector, *, progress: Progress = silent, seed: in
         InputError: there are no rows, or too few normal ones.
     """
     clock = Clock(progress, 5)
-    spine = Permission.of(home, load_service(home, detector.service).purpose).rows(detector.moments(home))
+    moments = of_kept_history(home, detector.service, detector.moments(home))
+    spine = Permission.of(home, load_service(home, detector.service).purpose).rows(moments)
     if spine.height < 2:
         raise InputError(
             expected=f"rows for {detector.service}",
