@@ -103,9 +103,7 @@ class TabularSet:
             )
         _refuse_types(rows)
         whole = of_kept_history(home, service, rows)
-        rows = (
-            whole if whole.height else rows
-        )  # the error of rows that are all too old says from when on there are some
+        rows = whole if whole.height else rows  # if all are too old, the error says from when on there are features
         if most is not None and rows.height > most:
             rows = rows.sample(most, seed=seed)
         spine = rows.sort("event_timestamp", *sorted(set(rows.columns) - {"event_timestamp"}))
