@@ -7,6 +7,7 @@ import re
 import shutil
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -154,6 +155,36 @@ def world(built: tuple[Home, Home], tmp_path: Path, monkeypatch: pytest.MonkeyPa
     return home
 
 
+@pytest.fixture(scope="module")
+def cut(built: tuple[Home, Home], tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """The world after a run that was killed after each of its steps, and repeated until it was done."""
+    home = home_in(tmp_path_factory.mktemp("cut"))
+    shutil.copytree(built[0].root, home.root)
+    with pytest.MonkeyPatch.context() as patch:
+        settle(home, patch)
+        for step in ("remove_aged", "remove_derived", "aged_records", "build"):
+            with patch.context() as one:
+                one.setattr(retention_run, step, partial(_killed, getattr(retention_run, step)))
+                with pytest.raises(KeyboardInterrupt):
+                    run(home, END)
+            assert unfinished(home) and not last(home)
+        run(home, END)
+    return home
+
+
+def _killed(step: Callable, *arguments: object, **options: object) -> None:
+    step(*arguments, **options)
+    raise KeyboardInterrupt
+
+
+@pytest.fixture
+def cut_world(cut: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
+    home = home_in(tmp_path)
+    shutil.copytree(cut.root, home.root)
+    settle(home, monkeypatch)
+    return home
+
+
 def features(home: Home, view: str) -> pl.DataFrame:
     files = [path for day in days_in(home.features(view)).values() for path in sorted(Path(day).glob("*.parquet"))]
     keys = list(contract_of(home).windowed[view].keys)
@@ -173,77 +204,55 @@ def whole_from(home: Home, view: str) -> datetime:
     return datetime.combine(day, datetime.min.time(), UTC)
 
 
-def test_all_is_as_if_history_had_begun_at_the_horizon(world: Home, built: tuple[Home, Home]) -> None:
-    assert digests(world) != digests(built[1])
-    journal = run(world, END)
-    assert digests(world) == digests(built[1])
+def test_all_is_as_if_history_had_begun_at_the_horizon(cut_world: Home, built: tuple[Home, Home]) -> None:
+    assert digests(built[0]) != digests(built[1]) == digests(cut_world)
+    journal = last(cut_world)
+    assert journal is not None and not unfinished(cut_world)
     assert journal.counts["plays"] == rows()["plays"].filter(pl.col("event_timestamp") < HORIZON).height
-    assert not unfinished(world) and last(world) == journal
-    assert not any(item.count or item.quarantined for item in aged(world, END))
-    build(world, END)
-    assert digests(world) == digests(built[1])
+    assert not any(item.count or item.quarantined for item in aged(cut_world, END))
+    assert run(cut_world, END).counts == {}
+    build(cut_world, END)
+    assert digests(cut_world) == digests(built[1])
 
 
-def test_windows_of_the_kept_history_are_as_before(world: Home) -> None:
-    before = {name: features(world, name) for name in contract_of(world).windowed if days_in(world.features(name))}
-    files = digests(world, "features")
-    run(world, END)
-    events = scan(world, "plays").collect()
+def test_windows_of_the_kept_history_are_as_before(cut: Home, built: tuple[Home, Home]) -> None:
+    world, cut_files, files = built[0], digests(cut, "features"), digests(built[0], "features")
+    events = scan(cut, "plays").collect()
     compared = 0
-    for name, table in contract_of(world).windowed.items():
+    for name, table in contract_of(cut).windowed.items():
         if table.source.name != "plays" or table.remembers or "platform_id" in table.keys:
             continue
-        whole = whole_from(world, name)
-        after, keys = features(world, name), list(table.keys)
+        whole = whole_from(cut, name)
+        after, keys = features(cut, name), list(table.keys)
         for moment in (whole, whole + timedelta(days=2, hours=5), END):
             now_rows = as_of(after, keys, moment)
-            of_kept = before[name].join(events.filter(pl.col("event_timestamp") < moment), on=keys, how="semi")
+            of_kept = features(world, name).join(events.filter(pl.col("event_timestamp") < moment), on=keys, how="semi")
             assert now_rows.equals(as_of(of_kept, keys, moment)), (name, moment)
             compared += now_rows.height
         later = {p: d for p, d in files.items() if f"/{name}/" in p and p.split("date=")[-1][:10] >= str(whole.date())}
-        assert later and later.items() <= digests(world, "features").items(), name
+        assert later and later.items() <= cut_files.items(), name
     assert compared > 100
 
 
-def test_a_run_that_is_killed_at_every_step_is_finished_by_the_next(
-    world: Home, built: tuple[Home, Home], monkeypatch: pytest.MonkeyPatch
+def test_a_second_run_a_day_later_is_as_one_run(
+    cut_world: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for step in ("remove_aged", "remove_derived", "aged_records", "build"):
-        real = getattr(retention_run, step)
-
-        def killed(*arguments: object, do: Callable = real, **options: object) -> object:
-            do(*arguments, **options)
-            raise KeyboardInterrupt
-
-        with monkeypatch.context() as patch:
-            patch.setattr(retention_run, step, killed)
-            with pytest.raises(KeyboardInterrupt):
-                run(world, END)
-        assert unfinished(world) and not last(world)
-    run(world, END)
-    assert digests(world) == digests(built[1])
-    assert not unfinished(world) and last(world)
-
-
-def test_a_second_run_a_day_later_is_as_one_run(world: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     later = END + timedelta(days=1)
-    run(world, END)
     monkeypatch.setenv(clock.NOW, later.isoformat())
-    build(world, later)
-    run(world, later)
+    build(cut_world, later)
+    run(cut_world, later)
     other = home_in(tmp_path / "other")
     store(other, kept(rows(), HORIZON + timedelta(days=1)))
-    Horizons(Horizons.of(world).moments).save(other)
+    Horizons(Horizons.of(cut_world).moments).save(other)
     build(other, later)
-    assert digests(world, "raw") == digests(other, "raw")
-    for name in contract_of(world).windowed:
-        if days_in(world.features(name)):
-            assert features(world, name).equals(features(other, name)), name
+    assert digests(cut_world, "raw") == digests(other, "raw")
+    for name in contract_of(cut_world).windowed:
+        if days_in(cut_world.features(name)):
+            assert features(cut_world, name).equals(features(other, name)), name
 
 
-def test_older_events_are_left_out_and_late_ones_within_are_counted(world: Home, built: tuple[Home, Home]) -> None:
-    run(world, END)
-    report = ingest(world, "again", [Batch("plays", rows()["plays"]), Batch("users", rows()["users"])])
+def test_older_events_are_left_out_and_late_ones_within_are_counted(cut_world: Home) -> None:
+    report = ingest(cut_world, "again", [Batch("plays", rows()["plays"]), Batch("users", rows()["users"])])
     (reason,) = report.tables["plays"].left_out
     assert reason.startswith(TOO_OLD) and report.tables["plays"].added == 0
     assert report.tables["users"].left_out == {}  # a state may hold whatever its age
@@ -254,15 +263,14 @@ def test_older_events_are_left_out_and_late_ones_within_are_counted(world: Home,
             event_timestamp=pl.lit(HORIZON + timedelta(days=3)), user_id=pl.lit("late"), ms_played=pl.lit(60_000)
         )
     )
-    store(world, {"plays": late}, "late")
-    build(world, END)
-    found = as_of(features(world, "user_listening"), ["user_id"], whole_from(world, "user_listening"))
+    store(cut_world, {"plays": late}, "late")
+    build(cut_world, END)
+    found = as_of(features(cut_world, "user_listening"), ["user_id"], whole_from(cut_world, "user_listening"))
     assert found.filter(pl.col("user_id") == "late")["plays_28d"].to_list() == [1]
 
 
-def test_the_newest_state_before_the_horizon_stays(world: Home) -> None:
-    run(world, END)
-    users = scan(world, "users").collect().sort("user_id", "event_timestamp")
+def test_the_newest_state_before_the_horizon_stays(cut: Home) -> None:
+    users = scan(cut, "users").collect().sort("user_id", "event_timestamp")
     expected = kept(rows())["users"].sort("user_id", "event_timestamp")
     assert users.select(expected.columns).equals(expected.cast({"event_timestamp": pl.Datetime("us", "UTC")}))
 
@@ -373,16 +381,15 @@ def test_the_command(world: Home) -> None:
     assert "nothing was older" in runner.invoke(app, ["retention", "run", "--yes"]).output
 
 
-def test_a_person_is_erased_from_a_history_that_was_cut(world: Home, tmp_path: Path) -> None:
-    run(world, END)
-    erase(world, "user_id", ["listener-3"])
+def test_a_person_is_erased_from_a_history_that_was_cut(cut_world: Home, tmp_path: Path) -> None:
+    erase(cut_world, "user_id", ["listener-3"])
     other = home_in(tmp_path / "other")
     named = {"texts": "author_id"}
     tables = {name: frame.filter(pl.col(named.get(name, "user_id")) != "listener-3") for name, frame in rows().items()}
     store(other, kept(tables))
-    Horizons(Horizons.of(world).moments).save(other)
+    Horizons(Horizons.of(cut_world).moments).save(other)
     build(other, END)
-    assert digests(world) == digests(other)
+    assert digests(cut_world) == digests(other)
 
 
 def test_all_rows_may_go(world: Home, monkeypatch: pytest.MonkeyPatch) -> None:
