@@ -71,16 +71,18 @@ def _compile() -> None:
 def lint(
     strict: Annotated[bool, typer.Option("--strict", help="fail on warnings, too")] = False,
 ) -> None:
-    """Check definitions: missing ttl or created time, nanoseconds, labels among the features, unused features.
+    """Check definitions: missing ttl or created time, nanoseconds, labels among features, purposes, unused features.
 
     Example: refrain lint --strict
     """
     from feature_repo.contract import contract_of
     from feature_repo.lint import lint as find_problems
+    from feature_repo.lint import purpose_findings
     from feature_repo.store import open_store
 
     home = Home.from_env()
-    findings = find_problems(open_store(home), contract_of(home).on_demand)
+    contract = contract_of(home)
+    findings = [*find_problems(open_store(home), contract.on_demand), *purpose_findings(contract.purpose_declarations)]
     for finding in findings:
         say(f"{finding.severity:8} {finding.where}: {finding.found}. Next: {finding.next_command}")
     errors = sum(finding.severity == "error" for finding in findings)

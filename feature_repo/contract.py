@@ -27,7 +27,13 @@ from feature_repo.feature_table import FeatureTable
 from feature_repo.home import Home
 from feature_repo.on_demand import OnDemand
 from feature_repo.project import Project
-from feature_repo.purposes import check_purposes
+from feature_repo.purpose_checks import (
+    PurposeDeclarations,
+    RawDeclaration,
+    allowed_purposes,
+    check_purposes,
+    raw_tables_of_views,
+)
 from feature_repo.service import ServiceDeclaration
 from feature_repo.windows import EventSource, WindowedTable, moment
 from feature_repo.windows.definition import fingerprint_of
@@ -313,6 +319,18 @@ class Contract:
         sources = [view.stream_source for view in self.views.values()]
         return {source.name: source for source in sources if isinstance(source, PushSource)}
 
+    @property
+    def purpose_declarations(self) -> PurposeDeclarations:
+        """What services and tables say about their purposes. Imports the declarations of raw tables, and so polars."""
+        raw_tables = self.find(RawDeclaration, "raw")  # type: ignore[type-abstract]
+        return PurposeDeclarations(
+            self.project.purposes,
+            list(self.events),
+            self.services,
+            allowed_purposes(self.events, raw_tables),
+            raw_tables_of_views(self.windowed, self.computed_tables, self.on_demand),
+        )
+
     def import_command(self, kind: str = "") -> str:
         """Returns the command that brings events of a kind, or first events at all, for messages."""
         if self.project.extends and not kind:
@@ -336,7 +354,7 @@ class Contract:
             )
         check_views(self.entities, self.views, self.on_demand_views)
         check_services(self.services, {**self.views, **self.on_demand_views})
-        check_purposes(self)
+        check_purposes(self.purpose_declarations)
         assert self.request_fields is not None  # raises an InputError if two functions contradict each other
         kinds: dict[str, Mapping[str, object]] = {
             "entity": self.entities,

@@ -35,6 +35,10 @@ class InputError(RefrainError):
     """A file, row, spine or request is invalid."""
 
 
+class ConsentError(RefrainError):
+    """People have not consented to the purpose of a request."""
+
+
 class BundleError(RefrainError):
     """A model bundle is missing, damaged, or was trained on features that differ from the online ones."""
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from feature_repo.errors import StoreError
 from feature_repo.on_demand import OnDemand
+from feature_repo.purpose_checks import PurposeDeclarations, violations
 from feature_repo.registered_views import features_of, views_of
 from feature_repo.sources import WRITTEN_ON_CHANGE
 
@@ -50,6 +51,14 @@ def lint(store: "FeatureStore", functions: Mapping[str, OnDemand]) -> list[Findi
     findings += [finding for service in services for finding in _label_findings(service)]
     findings += _unused_findings(store, functions, views, services)
     return sorted(findings, key=lambda finding: (finding.severity, finding.where))
+
+
+def purpose_findings(declared: PurposeDeclarations) -> list[Finding]:
+    """Finds services that read tables which may not be used for their purpose, and unknown purposes; all are errors."""
+    return [
+        Finding("error", one.where, f"expected {one.expected}, found {one.found}", one.next_command)
+        for one in violations(declared)
+    ]
 
 
 def _view_findings(store: "FeatureStore", view: "FeatureView") -> Iterator[Finding]:

@@ -18,13 +18,16 @@ from feature_repo.errors import StoreError
 from feature_repo.home import Home
 from feature_repo.on_demand import OnDemand
 from feature_repo.packed.address import Address
+from feature_repo.project import Project
+from feature_repo.purposes import consent_rule
 from feature_repo.registered_views import views_of
+from feature_repo.service import ServiceDeclaration
 from feature_repo.stores.source_files import is_feature_table, path_of
 from feature_repo.version import version
 from feature_repo.whole_files import write_whole
 
 if TYPE_CHECKING:
-    from feast import FeatureStore, FeatureView
+    from feast import FeatureService, FeatureStore, FeatureView
 
 VERSION = 4
 
@@ -229,8 +232,14 @@ def resolve_service(
         on_demand=tuple(on_demand),
         features=tuple(features),
         functions=taken,
-        purpose=service.tags.get("purpose", ""),
+        purpose=_purpose(contract, service),
     )
+
+
+def _purpose(contract: Contract, service: "FeatureService") -> str:
+    """Returns the purpose as it is declared now: a registry of before must not hide that consent is needed."""
+    declared = contract.find(ServiceDeclaration, "services").get(service.name)
+    return service.tags.get("purpose", "") if declared is None else declared.purpose
 
 
 def _view(table: "FeatureView", fields: dict[str, str], definition: str) -> View:
@@ -356,6 +365,13 @@ def load_service(home: Home, name: str) -> Service:
             next_command="refrain manifest  (if it was applied since)",
         )
     entry = services[name]
+    rules = Project.load(home.project_folder).purposes
+    if "purpose" not in entry and any(consent_rule(rules, purpose) for purpose in rules):
+        raise StoreError(
+            expected=f"the purpose of the service {name}, as the project asks for consent",
+            found=f"{home.manifest}, written before services had purposes",
+            next_command="refrain apply",
+        )
     return Service(
         name=name,
         project=document["project"],

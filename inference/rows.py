@@ -12,6 +12,7 @@ from feature_repo.home import Home
 from feature_repo.manifest import Service
 from inference import golden
 from inference.features import OnlineFeatures, OnlineRows
+from inference.features.consent import require_consent
 from inference.models import load_bundle, onnx_session
 from transforms.pure.tabular.layout import Layout
 
@@ -83,9 +84,11 @@ class RowModel:
 
         Raises:
             InputError: a join key of the model's feature service is not given, or lengths differ.
+            ConsentError: rows are of people who have not consented to the purpose of the service.
             OnlineUnavailable: Redis does not answer.
         """
         rows = self._features.get(keys, request)
+        require_consent(rows)
         inputs = self._layout.matrix({name: _column(rows, name) for name in self._layout.names})
         manifest = self.bundle.manifest
         functions = rows.service.functions

@@ -20,6 +20,12 @@ def write_project(folder: Path, files: Mapping[str, str]) -> Path:
     return folder
 
 
+def music_with_purposes(folder: Path, purposes: Mapping[str, str]) -> Path:
+    """Writes the project of the bundled definitions that asks for consent to some purposes; returns the folder."""
+    lines = "".join(f'{name} = "{rule}"\n' for name, rule in purposes.items())
+    return write_project(folder, {"refrain.toml": f'name = "refrain"\nextends = ["music"]\n\n[purposes]\n{lines}'})
+
+
 @contextmanager
 def imports_undone() -> Iterator[None]:
     """Forgets the modules that are imported inside, and the folders that are added to the search path."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from feast import utils
 
 from feature_repo.clock import microseconds
@@ -28,6 +29,7 @@ from feature_repo.stores import redis_server
 from feature_repo.stores.online import PackedRedisOnlineStoreConfig
 from feature_repo.stores.online_lookup import entity_key_of
 from feature_repo.stores.protobuf import key_types, moment, unwrapped
+from feature_repo.stores.restricted_rows import of_restricted
 from feature_repo.stores.retracted_rows import stream_runs
 
 if TYPE_CHECKING:
@@ -161,6 +163,9 @@ def _stored_keys(store: "FeatureStore", view: "FeatureView", most: int, now: dat
     )
     table = job.to_arrow()
     renamed = utils._run_pyarrow_field_mapping(table, source.field_mapping or {})
+    restricted = of_restricted(renamed, key_types(view))
+    if restricted is not None:  # nothing of these people is to be online
+        renamed = renamed.filter(pc.invert(restricted))
     indices = np.sort(np.random.default_rng(0).permutation(len(renamed))[:most])
     return {column.name: renamed.take(indices)[column.name] for column in view.entity_columns}
 

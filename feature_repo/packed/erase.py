@@ -1,6 +1,6 @@
 """Erases values from Redis: of a deleted view, or of one entity on request."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from feature_repo.keys import key_parts
@@ -42,23 +42,38 @@ def erase_entity(
         InputError: the value cannot be converted to the key's type.
         OnlineUnavailable: Redis does not answer.
     """
-    count = 0
     with translate_errors():
-        for view, types in views.items():
-            keys = sorted(types)
-            (encoded_key,) = key_parts([value], types[join_key], join_key) if join_key in keys else [None]
-            if encoded_key is None:
-                continue
-            prefix = entity_key.prefix(project, view)
-            if len(keys) == 1:
-                count += _unlink(server, [prefix + encoded_key + b"}"])
-                continue
-            for names in server.scan(prefix + b"*"):
-                matches = [
-                    name for name in names if _parts(name, prefix, len(keys))[keys.index(join_key)] == encoded_key
-                ]
-                count += _unlink(server, matches)
-    return count
+        return sum(_unlink(server, names) for names in names_of_entity(server, project, views, join_key, value))
+
+
+def names_of_entity(
+    server: Server, project: str, views: Mapping[str, Mapping[str, str]], join_key: str, value: Any
+) -> Iterator[list[bytes]]:
+    """Yields the names of the rows of one entity, in parts.
+
+    The name in a view with this key alone is among them whether there is a row or not.
+
+    Args:
+        server: connection to the Redis that holds the values.
+        project: name of the Feast project.
+        views: as in ``erase_entity``.
+        join_key: as in ``erase_entity``.
+        value: as in ``erase_entity``.
+
+    Raises:
+        InputError: the value cannot be converted to the key's type.
+    """
+    for view, types in views.items():
+        keys = sorted(types)
+        (encoded_key,) = key_parts([value], types[join_key], join_key) if join_key in keys else [None]
+        if encoded_key is None:
+            continue
+        prefix = entity_key.prefix(project, view)
+        if len(keys) == 1:
+            yield [prefix + encoded_key + b"}"]
+            continue
+        for names in server.scan(prefix + b"*"):
+            yield [name for name in names if _parts(name, prefix, len(keys))[keys.index(join_key)] == encoded_key]
 
 
 def _parts(name: bytes, prefix: bytes, keys: int) -> list[bytes]:

@@ -41,6 +41,7 @@ from feature_repo.stores.null_keys import NullKeys
 from feature_repo.stores.online_lookup import entities_of, entity_key_of, too_old
 from feature_repo.stores.ownership import claim
 from feature_repo.stores.protobuf import from_values, moment, schema_of, to_values, unwrapped
+from feature_repo.stores.restricted_rows import not_restricted
 
 mend_dump()
 
@@ -123,13 +124,14 @@ class PackedRedisOnlineStore(OnlineStore):
     ) -> None:
         """Writes rows given as protobufs (a push); the newest event of each entity wins.
 
-        Rows with a missing key are skipped, because no lookup could find them.
+        Rows with a missing key are skipped, because no lookup could find them, and rows of restricted people.
 
         Raises:
             InputError: a value or a key does not fit its type.
             OnlineUnavailable: Redis does not accept the rows; a retry is safe.
         """
         schema, rows = schema_of(table), len(data)
+        data = not_restricted(data)
         all_names = self._names(config, table, [key for key, *_ in data])
         data = [row for row, name in zip(data, all_names, strict=True) if name is not None]
         names = [name for name in all_names if name is not None]

@@ -7,11 +7,14 @@ from feast import FeatureView, RepoConfig
 from feature_repo.packed import entity_key
 from feature_repo.packed.encode import encode, names
 from feature_repo.stores.protobuf import key_types, messages, schema_of
+from feature_repo.stores.restricted_rows import of_restricted
 from feature_repo.stores.source_path import source_of
 
 
 def packed_rows(config: RepoConfig, view: FeatureView, table: pa.Table) -> tuple[list[bytes], list[bytes]]:
     """Packs the rows that have keys and an event time; other rows are skipped, because no lookup could find them.
+
+    Rows of restricted people are skipped, too: nothing of them is online.
 
     Args:
         config: configuration of the repository.
@@ -34,6 +37,9 @@ def packed_rows(config: RepoConfig, view: FeatureView, table: pa.Table) -> tuple
     if isinstance(full_names, pa.Scalar):  # no join keys: all rows have one name
         full_names = pa.array([full_names.as_py()] * len(table), pa.large_binary())
     usable = pc.and_(full_names.is_valid(), table[time].combine_chunks().is_valid())
+    restricted = of_restricted(table, keys)
+    if restricted is not None:
+        usable = pc.and_not(usable, restricted)
     if not pc.all(usable).as_py():
         full_names, table = full_names.filter(usable), table.filter(usable)
     columns = {

@@ -65,7 +65,7 @@ def write_retracted(
     if len(existing):
         rows = online.take(existing)
         value_by_name = dict(
-            zip(*packed_rows(config, view, _newest_rows(config, view, keys[existing], until)), strict=True)
+            zip(*packed_rows(config, view, newest_rows(config, view, keys[existing], until)), strict=True)
         )
         count = correct(writer, rows, [value_by_name.get(name) for name in rows.names])
     if not (online.event > until_us).any():
@@ -79,8 +79,15 @@ def stream_runs(server: Server, project: str) -> bool:
     return bool(retry(server, lambda: raise_errors(server.send([("EXISTS", lease)], [lease]))[0], tries=2))
 
 
-def _newest_rows(config: RepoConfig, view: FeatureView, keys: pl.DataFrame, until: datetime) -> pa.Table:
-    """Returns the newest row of each key up to a moment, with the names of the view; null times if there is none."""
+def newest_rows(config: RepoConfig, view: FeatureView, keys: pl.DataFrame, until: datetime) -> pa.Table:
+    """Returns the newest row of each key up to a moment, with the names of the view; null times if there is none.
+
+    Args:
+        config: configuration of the repository.
+        view: the view of the rows.
+        keys: (n,) join keys.
+        until: the moment.
+    """
     references = [f"{view.name}:{feature.name}" for feature in view.features]
     (history,) = histories_of(config, [view], references, full_feature_names=False)
     source = source_of(view)

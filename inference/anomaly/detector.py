@@ -230,6 +230,8 @@ class AnomalyDetector:
                 }
         if lookup.degraded:
             return feature_rows, f"features could not be looked up: {lookup.degraded}"
+        if lookup.denied is not None:
+            return feature_rows, "some people have not consented to features: only their metrics are scored"
         if not is_online.all():
             return feature_rows, "some entities have no features online: only their metrics are scored"
         return feature_rows, None

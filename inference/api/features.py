@@ -63,8 +63,11 @@ def install(app: FastAPI, lookups: FeatureLookups) -> None:
         audit_act(request, "features", service=service, rows=longest, **whose(body.keys))
         rows = lookup.get(body.keys, body.request_for(lookup.service))
         json_values = {name: [_to_json(value) for value in values] for name, values in rows.values.items()}
+        denied = [] if rows.denied is None else np.flatnonzero(rows.denied).tolist()
+        if denied:
+            audit_act(request, "withheld", service=service, rows=len(denied), **whose(body.keys))
         return FeaturesResponse(
-            service=service, fingerprint=rows.service.fingerprint, rows=len(rows), values=json_values
+            service=service, fingerprint=rows.service.fingerprint, rows=len(rows), values=json_values, denied=denied
         )
 
 

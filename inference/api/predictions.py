@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import FastAPI, Path, Request
 
 from feature_repo.bundle import champion, open_bundle, promoted_models
-from feature_repo.errors import BundleError, InputError
+from feature_repo.errors import BundleError, ConsentError, InputError
 from feature_repo.home import Home
 from inference.api import errors
 from inference.api.acts import audit_act
@@ -89,7 +89,11 @@ def install(app: FastAPI, service: PredictionService, log: PredictionLog) -> Non
         serving = service.model(model)
         charge_in_thread(request, units_of(longest * len(serving.service.features), VALUES), "so many features")
         audit_act(request, "prediction", model=model, rows=longest, **whose(body.keys))
-        result = serving.predict(body.keys, body.request_for(serving.service))
+        try:
+            result = serving.predict(body.keys, body.request_for(serving.service))
+        except ConsentError:
+            audit_act(request, "withheld", model=model, **whose(body.keys))
+            raise
         family = str(serving.bundle.manifest["family"])
         for value in result.values.tolist():
             log.put(family, result.model, answer=round(value, 6))

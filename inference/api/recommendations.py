@@ -105,7 +105,7 @@ class RecommendationService:
         answer = engine.recommend(
             body.user_id, body.context.request(), count=body.count, budget=decision.budget, **options
         )
-        if applied:
+        if applied and answer.consented:
             self._running.exposed(body.user_id, applied, answer.answer_id, answer.at)
         top = answer.items[0] if answer.items else None
         self._log.put(
@@ -189,6 +189,8 @@ def install(app: FastAPI, service: RecommendationService, controller: Controller
         audit_act(request, "recommendation", **whose({"user_id": [body.user_id]}))
         decision = controller.decide()
         answer, applied = service.recommend(body, decision)
+        if not answer.consented:
+            audit_act(request, "withheld", **whose({"user_id": [body.user_id]}))
         answers.labels(answer.model, answer.strategy).inc()
         report_level()
         if decision.level:

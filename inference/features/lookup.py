@@ -11,6 +11,7 @@ from feature_repo.home import Home
 from feature_repo.manifest import Service, load_address, load_service
 from feature_repo.packed.server import READ_TIMEOUT, Server, get, open_server
 from inference.features.column_cache import ColumnCache
+from inference.features.consent import ConsentCheck
 from inference.features.entities import GroupKeys
 from inference.features.fetch import Fetch, ReusedRows, WholeFetch
 from inference.features.plan import Plan
@@ -81,6 +82,9 @@ class OnlineFeatures:
     ) -> "OnlineRows":
         """Look up rows.
 
+        If the purpose of the service needs consent, values of people who have not given it are missing, as if nothing
+        were known of them, and ``OnlineRows.denied`` marks their rows.
+
         Args:
             keys: join key → n values, a list or any array; a single value counts for all rows. Values are converted
                 to the type that the key's entity declares (``feature_repo.keys``). A missing key (None, NaN,
@@ -101,7 +105,7 @@ class OnlineFeatures:
         """
         lookup = prepared or self.prepare(keys, request, reuse=reuse)
         plan, groups, length, fields = lookup.plan, lookup.groups, lookup.length, lookup.request
-        degraded = None
+        degraded, denied = None, None
         try:
             if lookup.error is not None:
                 raise lookup.error
@@ -112,15 +116,16 @@ class OnlineFeatures:
             degraded, fill = str(error), True
             blocks = [fetch.rows([None] * len(fetch.redis_keys)) for fetch in _fetches(plan, groups, None, None)]
         else:
-            blocks = lookup.blocks(packed)
+            denied = lookup.denied(packed)
+            blocks = lookup.blocks(packed, denied)
         now = clock.seconds()
         views = [
             ViewRows(block, places, length, (now - one.view.ttl) * 1_000_000 if one.view.ttl else None)
             for one, (block, places) in zip(plan.lookups, blocks, strict=True)
         ]
-        if self._log is not None and lookup.is_logged and degraded is None:
+        if self._log is not None and lookup.is_logged and degraded is None and denied is None:
             self._log.put(keys, fields, OnlineRows(plan, views, groups, length, fields, False, None, now))
-        return OnlineRows(plan, views, groups, length, fields, fill, degraded, now, keys)
+        return OnlineRows(plan, views, groups, length, fields, fill, degraded, now, keys, denied)
 
     def prepare(
         self,
@@ -144,11 +149,14 @@ class OnlineFeatures:
         >>> rows = features.get(lookup.keys, prepared=lookup)                      # doctest: +SKIP
         """
         self._reload_manifest()
-        plan, cache = self._state
+        plan, cache, check = self._state
         length, groups = plan.keys(keys)
+        consent = None if check is None else check.fetch(keys)
         is_logged = self._log is not None and self._log.wants()
         fetches = _fetches(plan, groups, None, None) if is_logged else _fetches(plan, groups, cache, reuse)
-        return PreparedLookup(plan, groups, length, fetches, self._server, keys, request or {}, is_logged=is_logged)
+        return PreparedLookup(
+            plan, groups, length, fetches, self._server, keys, request or {}, is_logged=is_logged, consent=consent
+        )
 
     async def aget(
         self,
@@ -193,10 +201,15 @@ class OnlineFeatures:
                 return
             self._manifest_stamp = stamp
 
-    def _load_plan(self) -> tuple[Plan, ColumnCache | None]:
-        """Return the plan by the manifest, and an empty cache for its views; None if nothing may be held."""
-        plan = Plan(load_service(self._home, self._name), self._given_defaults, self._server)
-        return plan, ColumnCache(self._hold) if self._hold else None
+    def _load_plan(self) -> tuple[Plan, ColumnCache | None, ConsentCheck | None]:
+        """Return the plan by the manifest, an empty cache for its views, and the check of consent.
+
+        None instead of the cache if nothing may be held, and of the check if no consent is needed.
+        """
+        service = load_service(self._home, self._name)
+        plan = Plan(service, self._given_defaults, self._server)
+        check = ConsentCheck.of(self._home, service, self._server)
+        return plan, ColumnCache(self._hold) if self._hold else None, check
 
 
 def _fetches(

@@ -3,8 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from feature_repo.errors import OnlineUnavailable
 from feature_repo.packed.server import Server, get
+from inference.features.consent import ConsentFetch, places_of_others
 from inference.features.entities import GroupKeys
 from inference.features.fetch import Fetch, Rows
 from inference.features.plan import Plan
@@ -37,16 +40,19 @@ class PreparedLookup:
         request: Mapping[str, Any],
         *,
         is_logged: bool,
+        consent: ConsentFetch | None = None,
     ) -> None:
         self.plan, self.groups, self.length, self.server = plan, groups, length, server
         self.keys, self.request, self.is_logged = keys, request, is_logged
-        self._fetches = fetches
+        self._fetches, self._consent = fetches, consent
         self.redis_keys = [key for fetch in fetches for key in fetch.redis_keys]
+        if consent is not None:
+            self.redis_keys += consent.fetch.redis_keys
         self.packed: Sequence[bytes | None] | None = None
         self.error: OnlineUnavailable | None = None
 
-    def blocks(self, packed: Sequence[bytes | None]) -> list[Rows]:
-        """Decode the rows of each view.
+    def denied(self, packed: Sequence[bytes | None]) -> np.ndarray | None:
+        """Return the (n,) mask of the rows whose person has not consented; None if there are none.
 
         Args:
             packed: packed values of ``redis_keys``.
@@ -54,10 +60,31 @@ class PreparedLookup:
         Raises:
             StoreError: a value is damaged or has an unknown schema.
         """
+        if self._consent is None:
+            return None
+        denied = self._consent.denied(packed[len(packed) - len(self._consent.fetch.redis_keys) :])
+        return np.broadcast_to(denied, self.length) if denied.any() else None
+
+    def blocks(self, packed: Sequence[bytes | None], denied: np.ndarray | None = None) -> list[Rows]:
+        """Decode the rows of each view.
+
+        Args:
+            packed: packed values of ``redis_keys``.
+            denied: what ``denied`` returned: people of whom nothing is returned.
+
+        Raises:
+            StoreError: a value is damaged or has an unknown schema.
+        """
         blocks, start = list[Rows](), 0
-        for fetch in self._fetches:
+        for fetch, lookup in zip(self._fetches, self.plan.lookups, strict=True):
             stop = start + len(fetch.redis_keys)
-            blocks.append(fetch.rows(packed[start:stop]))
+            is_withheld = denied is not None and self._consent is not None and self._consent.concerns(lookup.view)
+            if denied is None or not is_withheld:
+                blocks.append(fetch.rows(packed[start:stop]))
+            else:
+                of_others = [None] * (stop - start) if denied.all() else packed[start:stop]
+                block, places = fetch.rows(of_others)
+                blocks.append((block, places_of_others(places, denied, self.length)))
             start = stop
         return blocks
 

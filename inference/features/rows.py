@@ -56,6 +56,8 @@ class OnlineRows:
         event_times: view → (n,) event times of the rows found, in seconds since 1970 UTC; NaN where there is no row.
         length: number of rows, n.
         degraded: why the result consists of defaults only; None if it does not.
+        denied: (n,) bool, true for rows of people who have not consented to the purpose of the service, of whom no
+            value is here; None if there are none.
 
     >>> rows = OnlineFeatures("listener_v1").get({"user_id": ["u000042"]})         # doctest: +SKIP
     >>> rows.matrix().shape, rows.ages(), rows.head(1), rows.to_pandas()           # doctest: +SKIP
@@ -72,8 +74,9 @@ class OnlineRows:
         degraded: str | None,
         now: float,
         keys: Mapping[str, Sequence[Any]] | None = None,
+        denied: np.ndarray | None = None,
     ) -> None:
-        self.length, self.degraded = length, degraded
+        self.length, self.degraded, self.denied = length, degraded, denied
         self._plan, self._views, self._groups, self._request = plan, views, groups, request
         self._defaults, self._keys = plan.defaults if fill else {}, keys or {}
         self._now = now

@@ -9,6 +9,7 @@ from feature_repo.bundle import Bundle
 from feature_repo.errors import InputError
 from feature_repo.home import Home
 from inference.features import OnlineFeatures
+from inference.features.consent import require_consent
 from inference.models import load_bundle
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -107,6 +108,7 @@ class Forecaster:
         Raises:
             InputError: the model does not forecast this entity, or the horizon is longer than the forecast.
             UnknownKey: there is no forecast for the key.
+            ConsentError: the person has not consented to the purpose of the forecast.
             OnlineUnavailable: Redis does not answer.
         """
         if entity not in self.views:
@@ -116,7 +118,9 @@ class Forecaster:
                 next_command="refrain forecast --help",
             )
         view, join_key = self.views[entity]
-        columns = self._lookups[entity].get({join_key: [key]}).values
+        rows = self._lookups[entity].get({join_key: [key]})
+        require_consent(rows)
+        columns = rows.values
         values: dict[str, Any] = {
             name: columns[f"{view}__{name}"][0] for name in (*NUMBERS, "origin", "step", "steps", "model")
         }

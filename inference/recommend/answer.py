@@ -40,6 +40,8 @@ class Answer:
         features: feature service → fingerprint, for the services that were read.
         answer_id: identifier of the answer in the impression log.
         at: time of the request, in seconds since 1970 UTC.
+        consented: false if the listener has not consented to the purpose of recommendations, so that nothing personal
+            was looked up.
     """
 
     user_id: str
@@ -51,3 +53,4 @@ class Answer:
     features: dict[str, str] | None = None
     answer_id: str = ""
     at: float = 0.0
+    consented: bool = True

@@ -275,7 +275,7 @@ class RecommendationEngine:
     ) -> Answer:
         listener_service = self._listener.service
         answer = Answer(
-            listener.user_id,
+            listener.user_id if listener.withheld_from is None else listener.withheld_from,
             listener.known,
             self.bundle.name_version,
             items,
@@ -284,8 +284,9 @@ class RecommendationEngine:
             {listener_service.name: listener_service.fingerprint, **services},
             uuid.uuid4().hex,
             at,
+            consented=listener.withheld_from is None,
         )
-        if self._log is not None and answer.user_id and self._log.wants():
+        if self._log is not None and listener.user_id and self._log.wants():
             self._log.add(answer)
         return answer
 

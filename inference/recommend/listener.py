@@ -1,7 +1,7 @@
 """The listener of a request: their online features, and the tastes they state themselves."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -34,6 +34,8 @@ class Listener:
         reachable: whether the online store answered. If not, this request does not ask it again.
         witness: a track that the listener has surely heard, by ``user_history``; None if there is none.
         rows: the features that were looked up; None if there are none.
+        withheld_from: identifier in the request of a listener who has not consented, in place of ``user_id``: nothing
+            of them is looked up. None of all others.
     """
 
     user_id: str
@@ -48,6 +50,7 @@ class Listener:
     reachable: bool = True
     witness: str | None = None
     rows: OnlineRows | None = field(default=None, repr=False, compare=False)
+    withheld_from: str | None = None
     _places: dict[str, np.ndarray] = field(default_factory=dict, repr=False, compare=False)
 
     @property
@@ -72,7 +75,7 @@ class Listener:
 def look_up_listener(
     features: OnlineFeatures, user_id: str, request: Mapping[str, Any], fits: Mapping[str, int], country: str | None
 ) -> Listener:
-    """Look a listener up in the online store.
+    """Look a listener up in the online store; one who has not consented is a listener of whom nothing is known.
 
     Args:
         features: lookup of the feature service ``listener_v1``.
@@ -86,6 +89,9 @@ def look_up_listener(
         OnlineUnavailable: the online store does not answer.
     """
     rows = features.get({"user_id": [user_id]}, request)
+    if rows.denied is not None:
+        note = f"no consent to {features.service.purpose}: nothing personal is in this answer"
+        return replace(unknown_listener("", country), notes=(note,), withheld_from=user_id)
     values = rows.values
     vectors, notes = {}, []
     for kind in ("taste", "content"):

@@ -20,12 +20,14 @@ class Features(msgspec.Struct, frozen=True):
         fingerprint: fingerprint of its definition.
         rows: number of rows, n.
         values: ``view__feature`` → n values, None where one is missing; times as texts in ISO 8601.
+        denied: rows of people who have not consented to the purpose of the service, of whom no value is here.
     """
 
     service: str
     fingerprint: str
     rows: int
     values: dict[str, list[Any]]
+    denied: list[int] = []
 
 
 class Predictions(msgspec.Struct, frozen=True):
@@ -77,6 +79,7 @@ class Recommendations(msgspec.Struct, frozen=True):
         answer_id: identifier of the answer, to be sent with feedback.
         items: recommended tracks, best first.
         note: reasons why the answer is worse than it could be; None if there are none.
+        consented: false if the listener has not consented to personalisation, so that nothing of them was looked up.
         experiments: experiment → arm, for the experiments that the listener takes part in.
     """
 
@@ -88,6 +91,7 @@ class Recommendations(msgspec.Struct, frozen=True):
     answer_id: str
     items: list[RecommendedTrack]
     note: str | None = None
+    consented: bool = True
     experiments: dict[str, str] = {}
 
 

@@ -115,7 +115,7 @@ def status(
     id_: Id,
     key: Key = "user_id",
 ) -> None:
-    """Say whether a person is forgotten, whether an erasure is unfinished, and which models still know them.
+    """Say whether a person is forgotten or restricted, whether that is unfinished, and which models still know them.
 
     Example: refrain person status u000042
     """
@@ -135,6 +135,7 @@ def status(
         )
     if not forgotten.among(key, [id_]):
         say(f"{id_} is not forgotten: events of this person are taken")
+        _say_restriction(home, key, id_)
         return
     digest = forgotten.digest(key, id_)
     for certificate in certificates(home):
@@ -148,6 +149,80 @@ def status(
             say(f"still there, and trained before: {', '.join(kept)}; next: refrain model lifecycle all --deploy")
 
 
+def _say_restriction(home: Home, key: str, id_: str) -> None:
+    from feature_repo.restricted import Restricted
+    from refrain.person.restriction import online_rows
+
+    people, again = Restricted.of(home), f"refrain person restrict {shlex.quote(id_)} --key {key}"
+    if id_ in people.lifted.get(key, frozenset()):
+        say(f"the restriction of {id_} is being lifted, and not done; next: {again} --lift")
+    elif id_ not in people.ids_of(key):
+        say(f"{id_} is not restricted: the data are used")
+    elif count := online_rows(home, key, id_):
+        say(f"{id_} is restricted, and {count:,} rows are online yet; next: {again}")
+    else:
+        say(f"{id_} is restricted: the data are stored, and not used")
+
+
+def restrict(
+    id_: Id,
+    key: Key = "user_id",
+    end: Annotated[bool, typer.Option("--lift", help="end the restriction")] = False,
+) -> None:
+    """Stop using a person's data: not for training, and nothing of them is online. What is stored stays.
+
+    --lift ends that, and all is as it would be without it. May be killed and repeated.
+
+    Example: refrain person restrict u000042
+    """
+    from refrain.person.restriction import lift
+    from refrain.person.restriction import restrict as run
+
+    home = Home.from_env()
+    if end:
+        say(f"{lift(home, key, id_):,} rows are online again; the data of {id_} are used as before")
+        return
+    say(f"{run(home, key, id_):,} online rows erased; the data of {id_} are stored, and not used")
+    if any(home.bundles("*").parent.glob("*/*/manifest.json")):
+        say("models that were trained before may have learned from them; next: refrain model lifecycle all --deploy")
+
+
+def consent(
+    id_: Id,
+    purpose: Annotated[str, typer.Option(help="what the consent is to, such as personalisation")] = "",
+    grant: Annotated[bool, typer.Option("--grant", help="the person consents, as of now")] = False,
+    withdraw: Annotated[bool, typer.Option("--withdraw", help="the person withdraws their consent, as of now")] = False,
+) -> None:
+    """Show what a person has consented to, or store that they grant or withdraw consent.
+
+    Example: refrain person consent u000042 --purpose personalisation --withdraw
+    """
+    from refrain.person.consent import say as store_event
+    from refrain.person.consent import states
+
+    home = Home.from_env()
+    if (grant or withdraw) != bool(purpose) or (grant and withdraw):
+        raise InputError(
+            expected="a purpose, and either --grant or --withdraw; or none of these, to show what holds",
+            found=f"--purpose {purpose!r}{' --grant' * grant}{' --withdraw' * withdraw}",
+            next_command=f"refrain person consent {shlex.quote(id_)} --purpose personalisation --withdraw",
+        )
+    if purpose:
+        store_event(home, id_, purpose, granted=grant)
+        say(f"{id_} {'consents to' if grant else 'withdraws consent to'} {purpose}")
+        say("training counts it from now on, serving when the stream is read; next, if it is not: refrain stream")
+        return
+    lines = states(home, id_)
+    for state in lines:
+        words = "said nothing" if state.granted is None else f"{'yes' if state.granted else 'no'}, of {state.since}"
+        say(f"{state.purpose:20}{'allowed' if state.is_allowed else 'not allowed':14}{state.rule:14}{words}")
+    if not lines:
+        say(f"{id_} said nothing, and nothing needs consent: [purposes] in refrain.toml says what does")
+
+
 COMMANDS = CommandGroup(
-    "person", "A person's data: where it is, and its export, its erasure.", (scan, export, forget, status), "Data"
+    "person",
+    "A person's data: where it is, its export, its erasure; consent, and restriction of use.",
+    (scan, export, forget, restrict, consent, status),
+    "Data",
 )

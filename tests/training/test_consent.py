@@ -12,12 +12,16 @@ from feature_repo import clock
 from feature_repo.home import Home
 from feature_repo.project import PROJECT
 from feature_repo.restricted import Restricted
-from tests.projects import write_project
+from tests.projects import music_with_purposes
 from tests.worlds import apply_once
 from training.datasets import Interactions, repeat, training_set
-from training.datasets.consent import Permission
+from training.datasets.consent import Permission, people_left_out, raw_rows
+from training.models import find
+from training.pipeline.digests import Digests
+from training.pipeline.models import run_key
 from transforms.batch.build import build
 from transforms.raw.ingest import Batch, ingest
+from transforms.raw.read import scan
 
 ZERO = datetime(2026, 5, 1, tzinfo=UTC)
 NOW = ZERO + timedelta(days=30)
@@ -25,16 +29,10 @@ PURPOSES = {"personalisation": "opt-in", "analytics": "opt-out", "training": "op
 WHO = ["ann", "bob", "cem", "dee"]
 
 
-def project(folder: Path, purposes: dict[str, str]) -> Path:
-    lines = "".join(f'{name} = "{rule}"\n' for name, rule in purposes.items())
-    text = f'name = "refrain"\nextends = ["music"]\n\n[purposes]\n{lines}'
-    return write_project(folder, {"refrain.toml": text})
-
-
 @pytest.fixture
 def consenting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
     """An empty data folder of a project that asks for consent."""
-    folder = project(tmp_path / "project", PURPOSES)
+    folder = music_with_purposes(tmp_path / "project", PURPOSES)
     monkeypatch.setenv(PROJECT, str(folder))
     monkeypatch.setenv(clock.NOW, NOW.isoformat())
     home = Home(tmp_path / "home", project_folder=folder)
@@ -75,7 +73,7 @@ EVENTS = st.builds(
     st.sampled_from(WHO),
     st.sampled_from(sorted(PURPOSES)),
     st.booleans(),
-    st.integers(0, 40),
+    st.integers(0, 6),
     st.sampled_from([0, 0, 5, 300]),
 )
 
@@ -94,11 +92,7 @@ def test_rows_are_kept_as_a_naive_oracle_says(
             store(home, part[0])
     events = [one for part in parts for one in part]
     rows = pl.DataFrame(
-        [
-            {"user_id": user, "event_timestamp": ZERO + timedelta(hours=hours)}
-            for hours in range(0, 42, 3)
-            for user in WHO
-        ]
+        [{"user_id": user, "event_timestamp": ZERO + timedelta(hours=hours)} for hours in range(8) for user in WHO]
     )
     expected = [
         all(naive(events, user, name, at) for name in (purpose, "training") for at in (moment, NOW))
@@ -163,10 +157,8 @@ def test_a_training_set_is_of_those_who_consent(built: Home, tmp_path: Path) -> 
     objection = training_set("user_plays_v1", spine(), home=built)  # opt-out
     assert objection.data["user_id"].unique().sort().to_list() == ["ann", "cem"]
     assert objection.manifest["left_out"] == {"analytics": 3}
-    assert (
-        "left_out"
-        not in training_set("track_rights_v1", {"track_id": ["song"], "event_timestamp": [NOW]}, home=built).manifest
-    )
+    tracks = {"track_id": ["song"], "event_timestamp": [NOW]}
+    assert "left_out" not in training_set("track_rights_v1", tracks, home=built).manifest
     spine().write_parquet(tmp_path / "spine.parquet")
     assert training_set("session_v1", tmp_path / "spine.parquet", home=built).data.equals(pulled.data)
     assert set(Interactions.load(built).user_ids) == {"ann"}
@@ -203,3 +195,32 @@ def test_restricted_people_are_left_out_whatever_they_consent_to(built: Home) ->
     tracks = {"track_id": ["song"], "event_timestamp": [NOW]}
     assert training_set("track_rights_v1", tracks, home=built).data.height == 1
     assert not {"ann"} & set(Interactions.load(built).user_ids)
+
+
+def test_raw_rows_of_others_are_left_out_by_whoever_they_name(built: Home) -> None:
+    texts = [
+        {"text_id": who, "entity": "track", "entity_id": "song", "kind": "review", "text": "fine", "author_id": who}
+        for who in ("ann", "bob", "nobody")
+    ]
+    about = {"text_id": "about", "entity": "user", "entity_id": "bob", "kind": "comment", "text": "fine"}
+    moment = {"event_timestamp": ZERO, "language": "en"}
+    rows = [row | moment for row in (*texts, {**about, "author_id": None})]
+    friends = {"user_id": ["ann", "ann"], "friend_id": ["bob", "cem"], "event_timestamp": [ZERO, ZERO]}
+    ingest(built, "test", [Batch("texts", pl.DataFrame(rows)), Batch("friendships", pl.DataFrame(friends))])
+    store(built, event("ann", "training", False, 5))
+    assert raw_rows(built, "texts").collect()["text_id"].to_list() == ["about", "bob", "nobody"]
+    assert raw_rows(built, "friendships").collect().is_empty()
+    Restricted().with_person("user_id", "bob").save(built)
+    assert raw_rows(built, "texts").collect()["text_id"].to_list() == ["nobody"]
+    assert raw_rows(built, "tracks").collect().equals(scan(built, "tracks").collect())
+
+
+def test_a_model_is_trained_anew_without_who_has_withdrawn(built: Home, tmp_path: Path) -> None:
+    model = find.models(built)["churn_model"]
+    keys = [run_key(built, model, Digests(built))]
+    store(built, event("ann", "training", False, 100))
+    keys.append(run_key(built, model, Digests(built)))
+    Restricted().with_person("user_id", "bob").save(built)
+    keys.append(run_key(built, model, Digests(built)))
+    assert len({*keys}) == 3
+    assert people_left_out(Home(tmp_path / "nobody"), lambda: pytest.fail("nobody asks")) == {}

@@ -16,8 +16,10 @@ from feature_repo import clock
 from feature_repo.contract import contract_of
 from feature_repo.errors import OnlineUnavailable
 from feature_repo.home import Home
+from feature_repo.purpose_checks import check_purposes
 from feature_repo.purposes import CONSENTS, TRAINING, ConsentRule, consent_rule
 from feature_repo.restricted import Restricted
+from transforms.raw.declared import raw_tables
 from transforms.raw.read import scan
 from transforms.stream.batch_boundary import archive_if_there
 
@@ -56,6 +58,7 @@ class Permission:
             purposes: what the rows are used for, beside training; empty ones are ignored.
 
         Raises:
+            InputError: consent is needed, and the project has no events of it.
             OnlineUnavailable: the online store, where events of consent may wait, does not answer.
             StoreError: the file of restricted people is damaged.
 
@@ -66,6 +69,8 @@ class Permission:
         rules = [rule for name in wanted if (rule := consent_rule(contract.project.purposes, name))]
         person, grants = "", dict[str, pl.DataFrame]()
         if rules:
+            if CONSENTS not in contract.events:
+                check_purposes(contract.purpose_declarations)  # says what is missing
             person = contract.events[CONSENTS].key[0]
             if archive_if_there(home) is None:
                 raise OnlineUnavailable(
@@ -126,6 +131,50 @@ class Permission:
         if refused:
             self.left_out[reason] = self.left_out.get(reason, 0) + refused
         return kept & allowed
+
+
+def raw_rows(home: Home, table: str, *purposes: str) -> pl.LazyFrame:
+    """Returns the rows of a raw table that may be trained on; read only if people may have to be left out.
+
+    A row counts if everyone whom it names consents as of its moment and now, and nobody is restricted.
+
+    Args:
+        home: the data folder.
+        table: name of the raw table.
+        purposes: what the rows are used for, beside training.
+
+    Raises:
+        OnlineUnavailable: see ``Permission.of``.
+        StoreError: see ``Permission.of``.
+
+    >>> raw_rows(Home.from_env(), "plays", "personalisation").collect()                 # doctest: +SKIP
+    """
+    rows, declared = scan(home, table), raw_tables(home)[table]
+    columns = list(declared.columns)
+    permission = Permission.of(home, *purposes)
+    for key, ids in permission.restricted.ids.items():
+        names_them = declared.names(key, sorted(ids), columns)
+        rows = rows if names_them is None else rows.filter(~names_them)
+    people = declared.columns_of(permission.person) if permission.rules else []
+    if not people:
+        return rows
+    frame = rows.collect()
+    for column in people:
+        frame = frame.filter(permission.kept(frame.select(pl.col(column).alias(permission.person), TIME)))
+    return frame.lazy()
+
+
+def people_left_out(home: Home, consents_digest: Callable[[], str]) -> dict[str, object]:
+    """Returns what decides who is left out of training, for the key of a run; nothing where nobody may be.
+
+    Args:
+        home: the data folder.
+        consents_digest: makes the digest of the raw table of consents.
+    """
+    rules = contract_of(home).project.purposes
+    asks = any(consent_rule(rules, purpose) for purpose in rules)
+    restricted = {key: sorted(ids) for key, ids in sorted(Restricted.of(home).ids.items())}
+    return ({"restricted": restricted} if restricted else {}) | ({"consents": consents_digest()} if asks else {})
 
 
 def consents(home: Home, person: str, purpose: str) -> pl.DataFrame:

@@ -8,6 +8,7 @@ import polars as pl
 
 from feature_repo.errors import InputError
 from feature_repo.home import Home
+from training.datasets.consent import raw_rows
 from transforms.pure.text.language import UNKNOWN, languages
 from transforms.pure.text.words import words
 from transforms.raw.read import scan
@@ -101,7 +102,7 @@ class LabelledTexts:
         labels = scan(home, "text_labels").filter(pl.col("task") == task)
         known_at = pl.max_horizontal("created_timestamp", "created_timestamp_label")
         rows = (
-            scan(home, "texts")
+            raw_rows(home, "texts")
             .join(labels.select("text_id", "label", "created_timestamp"), on="text_id", suffix="_label")
             .select("text", pl.col("label").str.to_lowercase(), known_at.dt.timestamp("us").alias("known"))
             .sort("known", "text", "label")

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field, fields, is_dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,9 @@ from feature_repo.command_line import Progress, silent
 from feature_repo.errors import BundleError, InputError, RefrainError, StoreError
 from feature_repo.home import Home
 from feature_repo.manifest import load_service
+from feature_repo.purposes import CONSENTS
 from feature_repo.store import open_store
+from training.datasets.consent import people_left_out
 from training.models import find
 from training.models.base import Model
 from training.pipeline.digests import Digests, code, key, newest_event, project_code, rows
@@ -69,7 +72,8 @@ class Outcome:
 def run_key(home: Home, model: Model, digests: Digests, parameters: Mapping[str, Any] | None = None) -> str:
     """Computes the key of a training run: digest of code, parameters, feature service, its tables and raw tables.
 
-    Views that training writes itself are left out, as they follow from the rest.
+    Who is left out belongs to it, so that a model is trained anew after a withdrawal or a restriction. Views that
+    training writes itself do not, as they follow from the rest.
     """
     # without a manifest the model itself raises the error
     services = {name: load_service(home, name) for name in model.services} if home.manifest.is_file() else {}
@@ -81,6 +85,7 @@ def run_key(home: Home, model: Model, digests: Digests, parameters: Mapping[str,
         services={name: service.fingerprint for name, service in services.items()},
         views={name: digests.view(name) for name in sorted(views)},
         raw={name: digests.raw(name) for name in sorted(model.raw)},
+        **people_left_out(home, partial(digests.raw, CONSENTS)),
     )
 
 

@@ -12,6 +12,7 @@ from feature_repo.packed.encode import MOMENT, encode
 from feature_repo.packed.schema import Schema
 from feature_repo.packed.server import Server
 from feature_repo.packed.write import Writer
+from feature_repo.restricted import RestrictedFile
 from transforms.stream.state.live_rows import LiveRows
 from transforms.stream.state.live_table import LiveTable
 
@@ -37,9 +38,10 @@ class Pusher:
         self._schema = Schema.of(live.table.name, live.table.fields)
         self._prefix = entity_key.prefix(home.project, live.table.name)
         self._writer = Writer(server, home.project, self._schema, patience=patience)
+        self._restricted = RestrictedFile(home)
 
     def push(self, rows: LiveRows) -> int:
-        """Packs rows and sends them to Redis, which writes them while the caller continues.
+        """Packs rows and sends them to Redis, which writes them while the caller continues; none of restricted people.
 
         Returns:
             Number of rows.
@@ -48,6 +50,7 @@ class Pusher:
             OnlineUnavailable: the online store did not accept the previous rows.
         """
         self.finish()
+        rows = self._usable(rows)
         if not len(rows.event):
             return 0
         keys = self._redis_keys_of(rows.codes)
@@ -57,6 +60,20 @@ class Pusher:
         else:
             self._pending = self._pool.submit(self._writer.write, keys, values).result
         return len(keys)
+
+    def _usable(self, rows: LiveRows) -> LiveRows:
+        """The rows of people whose data may be used."""
+        ids = {key: ids for key, ids in self._restricted.read().ids.items() if key in self.live.table.keys}
+        if not ids or not len(rows.event):
+            return rows
+        values = self.live.keys.values(rows.codes)
+        usable = [True] * len(rows.codes)
+        for key, people in ids.items():
+            usable = [free and str(value) not in people for free, value in zip(usable, values[key], strict=True)]
+        if all(usable):
+            return rows
+        none = LiveRows(rows.codes[:0], rows.event[:0], rows.created[:0], {})
+        return LiveRows.of(self.live, rows.codes[np.array(usable)]) if any(usable) else none
 
     def _redis_keys_of(self, codes: np.ndarray) -> list[bytes]:
         """Redis keys of sorted codes, cached by code."""

@@ -43,5 +43,8 @@ SERVICES = (
     ),
 )
 
-STORED = tuple(service(f"{view}_v1", description, view) for view, (_, description) in FORECASTS.items())
+STORED = tuple(
+    service(f"{view}_v1", description, view, purpose="analytics" if view.startswith("user_") else "")
+    for view, (_, description) in FORECASTS.items()
+)
 """Services of the stored forecasts, one per view."""

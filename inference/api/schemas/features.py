@@ -65,6 +65,10 @@ class FeaturesResponse(BaseModel):
     fingerprint: str
     rows: int
     values: dict[str, list[Any]] = Field(examples=[{"user_listening__plays_7d": [12]}])
+    denied: list[int] = Field(
+        default_factory=list,
+        description="rows of people who have not consented to the purpose of the service: no value of them is here",
+    )
 
 
 class PredictionsResponse(BaseModel):

@@ -78,6 +78,10 @@ class RecommendationResponse(BaseModel):
     answer_id: str = Field(description="identifier of the answer in the impression log")
     items: list[RecommendedTrack]
     note: str | None = Field(default=None, description="reasons why the answer is worse than it could be")
+    consented: bool = Field(
+        default=True,
+        description="false if the listener has not consented to personalisation: nothing of them was looked up",
+    )
     experiments: dict[str, str] = Field(
         default_factory=dict, description="experiment → arm, for the experiments that the listener takes part in"
     )

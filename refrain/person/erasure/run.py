@@ -17,6 +17,7 @@ from feature_repo.forgotten import Forgotten
 from feature_repo.home import Home
 from feature_repo.keys import key_value
 from feature_repo.materialize import materialize
+from feature_repo.restricted import Restricted
 from refrain.person.erasure import records
 from refrain.person.erasure.derived import remove_derived
 from refrain.person.erasure.journal import Certificate, Journal, one_at_a_time, unfinished
@@ -78,12 +79,13 @@ def erase(home: Home, key: str, ids: Sequence[str], *, progress: Progress = sile
         if is_served:
             check_no_reader(home)
         archive_if_there(home)  # what the stream has accepted is known
-        _check_known(home, person, ids)
+        check_known(home, person, ids)
         journal = Journal.start(home, key, ids, clock.now())
         forgotten = Forgotten.of(home)
         for id_ in journal.ids:
             forgotten = forgotten.with_person(key, id_)
         forgotten.save(home)
+        _end_restrictions(home, key, journal.ids)
         progress(0, 5, "raw rows and records")
         _erase_raw(home, journal)
         for name in RECORDS:
@@ -136,8 +138,13 @@ def _is_unicode(text: str) -> bool:
     return True
 
 
-def _check_known(home: Home, person: PersonKey, ids: Sequence[str]) -> None:
+def check_known(home: Home, person: PersonKey, ids: Sequence[str]) -> None:
     """Check that something is known of every person, unless an erasure of them was begun or is done.
+
+    Args:
+        home: the data folder.
+        person: join key of the people.
+        ids: their ids.
 
     Raises:
         InputError: nobody has one of the ids.
@@ -162,6 +169,15 @@ def _is_known(home: Home, person: PersonKey, id_: str) -> bool:
     if any(rows.head(1).collect().height for _, rows in records.feature_rows(home, person.key, id_)):
         return True
     return any(True for name in RECORDS for _ in records.mentions_of(home, name, person, id_))
+
+
+def _end_restrictions(home: Home, key: str, ids: Sequence[str]) -> None:
+    """Remove the ids from the list of restricted people: of what is gone, nothing can be used."""
+    people = rest = Restricted.of(home)
+    for id_ in ids:
+        rest = rest.without_person(key, id_)
+    if rest != people:
+        rest.save(home)
 
 
 def _erase_raw(home: Home, journal: Journal) -> None:

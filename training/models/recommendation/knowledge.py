@@ -16,9 +16,11 @@ from scipy import sparse
 
 from feature_repo import clock
 from feature_repo.home import Home
+from feature_repo.purposes import PERSONALISATION
 from training.datasets import training_set
 from training.datasets.attributes import Attributes, tf_idf, unit_rows
 from training.datasets.columns import to_matrix
+from training.datasets.consent import raw_rows
 from training.datasets.interactions import Interactions, distinct
 from training.models.recommendation.cold_start import ColdStart
 from training.models.recommendation.contract import FromHistory
@@ -112,7 +114,8 @@ def describe(home: Home, interactions: Interactions, cutoff: int) -> TrackDescri
         [f"artist {artist}"] * (artist is not None) + [f"genre {genre}" for genre in genres or ()]
         for artist, genres in zip(artists, catalogue["track_catalogue__genres"].to_list(), strict=True)
     ]
-    tags = scan(home, "tags").filter(pl.col("created_timestamp") < moment).group_by("artist_id", "tag").len().collect()
+    known = raw_rows(home, "tags", PERSONALISATION).filter(pl.col("created_timestamp") < moment)
+    tags = known.group_by("artist_id", "tag").len().collect()
     tags_by_artist: dict[str, list[tuple[str, int]]] = {}
     for artist, tag, count in tags.sort("artist_id", "tag").iter_rows():
         tags_by_artist.setdefault(artist, []).append((f"tag {tag}", count))

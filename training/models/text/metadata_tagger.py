@@ -19,13 +19,13 @@ from feature_repo.home import Home
 from training.clock import Clock
 from training.datasets import Sample, training_set
 from training.datasets.columns import to_matrix
+from training.datasets.consent import raw_rows
 from training.evaluate.classification import label_metrics
 from training.models.base import FamilyModel, Gates
 from training.models.result import TrainedResult, figures, registered
 from training.validation.evidence import MODEL_KEY, PERMUTED, Evidence
 from transforms.pure.text.analysis import EMBEDDER
 from transforms.pure.text.tags import TaggerModel
-from transforms.raw.read import scan
 
 NAME, SERVICE = "metadata_tagger", "metadata_tags_v1"
 MOST_TAGS, FEWEST_ARTISTS = 100, 8
@@ -63,7 +63,7 @@ def run(home: Home, *, progress: Progress = silent, seed: int = 0) -> TrainedRes
         InputError: there are too few tags, or no vectors of texts about artists.
     """
     clock = Clock(progress, 4)
-    tags = _normalize(scan(home, "tags").collect())
+    tags = _normalize(raw_rows(home, "tags").collect())
     times = tags["event_timestamp"].sort()
     positions = [int((len(times) - 1) * share) for share in (LEARN_UNTIL, TEST_AT, 1)] if len(times) else []
     moments = [times[position] for position in positions]

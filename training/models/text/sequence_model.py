@@ -16,7 +16,7 @@ from feature_repo.command_line import Progress, silent
 from feature_repo.errors import InputError
 from feature_repo.home import Home
 from training.clock import Clock
-from training.datasets.consent import Permission
+from training.datasets.consent import raw_rows
 from training.evaluate.generation import BleuMetrics, bleu
 from training.models.base import FamilyModel
 from training.models.result import TrainedResult, registered
@@ -218,11 +218,11 @@ def run(home: Home, *, progress: Progress = silent) -> TrainedResult:
         InputError: there are too few sessions, titles and tags.
     """
     clock = Clock(progress, 3)
-    plays = Permission.of(home).rows(scan(home, "plays").select("user_id", "track_id", "event_timestamp").collect())
+    plays = raw_rows(home, "plays").select("user_id", "track_id", "event_timestamp").collect()
     kinds = [
         Sequences.cut("sessions", sessions(plays), fewest=5),
         Sequences.cut("titles", titles(scan(home, "tracks").collect()), fewest=2),
-        Sequences.cut("tag_lines", tag_lines(scan(home, "tags").collect()), fewest=2),
+        Sequences.cut("tag_lines", tag_lines(raw_rows(home, "tags").collect()), fewest=2),
     ]
     kinds = [sequences for sequences in kinds if sequences.enough]
     if not kinds:

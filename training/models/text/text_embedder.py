@@ -16,6 +16,7 @@ from feature_repo.command_line import Progress, silent
 from feature_repo.errors import InputError
 from feature_repo.home import Home
 from training.clock import Clock
+from training.datasets.consent import raw_rows
 from training.models.base import FamilyModel, Gates
 from training.models.result import TrainedResult, registered
 from training.models.text import latent
@@ -24,7 +25,6 @@ from training.validation.evidence import MODEL_KEY, PERMUTED, Evidence
 from transforms.pure.text.analysis import EMBEDDER
 from transforms.pure.text.latent import LatentText
 from transforms.pure.text.words import words
-from transforms.raw.read import scan
 
 FEWEST_TAGS = 3
 """Minimum number of different tags of a test artist, in each half of the listeners."""
@@ -43,7 +43,7 @@ def tag_texts(tags: pl.DataFrame) -> dict[str, str]:
 
 
 def _rows_created_before(home: Home, table: str, until: datetime | None) -> pl.DataFrame:
-    rows = scan(home, table)
+    rows = raw_rows(home, table)
     return (rows if until is None else rows.filter(pl.col("created_timestamp") < until)).collect()
 
 
