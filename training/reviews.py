@@ -80,11 +80,12 @@ def review(home: Home, name: str, *, by: str, note: str = "", owner: str = "") -
     model, version = version_of(home, name)
     texts = {"--by": (by, LONGEST // 10), "--owner": (owner, LONGEST // 10), "--note": (note, LONGEST)}
     for option, (text, longest) in texts.items():
-        is_line = option == "--note" or not re.search(r"[\x00-\x1f\x7f]", text)
-        if len(text) > longest or not is_line or (option == "--by" and not text.strip()):
+        breaks = "\n\t" if option == "--note" else ""
+        is_plain = all(letter.isprintable() or letter in breaks for letter in text)
+        if len(text) > longest or not is_plain or (option == "--by" and not text.strip()):
             raise InputError(
-                expected=f"{option} of 1 to {longest:,} characters{'' if option == '--note' else ' in one line'}",
-                found=f"{len(text):,} characters" if is_line else "several lines or control characters",
+                expected=f"{option} of 1 to {longest:,} characters{'' if breaks else ' in one line'}",
+                found=f"{len(text):,} characters" if is_plain else "control characters",
                 next_command=f"refrain model review {model}:{version} --by NAME",
             )
     record = Review(version, by.strip(), datetime.now(UTC).isoformat(), note.strip(), owner.strip())
@@ -133,11 +134,11 @@ def stewardship_of(home: Home, model: str, version: int) -> Stewardship:
 
 def all_stewardships(home: Home) -> list[Stewardship]:
     """Returns who stands for the champion of every model; for the newest version where there is no champion."""
-    found = []
+    stewardships = []
     for folder in sorted(home.bundles("any").parent.glob("*")):
         if versions := versions_of(home, folder.name):
-            found.append(stewardship_of(home, folder.name, champion_of(home, folder.name) or max(versions)))
-    return found
+            stewardships.append(stewardship_of(home, folder.name, champion_of(home, folder.name) or max(versions)))
+    return stewardships
 
 
 def versions_of(home: Home, model: str) -> list[int]:

@@ -5,14 +5,17 @@ begins with ``TO_WRITE``. A point is never filled by a guess. Whether the annex 
 risk by Article 6, is also for the provider to say. The headings are ours and short; the annex has the full wording.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from training.cards.facts import Facts, table
 from training.cards.markdown import below, evaluation_tables, gates_table, importance_table, training_data_table
 
 TO_WRITE = "> **To be written by the provider:**"
 """Begins what no record says."""
+WRITTEN = "**By the provider:**"
+"""Begins what the provider says."""
 SOURCE = "Regulation (EU) 2024/1689, Annex IV (https://eur-lex.europa.eu/eli/reg/2024/1689/oj)"
 
 
@@ -33,11 +36,12 @@ class Point:
     recorded: Callable[[Facts], str] | None = None
 
 
-def document(facts: Facts) -> str:
+def document(facts: Facts, words: Mapping[str, str] = MappingProxyType({})) -> str:
     """Writes the technical documentation of a version.
 
     Args:
         facts: facts of the version, as ``gather`` or ``facts_of`` collects them.
+        words: number of a point → what the provider says of it (``provider.words_of``).
 
     Returns:
         Markdown with every point of the annex.
@@ -56,7 +60,9 @@ def document(facts: Facts) -> str:
                 parts.append(f"### {point.number} {point.heading}")
             text = point.recorded(facts) if point.recorded else ""
             parts += [text] if text else []
-            if point.to_write:
+            if point.number in words:
+                parts.append(f"{WRITTEN} {below(words[point.number], 3)}")
+            elif point.to_write:
                 parts.append(f"{TO_WRITE} {point.to_write}")
             elif not text:
                 parts.append("Nothing is recorded.")

@@ -5,9 +5,11 @@ from typing import Literal
 
 from feature_repo.errors import BundleError
 from feature_repo.home import Home
-from training.card import CARD
+from training.card import CARD, GATES
 from training.cards import annex_iv, markdown
-from training.cards.facts import facts_of
+from training.cards.facts import Facts, facts_of
+from training.cards.provider import words_of
+from transforms.pure import svg
 
 Form = Literal["html", "md", "json", "annex-iv"]
 
@@ -19,23 +21,32 @@ def write(home: Home, model: str, version: int, form: Form) -> str:
         home: the data folder.
         model: name of the model.
         version: a registered version, whose folder exists.
-        form: ``html``, the page; ``md``, a card of the Hugging Face hub; ``json``, all facts; ``annex-iv``, the
-            technical documentation.
+        form: ``html``, the page with its owner and reviews; ``md``, a card of the Hugging Face hub; ``json``, all
+            facts; ``annex-iv``, the technical documentation.
 
     Raises:
-        BundleError: the bundle is damaged, or is older than its page.
+        BundleError: the bundle is damaged, or was registered before there was a page.
+        InputError: what the provider wrote is invalid.
     """
     path = home.bundles(model) / str(version) / CARD
     try:
-        if form == "html":
-            return path.read_text()
         facts = facts_of(home, model, version)
+        page = path.read_text() if form == "html" else ""
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BundleError(
             expected=f"the records of {model}:{version} in {path.parent}",
             found=f"{type(error).__name__}: {error}",
             next_command=f"refrain model run {model} --again",
         ) from error
+    if form == "html":
+        return page.replace(GATES, _people(facts) + GATES, 1)
     if form == "json":
         return json.dumps(facts, indent=1, ensure_ascii=False) + "\n"
-    return markdown.card(facts) if form == "md" else annex_iv.document(facts)
+    return markdown.card(facts) if form == "md" else annex_iv.document(facts, words_of(home, model))
+
+
+def _people(facts: Facts) -> str:
+    """Owner and reviews as a part of the page; empty without any."""
+    rows = [("owner", facts["owner"], "")] if facts["owner"] else []
+    rows += [(f"reviewed {one['at'][:10]}", one["by"], one["note"]) for one in facts["reviews"]]
+    return "<h2>Who stands for it</h2>" + svg.table(["what", "who", "note"], rows) if rows else ""

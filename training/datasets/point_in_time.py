@@ -31,6 +31,7 @@ from feature_repo.stores.parquet_files import write_tables
 from feature_repo.stores.source_files import digest_of, files_at, is_feature_table, path_of
 from feature_repo.stores.source_path import remedy
 from feature_repo.version import version
+from training.datasets import croissant
 from training.datasets.columns import to_numpy
 from training.datasets.consent import Permission
 from training.datasets.history import kept_history
@@ -174,7 +175,7 @@ class TrainingSet:
         }
 
     def save(self, home: Home | None = None, progress: Progress = silent) -> Path:
-        """Saves the set in the data folder, under its digest; the same set is saved once.
+        """Saves the set in the data folder, under its digest, with its description in Croissant; the same set once.
 
         >>> repeat(training_set("listener_v1", spine).save())                           # doctest: +SKIP
         """
@@ -189,6 +190,7 @@ class TrainingSet:
             partial.unlink(missing_ok=True)
         self._spine.write(folder / "spine.parquet")
         (folder / "manifest.json").write_text(json.dumps(self.manifest, indent=1) + "\n")
+        croissant.write(home or self._home, folder, self.manifest)
         return folder
 
     def _left_out(self) -> dict[str, Any]:

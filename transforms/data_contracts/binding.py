@@ -8,6 +8,7 @@ import polars as pl
 from feature_repo.errors import InputError
 from feature_repo.home import Home
 from transforms.data_contracts.document import SUFFIX, Column, DataContract
+from transforms.data_contracts.parse import read_contract
 
 FOLDER = "contracts"
 """Folder of a project with its contracts; of the data folder where there is no project."""
@@ -38,15 +39,15 @@ def paths(home: Home) -> list[tuple[str, Path]]:
         InputError: a contract lies where none is read.
     """
     folder = folder_of(home)
-    found = sorted(folder.rglob(f"*{SUFFIX}"))
-    for path in found:
+    files = sorted(folder.rglob(f"*{SUFFIX}"))
+    for path in files:
         if path.parent.parent != folder or path.parent.name not in KINDS:
             raise InputError(
                 expected=f"contracts in {folder / KINDS[0]} and {folder / KINDS[1]}",
                 found=str(path),
                 next_command=f"mv '{path}' '{folder / KINDS[0]}/'",
             )
-    return [(path.parent.name, path) for path in found]
+    return [(path.parent.name, path) for path in files]
 
 
 def binding_contract(home: Home, kind: str, table: str, columns: Mapping[str, pl.DataType]) -> DataContract | None:
@@ -64,7 +65,7 @@ def binding_contract(home: Home, kind: str, table: str, columns: Mapping[str, pl
     path = path_of(home, kind, table)
     if not path.is_file():
         return None
-    contract = DataContract.read(path)
+    contract = read_contract(path)
     if contract.status != BINDING:
         return None
     check_columns(contract, columns)

@@ -107,17 +107,6 @@ class DataContract:
         """Columns of the primary key."""
         return [column.name for column in self.columns if column.is_key]
 
-    @classmethod
-    def read(cls, path: Path) -> "DataContract":
-        """Reads the contract of a file, whose name is that of its table.
-
-        Raises:
-            InputError: the file is no contract of ODCS 3.1, or contradicts itself; the place in it is named.
-        """
-        from transforms.data_contracts.parse import parse
-
-        return parse(path)
-
 
 def table_of(path: Path) -> str:
     """Returns the name of the table of a contract's file."""

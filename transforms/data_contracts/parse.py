@@ -37,8 +37,12 @@ DURATIONS = {
 """Unit of a service level → its length."""
 
 
-def parse(path: Path) -> DataContract:
-    """Reads the contract of a file; see ``DataContract.read``."""
+def read_contract(path: Path) -> DataContract:
+    """Reads the contract of a file, whose name is that of its table.
+
+    Raises:
+        InputError: the file is no contract of ODCS 3.1, or contradicts itself; the place in it is named.
+    """
     table = table_of(path)
     remedy = f"correct {path}, or: refrain contract write {table} --again"
     return _Reader(Place(path, remedy)).contract(safe_yaml.read(path, next_command=remedy), table)

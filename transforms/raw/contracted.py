@@ -63,10 +63,10 @@ def rules_of(home: Home, table: RawTable) -> "tuple[RowRule, ...]":
 def state_of(home: Home, name: str) -> tuple[int, int] | None:
     """Returns size and time of change of the contract of a raw table; None if there is none."""
     try:
-        found = os.stat(f"{home.project_folder or home.root}/contracts/raw/{name}.odcs.yaml")  # noqa: PTH116 - each batch
+        stat = os.stat(f"{home.project_folder or home.root}/contracts/raw/{name}.odcs.yaml")  # noqa: PTH116 - each batch
     except (FileNotFoundError, NotADirectoryError):
         return None
-    return found.st_size, found.st_mtime_ns
+    return stat.st_size, stat.st_mtime_ns
 
 
 @lru_cache(maxsize=256)

@@ -17,6 +17,7 @@ from training.__main__ import app
 from training.bundle import BundleManifest, write_bundle
 from training.cards import ANNEX_IV, CARD_MARKDOWN, annex_iv, markdown
 from training.cards.facts import gather
+from training.cards.write import write
 from training.models.base import Gates
 from training.registered_files import add_files
 from training.reviews import REVIEWS, all_stewardships, review, stewardship_of
@@ -162,6 +163,30 @@ def test_documents_of_a_bundle_are_those_of_its_facts(registered: Home) -> None:
     assert annex_iv.document(facts) == _bundle_text(registered, ANNEX_IV)
 
 
+def test_training_sets_and_promotions_are_named(home: Home) -> None:
+    lineage = {
+        "rows": {"orders": 1_200},
+        "parameters": {"trees": 20},
+        "training_sets": [
+            {
+                "feature_service": "orders_v1",
+                "rows": 900,
+                "digest": "ab" * 32,
+                "sources": {"customer_orders": "cd" * 32},
+            }
+        ],
+    }
+    folder = home.bundles(NAME) / "1"
+    (folder / "lineage.json").write_text(json.dumps(lineage))
+    promotion = {"version": 1, "before": None, "reason": "urgent", "anyway": ["baseline: worse"], "at": "2026-01-02T"}
+    (folder.parent / "promotions.jsonl").write_text(json.dumps(promotion) + "\n")
+    text = write(home, NAME, 1, "annex-iv")
+    assert all(part in text for part in ("cd" * 32, "| orders | 1,200 |", "| trees | 20 |", "| 1 | urgent |"))
+    assert "**Promoted anyway** at 2026-01-02 (urgent), against its gates: baseline: worse." in write(
+        home, NAME, 1, "md"
+    )
+
+
 def test_a_review_is_recorded_and_shown(home: Home) -> None:
     code, output = _run("review", f"{NAME}:1", "--by", "Ann Lee", "--note", "figures by plan\nchecked", "--json")
     assert code == 0, output
@@ -176,7 +201,17 @@ def test_a_review_is_recorded_and_shown(home: Home) -> None:
         code, output = _run("card", f"{NAME}:1", "--format", form)
         assert code == 0 and "Ann Lee" in output and "music team" in output, form
     assert len(json.loads(_run("card", f"{NAME}:1", "--format", "json")[1])["reviews"]) == 2
-    assert _run("card", f"{NAME}:1", "--format", "html")[1].startswith("<!doctype html>")
+    page = _run("card", f"{NAME}:1", "--format", "html")[1]
+    assert page.startswith("<!doctype html>") and "Ann Lee" in page
+
+
+def test_a_review_is_of_its_version_and_an_owner_of_the_model(home: Home) -> None:
+    shutil.copytree(home.bundles(NAME) / "1", home.bundles(NAME) / "2")
+    review(home, f"{NAME}:1", by="Ann", owner="music team")
+    assert stewardship_of(home, NAME, 1).reviewer == "Ann"
+    newer = stewardship_of(home, NAME, 2)
+    assert (newer.reviewer, newer.reviewed_at, newer.owner) == ("", "", "music team")
+    assert all_stewardships(home) == [newer]  # no champion: the newest
 
 
 def test_a_card_is_written_to_a_file(home: Home, tmp_path: Path) -> None:
@@ -198,6 +233,21 @@ def test_the_project_names_the_owner(home: Home, tmp_path: Path, monkeypatch: py
         stewardship_of(inside, NAME, 1)
 
 
+def test_what_the_provider_writes_stands_at_its_point(home: Home, tmp_path: Path) -> None:
+    (tmp_path / "refrain.toml").write_text('name = "shop"\nextends = ["music"]\n')
+    path = tmp_path / "annex_iv" / f"{NAME}.toml"
+    path.parent.mkdir()
+    path.write_text('"1(e)" = "One server."\n"2(d)" = "From our shop."\n')
+    inside = Home(home.root, project_folder=tmp_path)
+    text = write(inside, NAME, 1, "annex-iv")
+    assert annex_iv.missing(text) == len(annex_iv.POINTS) - 2
+    assert "### 1(e) Hardware on which it is intended to run\n\n**By the provider:** One server.\n" in text
+    for wrong in ('"1(z)" = "x"', '"1(e)" = 3', '"1(e)" = ""', "["):
+        path.write_text(wrong)
+        with pytest.raises(InputError, match="annex_iv"):
+            write(inside, NAME, 1, "annex-iv")
+
+
 def test_a_line_that_a_killed_process_left_is_no_review(home: Home) -> None:
     review(home, f"{NAME}:1", by="Ann")
     with (home.bundles(NAME) / REVIEWS).open("a") as file:
@@ -217,7 +267,14 @@ def test_a_version_that_is_not_there_is_refused(home: Home, name: str) -> None:
 
 @pytest.mark.parametrize(
     ("by", "note", "owner"),
-    [("", "", ""), ("  ", "", ""), ("a\nb", "", ""), ("Ann", "x" * 3_000, ""), ("Ann", "", "\x1b[31m")],
+    [
+        ("", "", ""),
+        ("  ", "", ""),
+        ("a\nb", "", ""),
+        ("Ann", "x" * 3_000, ""),
+        ("Ann", "", "\x1b[31m"),
+        ("Ann", "\x1b[31m", ""),
+    ],
 )
 def test_a_review_by_nobody_is_refused(home: Home, by: str, note: str, owner: str) -> None:
     with pytest.raises(InputError):
