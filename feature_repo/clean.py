@@ -23,7 +23,7 @@ _WRITTEN = (
     *(f"{name}/*/tenant=*" for name in _TABLES),
     *(f"{name}/.*" for name in _TABLES),
     *(f"{name}/tenant=*" for name in _TENANT_FOLDERS),
-    *("registry.db*", "manifest-*.json*", "feature_store-*.yaml", "experiments-*.json"),
+    *("registry.db*", "manifest-*.json*", "lineage-*.json", "feature_store-*.yaml", "experiments-*.json"),
     "security/keys-*.json",
     *("redis", "mlflow", "simulated", "anomaly", "rights", "tiles/text_scores", layout.FILE, ".*.lock"),
 )

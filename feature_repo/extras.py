@@ -47,6 +47,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "spark": ("pyspark",),
     "sql": ("adbc_driver_manager", "adbc_driver_postgresql"),
     "excel": ("python_calamine",),
+    "openlineage": ("openlineage", "requests"),
 }
 """Extra → modules that it brings by itself: those of its requirements, and what we import of theirs."""
 

@@ -178,6 +178,11 @@ class Home:
         return self.root / f"manifest-{self.tenant}.json"
 
     @property
+    def lineage(self) -> Path:
+        """File of the lineage that follows from the definitions."""
+        return self.root / f"lineage-{self.tenant}.json"
+
+    @property
     def version_file(self) -> Path:
         """File with the layout of the folder, and the version of the Refrain that wrote last."""
         return self.root / layout.FILE

@@ -88,8 +88,8 @@ def _windowed(table: WindowedTable, raw: Mapping[str, RawTable]) -> Iterator[Edg
         if isinstance(aggregate, Ratio):
             continue
         tile = Node("tile", f"{table.name}.{name}")
-        used = [*rows, *_read_by(table, aggregate)]
-        yield from (Edge(node, tile, use) for node, use in used if _exists(node, raw))
+        sources = [*rows, *_read_by(table, aggregate)]
+        yield from (Edge(node, tile, use) for node, use in sources if _exists(node, raw))
     for name, (aggregate_name, _) in table.features_by_column.items():
         aggregate = table.features[aggregate_name]
         parts = (aggregate.numerator, aggregate.denominator) if isinstance(aggregate, Ratio) else (aggregate_name,)
@@ -137,18 +137,18 @@ def _of_one_function(
     values = {field.name: (field.tags or {}).get(RAW_COLUMNS) for field in view.features}
     rows = _columns(view, (view.tags or {}).get(RAW_COLUMNS, ""), sources, raw)
     columns = {name: _columns(view, text, sources, raw) for name, text in values.items() if text is not None}
-    mentioned = {table for table, _ in [*rows, *(pair for pairs in columns.values() for pair in pairs)]}
-    undeclared = set(sources) - mentioned if view.name not in TEXTS else set[str]()
+    named_tables = {table for table, _ in [*rows, *(pair for pairs in columns.values() for pair in pairs)]}
+    whole_tables = set(sources) - named_tables if view.name not in TEXTS else set[str]()
     for name in values:
         target = feature(view.name, name)
-        for table in sorted(mentioned if name in columns else ()):
+        for table in sorted(named_tables if name in columns else ()):
             yield from (
                 Edge(column(table, key), target, "group") for key in view.join_keys if key in raw[table].columns
             )
             yield from (Edge(column(table, time), target, "time") for time in TIMES)
         yield from (Edge(column(*pair), target, "filter") for pair in rows)
         yield from (Edge(column(*pair), target, "value") for pair in columns.get(name, ()))
-        for table in sorted(undeclared if name in columns else set(sources)):
+        for table in sorted(whole_tables if name in columns else set(sources)):
             yield from (Edge(column(table, of), target, "value") for of in raw[table].columns)
 
 
@@ -214,11 +214,11 @@ def _services(contract: Contract) -> Iterator[Edge]:
 
 def _model(model: "Model") -> Iterator[Edge]:
     node = Node("model", model.name)
-    read = [*(Node("service", name) for name in model.services), *(Node("table", name) for name in model.raw)]
-    yield from (Edge(source, node, "value") for source in read)
+    all_sources = [*(Node("service", name) for name in model.services), *(Node("table", name) for name in model.raw)]
+    yield from (Edge(source, node, "value") for source in all_sources)
     for view in model.writes:
         output = Node("output", f"{model.name}/{view}")
-        sources = [_named(name, model) for name in model.made_of[view]] if view in model.made_of else read
+        sources = [_named(name, model) for name in model.made_of[view]] if view in model.made_of else all_sources
         yield from (Edge(source, output, "value") for source in sources)
         yield Edge(output, Node("view", view), "value")
     yield from (Edge(node, Node("view", view), "value") for view in model.feeds)

@@ -67,9 +67,11 @@ def test_a_name_is_found_in_each_spelling() -> None:
 
 def test_an_unknown_name_lists_near_ones() -> None:
     graph = Lineage([Node("column", "plays.ms_played")], [])
-    with pytest.raises(InputError, match=r"near: plays\.ms_played.*next: refrain lineage 'column plays\.ms_played'"):
+    with pytest.raises(
+        InputError, match=r"near: plays\.ms_played.*next: refrain lineage show 'column plays\.ms_played'"
+    ):
         graph.find("plays.msplayed")
-    with pytest.raises(InputError, match="refrain lineage --list"):
+    with pytest.raises(InputError, match="refrain lineage list"):
         graph.find("§")
     with pytest.raises(InputError, match="near: plays"):
         graph.upstream(Node("column", "plays.ms"))
