@@ -312,14 +312,25 @@ def plant(home: Home) -> None:
         os.utime(manifest, (moment_s, moment_s))
 
 
-def test_records_go_after_their_own_periods(world: Home) -> None:
+def test_records_go_after_their_own_periods_by_the_command(world: Home) -> None:
     plant(world)
     by_name = {item.period.name: item for item in aged(world, END)}
     assert by_name["audit_log"].count == by_name["lookups"].count == 2 and by_name["training_sets"].count == 1
     assert by_name["plays"].quarantined == 1
-    before = digests(world)
-    journal = run(world, END)
-    assert digests(world) != before
+    runner, before = CliRunner(), digests(world)
+    result = runner.invoke(app, ["retention", "show"])
+    assert result.exit_code == 0 and re.search(r"plays +33d +refrain.toml \[retention\] +\d+ older", result.output)
+    result = runner.invoke(app, ["retention", "run", "--dry-run"])
+    assert result.exit_code == 0 and "plays" in result.output and "nothing was changed" in result.output
+    assert runner.invoke(app, ["retention", "run"], input="n\n").exit_code == 1 and digests(world) == before
+    Journal.start(world, END).save(world)
+    assert "was begun and not finished" in runner.invoke(app, ["retention", "show"]).output
+    result = runner.invoke(app, ["retention", "run", "--yes"])
+    assert result.exit_code == 0 and re.search(r"plays +\d+ removed", result.output)
+    content = json.loads(runner.invoke(app, ["retention", "show", "--json"]).output)
+    assert content["last_run"] == END.isoformat() and content["kept"]["plays"]["begins"] == HORIZON.isoformat()
+    journal = last(world)
+    assert journal is not None
     assert journal.counts["audit_log"] == journal.counts["lookups"] == 2
     assert journal.counts["plays in quarantine"] == 1
     lines = [line for path in sorted(world.audit_log.rglob("*.jsonl")) for line in path.read_text().splitlines()]
@@ -363,22 +374,6 @@ def test_what_is_online_is_what_is_kept_and_the_doctor_is_content(world: Home) -
 
 def _play(moment: datetime) -> dict[str, str]:
     return {"user_id": "listener-1", "track_id": "song-1", "artist_id": "band-1", "event_timestamp": moment.isoformat()}
-
-
-def test_the_command(world: Home) -> None:
-    runner, before = CliRunner(), digests(world)
-    result = runner.invoke(app, ["retention", "show"])
-    assert result.exit_code == 0 and re.search(r"plays +33d +refrain.toml \[retention\] +\d+ older", result.output)
-    result = runner.invoke(app, ["retention", "run", "--dry-run"])
-    assert result.exit_code == 0 and "plays" in result.output and "nothing was changed" in result.output
-    assert runner.invoke(app, ["retention", "run"], input="n\n").exit_code == 1 and digests(world) == before
-    Journal.start(world, END).save(world)
-    assert "was begun and not finished" in runner.invoke(app, ["retention", "show"]).output
-    result = runner.invoke(app, ["retention", "run", "--yes"])
-    assert result.exit_code == 0 and re.search(r"plays +\d+ removed", result.output)
-    content = json.loads(runner.invoke(app, ["retention", "show", "--json"]).output)
-    assert content["last_run"] == END.isoformat() and content["kept"]["plays"]["begins"] == HORIZON.isoformat()
-    assert "nothing was older" in runner.invoke(app, ["retention", "run", "--yes"]).output
 
 
 def test_a_person_is_erased_from_a_history_that_was_cut(cut_world: Home, tmp_path: Path) -> None:
