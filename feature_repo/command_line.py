@@ -55,12 +55,12 @@ class _Group(TyperGroup):
             with _handle_sigterm(), explained():
                 return super().invoke(ctx)
         except RefrainError as error:
-            _show(error.expected, error.found, error.next_command)
+            show_error(error.expected, error.found, error.next_command)
         except OSError as error:
             if error.errno not in _DISK_ERRORS:
                 raise
             problem = f"{_DISK_ERRORS[error.errno]} at {error.filename}"
-            _show(
+            show_error(
                 "a disk that can be written",
                 problem,
                 "export REFRAIN_HOME=/a/folder/with/room, then repeat the command",
@@ -106,7 +106,8 @@ def _terminate(*_: object) -> None:
     raise SystemExit(TERMINATED)
 
 
-def _show(expected: str, found: str, next_command: str) -> None:
+def show_error(expected: str, found: str, next_command: str) -> None:
+    """Prints an error as three lines: what was expected, what was found, what to do next."""
     typer.secho(f"Expected  {expected}", err=True)
     typer.secho(f"Found     {found}", err=True, fg="red")
     typer.secho(f"Next      {next_command}", err=True, bold=True)

@@ -56,6 +56,7 @@ ROOMS = {
     "features": "transforms.batch.features",
     "models": "training.models",
     "examples": "feature_repo.definitions.examples",
+    "compliance": "refrain.compliance.rules",
 }
 """Kind of definitions → the bundled package of music. Only the first four are imported by serving processes."""
 

@@ -227,6 +227,11 @@ class Home:
         return self.root / "erasures" / f"tenant={self.tenant}"
 
     @property
+    def retention(self) -> Path:
+        """Folder with the moments up to which rows were removed because of their age, and of a run not finished."""
+        return self.root / "retention" / f"tenant={self.tenant}"
+
+    @property
     def sessions(self) -> Path:
         """Folder of the console's sessions, one file each."""
         return self.root / "sessions" / f"tenant={self.tenant}"

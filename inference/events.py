@@ -5,11 +5,13 @@ from dataclasses import dataclass
 
 import msgspec
 
+from feature_repo.clock import microseconds
 from feature_repo.contract import contract_of
 from feature_repo.errors import InputError
 from feature_repo.events import Names, Refused, append, parse
 from feature_repo.forgotten import FORGOTTEN, Forgotten
 from feature_repo.home import Home
+from feature_repo.horizon import TOO_OLD, Horizons
 from feature_repo.manifest import load_address
 from feature_repo.packed.server import READ_TIMEOUT, Server, open_server
 
@@ -45,6 +47,8 @@ class EventWriter:
     def __init__(self, home: Home | None = None) -> None:
         self._home = home = home or Home.from_env()
         self._forgotten, self._forgotten_at_ns = Forgotten(b""), 0
+        self._horizons: dict[str, int] = {}
+        self._horizons_at_ns = 0
         self._names, self._sources = Names(home.project), contract_of(home).events
         self._server: Server = open_server(home, load_address(home), READ_TIMEOUT)
 
@@ -72,14 +76,17 @@ class EventWriter:
                 f"the kind {request.kind[:40]!r}", f"a kind of events, one of {sorted(self._sources)}"
             )
         now, forgotten = time.time_ns() // 1000, self._people()
+        horizon_us = self._horizon(request.kind)
         valid: list[tuple[str, bytes]] = []
         refused: list[tuple[int, str]] = []
         for index, raw in enumerate(request.events):
             event = bytes(raw)
             try:
-                values, *_ = parse(self._sources[request.kind], event, now)
+                values, at_us, _ = parse(self._sources[request.kind], event, now)
                 if forgotten.digests and forgotten.have_caused(values):
                     raise Refused(FORGOTTEN)
+                if at_us < horizon_us:
+                    raise Refused(TOO_OLD)
             except Refused as error:
                 refused.append((index, str(error)))
             else:
@@ -97,6 +104,18 @@ class EventWriter:
         if changed_ns != self._forgotten_at_ns:
             self._forgotten, self._forgotten_at_ns = Forgotten.of(self._home), changed_ns
         return self._forgotten
+
+    def _horizon(self, kind: str) -> int:
+        """The oldest moment of a kind that is kept, microseconds since 1970; read again when the file has changed."""
+        try:
+            changed_ns = Horizons.file(self._home).stat().st_mtime_ns
+        except FileNotFoundError:
+            return 0
+        if changed_ns != self._horizons_at_ns:
+            moments = Horizons.of(self._home).moments
+            self._horizons = {name: microseconds(moment) for name, moment in moments.items()}
+            self._horizons_at_ns = changed_ns
+        return self._horizons.get(kind, 0)
 
 
 def _invalid_request(found: str, expected: str = "") -> InputError:

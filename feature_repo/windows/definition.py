@@ -15,6 +15,7 @@ from typing import Any
 
 from feature_repo.windows.aggregates import Aggregate, Conditional, Ratio
 from feature_repo.windows.condition import Condition
+from feature_repo.windows.event_source import EventSource
 from feature_repo.windows.table import Window, WindowedTable
 
 _LEFT_OUT: dict[type, AbstractSet[str]] = {
@@ -22,6 +23,7 @@ _LEFT_OUT: dict[type, AbstractSet[str]] = {
     Window: {"name"},
     Aggregate: {"over"},
     Ratio: {"numerator", "denominator"},
+    EventSource: {"personal", "sensitive", "retention", "purposes"},
 }
 """Type of a declaration → its fields that change no value, or that ``_definition`` has in another form."""
 

@@ -27,10 +27,15 @@ class EventSource:
         ranges: number column → minimum and maximum valid value.
         resolution: Float64 column → the size of its units, such as 0.01 for prices in cents. Aggregates that compute
             with the values (``Sum``, ``Mean``, …) count whole units, so that they are exact.
+        personal: columns with data about a person, beside the join keys of people.
+        sensitive: columns with data whose use needs a reason, such as a gender or a free text.
+        retention: how long events are kept, such as ``"365d"``; empty for as long as the folder is. These three count
+            where the project has no raw table of this name, which has its own.
         purposes: what the events may be used for (``feature_repo.purposes``); None for anything.
 
     Raises:
-        InputError: a column has another type, or a resolution that is no positive number of a Float64 column.
+        InputError: a column has another type, or a resolution that is no positive number of a Float64 column, or a mark
+            names a column that is not there.
 
     >>> orders = EventSource("orders", columns={"price": "Float64"}, resolution={"price": 0.01})
     >>> orders.units("price"), orders.integers("price"), orders.dtype("color")
@@ -45,9 +50,16 @@ class EventSource:
     shared: tuple[str, ...] = ("platform_id",)
     ranges: Mapping[str, tuple[Any, Any]] = field(default_factory=dict, hash=False)
     resolution: Mapping[str, float] = field(default_factory=dict, hash=False)
+    personal: tuple[str, ...] = ()
+    sensitive: tuple[str, ...] = ()
+    retention: str = ""
     purposes: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
+        for name in (*self.personal, *self.sensitive):
+            if name not in self.columns:
+                found = f"the mark of {name!r}, which is not there"
+                raise self._declaration_error(found, f"marks of columns among {', '.join(self.columns)}")
         for name, dtype in self.columns.items():
             if dtype not in TYPES:
                 raise self._declaration_error(f"{name!r}: {dtype!r}", f"columns of type {', '.join(TYPES)}")

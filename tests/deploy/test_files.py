@@ -221,7 +221,7 @@ def test_systemd_takes_the_units_and_finds_them_confined(tmp_path: Path) -> None
 def test_timers_start_services_that_exist() -> None:
     names = {unit.name for unit in UNITS}
     timers = [unit for unit in UNITS if unit.suffix == ".timer"]
-    assert len(timers) == 2
+    assert len(timers) == 3
     for unit in timers:
         assert f"{unit.stem}.service" in names
     for unit in UNITS:

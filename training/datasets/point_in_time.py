@@ -34,6 +34,8 @@ from feature_repo.version import version
 from training.datasets import croissant
 from training.datasets.columns import to_numpy
 from training.datasets.consent import Permission
+from training.datasets.history import kept_history
+from training.datasets.read_spine import TIME
 from training.datasets.spine import SpineTable
 from transforms import parquet
 from transforms.feature_types import feature_type
@@ -245,6 +247,7 @@ def training_set(
 
     Raises:
         InputError: the spine lacks a column, a key cannot be converted to its type, or its time is not a time.
+            Or it is before what is kept; see ``training.datasets.history``.
         StoreError: there is no such service, or its tables are not built.
 
     >>> spine = {"user_id": ["u000042"], "event_timestamp": ["2026-01-25T15:30:00Z"]}
@@ -258,10 +261,30 @@ def training_set(
     spine_table = SpineTable.of(
         spine, service.key_types, [name for name, _ in service.features], contract_of(home).request_fields
     )
+    _check_history(home, service, spine_table)
     permission = Permission.of(home, service.purpose)
     if permission.concerns(list(spine_table.schema)):
         spine_table = spine_table.keep(permission.kept)
     return TrainingSet(store, service, spine_table, home, as_known, permission)
+
+
+def _check_history(home: Home, service: Service, spine: SpineTable) -> None:
+    """Check that the features of a service are whole at all moments of a spine.
+
+    Raises:
+        InputError: a window would count events that were removed because of their age.
+    """
+    history = kept_history(home, [view.name for view in service.views])
+    if history is None:
+        return
+    count, earliest = spine.before(history.begins)
+    if earliest is not None:
+        moment = history.begins.isoformat()
+        raise InputError(
+            expected=f"moments from {moment} on: before, {history.view} would count rows that are no longer kept",
+            found=f"{count:,} rows of the spine before, the first at {earliest.isoformat()}",
+            next_command=f"spine.filter(pl.col('{TIME}') >= datetime.fromisoformat('{moment}'))",
+        )
 
 
 def all_keys(

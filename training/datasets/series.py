@@ -15,6 +15,7 @@ from feature_repo.errors import StoreError
 from feature_repo.home import Home
 from feature_repo.manifest import load_service
 from feature_repo.store import open_store
+from training.datasets.history import kept_history
 from training.datasets.point_in_time import all_keys, training_set
 from training.datasets.view_rows import view_rows
 from transforms.raw.read import scan
@@ -66,6 +67,9 @@ def history(
         name, store = feature.partition("__")[0], open_store(home)
         view = next(view for view in load_service(home, service).views if view.name == name)
         start = view_rows(home, store, view).select(pl.col("event_timestamp").min()).collect().item()
+        history = kept_history(home, [name])
+        if start is not None and history is not None:
+            start = max(start, history.begins)
         start = end - ((end - start) // every) * every if start is not None else end
     spine = all_keys(service, start, end, every=every, home=home)
     pulled = training_set(service, spine, home=home)

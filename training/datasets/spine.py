@@ -119,6 +119,11 @@ class SpineTable:
         """Returns the number of rows and the last moment."""
         return self.rows.lazy().select(pl.len(), pl.col(TIME).max()).collect().row(0)
 
+    def before(self, moment: datetime) -> tuple[int, datetime | None]:
+        """Returns the number of rows before a moment, and the first of them."""
+        early = self.rows.lazy().filter(pl.col(TIME) < moment)
+        return early.select(pl.len(), pl.col(TIME).min()).collect().row(0)
+
     def batches(self, rows: int) -> Iterator[pl.DataFrame]:
         """Yields tables of so many rows; at least one."""
         count = self.extent()[0]

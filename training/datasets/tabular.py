@@ -11,6 +11,7 @@ import polars as pl
 from feature_repo.errors import InputError
 from feature_repo.home import Home
 from training.datasets.columns import to_numpy
+from training.datasets.history import of_kept_history
 from training.datasets.point_in_time import training_set
 
 LABEL = "label"
@@ -78,6 +79,8 @@ class TabularSet:
     ) -> "TabularSet":
         """Pulls the features of labelled rows, each as of its time, and saves the set.
 
+        Rows from before what is kept (``training.datasets.history``) are left out.
+
         Args:
             home: the data folder.
             service: name of the feature service.
@@ -99,6 +102,8 @@ class TabularSet:
                 next_command=f"rename the label's column in the model's rows() to {LABEL!r}",
             )
         _refuse_types(rows)
+        whole = of_kept_history(home, service, rows)
+        rows = whole if whole.height else rows  # if all are too old, the error says from when on there are features
         if most is not None and rows.height > most:
             rows = rows.sample(most, seed=seed)
         spine = rows.sort("event_timestamp", *sorted(set(rows.columns) - {"event_timestamp"}))

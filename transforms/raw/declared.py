@@ -38,7 +38,15 @@ def table_of(source: EventSource) -> RawTable:
     """
     columns = {name: _column(source, name, dtype) for name, dtype in source.columns.items()}
     schema = type(f"{source.name.title().replace('_', '')}Rows", (Timed,), columns)
-    return RawTable(source.name, schema, key=(*source.key, "event_timestamp"), purposes=source.purposes)
+    return RawTable(
+        source.name,
+        schema,
+        key=(*source.key, "event_timestamp"),
+        personal=source.personal,
+        sensitive=source.sensitive,
+        retention=source.retention,
+        purposes=source.purposes,
+    )
 
 
 def _column(source: EventSource, name: str, dtype: str) -> dy.Column:

@@ -15,8 +15,10 @@ from feature_repo.contract import contract_of
 from feature_repo.errors import InputError
 from feature_repo.forgotten import Forgotten
 from feature_repo.home import Home
+from feature_repo.horizon import TOO_OLD, Horizons
 from transforms import parquet
 from transforms.pure.text.pii import mask
+from transforms.raw.aged_rows import without_aged
 from transforms.raw.commit import commit
 from transforms.raw.contracted import by_contract
 from transforms.raw.declared import raw_tables
@@ -93,7 +95,7 @@ def ingest(
     stored_at_s = time.monotonic()
     sources = KnownSources(home, dict(raw_tables(home)))
     with _lock(raw):
-        forgotten = Forgotten.of(home)
+        forgotten, horizons = Forgotten.of(home), Horizons.of(home)
         if content and (noted := sources.noted(content)) is not None:
             return Report(source, time.perf_counter() - started, *noted)
         parquet.sweep(raw)
@@ -103,7 +105,7 @@ def ingest(
                     if isinstance(batch, PassedOver):
                         report.passed_over.append(batch)
                         continue
-                    _stage(home, source, batch, staging, report, forgotten)
+                    _stage(home, source, batch, staging, report, forgotten, horizons)
                     if slow and time.monotonic() - stored_at_s >= KEEP_SECONDS:
                         folders |= _commit_all(home, staging, report, corrects)
                         stored_at_s = time.monotonic()
@@ -139,7 +141,15 @@ def _table(home: Home, name: str) -> RawTable:
     return tables[name]
 
 
-def _stage(home: Home, source: str, batch: Batch, staging: Staging, report: Report, forgotten: Forgotten) -> None:
+def _stage(
+    home: Home,
+    source: str,
+    batch: Batch,
+    staging: Staging,
+    report: Report,
+    forgotten: Forgotten,
+    horizons: Horizons,
+) -> None:
     table = _table(home, batch.table)
     counts = report.tables.setdefault(table.name, TableReport())
     rows = without_forgotten(table, batch.rows, forgotten)  # so that none is quarantined
@@ -148,11 +158,15 @@ def _stage(home: Home, source: str, batch: Batch, staging: Staging, report: Repo
     if dropped := batch.rows.height - rows.height + valid.height - accepted.height:
         kind = "of people who are forgotten"
         counts.left_out[kind] = counts.left_out.get(kind, 0) + dropped
+    kept = without_aged(table, accepted, horizons)
+    if aged := accepted.height - kept.height:
+        kind = f"{TOO_OLD}: before {horizons.moments[table.name]:%Y-%m-%d %H:%M} UTC"
+        counts.left_out[kind] = counts.left_out.get(kind, 0) + aged
     malformed = batch.malformed
     if table.prepare:  # malformed lines may hold private data, too
         malformed = malformed.with_columns(pl.Series("row", [mask(row).text for row in malformed["row"]], pl.String))
-    counts.read += rows.height - (valid.height - accepted.height) + batch.malformed.height
-    accepted, violations = by_contract(home, table, accepted)
+    counts.read += rows.height - (valid.height - kept.height) + batch.malformed.height
+    kept, violations = by_contract(home, table, kept)
     refused = pl.concat([malformed, refused, violations])
     counts.quarantined += refused.height
     for kind, count in batch.left_out.items():
@@ -161,7 +175,7 @@ def _stage(home: Home, source: str, batch: Batch, staging: Staging, report: Repo
         counts.reasons[why] = counts.reasons.get(why, 0) + count
     if refused.height:
         _quarantine(home, table, source, refused)
-    staging.add(table, accepted)
+    staging.add(table, kept)
 
 
 def _quarantine(home: Home, table: RawTable, source: str, refused: pl.DataFrame) -> None:

@@ -82,6 +82,12 @@ class RawTable:
         reconciliation: how events meet that several forms of export report; None if each key is an event of its own.
         join_keys: column → the join key whose values it holds, for columns that do not have its name.
         entity_kinds: kind of entity → its join key, where the column ``entity`` says of what kind ``entity_id`` is.
+        personal: columns with data about a person, beside the join keys of people, which are personal by themselves.
+        sensitive: columns with data whose use needs a reason: traits such as gender or age, and free texts.
+        retention: how long rows are kept, such as ``"365d"``; empty for as long as the folder is. A project's
+            ``refrain.toml`` may say otherwise.
+        person: column of the person that a row is of, where there are rows of nobody, which are kept whatever their
+            age; empty if all rows age. Not for events of windowed tables.
         purposes: what the rows may be used for (``feature_repo.purposes``); None for anything.
     """
 
@@ -93,6 +99,10 @@ class RawTable:
     reconciliation: Reconciliation | None = None
     join_keys: Mapping[str, str] = field(default_factory=dict)
     entity_kinds: Mapping[str, str] = field(default_factory=dict)
+    personal: tuple[str, ...] = ()
+    sensitive: tuple[str, ...] = ()
+    retention: str = ""
+    person: str = ""
     purposes: tuple[str, ...] | None = None
 
     @cached_property
@@ -140,6 +150,11 @@ class RawTable:
     def has_ids_of(self, join_key: str) -> bool:
         """Whether rows of the table can name entities of a join key."""
         return bool(self.columns_of(join_key)) or join_key in self.entity_kinds.values()
+
+    def is_before(self, moment: datetime) -> pl.Expr:
+        """Whether a row is older than a moment, and not of nobody; see ``person``."""
+        is_older = pl.col("event_timestamp") < moment
+        return is_older & pl.col(self.person).is_not_null() if self.person else is_older
 
     @property
     def payload(self) -> list[str]:

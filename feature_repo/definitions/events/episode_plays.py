@@ -17,4 +17,6 @@ episode_plays = EventSource(
     },
     key=("user_id", "episode_id"),
     ranges={"ms_played": (0, 86_400_000), "precision_s": (1, 86_400)},
+    personal=("device",),
+    retention="1825d",
 )

@@ -48,6 +48,7 @@ SERVICES = (
         "track_catalogue: artist_id genres explicit released duration_ms",
         "track_text: vector fit",
         "track_audio: timbre chroma",
+        purpose="service",
     ),
     service(
         "user_segment_v1",

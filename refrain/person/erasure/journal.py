@@ -168,11 +168,26 @@ def one_at_a_time(home: Home) -> Iterator[None]:
 
 
 def _read(kind: type[Kind], path: Path) -> Kind:
+    return read_record(kind, path, "a journal or certificate of an erasure", "refrain person forget ID")
+
+
+def read_record(kind: type[Kind], path: Path, what: str, then: str) -> Kind:
+    """Read a file that holds one object.
+
+    Args:
+        kind: its type.
+        path: the file.
+        what: what the file is, for the error.
+        then: the command after the file was moved away, for the error.
+
+    Raises:
+        StoreError: the file is damaged.
+    """
     try:
         return msgspec.json.decode(path.read_bytes(), type=kind)
     except msgspec.MsgspecError as error:
         raise StoreError(
-            expected=f"a journal or certificate of an erasure in {path}",
+            expected=f"{what} in {path}",
             found=f"a damaged file: {error}",
-            next_command=f"mv {shlex.quote(str(path))} /elsewhere, then: refrain person forget ID",
+            next_command=f"mv {shlex.quote(str(path))} /elsewhere, then: {then}",
         ) from error

@@ -11,6 +11,7 @@ from feature_repo.bundle import open_bundle
 from feature_repo.command_line import Progress, silent
 from feature_repo.home import Home
 from training.datasets import training_set
+from training.datasets.history import of_kept_history
 from training.models.anomaly.detector import Detector
 from training.models.anomaly.evaluate import RANDOM_ALARMS
 from training.models.anomaly.result import AnomalyResult
@@ -71,7 +72,8 @@ class DetectorModel(Model):
     def fresh(self, home: Home, version: int) -> Fresh:
         """Return features of the newest rows after the cutoff of a version."""
         cutoff = datetime.fromisoformat(open_bundle(f"{self.name}:{version}", home).manifest["cutoff"])
-        spine = self.detector.moments(home).filter(pl.col("event_timestamp") > cutoff).sort("event_timestamp")
+        moments = of_kept_history(home, self.detector.service, self.detector.moments(home))
+        spine = moments.filter(pl.col("event_timestamp") > cutoff).sort("event_timestamp")
         if spine.is_empty():
             return Fresh({})
         data = training_set(self.detector.service, spine.tail(RECENT), home=home).data

@@ -21,6 +21,7 @@ from training.clock import Clock
 from training.datasets import Sample, training_set
 from training.datasets.columns import to_numpy
 from training.datasets.consent import Permission
+from training.datasets.history import of_kept_history
 from training.datasets.telemetry import incidents
 from training.evaluate.incidents import IncidentMetrics
 from training.models.anomaly.detector import Detector
@@ -65,7 +66,7 @@ def run(home: Home, detector: Detector, *, progress: Progress = silent, seed: in
         InputError: there are no rows, or too few normal ones.
     """
     clock = Clock(progress, 5)
-    spine = Permission.of(home, load_service(home, detector.service).purpose).rows(detector.moments(home))
+    spine = _spine(home, detector)
     if spine.height < 2:
         raise InputError(
             expected=f"rows for {detector.service}",
@@ -174,6 +175,14 @@ def run(home: Home, detector: Detector, *, progress: Progress = silent, seed: in
     clock.lap("registration")
     drift = measure_drift(row_detector, take_rows(features, np.flatnonzero(normal & (times >= test_start))))
     return AnomalyResult(detector.name, version, spine.height, metrics, baseline, clock.seconds, drift)
+
+
+def _spine(home: Home, detector: Detector) -> pl.DataFrame:
+    """The rows that may be learned from: within whole windows, and of people who permit it."""
+    moments = of_kept_history(home, detector.service, detector.moments(home))
+    if moments.is_empty():
+        return moments
+    return Permission.of(home, load_service(home, detector.service).purpose).rows(moments)
 
 
 def columns(data: pl.DataFrame, keys: list[str]) -> dict[str, np.ndarray]:

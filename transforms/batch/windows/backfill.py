@@ -4,13 +4,18 @@ Every file has a fingerprint of its inputs. A run rebuilds files whose inputs ha
 that are gone, and leaves all other files; it can be killed at any moment and run again. Rows are due by the clock: a
 run computes the rows of all moments up to now, whenever the last event was. Memory is bounded by a chunk of days; if
 the tiles of the longest window alone exceed it, keys are processed in groups.
+
+Where events were removed because of their age, windows are whole only from a day on (``Horizons.whole_from``). Of the
+moments before it, the newest row of each key is kept alone: nothing entered or left a window since, so it holds the
+values of that day.
 """
 
 import shutil
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -18,6 +23,7 @@ import polars as pl
 from feature_repo.clock import microseconds
 from feature_repo.command_line import Progress, silent
 from feature_repo.home import Home
+from feature_repo.horizon import Horizons
 from feature_repo.windows import WindowedTable
 from feature_repo.windows.table import DAY, HOUR
 from transforms import feature_tables, parquet
@@ -80,6 +86,7 @@ class TableRun:
         self.tiles = TileStore(home, table, days)
         self.end = microseconds(now) - microseconds(now) % table.unit
         self.today = date_of(self.end)
+        self.whole_from = Horizons.of(home).whole_from(table) or date.min
         self.before = self.row_files()
         self.row_days = self._row_days()
         self.inputs = {day: self._inputs_of(day) for day in self.row_days}
@@ -112,8 +119,16 @@ class TableRun:
         recent = day - ONE_DAY
         return _Inputs(self.days.between(reach, recent), self.days.between(recent, day + ONE_DAY))
 
+    @cached_property
+    def _first_rows(self) -> str:
+        """Fingerprint of the rows before the first day on which all windows are whole."""
+        days = [self.day_texts[day] for day in self.days.between(date.min, self.whole_from)]
+        return digest(self.tiles.code, f"newest before {self.whole_from}", *days)
+
     def fingerprint(self, day: date) -> str:
         """Fingerprint of the inputs of the rows of a day."""
+        if day < self.whole_from:
+            return self._first_rows
         inputs = self.inputs[day]
         day_texts = [self.day_texts[input_day] for input_day in (*inputs.tiles, *inputs.events)]
         end_text = (
@@ -140,9 +155,11 @@ class TableRun:
             if (file := self.before.get(str(day))) is None or file.inputs != fingerprint
         ]
         days_done = 0
-        needs = [(day, {*self.inputs[day].tiles, *self.inputs[day].events}) for day in stale]
+        if any(day < self.whole_from for day in stale):
+            self._write_first(fingerprints)
+        whole = [day for day in stale if day >= self.whole_from]
         with parquet.write_behind() as submit:
-            for chunk in chunks(needs, self.days, CHUNK_LIVE if self.table.is_live else calendar.CHUNK_EVENTS):
+            for chunk in self._chunks(whole):
                 parts = by_day(self._rows(chunk), pl.col("event_timestamp").dt.timestamp("us"))
                 submit(partial(self._write, {day: fingerprints[day] for day in chunk}, parts))
                 days_done += len(chunk)
@@ -150,6 +167,20 @@ class TableRun:
         for orphan in orphans:
             shutil.rmtree(self.home.features(self.table.name) / f"date={orphan}")
         return stale, len(orphans)
+
+    def _chunks(self, days: list[date]) -> Iterator[list[date]]:
+        needs = [(day, {*self.inputs[day].tiles, *self.inputs[day].events}) for day in days]
+        return chunks(needs, self.days, CHUNK_LIVE if self.table.is_live else calendar.CHUNK_EVENTS)
+
+    def _write_first(self, fingerprints: dict[date, str]) -> None:
+        """Writes the newest row of each key before the first day on which all windows are whole."""
+        days = {day: inputs for day, inputs in fingerprints.items() if day < self.whole_from}
+        newest = feature_tables.conform(self.view, pl.DataFrame(schema=feature_tables.schema(self.view)))
+        for chunk in self._chunks(list(days)):
+            newest = pl.concat([newest, self._rows(chunk)]).sort("event_timestamp", maintain_order=True)
+            newest = newest.unique(list(self.table.keys), keep="last", maintain_order=True)
+        newest = feature_tables.conform(self.view, newest)
+        self._write(days, by_day(newest, pl.col("event_timestamp").dt.timestamp("us")))
 
     def _write(self, inputs: dict[date, str], parts: dict[date, pl.DataFrame]) -> None:
         origins = {str(day): versions.Origin(value, self.tiles.code, self.now) for day, value in inputs.items()}

@@ -25,4 +25,10 @@ class Feedback(Timed):
         return pl.col("action").is_in(ACTIONS)
 
 
-FEEDBACK = RawTable("feedback", Feedback, key=("user_id", "track_id", "action", "event_timestamp"))
+FEEDBACK = RawTable(
+    "feedback",
+    Feedback,
+    key=("user_id", "track_id", "action", "event_timestamp"),
+    personal=("rating", "amount_cents"),
+    retention="1825d",
+)

@@ -11,5 +11,9 @@ class Friendships(Timed):
 
 
 FRIENDSHIPS = RawTable(
-    "friendships", Friendships, key=("user_id", "friend_id", "event_timestamp"), join_keys={"friend_id": "user_id"}
+    "friendships",
+    Friendships,
+    key=("user_id", "friend_id", "event_timestamp"),
+    join_keys={"friend_id": "user_id"},
+    retention="1825d",
 )

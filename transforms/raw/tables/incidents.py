@@ -24,4 +24,5 @@ INCIDENTS = RawTable(
     Incidents,
     key=("entity", "entity_id", "kind", "event_timestamp"),
     entity_kinds={name: name for name in ("host_id", "endpoint", "user_id", "client_ip", "track_id")},
+    retention="730d",
 )

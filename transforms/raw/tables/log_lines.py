@@ -16,4 +16,11 @@ class LogLines(Timed):
     message = dy.String(nullable=True)
 
 
-LOG_LINES = RawTable("log_lines", LogLines, key=("host_id", "program", "number", "event_timestamp"))
+LOG_LINES = RawTable(
+    "log_lines",
+    LogLines,
+    key=("host_id", "program", "number", "event_timestamp"),
+    personal=("message",),
+    sensitive=("message",),
+    retention="365d",
+)

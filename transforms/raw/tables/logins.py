@@ -16,4 +16,10 @@ class Logins(Timed):
     success = dy.Bool(nullable=True)
 
 
-LOGINS = RawTable("logins", Logins, key=("user_id", "client_ip", "session", "event_timestamp"))
+LOGINS = RawTable(
+    "logins",
+    Logins,
+    key=("user_id", "client_ip", "session", "event_timestamp"),
+    personal=("client_ip", "session", "country", "device"),
+    retention="365d",
+)

@@ -13,4 +13,9 @@ class PlayCounts(Timed):
     plays = dy.Int64(nullable=False, min=0)
 
 
-PLAY_COUNTS = RawTable("play_counts", PlayCounts, key=("user_id", "artist_id", "event_timestamp"))
+PLAY_COUNTS = RawTable(
+    "play_counts",
+    PlayCounts,
+    key=("user_id", "artist_id", "event_timestamp"),
+    retention="1825d",
+)

@@ -17,4 +17,11 @@ class Playlists(Timed):
     tracks = dy.Int64(nullable=True, min=0)
 
 
-PLAYLISTS = RawTable("playlists", Playlists, key=("playlist_id",), changes_slowly=True)
+PLAYLISTS = RawTable(
+    "playlists",
+    Playlists,
+    key=("playlist_id",),
+    changes_slowly=True,
+    personal=("name", "description"),
+    retention="1825d",
+)

@@ -33,4 +33,6 @@ PLAYS = RawTable(
     Plays,
     key=("user_id", "track_id", "event_timestamp"),
     reconciliation=Reconciliation(("user_id", "recording"), "reported_by", "precision_s", "ms_played"),
+    personal=("context", "device"),
+    retention="1825d",
 )

@@ -19,4 +19,10 @@ class Requests(Timed):
     bytes = dy.Int64(nullable=True, min=requests.ranges["bytes"][0], max=requests.ranges["bytes"][1])
 
 
-REQUESTS = RawTable("requests", Requests, key=("endpoint", "request_id", "event_timestamp"))
+REQUESTS = RawTable(
+    "requests",
+    Requests,
+    key=("endpoint", "request_id", "event_timestamp"),
+    personal=("client_ip",),
+    retention="365d",
+)

@@ -11,4 +11,10 @@ class Tags(Timed):
     tag = key_column()
 
 
-TAGS = RawTable("tags", Tags, key=("user_id", "artist_id", "tag", "event_timestamp"))
+TAGS = RawTable(
+    "tags",
+    Tags,
+    key=("user_id", "artist_id", "tag", "event_timestamp"),
+    personal=("tag",),
+    retention="1825d",
+)

@@ -54,4 +54,7 @@ TEXTS = RawTable(
     prepare=prepared,
     join_keys={"author_id": "user_id"},
     entity_kinds={"user": "user_id", "track": "track_id", "artist": "artist_id"},
+    sensitive=("text",),
+    retention="1825d",
+    person="author_id",
 )

@@ -11,4 +11,10 @@ class TrackTags(Timed):
     tag = key_column()
 
 
-TRACK_TAGS = RawTable("track_tags", TrackTags, key=("user_id", "track_id", "tag", "event_timestamp"))
+TRACK_TAGS = RawTable(
+    "track_tags",
+    TrackTags,
+    key=("user_id", "track_id", "tag", "event_timestamp"),
+    personal=("tag",),
+    retention="1825d",
+)

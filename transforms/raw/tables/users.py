@@ -15,4 +15,12 @@ class Users(Timed):
     plan = dy.String(nullable=True)
 
 
-USERS = RawTable("users", Users, key=("user_id",), changes_slowly=True)
+USERS = RawTable(
+    "users",
+    Users,
+    key=("user_id",),
+    changes_slowly=True,
+    personal=("country", "birth_year", "gender", "plan"),
+    sensitive=("birth_year", "gender"),
+    retention="1825d",
+)
