@@ -88,7 +88,7 @@ def aged_quarantine(home: Home, table: str, horizon: datetime, *, remove: bool) 
         moment = text.str.to_datetime(time_unit="us", time_zone="UTC", strict=False)
         is_aged = moment.fill_null(written).fill_null(pl.lit(written)) < horizon
         if remove:
-            count += erase_rows(path, always(is_aged))
+            count += erase_rows([path], always(is_aged))
         else:
             count += pl.read_parquet(path, glob=False).filter(is_aged).height
     return count
@@ -125,7 +125,7 @@ def _aged_file(path: Path, horizon: datetime | None, remove: bool) -> int:
         is_aged = _is_aged(rows, horizon)
         if not remove or is_aged is None:
             return 0 if is_aged is None else rows.filter(is_aged).height
-        return erase_rows(path, always(is_aged))
+        return erase_rows([path], always(is_aged))
     if path.suffix not in (*LINES, _PACKING):
         return 0
     lines = path.read_bytes().splitlines(keepends=True)

@@ -49,7 +49,7 @@ def remove_aged(home: Home, name: str, horizon: datetime) -> int:
     for folder in [] if table.person else _days_over(home, table, horizon):
         shutil.rmtree(folder)
     for path in partial:
-        count += erase_rows(path, always(_is_aged(table, path, horizon)))
+        count += erase_rows([path], always(_is_aged(table, path, horizon)))
         if path.parent.name.startswith("month=") and not any(path.parent.iterdir()):
             path.parent.rmdir()
     return count
