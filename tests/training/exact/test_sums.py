@@ -11,14 +11,13 @@ from scipy import sparse
 
 from feature_repo.errors import InputError
 from training.datasets import Interactions
-from training.exact import follows, gram, item_side, play_counts, walks
+from training.exact import follows, gram, play_counts, walks
 from training.exact.fixed_point import LIMIT, proven, to_floats, to_integers
 from training.exact.kept import KeptSums
 from training.exact.sums import Sums, Table
-from training.exact.tallies import ngrams, subtract
+from training.exact.tallies import ngrams
 from training.models.recommendation import segments
 from training.models.recommendation.ease import EASE
-from training.models.recommendation.ials import IALS
 from training.models.recommendation.popularity import Popularity
 from training.models.recommendation.transitions import Transitions
 from training.models.recommendation.weighting import Weighting
@@ -38,10 +37,6 @@ STATISTICS: dict[str, Callable[[Interactions], Sums]] = {
     "follows": lambda plays: Transitions(half_life_days=11.0).count(plays, CUTOFF),
     "popularity": lambda plays: Popularity(days=30).count(plays, CUTOFF),
     "segments": lambda plays: segments.count(plays, CUTOFF, SEGMENTS),
-    "item side": lambda plays: item_side.count(
-        np.sin(np.arange(15.0).reshape(5, 3))[np.unique(plays.user)],
-        Weighting(half_life_days=5.0).matrix(plays, CUTOFF)[np.unique(plays.user)],
-    ),
 }
 
 
@@ -184,34 +179,12 @@ SEQUENCES = st.lists(st.lists(st.sampled_from("abcde"), max_size=6), max_size=12
 def test_sequences_of_a_person_are_subtracted(own, others, order, random) -> None:  # type: ignore[no-untyped-def]
     mixed = [*own, *others]
     random.shuffle(mixed)
-    rest = subtract(ngrams(mixed, order, "<s>", "</s>"), ngrams(own, order, "<s>", "</s>"))
+    rest = ngrams(mixed, order, "<s>", "</s>") - ngrams(own, order, "<s>", "</s>")
     assert rest == ngrams(others, order, "<s>", "</s>")
     if others:
         never = KneserNey(order, 2).fit(others).to_bytes()
         assert KneserNey(order, 2).solve(rest).to_bytes() == never
     terms = document_counts("runs", mixed)
-    rest_of_terms = subtract(terms, document_counts("runs", own))
+    rest_of_terms = terms - document_counts("runs", own)
     model, never_there = Tfidf.of_counts("runs", rest_of_terms, len(others), most=5), Tfidf.fit("runs", others, most=5)
     assert model.vocabulary == never_there.vocabulary and model.idf.tolist() == never_there.idf.tolist()
-
-
-def test_texts_that_were_never_added_are_not_subtracted() -> None:
-    with pytest.raises(InputError, match="never added"):
-        subtract(ngrams([["a"]], 1, "<s>", "</s>"), ngrams([["b"]], 1, "<s>", "</s>"))
-
-
-def test_the_item_side_solves_the_half_step_of_ials() -> None:
-    """With the people's vectors fixed, each track's vector has no gradient, as in the objective of ``IALS``."""
-    rng = np.random.default_rng(4)
-    weights = sparse.csr_array((rng.random((20, 9)) < 0.4) * rng.random((20, 9)) * 5)
-    user = rng.normal(size=(20, 4))
-    als = IALS(factors=4)
-    tracks = item_side.solve(
-        item_side.count(user, weights), 20, unobserved=als.unobserved, regularization=als.regularization
-    )
-    dense = weights.toarray()
-    for track in range(9):
-        ridge = als.regularization * (dense[:, track].sum() + als.unobserved * 20)
-        error = dense[:, track] * (1 - user @ tracks[track])
-        gradient = -user.T @ error + als.unobserved * user.T @ (user @ tracks[track]) + ridge * tracks[track]
-        np.testing.assert_allclose(gradient, 0, atol=1e-6)
