@@ -32,7 +32,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "training": (
         *("holidays", "joblib", "lightgbm", "matplotlib", "mlflow", "onnx", "onnxmltools", "onnxruntime", "optuna"),
         *("sacrebleu", "scipy", "skl2onnx", "sklearn", "statsforecast", "statsmodels", "textblob"),
-        *("vaderSentiment", "voyager", "xgboost"),
+        *("threadpoolctl", "vaderSentiment", "voyager", "xgboost"),
     ),
     "deep": ("mido", "tokenizers", "torch", "transformers"),
     "keras": ("keras", "onnxscript"),

@@ -131,6 +131,7 @@ def status(
 
     Example: refrain person status u000042
     """
+    from feature_repo.extras import install_command
     from feature_repo.forgotten import Forgotten
     from refrain.person.erasure.journal import certificates, unfinished
     from refrain.person.erasure.run import canonical
@@ -159,7 +160,7 @@ def status(
     try:
         from training.pipeline.forgetting import states
     except ModuleNotFoundError:
-        say("what models know is said where training is installed: pip install 'refrain[training]'")
+        say(f"what models know is said where training is installed: {install_command('training')}")
         return
     _show(states(home, digest))
 

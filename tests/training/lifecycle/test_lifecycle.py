@@ -40,7 +40,7 @@ def test_one_file_is_a_model(own_model: Model, own_world: Home) -> None:
     assert evidence is not None
     # a linear model is the baseline, or serves itself where it was better
     assert set(evidence.values) - {"linear"} == {MODEL_KEY, "constant", PERMUTED}
-    assert set(evidence.segments) == {"context"}
+    assert set(evidence.segments) == {"context", "plan", "gender", "age", "country"}  # its own, and of people
     lineage = registry.lineage_of(own_world, "own_model", 1)
     assert lineage["training_sets"][0]["feature_service"] == "skip_v1"
     assert lineage["rows"]["plays"] > 0
