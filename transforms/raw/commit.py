@@ -230,8 +230,7 @@ def _as_corrections(
         pl.when(unreported).then(pl.coalesce(name, f"{name}.before")).otherwise(pl.col(name)).alias(name)
         for name in payload
     )
-    differs = pl.any_horizontal(pl.col(name).ne_missing(pl.col(f"{name}.before")) for name in payload)
-    differs = differs if payload else pl.lit(False)
+    differs = pl.any_horizontal(False, *(pl.col(name).ne_missing(pl.col(f"{name}.before")) for name in payload))
     is_correction = pl.col("_is_stored").fill_null(False) & unreported & differs
     now = pl.lit(clock.now()).cast(pl.Datetime("us", "UTC"))
     corrected = joined.with_columns(

@@ -4,7 +4,18 @@ from pathlib import Path
 
 from feature_repo.home import Home
 from tests.own_tables import stored
+from tests.projects import write_project
 from tests.transforms.raw.own_tables.tables import run
+
+CONSENTS = """
+from refrain import EventSource
+
+consents = EventSource(
+    "consents",
+    columns={"customer_id": "Int64", "purpose": "String", "granted": "Bool"},
+    key=("customer_id", "purpose", "granted"),
+)
+"""
 
 
 def test_the_newest_import_counts_and_what_is_missing_corrects_nothing(shop: Home, tmp_path: Path) -> None:
@@ -36,3 +47,20 @@ def test_rows_that_differ_under_one_key_are_counted(shop: Home, tmp_path: Path) 
     report, _ = run(shop, path)
     assert report is not None
     assert (report.tables["orders"].duplicates, report.tables["orders"].conflicts) == (1, 1)
+
+
+def test_events_that_are_only_a_key_are_imported_in_any_order(
+    tmp_path: Path,
+) -> None:
+    files = {"refrain.toml": 'name = "shop"\ndefinitions = ["consents_alone"]\n', "consents_alone.py": CONSENTS}
+    home = Home(tmp_path / "home", project_folder=write_project(tmp_path / "project", files))
+    path = tmp_path / "consents.csv"
+    later, earlier = "17,research,no,2026-03-01T00:00:00", "17,research,yes,2026-01-01T00:00:00"
+    counts = []
+    for lines in ((later,), (later,), (later, earlier, earlier)):
+        path.write_text("\n".join(["customer_id,purpose,granted,ordered_at", *lines]) + "\n")
+        report, _ = run(home, path, "consents", map={})
+        assert report is not None
+        table = report.tables["consents"]
+        counts.append((table.added, table.known, table.duplicates, table.corrected, table.conflicts))
+    assert counts == [(1, 0, 0, 0, 0), (0, 1, 0, 0, 0), (1, 1, 1, 0, 0)]
