@@ -11,6 +11,7 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 
+from feature_repo import retractions
 from feature_repo.contract import Contract
 from feature_repo.home import Home
 from refrain.person.erasure.journal import Journal
@@ -60,7 +61,7 @@ def erase_derived(
         if key not in table.keys:
             anew.append(name)
         if key not in table.keys or sources & set(journal.others):
-            _remove(home.tiles(name))
+            _remove_tiles(home, name)
         else:
             (run,) = _runs(home, contract, key, now, only=name).values()
             write_without(run, current.get(name, NOTHING), partial(_erase_all, journal=journal))
@@ -72,7 +73,25 @@ def erase_derived(
         anew += [name for name in TEXTS if name in contract.feature_tables]
     for name in anew:
         _remove(home.features(name))
+    _erase_notes(home, contract, journal)
     return sorted(anew)
+
+
+def _remove_tiles(home: Home, table: str) -> None:
+    """Remove the tiles of a table; what is noted of keys of other people stays, for it corrects what is online."""
+    notes = set(retractions.list_files(home, table))
+    for path in sorted(home.tiles(table).rglob("*"), reverse=True):
+        if path.is_dir() and not any(path.iterdir()):
+            path.rmdir()
+        elif path.is_file() and path not in notes:
+            path.unlink()
+
+
+def _erase_notes(home: Home, contract: Contract, journal: Journal) -> None:
+    """Erase people from the keys that lost events: the erasure itself removes what is online of them."""
+    notes = [path for name in contract.windowed for path in retractions.list_files(home, name)]
+    for paths in files_with(notes, journal.names_key):
+        erase_rows(paths, journal.names_key)
 
 
 def _erase_all(paths: list[Path], journal: Journal) -> None:

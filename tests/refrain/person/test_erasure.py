@@ -12,7 +12,8 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from feature_repo import clock
+from feature_repo import clock, retractions
+from feature_repo.contract import contract_of
 from feature_repo.errors import InputError, StoreError
 from feature_repo.forgotten import FORGOTTEN, Forgotten
 from feature_repo.home import Home
@@ -125,6 +126,19 @@ def plant(home: Home) -> None:
     for name, id_ in (("mentions", ID), ("does-not", "listener-1")):
         (home.training_sets / name).mkdir(parents=True)
         frame.filter(pl.col("user_id") == id_).write_parquet(home.training_sets / name / "data.parquet")
+
+
+def test_keys_that_lost_events_are_erased_and_those_of_others_stay(world: Home, built: tuple[Home, Home]) -> None:
+    keys = {name: each.keys for name, each in contract_of(world).windowed.items() if "user_id" in each.keys}
+    for name, columns in keys.items():
+        rows = pl.DataFrame({column: [ID, "listener-1"] if column == "user_id" else ["a", "b"] for column in columns})
+        for noted in (rows, rows[:1]):
+            retractions.note(world, name, noted, 1)
+    erase(world, "user_id", [ID])
+    left = {name: retractions.keys(retractions.list_files(world, name))["user_id"].to_list() for name in keys}
+    assert left == dict.fromkeys(keys, ["listener-1"])
+    own = {path: digest for path, digest in digests(world).items() if "/retracted/" not in path}
+    assert own == digests(built[1])
 
 
 def test_all_is_as_if_the_person_had_never_been(world: Home, built: tuple[Home, Home]) -> None:
