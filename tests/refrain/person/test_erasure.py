@@ -18,6 +18,7 @@ from feature_repo.errors import InputError, StoreError
 from feature_repo.forgotten import FORGOTTEN, Forgotten
 from feature_repo.home import Home
 from feature_repo.materialize import materialize
+from feature_repo.restricted import Restricted
 from feature_repo.stores import redis_server
 from inference.events import EventWriter
 from refrain.person.erasure import run as erasure_run
@@ -136,7 +137,7 @@ def test_keys_that_lost_events_are_erased_and_those_of_others_stay(world: Home, 
             retractions.note(world, name, noted, 1)
     erase(world, "user_id", [ID])
     left = {name: retractions.keys(retractions.list_files(world, name))["user_id"].to_list() for name in keys}
-    assert left == dict.fromkeys(keys, ["listener-1"])
+    assert left == {name: ["listener-1"] for name in keys}
     own = {path: digest for path, digest in digests(world).items() if "/retracted/" not in path}
     assert own == digests(built[1])
 
@@ -311,6 +312,23 @@ def test_an_id_that_nobody_has_is_an_error_and_changes_nothing(id_: str, world: 
     with pytest.raises(InputError, match="that something is known of"):
         erase(world, "user_id", [ID, id_])
     assert digests(world) == before and not unfinished(world) and not world.forgotten.exists()
+
+
+@pytest.mark.parametrize("place", ["a saved set", "a restriction", "a restriction that was killed"])
+def test_a_person_whose_rows_are_all_gone_is_erased_from_what_is_left(place: str, world: Home) -> None:
+    if place == "a saved set":
+        (world.training_sets / "old").mkdir(parents=True)
+        pl.DataFrame({"user_id": ["gone-for-years"]}).write_parquet(world.training_sets / "old" / "data.parquet")
+    elif place == "a restriction":
+        Restricted().with_person("user_id", "gone-for-years").save(world)
+    else:
+        path = Restricted().with_person("user_id", ID).save(world)
+        path.rename(path.with_name(f".partial-1-2-{path.name}"))
+    id_ = ID if place.endswith("killed") else "gone-for-years"
+    assert scan(world, "user_id", id_).certain
+    erase(world, "user_id", [id_])
+    assert not scan(world, "user_id", id_).certain
+    assert Forgotten.of(world).among("user_id", [id_])
 
 
 def test_the_only_person_leaves_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
