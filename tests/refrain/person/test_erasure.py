@@ -15,9 +15,12 @@ from polars.testing import assert_frame_equal
 from feature_repo import clock, retractions
 from feature_repo.contract import contract_of
 from feature_repo.errors import InputError, StoreError
+from feature_repo.events import Names
 from feature_repo.forgotten import FORGOTTEN, Forgotten
 from feature_repo.home import Home
 from feature_repo.materialize import materialize
+from feature_repo.packed.address import Address
+from feature_repo.packed.server import WRITE_TIMEOUT, open_server
 from feature_repo.restricted import Restricted
 from feature_repo.stores import redis_server
 from inference.events import EventWriter
@@ -29,6 +32,7 @@ from tests.live import online
 from tests.worlds import apply_once
 from transforms.batch.build import build
 from transforms.raw.ingest import Batch, ingest
+from transforms.stream.log import Log
 
 ID = "mira-lind"
 ZERO = datetime(2026, 4, 1, tzinfo=UTC)
@@ -278,6 +282,11 @@ def test_what_is_online_goes_too(world: Home, built: tuple[Home, Home], monkeypa
         assert (ID,) in before["user_listening"]
         body = {"kind": "plays", "events": [_play(ID), _play("listener-1")]}
         assert EventWriter(world).write(json.dumps(body).encode()).accepted == 2
+        reader = Log(open_server(world, Address.from_env(), WRITE_TIMEOUT), Names(world.project))
+        reader.acquire_lease(lambda _: None)
+        with pytest.raises(StoreError, match="then: the same command again"):
+            erase(world, "user_id", [ID])
+        reader.release_lease()
         result = erase(world, "user_id", [ID])
         assert result.certificate.counts["online"] > 3
         after = {name: online(world, name) for name in before}
