@@ -26,11 +26,13 @@ from feature_repo.stores import redis_server
 from inference.events import EventWriter
 from refrain.person.erasure import run as erasure_run
 from refrain.person.erasure.journal import Journal, certificates, unfinished
+from refrain.person.erasure.rows import erase_rows
 from refrain.person.erasure.run import erase
 from refrain.person.scan import scan
 from tests.live import online
 from tests.worlds import apply_once
 from transforms.batch.build import build
+from transforms.batch.gone_rows import GoneRows
 from transforms.raw.ingest import Batch, ingest
 from transforms.stream.log import Log
 
@@ -144,6 +146,28 @@ def test_keys_that_lost_events_are_erased_and_those_of_others_stay(world: Home, 
     assert left == {name: ["listener-1"] for name in keys}
     own = {path: digest for path, digest in digests(world).items() if "/retracted/" not in path}
     assert own == digests(built[1])
+
+
+def gone_ids(home: Home) -> dict[tuple[str, ...], list[str]]:
+    """Table of listeners, and file → ids of the rows that are gone."""
+    return {
+        (name, *file): rows["user_id"].to_list()
+        for name, table in contract_of(home).windowed.items()
+        for file, rows in GoneRows.of_table(home, name).read().items()
+        if "user_id" in table.keys
+    }
+
+
+def test_rows_that_were_gone_before_are_erased_and_those_of_others_stay(world: Home) -> None:
+    plays = sorted(world.raw("plays").rglob("part-0.parquet"))
+    lost = pl.col("user_id").is_in([ID, "listener-1"]) & (pl.col("event_timestamp").dt.hour() > 12)
+    assert erase_rows(plays[1:3], lambda _: lost)
+    build(world, END)
+    before = gone_ids(world)
+    assert any(ID in ids and "listener-1" in ids for ids in before.values())
+    erase(world, "user_id", [ID])
+    others = {place: [id_ for id_ in ids if id_ != ID] for place, ids in before.items()}
+    assert {place: ids for place, ids in others.items() if ids} == gone_ids(world)
 
 
 def test_all_is_as_if_the_person_had_never_been(world: Home, built: tuple[Home, Home]) -> None:
