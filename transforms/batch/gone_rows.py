@@ -32,7 +32,16 @@ class GoneRows:
     @classmethod
     def of(cls, home: Home, view: "FeatureView") -> "GoneRows":
         """The gone rows of a view's table."""
-        return cls(home.tiles(view.name) / "closed")
+        return cls.of_table(home, view.name)
+
+    @classmethod
+    def of_table(cls, home: Home, name: str) -> "GoneRows":
+        """The gone rows of a table, by its name."""
+        return cls(home.tiles(name) / "closed")
+
+    def files(self) -> list[Path]:
+        """The files, oldest first."""
+        return sorted(self.folder.glob("*.parquet"))
 
     def note(
         self,
@@ -65,7 +74,7 @@ class GoneRows:
     def read(self) -> dict[tuple[str, str], pl.DataFrame]:
         """Date, or ``WHOLE``, and name of a file → keys and event times; oldest first."""
         gone = {}
-        for path in sorted(self.folder.glob("*.parquet")):
+        for path in self.files():
             date, _, part = path.name.partition("+")
             gone[date, part] = parquet.read_whole(path, remedy="refrain build")
         return gone

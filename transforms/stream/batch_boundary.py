@@ -168,7 +168,7 @@ def _fill(
 def _note_closed(home: Home, live: LiveTable, now: datetime) -> None:
     """Notes the event times of a table's closing rows, which may be online."""
     table = live.table
-    gone = GoneRows(home.tiles(table.name) / "closed").read().values()
+    gone = GoneRows.of_table(home, table.name).read().values()
     if not gone:
         return
     due = pl.concat(gone).filter(pl.col("event_timestamp") <= now)

@@ -19,6 +19,7 @@ from refrain.person.erasure.rows import erase_rows, files_with
 from transforms.batch import scored_texts
 from transforms.batch.build import TEXTS, WRITTEN
 from transforms.batch.features.texts import gather
+from transforms.batch.gone_rows import GoneRows
 from transforms.batch.windows.backfill import TableRun
 from transforms.batch.windows.erased import NOTHING, CurrentFiles, write_without
 from transforms.raw.days import RawDays
@@ -60,7 +61,9 @@ def erase_derived(
             continue
         if key not in table.keys:
             anew.append(name)
-        if key not in table.keys or sources & set(journal.others):
+        if key not in table.keys:
+            _remove(home.tiles(name))
+        elif sources & set(journal.others):
             _remove_tiles(home, name)
         else:
             (run,) = _runs(home, contract, key, now, only=name).values()
@@ -78,18 +81,18 @@ def erase_derived(
 
 
 def _remove_tiles(home: Home, table: str) -> None:
-    """Remove the tiles of a table; what is noted of keys of other people stays, for it corrects what is online."""
-    notes = set(retractions.list_files(home, table))
-    for path in sorted(home.tiles(table).rglob("*"), reverse=True):
-        if path.is_dir() and not any(path.iterdir()):
-            path.rmdir()
-        elif path.is_file() and path not in notes:
-            path.unlink()
+    """Remove the tiles of a table whose rows stay, and what is noted of these: which are gone or wrong online."""
+    for folder in (*home.tiles(table).glob("date=*"), *home.tiles(table).glob("before=*")):
+        _remove(folder)
 
 
 def _erase_notes(home: Home, contract: Contract, journal: Journal) -> None:
-    """Erase people from the keys that lost events: the erasure itself removes what is online of them."""
-    notes = [path for name in contract.windowed for path in retractions.list_files(home, name)]
+    """Erase people from the keys that lost events, and from the rows of tables that are gone.
+
+    The erasure itself removes what is online of them, and all of their rows.
+    """
+    notes = [path for name in contract.feature_tables for path in retractions.list_files(home, name)]
+    notes += [path for name in contract.feature_tables for path in GoneRows.of_table(home, name).files()]
     for paths in files_with(notes, journal.names_key):
         erase_rows(paths, journal.names_key)
 

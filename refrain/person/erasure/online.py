@@ -4,7 +4,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from feature_repo.errors import OnlineUnavailable
+from feature_repo.errors import OnlineUnavailable, StoreError
 from feature_repo.events import Names
 from feature_repo.home import Home
 from feature_repo.manifest import load_address
@@ -30,7 +30,14 @@ def check_no_reader(home: Home) -> None:
         StoreError: there is one.
     """
     log = Log(_server(home), Names(home.project))
-    log.acquire_lease(lambda _: None, patience=1.0)
+    try:
+        log.acquire_lease(lambda _: None, patience=1.0)
+    except StoreError as error:
+        raise StoreError(
+            expected="no reader of the stream, which holds the person in its memory",
+            found=error.found,
+            next_command="stop that `refrain stream`, then: the same command again",
+        ) from error
     log.release_lease()
 
 

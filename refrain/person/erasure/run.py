@@ -36,6 +36,8 @@ RECORDS = ("quarantine", "lookups", "impressions", "predictions", "exposures", "
 """Folders of records: what mentions the person goes, line by line."""
 MADE_ANEW = ("training_sets", "audits", "reports")
 """Folders of what is made anew on request: a set or report that mentions the person goes as a whole."""
+USER = "user_id"
+"""Join key of the people of the bundled definitions."""
 MODELS = ("models/", "mlflow/", "pipeline/")
 """Folders of what was learned."""
 
@@ -81,6 +83,7 @@ def erase(home: Home, key: str, ids: Sequence[str], *, models: str = NEXT_RUN, p
         if is_served:
             check_no_reader(home)
         archive_if_there(home)  # what the stream has accepted is known
+        _sweep(home)
         check_known(home, person, ids)
         journal = Journal.start(home, key, ids, clock.now())
         forgotten = Forgotten.of(home)
@@ -130,7 +133,7 @@ def canonical(home: Home, key: str, ids: Sequence[str]) -> list[str]:
         raise InputError(
             expected=f"ids, and a key that a raw table has, such as {', '.join(keys[:8])}",
             found=f"{key} {', '.join(map(ascii, ids))}",
-            next_command="refrain person forget ID --key user_id",
+            next_command=f"refrain person scan ID --key {next(iter(keys), 'KEY') if USER not in keys else USER}",
         )
     types = {table.columns[key] for table in tables if key in table.columns}
     return [str(key_value(id_, "Int64", key)) if any(dtype.is_integer() for dtype in types) else id_ for id_ in ids]
@@ -155,9 +158,13 @@ def check_known(home: Home, person: PersonKey, ids: Sequence[str]) -> None:
     Raises:
         InputError: nobody has one of the ids.
     """
-    journal, forgotten = unfinished(home), Forgotten.of(home)
+    journal, forgotten, restricted = unfinished(home), Forgotten.of(home), Restricted.of(home)
     unknown = set(ids) - set(journal.ids if journal else ()) - forgotten.among(person.key, ids)
     unknown -= {id_ for id_ in unknown if _is_known(home, person, id_)}
+    unknown -= restricted.ids_of(person.key) | restricted.lifted.get(person.key, frozenset())
+    if unknown and (sets := [path for name in MADE_ANEW for path in records.files_of(home, name)]):
+        scans = scan_files(home.root, sets, person, sorted(unknown))
+        unknown -= {id_ for id_, each in scans.items() if each.certain}
     if unknown:
         nobody = min(unknown)
         raise InputError(
@@ -184,6 +191,12 @@ def _end_restrictions(home: Home, key: str, ids: Sequence[str]) -> None:
         rest = rest.without_person(key, id_)
     if rest != people:
         rest.save(home)
+
+
+def _sweep(home: Home) -> None:
+    """Remove what a killed restriction has left of the list with the ids."""
+    for path in home.restricted.parent.glob(f".partial-*-{home.restricted.name}"):
+        path.unlink(missing_ok=True)
 
 
 def _erase_raw(home: Home, journal: Journal) -> None:

@@ -15,19 +15,26 @@ from polars.testing import assert_frame_equal
 from feature_repo import clock, retractions
 from feature_repo.contract import contract_of
 from feature_repo.errors import InputError, StoreError
+from feature_repo.events import Names
 from feature_repo.forgotten import FORGOTTEN, Forgotten
 from feature_repo.home import Home
 from feature_repo.materialize import materialize
+from feature_repo.packed.address import Address
+from feature_repo.packed.server import WRITE_TIMEOUT, open_server
+from feature_repo.restricted import Restricted
 from feature_repo.stores import redis_server
 from inference.events import EventWriter
 from refrain.person.erasure import run as erasure_run
 from refrain.person.erasure.journal import Journal, certificates, unfinished
+from refrain.person.erasure.rows import erase_rows
 from refrain.person.erasure.run import erase
 from refrain.person.scan import scan
 from tests.live import online
 from tests.worlds import apply_once
 from transforms.batch.build import build
+from transforms.batch.gone_rows import GoneRows
 from transforms.raw.ingest import Batch, ingest
+from transforms.stream.log import Log
 
 ID = "mira-lind"
 ZERO = datetime(2026, 4, 1, tzinfo=UTC)
@@ -136,9 +143,31 @@ def test_keys_that_lost_events_are_erased_and_those_of_others_stay(world: Home, 
             retractions.note(world, name, noted, 1)
     erase(world, "user_id", [ID])
     left = {name: retractions.keys(retractions.list_files(world, name))["user_id"].to_list() for name in keys}
-    assert left == dict.fromkeys(keys, ["listener-1"])
+    assert left == {name: ["listener-1"] for name in keys}
     own = {path: digest for path, digest in digests(world).items() if "/retracted/" not in path}
     assert own == digests(built[1])
+
+
+def gone_ids(home: Home) -> dict[tuple[str, ...], list[str]]:
+    """Table of listeners, and file → ids of the rows that are gone."""
+    return {
+        (name, *file): rows["user_id"].to_list()
+        for name, table in contract_of(home).windowed.items()
+        for file, rows in GoneRows.of_table(home, name).read().items()
+        if "user_id" in table.keys
+    }
+
+
+def test_rows_that_were_gone_before_are_erased_and_those_of_others_stay(world: Home) -> None:
+    plays = sorted(world.raw("plays").rglob("part-0.parquet"))
+    lost = pl.col("user_id").is_in([ID, "listener-1"]) & (pl.col("event_timestamp").dt.hour() > 12)
+    assert erase_rows(plays[1:3], lambda _: lost)
+    build(world, END)
+    before = gone_ids(world)
+    assert any(ID in ids and "listener-1" in ids for ids in before.values())
+    erase(world, "user_id", [ID])
+    others = {place: [id_ for id_ in ids if id_ != ID] for place, ids in before.items()}
+    assert {place: ids for place, ids in others.items() if ids} == gone_ids(world)
 
 
 def test_all_is_as_if_the_person_had_never_been(world: Home, built: tuple[Home, Home]) -> None:
@@ -277,6 +306,11 @@ def test_what_is_online_goes_too(world: Home, built: tuple[Home, Home], monkeypa
         assert (ID,) in before["user_listening"]
         body = {"kind": "plays", "events": [_play(ID), _play("listener-1")]}
         assert EventWriter(world).write(json.dumps(body).encode()).accepted == 2
+        reader = Log(open_server(world, Address.from_env(), WRITE_TIMEOUT), Names(world.project))
+        reader.acquire_lease(lambda _: None)
+        with pytest.raises(StoreError, match="then: the same command again"):
+            erase(world, "user_id", [ID])
+        reader.release_lease()
         result = erase(world, "user_id", [ID])
         assert result.certificate.counts["online"] > 3
         after = {name: online(world, name) for name in before}
@@ -311,6 +345,23 @@ def test_an_id_that_nobody_has_is_an_error_and_changes_nothing(id_: str, world: 
     with pytest.raises(InputError, match="that something is known of"):
         erase(world, "user_id", [ID, id_])
     assert digests(world) == before and not unfinished(world) and not world.forgotten.exists()
+
+
+@pytest.mark.parametrize("place", ["a saved set", "a restriction", "a restriction that was killed"])
+def test_a_person_whose_rows_are_all_gone_is_erased_from_what_is_left(place: str, world: Home) -> None:
+    if place == "a saved set":
+        (world.training_sets / "old").mkdir(parents=True)
+        pl.DataFrame({"user_id": ["gone-for-years"]}).write_parquet(world.training_sets / "old" / "data.parquet")
+    elif place == "a restriction":
+        Restricted().with_person("user_id", "gone-for-years").save(world)
+    else:
+        path = Restricted().with_person("user_id", ID).save(world)
+        path.rename(path.with_name(f".partial-1-2-{path.name}"))
+    id_ = ID if place.endswith("killed") else "gone-for-years"
+    assert scan(world, "user_id", id_).certain
+    erase(world, "user_id", [id_])
+    assert not scan(world, "user_id", id_).certain
+    assert Forgotten.of(world).among("user_id", [id_])
 
 
 def test_the_only_person_leaves_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

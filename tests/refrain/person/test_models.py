@@ -295,7 +295,7 @@ def test_tables_that_a_version_wrote_go_before_its_successor_is_trained(home: Ho
 def erase_without_tables(home: Home) -> None:
     """Erase the person where the feature tables of the test are no Parquet."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(erasure_run, "_erase_features", lambda *_: None)
+        patch.setattr(erasure_run, "_erase_features", lambda home, journal, current, now: None)
         erase(home, "user_id", [ID])
 
 
