@@ -34,12 +34,10 @@ def feature_rows(home: Home, services: Sequence[Service], answers: Sequence[Serv
         rows = _rows_of(home, view, moments)
         if rows is None:
             continue
-        newest_rows = moments.sort("at").join_asof(
-            rows.sort(TIME), left_on="at", right_on=TIME, by=keys or None, coalesce=False, check_sortedness=False
-        )
+        newest_rows = _newest_rows(moments, rows, keys)
         texts = [pl.format("{}={}", pl.lit(name), pl.col(name)) for name in keys]
         frames.append(
-            newest_rows.filter(pl.col("path").is_not_null()).select(
+            newest_rows.select(
                 "answer",
                 view=pl.lit(view.name),
                 key=pl.concat_str(texts, separator=", ") if texts else pl.lit(""),
@@ -71,7 +69,7 @@ class _Keys:
     """
 
     def __init__(self, home: Home, answers: Sequence[ServedAnswer]) -> None:
-        person = _person(home)
+        person = _person(home) if any(answer.withheld for answer in answers) else ""
         self._withheld = {place: answer.withheld.get(person, ()) for place, answer in enumerate(answers)}
         self._person = person
         tracks = {track for answer in answers for track in answer.keys.get("track_id", ())}
@@ -119,7 +117,7 @@ class _Keys:
 
 
 def _person(home: Home) -> str:
-    """Returns the join key of the people whose consent is asked for; empty if nobody's is."""
+    """Returns the join key of the people whose consent is asked for; empty if nobody's is asked for any more."""
     try:
         keys = load_service(home, CONSENT).join_keys
     except UnknownService:
@@ -159,7 +157,23 @@ def _rows_of(home: Home, view: View, moments: pl.DataFrame) -> pl.DataFrame | No
     for name in view.join_keys:
         lazy_rows = lazy_rows.filter(pl.col(name).is_in(moments[name].unique().implode()))
     rows = lazy_rows.filter((pl.col(TIME) <= latest) & (pl.col(CREATED) <= latest)).collect()
-    return rows.sort(CREATED).unique([*view.join_keys, TIME], keep="last", maintain_order=True).drop(CREATED)
+    return rows.sort(TIME, CREATED)
+
+
+def _newest_rows(moments: pl.DataFrame, rows: pl.DataFrame, keys: Sequence[str]) -> pl.DataFrame:
+    """Returns the newest row of each moment's key that was known then, beside the moment; not those without a row."""
+    newest = moments.sort("at").join_asof(
+        rows, left_on="at", right_on=TIME, by=keys or None, coalesce=False, check_sortedness=False
+    )
+    newest = newest.filter(pl.col("path").is_not_null())
+    is_known = pl.col(CREATED) <= pl.col("at")
+    later = newest.filter(~is_known).select(moments.columns)  # found a row, or a correction, that was written later
+    if later.is_empty():
+        return newest
+    pairs = later.join(rows, on=keys) if keys else later.join(rows, how="cross")
+    earlier = pairs.filter(is_known & (pl.col(TIME) <= pl.col("at"))).sort(TIME, CREATED)
+    known = earlier.unique(moments.columns, keep="last", maintain_order=True)
+    return pl.concat([newest.filter(is_known), known.select(newest.columns)])
 
 
 def _empty_rows() -> pl.DataFrame:

@@ -10,7 +10,9 @@ import pytest
 
 from feature_repo.errors import BundleError, InputError, StoreError
 from feature_repo.home import Home
+from feature_repo.manifest import Service, View
 from refrain.lineage.compiled import find, lineage_of
+from refrain.lineage.feature_rows import feature_rows
 from refrain.lineage.graph import Lineage, Node
 from refrain.lineage.logs import ServedAnswer, find_answer, newest
 from refrain.lineage.served import answers_from, raw_file, trace, version_of
@@ -330,3 +332,25 @@ def test_rows_whose_keys_repeat_are_all_traced(own_world: Home) -> None:
     views = views_by_key(own_world, "r")
     assert "user_listening" in views[f"user_id={first}"] and "user_listening" in views[f"user_id={second}"]
     assert {f"artist_id={artist}, user_id={second}" for artist in other[:2]} <= set(views)
+
+
+def test_each_answer_has_the_rows_that_were_known_then(home: Home) -> None:
+    """Answers are traced together (`lineage file`): what was written between two of them is in the later one alone."""
+    days = [datetime(2026, 2, day, tzinfo=UTC) for day in (1, 2, 3, 4, 5)]
+    known = {"first": (days[0], days[0]), "late": (days[1], days[3]), "correction": (days[0], days[3])}
+    for name, (time, created) in known.items():
+        rows = {"user_id": ["u"], "event_timestamp": [time], "created_timestamp": [created]}
+        folder = home.features("made_up") / f"date={time.date()}"
+        folder.mkdir(parents=True, exist_ok=True)
+        pl.DataFrame(rows).write_parquet(folder / f"{name}.parquet")
+    view = View("made_up", ("user_id",), ("STRING",), ())
+    service = Service("s", "p", "-", (view,), (), ())
+    moments = [days[2], days[4], days[0] - timedelta(hours=1)]
+    answers = [
+        ServedAnswer(str(at), round(at.timestamp() * 1e6), "features", "", ("s",), {"user_id": ("u",)}, Path())
+        for at in moments
+    ]
+    together = [(row["answer"], Path(row["path"]).stem) for row in feature_rows(home, [service], answers).to_dicts()]
+    assert together == [(0, "first"), (1, "late")]
+    alone = [feature_rows(home, [service], [answer])["path"].to_list() for answer in answers]
+    assert [[Path(path).stem for path in paths] for paths in alone] == [["first"], ["late"], []]
