@@ -77,8 +77,8 @@ class _Keys:
         frames = [pl.DataFrame(schema={"answer": pl.UInt32, "at": pl.Int64})]
         self._unpaired: dict[int, tuple[int, dict[str, tuple[str, ...]]]] = {}
         for place, answer in enumerate(answers):
-            asked = answer.keys.get(person, ())
-            if answer.kind != "features" and asked and set(asked) <= set(self._withheld[place]):
+            people = answer.keys.get(person, ())
+            if answer.kind != "features" and people and set(people) <= set(self._withheld[place]):
                 continue  # nothing at all was read
             keys = {**answer.keys, "platform_id": (home.tenant,)}
             count = max(map(len, keys.values()))
