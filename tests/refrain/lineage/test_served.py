@@ -297,7 +297,8 @@ def test_an_answer_without_consent_has_no_rows_of_the_person(own_world: Home) ->
         assert "user_session" in views[f"user_id={users[1]}"]
     traced = trace(own_world, lineage_of(own_world), find_answer(own_world, "alone"))
     assert any("had not consented" in text and users[0] in text for text in traced.missing)
-    assert {answer.id for answer in newest(own_world)} == {"alone", "batch", "rows"}
+    listed = {answer.id for answer in newest(own_world)}
+    assert {"alone", "batch", "rows"} <= listed and "nothing" not in listed
     with pytest.raises(InputError):
         find_answer(own_world, "nothing")
 
@@ -309,7 +310,8 @@ def test_a_batch_is_made_of_the_rows_of_all_its_people(own_world: Home) -> None:
         *({"act": "recommendation", "request_id": "batch", "keys": {"user_id": [user]}} for user in users),
     )
     assert {f"user_id={user}" for user in users} <= set(views_by_key(own_world, "batch"))
-    assert [answer.keys["user_id"] for answer in newest(own_world)] == [tuple(reversed(users))]
+    (listed,) = [answer for answer in newest(own_world) if answer.id == "batch"]
+    assert listed.keys["user_id"] == tuple(reversed(users))
 
 
 def test_rows_whose_keys_repeat_are_all_traced(own_world: Home) -> None:
