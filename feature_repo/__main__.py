@@ -15,7 +15,6 @@ from feature_repo.errors import RefrainError, StoreError
 from feature_repo.extras import MissingExtra
 from feature_repo.home import Home
 from feature_repo.store import contract_lock
-from feature_repo.stores import redis_server
 
 app = command_line("The contract: Feast definitions, the manifest that serving reads, the embedded Redis.")
 redis_app = command_line("The embedded Redis of the data folder.")
@@ -184,6 +183,8 @@ def start() -> None:
 
     Example: refrain redis start
     """
+    from feature_repo.stores import redis_server
+
     home = Home.from_env()
     redis_server.ensure(home)
     say(f"Redis listens on {redis_server.socket_path(home)}")
@@ -197,6 +198,8 @@ def stop(
 
     Example: refrain redis stop
     """
+    from feature_repo.stores import redis_server
+
     was_running = redis_server.end_orphans() if orphans else redis_server.stop(Home.from_env(check_layout=False))
     say("Redis stopped" if was_running else "Redis did not run")
 
@@ -225,6 +228,8 @@ def status() -> None:
 
     Example: refrain redis status
     """
+    from feature_repo.stores import redis_server
+
     home = Home.from_env(check_layout=False)
     state = "runs" if redis_server.running(home) else "does not run"
     say(f"Redis {state} ({redis_server.socket_path(home)})")

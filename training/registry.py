@@ -31,6 +31,7 @@ from training.mlflow_client import client, registration_lock, translate_errors
 from training.mlflow_paths import ARTIFACTS
 from training.models.base import Gates
 from training.registered_files import add_files, tags_of
+from training.tenant_versions import TENANT, alias_of, own_versions
 from training.validation.check import Check
 from training.validation.evidence import Evidence
 from training.validation.gates import Decision, decide
@@ -170,8 +171,8 @@ def _register(
             shutil.rmtree(bundle_folder, ignore_errors=True)
             folder.rename(bundle_folder)
         source = f"{run.info.artifact_uri}/{_ARTIFACT}"
-        registered = mlflow.create_model_version(name, source, run.info.run_id)
-        mlflow.set_registered_model_alias(name, CHALLENGER, registered.version)
+        registered = mlflow.create_model_version(name, source, run.info.run_id, tags={TENANT: home.tenant})
+        mlflow.set_registered_model_alias(name, alias_of(home, CHALLENGER), registered.version)
     except BaseException:
         mlflow.set_terminated(run.info.run_id, "FAILED")
         raise
@@ -207,23 +208,19 @@ def _decide(
 
 def challenger_of(home: Home, name: str) -> int | None:
     """Returns the version that was registered last, or None."""
-    registered_models = client(home).search_registered_models(f"name = '{name}'")
-    return next(
-        (
-            int(version)
-            for model in registered_models
-            for alias, version in model.aliases.items()
-            if alias == CHALLENGER
-        ),
-        None,
-    )
+    mlflow = client(home)
+    for model in mlflow.search_registered_models(f"name = '{name}'"):
+        version = model.aliases.get(alias_of(home, CHALLENGER))
+        if version is not None and int(version) in _version_numbers(mlflow, home, name):
+            return int(version)
+    return None
 
 
 def trained_with(home: Home, name: str, key: str) -> int | None:
     """Finds the version that a run with this key registered; None if there is none."""
     if not home.bundles(name).is_dir():
         return None
-    registered = set(_version_numbers(client(home), name))
+    registered = set(_version_numbers(client(home), home, name))
     numbers = sorted((int(path.name) for path in home.bundles(name).iterdir() if path.name.isdigit()), reverse=True)
     for version in numbers:
         if version in registered and lineage_of(home, name, version).get("key") == key:
@@ -277,12 +274,12 @@ def _create_registered_model(mlflow: "MlflowClient", name: str) -> list[int]:
     """Creates the model's entry if there is none, and returns its versions so far."""
     if not mlflow.search_registered_models(f"name = '{name}'"):
         mlflow.create_registered_model(name)
-    return _version_numbers(mlflow, name)
+    return [int(version.version) for version in mlflow.search_model_versions(f"name = '{name}'")]
 
 
-def _version_numbers(mlflow: "MlflowClient", name: str) -> list[int]:
-    """Returns the versions of one model, newest first, without their runs."""
-    return sorted((int(version.version) for version in mlflow.search_model_versions(f"name = '{name}'")), reverse=True)
+def _version_numbers(mlflow: "MlflowClient", home: Home, name: str) -> list[int]:
+    """Returns the versions of one model of a tenant, newest first, without their runs."""
+    return [int(version.version) for version in own_versions(mlflow, home, name)]
 
 
 def versions(home: Home) -> list[Version]:
@@ -291,7 +288,7 @@ def versions(home: Home) -> list[Version]:
     registered = []
     for model in mlflow.search_registered_models():
         aliases = mlflow.get_registered_model(model.name).aliases
-        for model_version in mlflow.search_model_versions(f"name = '{model.name}'"):
+        for model_version in own_versions(mlflow, home, model.name):
             number = int(model_version.version)
             run = mlflow.get_run(str(model_version.run_id))
             decision = decision_of(home, model.name, number)
@@ -299,7 +296,11 @@ def versions(home: Home) -> list[Version]:
                 Version(
                     name=model.name,
                     version=number,
-                    aliases=tuple(sorted(alias for alias, version in aliases.items() if int(version) == number)),
+                    aliases=tuple(
+                        alias
+                        for alias in sorted((CHALLENGER, CHAMPION, SHADOW))
+                        if str(aliases.get(alias_of(home, alias))) == str(number)
+                    ),
                     created=datetime.fromtimestamp(model_version.creation_timestamp / 1_000, UTC),
                     metrics=dict(run.data.metrics),
                     present=(home.bundles(model.name) / str(number) / MANIFEST).is_file(),
@@ -338,7 +339,7 @@ def promote(
         BundleError: there is no such version.
     """
     mlflow = client(home)
-    registered = _version_numbers(mlflow, name)
+    registered = _version_numbers(mlflow, home, name)
     chosen = version or challenger_of(home, name)
     if chosen not in registered:
         raise BundleError(
@@ -352,7 +353,7 @@ def promote(
     gates_failed = ["it has no decision of its gates"] if decision is None else decision.reasons
     if alias == CHAMPION and gates_failed:
         _mark(mlflow, home, name, chosen, reason, gates_failed)
-    mlflow.set_registered_model_alias(name, alias, str(chosen))
+    mlflow.set_registered_model_alias(name, alias_of(home, alias), str(chosen))
     if alias != CHAMPION:
         return chosen
     write_whole(home.bundles(name) / ALIASES, json.dumps({CHAMPION: chosen}) + "\n")
@@ -376,8 +377,8 @@ def demote(home: Home, name: str, *, reason: str = "by hand") -> int:
         )
     write_whole(home.bundles(name) / ALIASES, "{}\n")
     mlflow = client(home)
-    if CHAMPION in mlflow.get_registered_model(name).aliases:
-        mlflow.delete_registered_model_alias(name, CHAMPION)
+    if alias_of(home, CHAMPION) in mlflow.get_registered_model(name).aliases:
+        mlflow.delete_registered_model_alias(name, alias_of(home, CHAMPION))
     _record(home, name, {"version": None, "before": champion, "reason": reason, "undoes": champion})
     return champion
 
@@ -404,7 +405,7 @@ def remove(home: Home, name: str, version: int, artifacts: Sequence[Path] = ()) 
         for folder in (*artifacts, home.bundles(name) / str(version)):
             shutil.rmtree(folder, ignore_errors=True)
         mlflow = client(home)
-        if version in _version_numbers(mlflow, name):
+        if version in _version_numbers(mlflow, home, name):
             run_id = str(mlflow.get_model_version(name, str(version)).run_id)
             mlflow.delete_model_version(name, str(version))
             mlflow.delete_run(run_id)

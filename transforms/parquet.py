@@ -13,8 +13,6 @@ from types import UnionType
 from typing import Any
 
 import polars as pl
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from feature_repo import whole_files
 from feature_repo.days import days_in
@@ -157,6 +155,9 @@ def metadata(path: Path) -> dict[str, str]:
     """The key-value metadata of a file; empty if the file has none, is damaged or does not exist."""
     if not os.path.isfile(path):  # noqa: PTH113 - of a first build's thousands of files none exists
         return {}
+    import pyarrow as pa  # takes longer than what commands that read no metadata do
+    import pyarrow.parquet as pq
+
     try:
         entries = pq.read_metadata(path).metadata or {}
     except (pa.ArrowException, OSError):

@@ -65,7 +65,11 @@ def install(app: FastAPI, lookups: FeatureLookups) -> None:
         json_values = {name: [_to_json(value) for value in values] for name, values in rows.values.items()}
         denied = [] if rows.denied is None else np.flatnonzero(rows.denied).tolist()
         if denied:
-            audit_act(request, "withheld", service=service, rows=len(denied), **whose(body.keys))
+            keys = {
+                name: values if len(values) == 1 else [values[place] for place in denied]
+                for name, values in body.keys.items()
+            }
+            audit_act(request, "withheld", service=service, rows=len(denied), **whose(keys))
         return FeaturesResponse(
             service=service, fingerprint=rows.service.fingerprint, rows=len(rows), values=json_values, denied=denied
         )

@@ -7,7 +7,7 @@ import typer
 
 from feature_repo.command_line import command_line, say
 from feature_repo.home import Home
-from inference.monitoring.freshness import STALE_AFTER_S
+from inference.monitoring.staleness import STALE_AFTER_S
 
 app = command_line("Monitoring: drift of answers and features, live quality, latency, freshness.")
 

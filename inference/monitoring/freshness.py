@@ -10,13 +10,10 @@ from feature_repo.home import Home
 from feature_repo.manifest import load_address, load_definitions, load_views
 from feature_repo.packed.freshness import Freshness, freshness
 from feature_repo.packed.server import READ_TIMEOUT, open_server
+from inference.monitoring.staleness import STALE_AFTER_S
 
 if TYPE_CHECKING:
     from prometheus_client.core import Metric
-
-
-STALE_AFTER_S = 26 * 3600.0
-"""Age of the newest event of a windowed view from which on its features are stale: a day, and two hours for the run."""
 
 
 class FreshnessReader:

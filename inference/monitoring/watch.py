@@ -16,7 +16,8 @@ from feature_repo.errors import InputError, StoreError
 from feature_repo.home import Home
 from feature_repo.manifest import UnknownService, load_service
 from feature_repo.packed.freshness import Freshness
-from inference.monitoring.freshness import STALE_AFTER_S, FreshnessReader, span, stale_views
+from inference.monitoring.freshness import FreshnessReader, span, stale_views
+from inference.monitoring.staleness import STALE_AFTER_S
 from transforms.logged import flat, lookups
 from transforms.logged.impressions import impressions
 from transforms.pure import drift

@@ -3,11 +3,14 @@
 Impressions have ``answer_id`` with what was shown, exposures the same id with the listener, and the audit log the
 ``request_id`` of every answer about people. A log is read from its newest day backwards, as bytes, until the id is
 there, so that a long log takes no longer than a short one.
+
+An answer to many people, such as a batch, has a line in the audit log for each; those of whom nothing was read, since
+they had not consented, have another one, ``withheld``.
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -19,6 +22,7 @@ from feature_repo.home import Home
 KEPT = 1_000
 """Most answers that ``newest`` returns."""
 
+_WITHHELD = "withheld"
 _Entry = Mapping[str, Any]
 
 
@@ -34,6 +38,8 @@ class ServedAnswer:
         services: feature services that were read, as far as the log has them.
         keys: join key → its values; one value counts for all rows.
         log: file that has the answer.
+        withheld: join key → values of people of whom nothing was read, since they had not consented.
+        rows: number of rows that were asked for; 0 if the log does not say.
     """
 
     id: str
@@ -43,6 +49,8 @@ class ServedAnswer:
     services: tuple[str, ...]
     keys: Mapping[str, tuple[str, ...]]
     log: Path
+    withheld: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    rows: int = 0
 
     @property
     def model_name(self) -> str:
@@ -59,16 +67,21 @@ def find_answer(home: Home, id_: str) -> ServedAnswer:
     """
     needle = json.dumps(id_.strip())[1:-1].encode()
     damaged_lines: list[str] = []
-    for field, folder, read in _logs(home):
+    for id_field, folder, read in _logs(home):
+        lines_of_answer: list[ServedAnswer] = []
         for file in _files(folder) if needle else ():
+            if (whole := _joined(lines_of_answer)) is not None and file.parent != whole.log.parent:
+                return whole  # days before have nothing more of it
             for number, line in enumerate(_lines(file), start=1):
                 if needle not in line:
                     continue
                 entry = _parsed(line)
                 if entry is None:
                     damaged_lines.append(f"{file}, line {number}")
-                elif str(entry.get(field)) == id_.strip() and (answer := _read(read, entry, file)) is not None:
-                    return answer
+                elif str(entry.get(id_field)) == id_.strip() and (answer := _read(read, entry, file)) is not None:
+                    lines_of_answer.append(answer)
+        if (whole := _joined(lines_of_answer)) is not None:
+            return whole
     if damaged_lines:
         raise StoreError(
             expected=f"a whole line with the id {id_!r}",
@@ -92,17 +105,40 @@ def newest(home: Home, most: int = KEPT, *, since: int = 0) -> list[ServedAnswer
     """
     answers: dict[str, ServedAnswer] = {}
     for _, folder, read in _logs(home):
-        count = 0
+        count, lines_by_id = 0, dict[str, list[ServedAnswer]]()
         for file in _files(folder):
             for line in reversed(_lines(file)):
                 entry = _parsed(line)
                 answer = None if entry is None or count >= most else _read(read, entry, file)
-                if answer is not None and answer.at >= since:
-                    count += answer.id not in answers
-                    answers.setdefault(answer.id, answer)
+                if answer is not None and answer.at >= since and answer.id not in answers:
+                    lines_of_answer = lines_by_id.setdefault(answer.id, [])
+                    lines_of_answer.append(answer)
+                    count += len(lines_of_answer) == 1 and answer.kind != _WITHHELD
             if count >= most:
                 break
+        wholes = map(_joined, lines_by_id.values())
+        answers |= {whole.id: whole for whole in wholes if whole is not None}
     return sorted(answers.values(), key=lambda answer: -answer.at)[:most]
+
+
+def _joined(lines_of_answer: Sequence[ServedAnswer]) -> ServedAnswer | None:
+    """Returns the answer that some lines of one log are of; None without a line that is an answer."""
+    parts = [one for one in lines_of_answer if one.kind != _WITHHELD]
+    if not parts:
+        return None
+    first = min(parts, key=lambda one: one.at)
+    withheld = _union(one.withheld for one in lines_of_answer)
+    if len(parts) == 1:
+        return replace(first, withheld=withheld)
+    return replace(first, keys=_union(one.keys for one in parts), withheld=withheld, rows=0)
+
+
+def _union(keys: Iterable[Mapping[str, tuple[str, ...]]]) -> dict[str, tuple[str, ...]]:
+    union: dict[str, tuple[str, ...]] = {}
+    for one in keys:
+        for name, values in one.items():
+            union[name] = tuple(dict.fromkeys((*union.get(name, ()), *values)))
+    return union
 
 
 def _logs(home: Home) -> Iterator[tuple[str, Path, Callable[[_Entry, Path], ServedAnswer | None]]]:
@@ -126,7 +162,7 @@ def _exposure(entry: _Entry, file: Path) -> ServedAnswer | None:
 
 
 def _act(entry: _Entry, file: Path) -> ServedAnswer | None:
-    """Returns the answer of an act; None of a refusal and of what administrators do."""
+    """Returns the answer of an act, or what was withheld of it; None of a refusal and of what administrators do."""
     act = str(entry["act"])
     models = {
         "recommendation": "recommendation",
@@ -134,6 +170,7 @@ def _act(entry: _Entry, file: Path) -> ServedAnswer | None:
         "detection": f"{entry.get('detector')}_anomaly_detector",
         "features": "",
         "forecast": "user_behavior_forecaster",
+        _WITHHELD: "",
     }
     if act not in models or "keys" not in entry:
         return None
@@ -141,7 +178,9 @@ def _act(entry: _Entry, file: Path) -> ServedAnswer | None:
     services = (str(entry["service"]),) if act == "features" else ()
     services = ("user_activity_forecast_v1",) if act == "forecast" else services
     keys = {name: tuple(map(str, values)) for name, values in entry["keys"].items()}
-    return ServedAnswer(str(entry["request_id"]), at, act, models[act], services, keys, file)
+    withheld = keys if act == _WITHHELD else {}
+    rows = int(entry.get("rows") or 0)
+    return ServedAnswer(str(entry["request_id"]), at, act, models[act], services, keys, file, withheld, rows)
 
 
 def _read(read: Callable[[_Entry, Path], ServedAnswer | None], entry: _Entry, file: Path) -> ServedAnswer | None:

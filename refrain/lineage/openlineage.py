@@ -92,11 +92,12 @@ def send(events_: "Iterable[JobEvent | RunEvent]", target: str) -> int:
         The number of events.
 
     Raises:
-        InputError: the folder of the file does not exist.
+        InputError: the folder of the file does not exist, or the URL has no host.
         StoreError: the collector does not take an event; the number of those that it took is in the message.
         MissingExtra: the extra ``openlineage`` is not installed.
     """
-    if urlsplit(target).scheme in ("http", "https"):
+    if target.startswith(("http://", "https://")):
+        _check_url(target)
         return _post(events_, target)
     from openlineage.client.transport.file import FileConfig, FileTransport
 
@@ -118,6 +119,19 @@ def send(events_: "Iterable[JobEvent | RunEvent]", target: str) -> int:
     finally:
         partial.unlink(missing_ok=True)
     return count
+
+
+def _check_url(url: str) -> None:
+    try:
+        is_whole = bool(urlsplit(url).hostname) and urlsplit(url).port != 0
+    except ValueError:  # a port that is no number, an address of IPv6 without its end
+        is_whole = False
+    if not is_whole:
+        raise InputError(
+            expected="the URL of a collector of OpenLineage, such as http://localhost:5000",
+            found=url,
+            next_command="refrain lineage export http://localhost:5000",
+        )
 
 
 def _post(events_: "Iterable[JobEvent | RunEvent]", url: str) -> int:

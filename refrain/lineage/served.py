@@ -17,7 +17,7 @@ from feature_repo.days import days_in
 from feature_repo.errors import InputError, RefrainError
 from feature_repo.home import Home
 from feature_repo.manifest import Service, UnknownService, load_service
-from refrain.lineage.feature_rows import feature_rows
+from refrain.lineage.feature_rows import feature_rows, views_of
 from refrain.lineage.graph import Lineage, Node
 from refrain.lineage.logs import ServedAnswer, newest
 from refrain.lineage.raw_files import raw_files
@@ -66,6 +66,16 @@ def trace(home: Home, lineage: Lineage, answer: ServedAnswer) -> AnswerLineage:
             facts |= {f"training set {source.name}": lineage.facts[source].get("digest", source.name)}
     services, unknown = _services(home, lineage, answer, version)
     missing += [f"the service {name} is not there any more: refrain apply" for name in unknown]
+    missing += [
+        f"rows of {key}={value}: nothing of people who had not consented was read"
+        for key, values in answer.withheld.items()
+        for value in values
+    ]
+    missing += [
+        f"rows of {name}: they are in files of your own, which are not searched"
+        for name in views_of(services)
+        if Node("view", name) in lineage and not lineage.upstream(Node("view", name), depth=1)
+    ]
     rows = feature_rows(home, services, [answer])
     raw = raw_files(home, lineage, services, rows)
     return AnswerLineage(answer, version, facts, tuple(missing), _digested(home, rows), _digested(home, raw))

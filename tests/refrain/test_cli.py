@@ -83,6 +83,15 @@ def test_the_package_itself_imports_nothing_heavy() -> None:
     assert completed.stdout.strip() == "[]"
 
 
+def test_the_command_line_begins_without_what_commands_need() -> None:
+    names = ("feast", "polars", "numpy", "pyarrow", "redis", "feature_repo.contract")
+    script = f"import refrain.cli, sys; print([name for name in {names} if name in sys.modules])"
+    completed = subprocess.run(
+        [sys.executable, "-c", script], cwd=REPOSITORY, capture_output=True, text=True, check=True
+    )
+    assert completed.stdout.strip() == "[]"
+
+
 def test_a_missing_extra_names_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "polars", None)  # as if it were not installed
     with pytest.raises(MissingExtra, match=r"python -m pip install 'refrain\[transforms\]'"), explained():

@@ -27,10 +27,15 @@ def fairness(
 
     Example: refrain model fairness recommendation --groups
     """
-    from training.fairness.report import Report, lines, lines_of_versions
+    from training.fairness.report import Report, figures_by_version, lines, lines_of_versions
 
     home = Home.from_env()
     report = Report.of(home, name)
+    if as_json and versions:
+        by_version = figures_by_version(home, report.name)
+        one_of_each = [{"version": one, "figures": [asdict(each) for each in by_version[one]]} for one in by_version]
+        say(json.dumps({"name": report.name, "versions": one_of_each}, ensure_ascii=False))
+        return
     if as_json:
         say(json.dumps({**asdict(report), "checks": [asdict(check) for check in report.checks]}, ensure_ascii=False))
         return

@@ -51,8 +51,9 @@ def explain(
     name: Annotated[str, typer.Argument(help="a model; NAME:VERSION for one that is no champion")],
     rows: Annotated[int, typer.Option(min=0, help="rows of the test to explain one by one")] = 3,
     listener: Annotated[
-        str, typer.Option(help="of recommendation: user_id, to say without which plays its first track would not be")
-    ] = "",
+        str | None,
+        typer.Option(help="of recommendation: user_id, to say without which plays its first track would not be"),
+    ] = None,
 ) -> None:
     """Explain the answers: contributions, partial dependence, worth and lookup cost of each feature view.
 
@@ -60,7 +61,7 @@ def explain(
 
     Example: refrain model explain orders_returned --rows 20
     """
-    if listener:
+    if listener is not None:
         from training.explain.counterfactual import explain_listener
 
         for line in explain_listener(Home.from_env(), name, listener).lines():

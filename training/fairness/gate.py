@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from training.fairness.figure import TIMES, TOO_SMALL, Figure
+from training.fairness.figure import OF_PEOPLE, TIMES, TOO_SMALL, Figure
 from training.fairness.rates import Gap, gaps
 from training.fairness.settings import LEAST, FairnessSettings
 from training.validation.check import Check
@@ -18,7 +18,8 @@ def check_limits(figures: Sequence[Figure], settings: FairnessSettings) -> list[
 
     A limit binds on each division, and on those intersections that are declared as ``crossed``. A version passes if the
     whole interval keeps the limit, and fails if the whole interval is beyond it. A group that is too small to tell does
-    not count; if fewer than two of a division are large enough, the limit is undecided.
+    not count; if fewer than two of a division are large enough, the limit is undecided, as is that of an intersection
+    whose figure is not there: a name of ``crossed`` that is no division of the model's, say.
 
     Args:
         figures: figures of the version.
@@ -34,6 +35,10 @@ def check_limits(figures: Sequence[Figure], settings: FairnessSettings) -> list[
         for figure in bound:
             where = f" by {figure.division}" if figure.division else ""
             checks.append(_check(f"{PREFIX}{name}{where}", figure, limit, at_least=_at_least(name, gap)))
+        for names in settings.crossed if any(figure.about == OF_PEOPLE and figure.is_gap for figure in bound) else ():
+            if not any(set(figure.division.split(TIMES)) == set(names) for figure in bound):
+                summary = f"limit {limit:g}: the test has no figure by {' and '.join(names)}; {TOO_SMALL}"
+                checks.append(Check(f"{PREFIX}{name} by {TIMES.join(names)}", False, summary, undecided=True))
     return checks
 
 
@@ -47,7 +52,7 @@ def _binds(figure: Figure, gap: Gap | None, settings: FairnessSettings) -> bool:
     if gap is None:
         return not figure.division
     if figure.is_crossed:
-        return tuple(figure.division.split(TIMES)) in settings.crossed
+        return set(figure.division.split(TIMES)) in map(set, settings.crossed)
     return figure.is_gap
 
 

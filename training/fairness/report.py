@@ -80,10 +80,15 @@ def lines(report: Report, *, groups: bool = False) -> Iterator[str]:
             yield f"  {figure.metric + group:48} {figure.text}{left_out}"
 
 
+def figures_by_version(home: Home, name: str) -> dict[int, list[Figure]]:
+    """Returns the figures of every version whose bundle is here, oldest first."""
+    folders = [path for path in home.bundles(name).iterdir() if path.name.isdigit()]
+    return {version: registry.figures_of(home, name, version) for version in sorted(int(f.name) for f in folders)}
+
+
 def lines_of_versions(home: Home, name: str) -> Iterator[str]:
     """Yields the gaps of every version whose bundle is here, oldest first: fairness over time."""
-    folders = [path for path in home.bundles(name).iterdir() if path.name.isdigit()]
-    by_version = {version: registry.figures_of(home, name, version) for version in sorted(int(f.name) for f in folders)}
+    by_version = figures_by_version(home, name)
     gaps = {
         (figure.metric, figure.division): None
         for figures in by_version.values()

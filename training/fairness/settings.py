@@ -13,7 +13,7 @@
     exposure_ratio = 0.8
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -79,6 +79,21 @@ def settings_of(home: Home, model: str) -> FairnessSettings:
             options = ["groups", "crossed", "threshold", "providers", *known]
             raise _invalid(home, model, f"the options {', '.join(options)}", repr(name))
     return FairnessSettings(**values)
+
+
+def check_names(home: Home, models: Collection[str]) -> None:
+    """Checks that each section of fairness is of a model, since the limits of another one would bind nothing.
+
+    Args:
+        home: the data folder, whose project declares them.
+        models: names of all models.
+
+    Raises:
+        InputError: a section is of no model.
+    """
+    for name in Project.load(home.project_folder).fairness:
+        if name not in models:
+            raise _invalid(home, name, f"a model, one of {', '.join(sorted(models))},", f"no model {name!r}")
 
 
 def _texts(home: Home, model: str, name: str, value: Any) -> list[str]:

@@ -19,7 +19,7 @@ from feature_repo.manifest import load_service
 from feature_repo.purposes import CONSENTS
 from feature_repo.store import open_store
 from training.datasets.consent import people_left_out
-from training.fairness.settings import settings_of
+from training.fairness.settings import check_names, settings_of
 from training.models import find
 from training.models.base import Model
 from training.pipeline.digests import Digests, code, key, newest_event, project_code, rows
@@ -127,7 +127,8 @@ def run_model(
         RefrainError: it cannot be trained; nothing is registered.
     """
     started = time.perf_counter()
-    settings_of(home, model.name)  # what a project declares is refused before hours of training
+    check_names(home, {model.name, *find.models(home)})  # what a project declares is refused before hours of training
+    settings_of(home, model.name)
     digests = digests or Digests(home)
     key_of_run = run_key(home, model, digests, parameters)
     digests.save()

@@ -60,6 +60,14 @@ def collector(status: int = 201, after: int = 0) -> Iterator[tuple[str, list[dic
         thread.join()
 
 
+@pytest.mark.parametrize("url", ["http://", "https://:5000", "http://host:port", "http://[::1"])
+def test_a_url_without_a_host_is_an_error(url: str) -> None:
+    from refrain.lineage.openlineage import send
+
+    with pytest.raises(InputError, match="URL of a collector"):
+        send([], url)
+
+
 def test_without_the_extra_the_error_says_what_to_install(
     home: Home, lineage: Lineage, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,7 +10,9 @@ import pytest
 
 from feature_repo.errors import BundleError, InputError, StoreError
 from feature_repo.home import Home
+from feature_repo.manifest import Service, View
 from refrain.lineage.compiled import find, lineage_of
+from refrain.lineage.feature_rows import feature_rows
 from refrain.lineage.graph import Lineage, Node
 from refrain.lineage.logs import ServedAnswer, find_answer, newest
 from refrain.lineage.served import answers_from, raw_file, trace, version_of
@@ -256,3 +258,101 @@ def test_a_damaged_bundle_is_named(home: Home) -> None:
     (folder / "manifest.json").write_text("{")
     with pytest.raises(BundleError, match=r"skip_model/3/manifest\.json.*refrain model promote skip_model 3"):
         recorded_lineage(home)
+
+
+def write_acts(home: Home, *acts: dict[str, object]) -> None:
+    day = home.audit_log / "date=2026-02-20"
+    day.mkdir(parents=True, exist_ok=True)
+    with (day / "1.jsonl").open("a") as handle:
+        for second, act in enumerate(acts):
+            handle.write(json.dumps({"at": f"2026-02-20T00:00:{second:02}+00:00", **act}) + "\n")
+
+
+def views_by_key(home: Home, id_: str) -> dict[str, set[str]]:
+    """Traces a logged answer: key → views with a row of it."""
+    traced = trace(home, lineage_of(home), find_answer(home, id_))
+    views: dict[str, set[str]] = {}
+    for view, key in traced.rows.select("view", "key").iter_rows():
+        views.setdefault(key, set()).add(view)
+    return views
+
+
+def test_an_answer_without_consent_has_no_rows_of_the_person(own_world: Home) -> None:
+    users = scan(own_world, "plays").select("user_id").collect()["user_id"].unique(maintain_order=True)[:2].to_list()
+    acts = [
+        {"act": "recommendation", "request_id": "alone", "keys": {"user_id": users[:1]}},
+        {"act": "withheld", "request_id": "alone", "keys": {"user_id": users[:1]}},
+        {"act": "recommendation", "request_id": "batch", "keys": {"user_id": users[:1]}},
+        {"act": "withheld", "request_id": "batch", "keys": {"user_id": users[:1]}},
+        {"act": "recommendation", "request_id": "batch", "keys": {"user_id": users[1:]}},
+        {"act": "features", "request_id": "rows", "service": "session_v1", "rows": 2, "keys": {"user_id": users}},
+        {"act": "withheld", "request_id": "rows", "service": "session_v1", "rows": 1, "keys": {"user_id": users[:1]}},
+        {"act": "withheld", "request_id": "nothing", "keys": {"user_id": users[:1]}},
+    ]
+    write_acts(own_world, *acts)
+    assert views_by_key(own_world, "alone") == {}
+    for id_ in ("batch", "rows"):
+        views = views_by_key(own_world, id_)
+        assert f"user_id={users[0]}" not in views
+        assert "user_session" in views[f"user_id={users[1]}"]
+    traced = trace(own_world, lineage_of(own_world), find_answer(own_world, "alone"))
+    assert any("had not consented" in text and users[0] in text for text in traced.missing)
+    listed = {answer.id for answer in newest(own_world)}
+    assert {"alone", "batch", "rows"} <= listed and "nothing" not in listed
+    with pytest.raises(InputError):
+        find_answer(own_world, "nothing")
+
+
+def test_a_batch_is_made_of_the_rows_of_all_its_people(own_world: Home) -> None:
+    users = scan(own_world, "plays").select("user_id").collect()["user_id"].unique(maintain_order=True)[:3].to_list()
+    write_acts(
+        own_world,
+        *({"act": "recommendation", "request_id": "batch", "keys": {"user_id": [user]}} for user in users),
+    )
+    assert {f"user_id={user}" for user in users} <= set(views_by_key(own_world, "batch"))
+    (listed,) = [answer for answer in newest(own_world) if answer.id == "batch"]
+    assert listed.keys["user_id"] == tuple(reversed(users))
+
+
+def test_rows_whose_keys_repeat_are_all_traced(own_world: Home) -> None:
+    """The audit log has each value of a key once: (u, a), (v, a), (v, b) are two users and two artists."""
+    plays = scan(own_world, "plays").filter(pl.col("event_timestamp") < datetime(2026, 2, 20, tzinfo=UTC)).collect()
+    pairs = plays.select("user_id", "artist_id").unique(maintain_order=True)
+    first, second = pairs["user_id"].unique(maintain_order=True)[:2].to_list()
+    own, other = (pairs.filter(pl.col("user_id") == user)["artist_id"].to_list() for user in (first, second))
+    artists = sorted({own[0], *other[:2]})
+    write_acts(
+        own_world,
+        {
+            "act": "features",
+            "request_id": "r",
+            "service": "recommendation_v1",
+            "rows": 3,
+            "keys": {"user_id": [first, second], "artist_id": artists},
+        },
+    )
+    views = views_by_key(own_world, "r")
+    assert "user_listening" in views[f"user_id={first}"] and "user_listening" in views[f"user_id={second}"]
+    assert {f"artist_id={artist}, user_id={second}" for artist in other[:2]} <= set(views)
+
+
+def test_each_answer_has_the_rows_that_were_known_then(home: Home) -> None:
+    """Answers are traced together (`lineage file`): what was written between two of them is in the later one alone."""
+    days = [datetime(2026, 2, day, tzinfo=UTC) for day in (1, 2, 3, 4, 5)]
+    known = {"first": (days[0], days[0]), "late": (days[1], days[3]), "correction": (days[0], days[3])}
+    for name, (time, created) in known.items():
+        rows = {"user_id": ["u"], "event_timestamp": [time], "created_timestamp": [created]}
+        folder = home.features("made_up") / f"date={time.date()}"
+        folder.mkdir(parents=True, exist_ok=True)
+        pl.DataFrame(rows).write_parquet(folder / f"{name}.parquet")
+    view = View("made_up", ("user_id",), ("STRING",), ())
+    service = Service("s", "p", "-", (view,), (), ())
+    moments = [days[2], days[4], days[0] - timedelta(hours=1)]
+    answers = [
+        ServedAnswer(str(at), round(at.timestamp() * 1e6), "features", "", ("s",), {"user_id": ("u",)}, Path())
+        for at in moments
+    ]
+    together = [(row["answer"], Path(row["path"]).stem) for row in feature_rows(home, [service], answers).to_dicts()]
+    assert together == [(0, "first"), (1, "late")]
+    alone = [feature_rows(home, [service], [answer])["path"].to_list() for answer in answers]
+    assert [[Path(path).stem for path in paths] for paths in alone] == [["first"], ["late"], []]

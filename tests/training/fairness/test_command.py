@@ -40,6 +40,13 @@ def test_all_figures_are_json(in_world: Home) -> None:
 def test_versions_are_shown_over_time(in_world: Home) -> None:
     shown = run("model", "fairness", "recommendation", "--versions")
     assert "exposure_ratio by popularity:\n  version 1 " in shown
+    report = json.loads(run("model", "fairness", "recommendation", "--versions", "--json"))
+    stored = json.loads((in_world.bundles("recommendation") / "1" / FAIRNESS).read_bytes())
+    assert report == {"name": "recommendation", "versions": [{"version": 1, "figures": stored}]}
+
+
+def test_an_empty_id_is_no_listener(in_world: Home) -> None:
+    assert "a listener with plays" in run("model", "explain", "recommendation", "--listener", "", code=1)
 
 
 def test_the_card_has_a_section_by_group(world: Home) -> None:

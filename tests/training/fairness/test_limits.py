@@ -11,7 +11,7 @@ from training.fairness.by_group import figures_of_evidence
 from training.fairness.figure import FAIRNESS, read, to_bytes
 from training.fairness.gate import check_limits, with_limits
 from training.fairness.people import groups_of
-from training.fairness.settings import FairnessSettings, settings_of
+from training.fairness.settings import FairnessSettings, check_names, settings_of
 from training.models.base import Gates
 from training.validation.evidence import MODEL_KEY, Evidence
 from training.validation.gates import decide
@@ -81,6 +81,34 @@ def test_limits_bind_on_declared_intersections_alone() -> None:
     figures = figures_of_evidence(tested, pairs=crossed.crossed)
     names = [check.name for check in check_limits(figures, crossed)]
     assert [name.rpartition(" by ")[2] for name in names] == ["gender", "plan", "gender × plan"]
+
+
+@pytest.mark.parametrize("names", [("plan", "gender"), ("gender", "plan")])
+def test_intersections_bind_in_any_order(names: tuple[str, str]) -> None:
+    tested = evidence(0.6)
+    tested.segments["plan"] = np.where(np.arange(400) % 4 < 2, "free", "paid")  # type: ignore[index]
+    figures = figures_of_evidence(tested, pairs=[("gender", "plan")])
+    settings = FairnessSettings(limits={"demographic_parity_difference": 0.1}, crossed=(names,))
+    (crossed,) = [check for check in check_limits(figures, settings) if "×" in check.name]
+    assert crossed.verdict == "FAILED"
+
+
+def test_an_intersection_without_a_figure_is_undecided() -> None:
+    tested = evidence(0.0, 2_000)
+    limits = {"demographic_parity_difference": 0.15, "gini": 1.0}
+    settings = FairnessSettings(limits=limits, crossed=(("gender", "shoe size"),))
+    checks = {check.name: check for check in check_limits(figures_of_evidence(tested), settings)}
+    assert checks["fairness: demographic_parity_difference by gender"].passed
+    missing = checks["fairness: demographic_parity_difference by gender × shoe size"]
+    assert (missing.verdict, "no figure by gender and shoe size" in missing.summary) == ("UNDECIDED", True)
+    assert not [name for name in checks if name.startswith("fairness: gini by")]
+
+
+def test_a_section_of_no_model_is_refused(tmp_path: Path) -> None:
+    home = project(tmp_path / "radio", "[fairness.churn_modle]\nthreshold = 0.3\n")
+    with pytest.raises(InputError, match=r"one of churn_model, skip_model,.*no model 'churn_modle'"):
+        check_names(home, ["skip_model", "churn_model"])
+    check_names(home, ["churn_modle"])
 
 
 def test_a_project_declares_groups_and_limits(tmp_path: Path) -> None:
