@@ -183,7 +183,7 @@ def settle_project() -> None:
 @lru_cache(maxsize=64)
 def _load(file: Path, changed: int) -> Project:
     try:
-        entries = tomllib.loads(file.read_text())
+        entries = tomllib.loads(file.read_text("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise _invalid(file, "TOML", str(error)) from error
     options = [option.name for option in fields(Project) if option.name != "folder"]
@@ -269,7 +269,7 @@ def line_of(file: Path, section: str, key: str) -> int:
     1
     """
     try:
-        lines = file.read_text().splitlines()
+        lines = file.read_text("utf-8").splitlines()
     except (OSError, UnicodeDecodeError):
         return 1
     current, place = "", 1
