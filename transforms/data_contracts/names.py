@@ -90,6 +90,17 @@ OPTIONS: dict[str, frozenset[str]] = {
 }
 """Logical type → names of its ``logicalTypeOptions``."""
 
+OPERATORS = (
+    "mustBe",
+    "mustNotBe",
+    "mustBeGreaterThan",
+    "mustBeGreaterOrEqualTo",
+    "mustBeLessThan",
+    "mustBeLessOrEqualTo",
+    "mustBeBetween",
+    "mustNotBeBetween",
+)
+
 QUALITY = frozenset(
     [
         "arguments",
@@ -112,14 +123,7 @@ QUALITY = frozenset(
         "tags",
         "type",
         "unit",
-        "mustBe",
-        "mustNotBe",
-        "mustBeGreaterThan",
-        "mustBeGreaterOrEqualTo",
-        "mustBeLessThan",
-        "mustBeLessOrEqualTo",
-        "mustBeBetween",
-        "mustNotBeBetween",
+        *OPERATORS,
     ]
 )
 """Names of a rule of quality."""
@@ -132,17 +136,6 @@ METRICS: dict[str, frozenset[str]] = {
     "rowCount": frozenset(),
 }
 """Metric of the library → names of its arguments."""
-
-OPERATORS = (
-    "mustBe",
-    "mustNotBe",
-    "mustBeGreaterThan",
-    "mustBeGreaterOrEqualTo",
-    "mustBeLessThan",
-    "mustBeLessOrEqualTo",
-    "mustBeBetween",
-    "mustNotBeBetween",
-)
 
 UNITS = ("rows", "percent")
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from feature_repo.errors import InputError
@@ -19,6 +19,7 @@ SEQUENCES = st.lists(st.lists(st.sampled_from("abcd"), max_size=5), min_size=1, 
 
 
 @given(SEQUENCES, st.integers(1, 4), st.lists(st.sampled_from("abcz"), max_size=5), st.integers(1, 2))
+@example([["a"], *[["a", "a", "c", "b"]] * 3, ["a", "a", "c", "b", "a"]], 2, [], 1)  # a discount estimated as 0
 def test_probabilities_add_up_to_one_after_any_context(
     sequences: list[list[str]], order: int, context: list[str], fewest: int
 ) -> None:

@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from training.exact.tallies import ngrams
 
 BEGIN, END, UNKNOWN = "<s>", "</s>", "<unk>"
+_FALLBACK = 0.5
+"""Discount where the counts give none."""
 
 
 @dataclass
@@ -183,11 +185,15 @@ class KneserNey:
 
 
 def _discounts(table: dict[tuple[str, ...], Counter[str]]) -> tuple[float, float, float]:
-    """Return the discounts of counts of one, two, and three or more (Chen and Goodman 1998, equation 17)."""
+    """Return the discounts of counts of one, two, and three or more (Chen and Goodman 1998, equation 17).
+
+    Of few counts the estimate can be 0 or less; a context would then leave nothing to what did not follow it, so half
+    an occurrence is discounted, as where there is no estimate.
+    """
     counts_of_counts = Counter(min(count, 5) for counter in table.values() for count in counter.values())
     ones, twos, threes, fours = (counts_of_counts[count] for count in (1, 2, 3, 4))
     if not ones or not twos:
-        return 0.5, 0.5, 0.5
+        return _FALLBACK, _FALLBACK, _FALLBACK
     share = ones / (ones + 2 * twos)
     discounts = [
         1 - 2 * share * twos / ones,
@@ -195,5 +201,6 @@ def _discounts(table: dict[tuple[str, ...], Counter[str]]) -> tuple[float, float
         3 - 4 * share * fours / threes if threes else 1.0,
     ]
     return tuple(
-        min(max(value, 0.0), float(highest_discount)) for highest_discount, value in enumerate(discounts, start=1)
+        min(value, float(highest_discount)) if value > 0 else _FALLBACK
+        for highest_discount, value in enumerate(discounts, start=1)
     )  # type: ignore[return-value]
