@@ -152,7 +152,7 @@ def removal(path: Path) -> str:
 
 
 def metadata(path: Path) -> dict[str, str]:
-    """The key-value metadata of a file; empty if the file has none, is damaged or does not exist."""
+    """The key-value metadata of a file that we gave it; empty if there is none, or it is damaged or does not exist."""
     if not os.path.isfile(path):  # noqa: PTH113 - of a first build's thousands of files none exists
         return {}
     import pyarrow as pa  # takes longer than what commands that read no metadata do
@@ -162,7 +162,7 @@ def metadata(path: Path) -> dict[str, str]:
         entries = pq.read_metadata(path).metadata or {}
     except (pa.ArrowException, OSError):
         return {}
-    return {key.decode(): value.decode() for key, value in entries.items()}
+    return {key.decode(): value.decode() for key, value in entries.items() if key != b"ARROW:schema"}  # a library's own
 
 
 def digest(path: Path) -> str:

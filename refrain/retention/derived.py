@@ -1,6 +1,5 @@
 """What was derived from rows that are gone: sums of the past, and rows of feature tables that counted them."""
 
-import shutil
 from collections.abc import Set
 from datetime import date
 from pathlib import Path
@@ -14,9 +13,8 @@ from feature_repo.days import days_in, files_in
 from feature_repo.home import Home
 from feature_repo.horizon import Horizons
 from feature_repo.windows import WindowedTable
-from transforms.batch.build import TEXTS, WRITTEN
-
-TEXT_SCORES = "text_scores"
+from refrain.person.erasure.derived import remove_folder
+from transforms.batch.build import TEXTS, WRITTEN, keep_scores
 
 
 def remove_derived(home: Home, tables: Set[str]) -> list[str]:
@@ -47,13 +45,13 @@ def _remove_windowed(home: Home, table: WindowedTable, whole_from: date) -> None
         _note_keys(home, table)
         days = tiles.glob("date=*") if is_empty else ()  # else the build compares them with those that are left
         for folder in (*tiles.glob("before=*"), *days, tiles / "closed", features):
-            _remove(folder)
+            remove_folder(folder)
         return
     for day, path in days_in(features).items():
         if day < str(whole_from):
             for noted in (tiles / "closed").glob(f"{day}+*"):
                 noted.unlink()
-            _remove(Path(path))
+            remove_folder(Path(path))
 
 
 def _note_keys(home: Home, table: WindowedTable) -> None:
@@ -67,14 +65,9 @@ def _note_keys(home: Home, table: WindowedTable) -> None:
 def _remove_whole(home: Home, contract: Contract, tables: Set[str]) -> list[str]:
     names = [name for name, computed in contract.computed_tables.items() if set(computed.sources) & tables]
     if set(WRITTEN) & tables:
-        _remove(home.tiles(TEXT_SCORES))
+        keep_scores(home)
         names += [name for name in TEXTS if name in contract.feature_tables]
     for name in names:
-        _remove(home.tiles(name))
-        _remove(home.features(name))
+        remove_folder(home.tiles(name))
+        remove_folder(home.features(name))
     return names
-
-
-def _remove(folder: Path) -> None:
-    if folder.is_dir():
-        shutil.rmtree(folder)

@@ -152,7 +152,7 @@ def _build_texts(
         report = reports[name] = ViewReport(days=1)
         if parquet.metadata(target).get(feature_tables.INPUTS) != fingerprint:
             if written is None:
-                rows = gather(*(scan(home, table).collect() for table in WRITTEN))
+                rows = _written_texts(home)
                 written = Written(
                     rows, scored_texts.score_texts(home, rows["text"].to_list(), models, progress=progress)
                 )
@@ -160,6 +160,15 @@ def _build_texts(
             report.rebuilt = [now.date()]
         report.rows, report.seconds = _rows(target.parent), time.perf_counter() - started
     return reports
+
+
+def keep_scores(home: Home) -> None:
+    """Removes the scores of texts that no raw row has any more; the caller holds ``feature_tables.writing``."""
+    scored_texts.keep(home, _written_texts(home)["text"].to_list())
+
+
+def _written_texts(home: Home) -> pl.DataFrame:
+    return gather(*(scan(home, table).collect() for table in WRITTEN))
 
 
 def _digests(home: Home, table: str) -> list[str]:

@@ -16,14 +16,11 @@ from feature_repo.contract import Contract
 from feature_repo.home import Home
 from refrain.person.erasure.journal import Journal
 from refrain.person.erasure.rows import erase_rows, files_with
-from transforms.batch import scored_texts
-from transforms.batch.build import TEXTS, WRITTEN
-from transforms.batch.features.texts import gather
+from transforms.batch.build import TEXTS, WRITTEN, keep_scores
 from transforms.batch.gone_rows import GoneRows
 from transforms.batch.windows.backfill import TableRun
 from transforms.batch.windows.erased import NOTHING, CurrentFiles, write_without
 from transforms.raw.days import RawDays
-from transforms.raw.read import scan
 
 
 def current_files(home: Home, contract: Contract, key: str, now: datetime) -> dict[str, CurrentFiles]:
@@ -35,7 +32,8 @@ def current_files(home: Home, contract: Contract, key: str, now: datetime) -> di
         key: join key of the person.
         now: the moment of the erasure.
     """
-    return {name: CurrentFiles.of(run) for name, run in _runs(home, contract, key, now).items()}
+    names = [name for name, table in contract.windowed.items() if key in table.keys]
+    return {name: CurrentFiles.of(_run(home, contract, name, now)) for name in names}
 
 
 def erase_derived(
@@ -61,21 +59,20 @@ def erase_derived(
             continue
         if key not in table.keys:
             anew.append(name)
-        if key not in table.keys:
-            _remove(home.tiles(name))
+            remove_folder(home.tiles(name))
         elif sources & set(journal.others):
             _remove_tiles(home, name)
         else:
-            (run,) = _runs(home, contract, key, now, only=name).values()
+            run = _run(home, contract, name, now)
             write_without(run, current.get(name, NOTHING), partial(_erase_all, journal=journal))
     for name, computed in contract.computed_tables.items():
         if set(computed.sources) & tables and key not in _keys_of(contract, name):
             anew.append(name)
     if set(WRITTEN) & tables:
-        scored_texts.keep(home, gather(*(scan(home, table).collect() for table in WRITTEN))["text"].to_list())
+        keep_scores(home)
         anew += [name for name in TEXTS if name in contract.feature_tables]
     for name in anew:
-        _remove(home.features(name))
+        remove_folder(home.features(name))
     _erase_notes(home, contract, journal)
     return sorted(anew)
 
@@ -83,7 +80,7 @@ def erase_derived(
 def _remove_tiles(home: Home, table: str) -> None:
     """Remove the tiles of a table whose rows stay, and what is noted of these: which are gone or wrong online."""
     for folder in (*home.tiles(table).glob("date=*"), *home.tiles(table).glob("before=*")):
-        _remove(folder)
+        remove_folder(folder)
 
 
 def _erase_notes(home: Home, contract: Contract, journal: Journal) -> None:
@@ -102,12 +99,9 @@ def _erase_all(paths: list[Path], journal: Journal) -> None:
         erase_rows(those, journal.names_key, stays=True)
 
 
-def _runs(home: Home, contract: Contract, key: str, now: datetime, only: str = "") -> dict[str, TableRun]:
-    return {
-        name: TableRun(home, table, contract.feature_tables[name], RawDays.of(home, table.source.name), now)
-        for name, table in contract.windowed.items()
-        if key in table.keys and name in contract.feature_tables and (not only or name == only)
-    }
+def _run(home: Home, contract: Contract, name: str, now: datetime) -> TableRun:
+    table = contract.windowed[name]
+    return TableRun(home, table, contract.feature_tables[name], RawDays.of(home, table.source.name), now)
 
 
 def _keys_of(contract: Contract, view: str) -> set[str]:
@@ -115,6 +109,7 @@ def _keys_of(contract: Contract, view: str) -> set[str]:
     return {entities[name].join_key for name in contract.views[view].entities if name in entities}
 
 
-def _remove(folder: Path) -> None:
+def remove_folder(folder: Path) -> None:
+    """Remove a folder, if it is there."""
     if folder.is_dir():
         shutil.rmtree(folder)

@@ -130,9 +130,7 @@ def _read(path: Path) -> pl.DataFrame:
 def _write(rows: Mapping[Path, pl.DataFrame]) -> None:
     """Write files anew, with their metadata and their modes."""
     modes = {path: path.stat().st_mode for path in rows}
-    parquet.write_all(
-        rows, {path: {k: v for k, v in parquet.metadata(path).items() if k != "ARROW:schema"} for path in rows}
-    )
+    parquet.write_all(rows, {path: parquet.metadata(path) for path in rows})
     for path, mode in modes.items():
         path.chmod(mode)
 

@@ -103,8 +103,7 @@ def _stamp(path: Path, inputs: str) -> None:
         write_whole(path, content.replace(before.encode(), inputs.encode()))
         return
     rows = parquet.read_whole(path, remedy="refrain build")
-    own = {key: value for key, value in about.items() if key != "ARROW:schema"}
-    parquet.write_whole(rows, path, metadata=own | {feature_tables.INPUTS: inputs})
+    parquet.write_whole(rows, path, metadata=about | {feature_tables.INPUTS: inputs})
 
 
 def _past_folders(run: TableRun) -> dict[date, Path]:
