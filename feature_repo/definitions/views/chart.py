@@ -28,7 +28,7 @@ track_chart = feature_table(
         Field(name="year_ago_4w", dtype=Int64, description="likewise for the chart 4 weeks ahead"),
         Field(name="year_ago_13w", dtype=Int64, description="likewise for the chart 13 weeks ahead"),
     ],
-    description="Places of one title on its weekly chart, as of a chart; of several charts, the one that it is on longest",
+    description="Places of one title on its weekly chart, as of a chart",
     columns={
         **dict.fromkeys(("ranks_13w", "peak", "peaked", "year_ago_*"), "chart_entries.rank"),
         "*": "",
