@@ -35,6 +35,8 @@ def feature_rows(home: Home, services: Sequence[Service], answers: Sequence[Serv
         if rows is None:
             continue
         newest_rows = _newest_rows(moments, rows, keys)
+        if view.ttl:  # a look-up takes an older row for none
+            newest_rows = newest_rows.filter(pl.col(TIME) >= pl.col("at") - view.ttl * 1e6)
         texts = [pl.format("{}={}", pl.lit(name), pl.col(name)) for name in keys]
         frames.append(
             newest_rows.select(
@@ -56,7 +58,7 @@ def views_of(services: Iterable[Service]) -> dict[str, View]:
         for view in service.views:
             before = views.get(view.name)
             features = dict(before.features if before else ()) | dict(view.features)
-            views[view.name] = View(view.name, view.join_keys, view.key_types, tuple(features.items()))
+            views[view.name] = View(view.name, view.join_keys, view.key_types, tuple(features.items()), ttl=view.ttl)
     return views
 
 

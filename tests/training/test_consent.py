@@ -13,7 +13,7 @@ from feature_repo.home import Home
 from feature_repo.project import PROJECT
 from feature_repo.restricted import Restricted
 from tests.projects import music_with_purposes
-from tests.worlds import apply_once
+from tests.worlds import apply_once, copy_tree
 from training.datasets import Interactions, repeat, training_set
 from training.datasets.consent import Permission, people_left_out, raw_rows
 from training.models import find
@@ -29,14 +29,22 @@ PURPOSES = {"personalisation": "opt-in", "analytics": "opt-out", "training": "op
 WHO = ["ann", "bob", "cem", "dee"]
 
 
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project that asks for consent."""
+    return music_with_purposes(tmp_path_factory.mktemp("consenting") / "project", PURPOSES)
+
+
 @pytest.fixture
-def consenting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
-    """An empty data folder of a project that asks for consent."""
-    folder = music_with_purposes(tmp_path / "project", PURPOSES)
-    monkeypatch.setenv(PROJECT, str(folder))
-    monkeypatch.setenv(clock.NOW, NOW.isoformat())
-    home = Home(tmp_path / "home", project_folder=folder)
-    monkeypatch.setenv("REFRAIN_HOME", str(home.root))
+def consenting(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
+    """An empty data folder of it."""
+    return point_at(Home(tmp_path / "home", project_folder=project), monkeypatch)
+
+
+def point_at(home: Home, patch: pytest.MonkeyPatch) -> Home:
+    patch.setenv(PROJECT, str(home.project_folder))
+    patch.setenv(clock.NOW, NOW.isoformat())
+    patch.setenv("REFRAIN_HOME", str(home.root))
     return home
 
 
@@ -111,33 +119,42 @@ def test_a_project_that_asks_for_no_consent_reads_none(home: Home) -> None:
     assert permission.rows(rows) is rows
 
 
-@pytest.fixture
-def built(consenting: Home) -> Home:
+@pytest.fixture(scope="module")
+def built_once(project: Path) -> Home:
     """Three listeners: ann consented on the second day, bob withdrew on the third, cem never said anything."""
-    home = consenting
-    plays = [
-        {
-            "user_id": user,
-            "track_id": "song",
-            "artist_id": "band",
-            "ms_played": 1000 * hours,
-            "event_timestamp": ZERO + timedelta(hours=hours),
-        }
-        for user in WHO[:3]
-        for hours in range(1, 96, 12)
-    ]
-    ingest(home, "test", [Batch("plays", pl.DataFrame(plays))])
-    store(
-        home,
-        event("bob", "personalisation", True, 0),
-        event("ann", "personalisation", True, 30),
-        event("bob", "personalisation", False, 70),
-        event("ann", "analytics", True, 1),
-        event("bob", "analytics", False, 50),
-    )
-    build(home)
-    apply_once(home)
+    with pytest.MonkeyPatch.context() as patch:
+        home = point_at(Home(project.parent / "home", project_folder=project), patch)
+        plays = [
+            {
+                "user_id": user,
+                "track_id": "song",
+                "artist_id": "band",
+                "ms_played": 1000 * hours,
+                "event_timestamp": ZERO + timedelta(hours=hours),
+            }
+            for user in WHO[:3]
+            for hours in range(1, 96, 12)
+        ]
+        ingest(home, "test", [Batch("plays", pl.DataFrame(plays))])
+        store(
+            home,
+            event("bob", "personalisation", True, 0),
+            event("ann", "personalisation", True, 30),
+            event("bob", "personalisation", False, 70),
+            event("ann", "analytics", True, 1),
+            event("bob", "analytics", False, 50),
+        )
+        build(home)
+        apply_once(home)
     return home
+
+
+@pytest.fixture
+def built(built_once: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
+    """A copy of it that a test may change."""
+    home = Home(tmp_path / "home", project_folder=built_once.project_folder)
+    copy_tree(built_once.root, home.root, ())
+    return point_at(home, monkeypatch)
 
 
 def spine(**more: object) -> pl.DataFrame:

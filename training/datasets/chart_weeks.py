@@ -55,3 +55,8 @@ def spine(grid: ChartGrid, weeks: Iterable[int], ahead: Iterable[int]) -> pl.Dat
         pl.col("event_timestamp").cast(MICROSECONDS_UTC),
         *(pl.when(pl.col(name) >= 0).then(pl.col(name)).alias(name) for name in columns),
     )
+
+
+def of_chart(rows: pl.DataFrame, chart: str) -> pl.DataFrame:
+    """Leaves the rows of a pulled spine whose features are of this chart; a title on several has those of one."""
+    return rows.filter(pl.col("track_chart__chart") == chart)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -356,3 +357,8 @@ def test_each_answer_has_the_rows_that_were_known_then(home: Home) -> None:
     assert together == [(0, "first"), (1, "late")]
     alone = [feature_rows(home, [service], [answer])["path"].to_list() for answer in answers]
     assert [[Path(path).stem for path in paths] for paths in alone] == [["first"], ["late"], []]
+    day = replace(service, views=(replace(view, ttl=86_400.0),))  # a look-up on the third day takes the first for none
+    fresh = [(row["answer"], Path(row["path"]).stem) for row in feature_rows(home, [day], answers).to_dicts()]
+    assert fresh == []
+    three_days = replace(service, views=(replace(view, ttl=3 * 86_400.0),))
+    assert feature_rows(home, [three_days], answers)["answer"].to_list() == [0, 1]

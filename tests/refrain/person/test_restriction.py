@@ -1,6 +1,7 @@
 """Restricted people stay stored, and are used nowhere; lifted, everything is as it was."""
 
 import json
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from feature_repo.materialize import materialize
 from feature_repo.packed.address import Address
 from feature_repo.restricted import Restricted
 from feature_repo.store import open_store
-from feature_repo.stores import push_online, redis_server
+from feature_repo.stores import push_online
 from inference.events import EventWriter
 from refrain.cli import app
 from refrain.person import restriction
@@ -28,7 +29,7 @@ from refrain.person.restriction import lift, online_rows, restrict
 from refrain.person.scan import scan
 from tests.live import Rows, online
 from tests.refrain.person.test_erasure import END, ID, built, digests, store, world
-from tests.worlds import apply_once
+from tests.worlds import apply_once, copied
 from training.datasets import Interactions, training_set
 from transforms.batch.build import build
 from transforms.stream.reader import Reader, Settings
@@ -38,17 +39,33 @@ __all__ = ["built", "world"]
 OTHER = "listener-1"
 
 
+@pytest.fixture(scope="module")
+def online_once(built: tuple[Home, Home], tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """The world of the erasures, online; read only."""
+    folder = Home(tmp_path_factory.mktemp("restriction") / "home")
+    with pytest.MonkeyPatch.context() as patch:
+        for home in copied(built[0], folder, patch):
+            patch.setenv(clock.NOW, END.isoformat())
+            moment = END - timedelta(hours=3)
+            consents = {
+                "user_id": [ID, OTHER],
+                "purpose": "analytics",
+                "granted": [True, False],
+                "event_timestamp": moment,
+            }
+            store(home, {"consents": pl.DataFrame(consents)}, "consents")
+            build(home, END)
+            apply_once(home)
+            materialize(home, None, say=lambda text: None)
+    return folder
+
+
 @pytest.fixture
-def served(world: Home, tmp_path: Path) -> Home:
-    """The world of the erasures, online."""
-    moment = END - timedelta(hours=3)
-    consents = {"user_id": [ID, OTHER], "purpose": "analytics", "granted": [True, False], "event_timestamp": moment}
-    store(world, {"consents": pl.DataFrame(consents)}, "consents")
-    build(world, END)
-    apply_once(world)
-    materialize(world, None, say=lambda text: None)
-    yield world
-    redis_server.stop(world)
+def served(online_once: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Home]:
+    """A copy of it that a test may change."""
+    for home in copied(online_once, Home(tmp_path / "home"), monkeypatch):
+        monkeypatch.setenv(clock.NOW, END.isoformat())
+        yield home
 
 
 def all_online(home: Home) -> dict[str, Rows]:

@@ -130,6 +130,30 @@ def test_artists_at_every_chart(entries: pl.DataFrame) -> None:
             assert (current["albums"], current["best_album"]) == (0, 0)
 
 
+@settings(max_examples=30, deadline=None)
+@given(first=charts(), second=charts(), days=st.sampled_from([0, 3]))
+def test_a_title_on_several_charts_has_the_row_of_one(first: pl.DataFrame, second: pl.DataFrame, days: int) -> None:
+    moved = pl.col("event_timestamp", "created_timestamp") + pl.duration(days=days)
+    second = second.with_columns(moved, chart=pl.lit("uk"))
+    each = {name: track_chart(entries) for name, entries in (("hot100", first), ("uk", second))}
+    rows = track_chart(pl.concat([first, second]))
+    assert not rows.select("track_id", "event_timestamp").is_duplicated().any()
+    for track, moment in rows.select("track_id", "event_timestamp").unique().iter_rows():
+        newest = {}
+        for name, of_chart in each.items():
+            before = of_chart.filter(pl.col("track_id") == track, pl.col("event_timestamp") <= moment)
+            if not before.is_empty():
+                newest[name] = before.sort("event_timestamp").to_dicts()[-1]
+        expected = min(newest.values(), key=lambda row: (row["ranks_13w"][-1] <= 0, -row["weeks"], row["chart"]))
+        row = rows.filter(pl.col("track_id") == track, pl.col("event_timestamp") == moment).to_dicts()[0]
+        own = {"event_timestamp", "created_timestamp"}
+        assert {name: row[name] for name in row if name not in own} == {
+            name: expected[name] for name in expected if name not in own
+        }
+    moments = {frame: {*each[frame].select("track_id", "event_timestamp").iter_rows()} for frame in each}
+    assert {*rows.select("track_id", "event_timestamp").iter_rows()} == moments["hot100"] | moments["uk"]
+
+
 def test_no_charts_no_rows() -> None:
     no_entries = TABLES["chart_entries"].conform(
         pl.DataFrame(schema={"chart": pl.String, "track_id": pl.String, "event_timestamp": pl.Datetime("us", "UTC")})

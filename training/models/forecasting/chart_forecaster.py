@@ -20,7 +20,7 @@ from feature_repo.home import Home
 from training.bundle import read_champion
 from training.clock import Clock
 from training.datasets import Sample, training_set
-from training.datasets.chart_weeks import grids, spine
+from training.datasets.chart_weeks import grids, of_chart, spine
 from training.evaluate import forecast_metrics, probability_metrics
 from training.models.base import FamilyModel
 from training.models.forecasting import report
@@ -76,7 +76,8 @@ def run(home: Home, settings: Settings | None = None, *, progress: Progress = si
         training_data = training_set(
             SERVICE, spine(grid, [*range(oldest, recent, 2), *range(recent, weeks)], AHEAD), home=home
         )
-        data, pulled, rows = training_data.data, Sample.of(training_data), rows + training_data.data.height
+        data, pulled = of_chart(training_data.data, name), Sample.of(training_data)
+        rows += data.height
         clock.lap(f"{name} features")
         test_model = ChartRuns(grid.size, settings.trees).fit(data, test - 1)
         test_rows = data.filter(pl.col("week") >= test)
@@ -220,7 +221,7 @@ def forecast(home: Home) -> dict[str, int]:
             continue
         model = _load_model(folder, chart, grid, manifest.extra["charts"][chart])
         week = grid.places.shape[1] - 1
-        rows = training_set(SERVICE, spine(grid, [week], AHEAD), home=home).data
+        rows = of_chart(training_set(SERVICE, spine(grid, [week], AHEAD), home=home).data, chart)
         distributions = [model.predict(rows, ahead) for ahead in AHEAD]
         mean_levels = np.arange(0.05, 1, 0.1)
         columns = {

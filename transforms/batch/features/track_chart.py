@@ -28,7 +28,47 @@ def track_chart(entries: pl.DataFrame) -> pl.DataFrame:
         for grid in grids
         for low in range(0, len(grid.titles), _CHUNK)
     ]
-    return pl.concat(pieces) if pieces else _typed(pl.DataFrame())
+    return one_chart_each(pl.concat(pieces)) if pieces else _typed(pl.DataFrame())
+
+
+def one_chart_each(rows: pl.DataFrame) -> pl.DataFrame:
+    """Leaves one row a title and moment where a title is on several charts.
+
+    It is the row of the chart that the title is on then; of several, or of none, that of the chart that it was on
+    longest by then, and of equals the first by name.
+
+    Args:
+        rows: rows as of ``track_chart``, those of every chart.
+    """
+    is_on_several = pl.col("chart").n_unique().over("track_id") > 1
+    several = rows.filter(is_on_several)
+    if several.is_empty():
+        return rows
+    is_on = pl.col("ranks_13w").list.last() > 0
+    score = pl.when(is_on).then(1 << 32).otherwise(0) + pl.col("weeks")  # a chart it is on before all others
+    charts = several["chart"].unique().sort().to_list()
+    moments = (
+        several.group_by("track_id", "event_timestamp")
+        .agg(
+            pl.col("created_timestamp").max(),
+            *(score.filter(pl.col("chart") == name).max().alias(name) for name in charts),
+        )
+        .sort("track_id", "event_timestamp")
+        .with_columns(pl.col(charts).forward_fill().over("track_id"))
+        .with_columns(pl.concat_list(pl.col(charts).fill_null(-1)).list.arg_max().alias("chart"))
+        .select(
+            "track_id",
+            "event_timestamp",
+            pl.col("chart").replace_strict(dict(enumerate(charts)), return_dtype=pl.String),
+            known="created_timestamp",
+        )
+        .sort("event_timestamp")
+    )
+    newest = moments.join_asof(
+        several.sort("event_timestamp"), on="event_timestamp", by=["track_id", "chart"], check_sortedness=False
+    )
+    created = pl.max_horizontal("created_timestamp", "known").alias("created_timestamp")
+    return pl.concat([rows.filter(~is_on_several), newest.with_columns(created).select(rows.columns)])
 
 
 def _rows(titles: pl.Series, chart: str, places: np.ndarray, dates: np.ndarray, created: np.ndarray) -> pl.DataFrame:

@@ -2,7 +2,7 @@
 
 from feature_repo.contract import contract_of
 from feature_repo.home import REPOSITORY, Home
-from transforms.__main__ import import_
+from transforms.commands.imports import import_
 from transforms.raw.importers.format import Format
 
 

@@ -1,0 +1,1 @@
+"""Commands of data, a file each for what belongs together."""
