@@ -38,8 +38,11 @@ def _make_folder(folder: str) -> None:
 
 def _write(path: str, data: bytes, is_secret: bool) -> None:
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600 if is_secret else 0o666)
-    with os.fdopen(handle, "wb") as stream:
-        stream.write(data)
+    try:
+        rest = memoryview(data)
+        while rest:
+            rest = rest[os.write(handle, rest) :]
         if is_secret:
-            stream.flush()
-            os.fsync(stream.fileno())
+            os.fsync(handle)
+    finally:
+        os.close(handle)
