@@ -19,6 +19,7 @@ import argparse
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -108,7 +109,8 @@ def main() -> None:
         protocol = movielens if name == "movielens" else hetrec
         plays = protocol.read(data_set(protocol.DATA))
         world = World(name, plays[0] if isinstance(plays, tuple) else plays, SEEDS[name])
-        for case in (*cost(world), *growth(world, 1 if quick else 2), *flooded(world), *seen(world), *releases(world)):
+        parts = cost(world), growth(world, 1 if quick else 2), flooded(world), seen(world), releases(world)
+        for case in chain.from_iterable(parts):
             cases.append(case)
             print(json.dumps(case), flush=True)
     print(json.dumps({"benchmark": "shilling", "machine": MACHINE, "cases": judged(cases)}))
@@ -118,9 +120,8 @@ def growth(world: World, count: int) -> Iterator[dict[str, Any]]:
     """Growth of the exposure under EASE: the largest over the targets of both bands."""
     for attack, shares in (("optimised", SHARES), ("adaptive", (0.01,))):
         for share in shares:
-            targets = [
-                target for band in BANDS for target in world.targets(band, count)[: count if share == 0.01 else 1]
-            ]
+            each = count if share == 0.01 else 1
+            targets = [target for band in BANDS for target in world.targets(band, count)[:each]]
             shown = {"before": world.before[targets]}
             for target in targets:
                 plays = world.attacked(attack, target, share)
@@ -163,7 +164,7 @@ def seen(world: World) -> Iterator[dict[str, Any]]:
     """Which fakes of each attack are seen, at 1 % of a tail target; and by principal components alone."""
     target = world.targets("tail", 1)[0]
     people = world.plays.shape[0]
-    has_times = world.plays.time.min() < world.plays.time.max()
+    has_times = bool(world.plays.time.min() < world.plays.time.max())
     for attack, days in (*((name, None) for name in find()), *[("adaptive", 1.0)] * has_times):
         plays = world.attacked(attack, target, 0.01, days)
         assessment = Detection().assess(plays)

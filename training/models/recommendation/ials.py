@@ -159,8 +159,8 @@ class IALS:
 
 def _without_rows(weights: sparse.csr_array, left_out: np.ndarray) -> sparse.csr_array:
     """The same matrix with nothing in some of the first rows; rows of attributes come after them."""
-    is_learned = np.ones(weights.shape[0], weights.dtype)
-    is_learned[: len(left_out)] = ~left_out
-    learned = sparse.csr_array(sparse.diags_array(is_learned) @ weights)
+    learned = sparse.csr_array(weights, copy=True)
+    counts = np.diff(weights.indptr)[: len(left_out)]
+    learned.data[: counts.sum()][np.repeat(left_out, counts)] = 0
     learned.eliminate_zeros()
     return learned
