@@ -25,6 +25,7 @@ NAMES = (
     "materialize",
     "quality_recommendation",
     "unlearning",
+    "shilling",
     "quality_fairness",
     "quality_explanations",
     "off_policy",

@@ -12,6 +12,7 @@ import numpy as np
 
 from training.evaluate import RankingMetrics
 from training.models.recommendation.evaluate import Evaluation
+from training.models.recommendation.trust import describe_left_out
 
 if TYPE_CHECKING:
     from training.models.recommendation.bundle import TrainedModels
@@ -56,6 +57,7 @@ def draw(
         f"<h2>{html.escape(question.capitalize())}</h2>{table(models)}"
         for question, models in evaluation.by_question.items()
     )
+    trust = describe_left_out(int(trained.knowledge.left_out.sum()), len(trained.interactions.user_ids))
     pictures = [
         _bars("NDCG@10 at the cutoff, with 95 % intervals", _ndcg(evaluation.by_question["at the cutoff"])),
         *(
@@ -78,6 +80,7 @@ def draw(
         f"<div class=pictures>{''.join(f'<figure>{picture}</figure>' for picture in pictures)}</div>"
         f"<h2>Parameters of the run</h2><pre>{choice}</pre>"
         f"<p>{len(test.queries)} listeners at the cutoff, {len(test.session_queries)} within sessions.</p>"
+        f"<p>{html.escape(trust[0].upper() + trust[1:])}.</p>"
     )
 
 
