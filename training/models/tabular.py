@@ -64,6 +64,8 @@ class TabularModel(Model):
         segments: columns whose values are the segments of the test.
         searched: learners that a search tries.
         without: features, or whole views, that the model does not read.
+        movable: features, or whole views, that a person can change by what they do, for attacks
+            (``training.robustness``); all if empty.
         most_rows: maximum number of rows; a random sample if there are more.
         test: share of the rows in the test; these are the last ones.
         folds: number of past periods for the losses of a search.
@@ -97,6 +99,7 @@ class TabularModel(Model):
     segments: tuple[str, ...] = ()
     searched: tuple[str, ...] = tuple(LEARNERS)
     without: tuple[str, ...] = ()
+    movable: tuple[str, ...] = ()
     most_rows: int = 60_000
     test: float = 0.2
     folds: int = 3

@@ -1,7 +1,7 @@
 """What is attacked: a model, the inputs of units that it did not learn from, and the measure of its answers."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -26,6 +26,7 @@ class Target(Generic[Input]):
         graded: whether the measure is the margin itself. If not, it is 1 where the margin is positive, else 0.
         higher_is_better: whether a higher measure is better; margins of a graded one that is better low are negative.
         clusters: (n,) cluster of each unit, which is resampled as a whole.
+        labels: (n,) class number of each unit; empty where there are no classes.
         judged: what the model learned from, and what the units are.
         part: what is attacked of the model, such as a member of an ensemble; empty for the whole.
         extra: further things that attacks of this kind need, by name.
@@ -42,6 +43,7 @@ class Target(Generic[Input]):
     graded: bool = False
     higher_is_better: bool = True
     clusters: np.ndarray = field(default_factory=lambda: np.empty(0))
+    labels: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
     judged: str = ""
     part: str = ""
     extra: dict[str, Any] = field(default_factory=dict)
@@ -72,17 +74,12 @@ class Target(Generic[Input]):
     def take(self, units: np.ndarray) -> "Target[Input]":
         """Selects units by number."""
         inputs = self.inputs[units] if isinstance(self.inputs, np.ndarray) else [self.inputs[unit] for unit in units]
-        return Target(
-            self.kind,
-            inputs,
-            lambda changed, numbers: self.margins(changed, units[numbers]),
-            self.metric,
-            self.graded,
-            self.higher_is_better,
-            self.groups[units],
-            self.judged,
-            self.part,
-            self.extra,
+        return replace(
+            self,
+            inputs=inputs,
+            margins=lambda changed, numbers: self.margins(changed, units[numbers]),
+            clusters=self.groups[units],
+            labels=self.labels[units] if len(self.labels) else self.labels,
         )
 
 
@@ -117,6 +114,7 @@ def rows_target(
     judged: str = "",
     part: str = "",
     kind: str = "rows",
+    bounds: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> Target[np.ndarray]:
     """Makes the target of a classifier of rows of numbers.
 
@@ -133,6 +131,7 @@ def rows_target(
         judged: what the model learned from, and what the rows are.
         part: what is attacked of the model.
         kind: kind of the target.
+        bounds: lowest and highest value of each input that an attack may set; none if None.
     """
 
     def margins(changed: Sequence[Any] | np.ndarray, units: np.ndarray) -> np.ndarray:
@@ -151,8 +150,9 @@ def rows_target(
         "movable": np.ones(np.shape(scale), bool) if movable is None else movable,
         "grids": grids,
         "classes": classes,
-        "labels": labels,
         "graph": graph,
+        "low": -np.inf if bounds is None else bounds[0],
+        "high": np.inf if bounds is None else bounds[1],
     }
     return Target(
         kind,
@@ -160,6 +160,7 @@ def rows_target(
         margins,
         "accuracy",
         clusters=np.empty(0) if clusters is None else np.asarray(clusters),
+        labels=np.asarray(labels),
         judged=judged,
         part=part,
         extra=extra,
