@@ -49,7 +49,8 @@ def measure(
         progress: callback after each attack.
 
     Raises:
-        InputError: there are no units, an attack does not exist, or a strength is no positive number.
+        InputError: there are no units, an attack does not exist, a strength is no positive number, or an attack that is
+            named cannot run here.
     """
     if rows < 1 or any(not np.isfinite(one) or one <= 0 for one in strengths):
         raise InputError(
@@ -61,16 +62,21 @@ def measure(
     pairs = [(target, one) for target in targets for one in chosen if target.kind in one.kinds]
     curves, left_out = [], {}
     for number, (target, one) in enumerate(pairs, 1):
+        title = f"{one.name} on {target.part}" if target.part else one.name
+        units = sampled(target, min(rows, one.most), seed)
         try:
-            curves.append(_curve(target, one, strengths or one.strengths, rows, seed))
+            curves.append(_curve(units, one, strengths or one.strengths, seed))
         except DoesNotApply as reason:
-            left_out[f"{one.name} on {target.part}" if target.part else one.name] = str(reason)
+            left_out[title] = str(reason)
+        except InputError as error:  # such as torch, which is not installed
+            if names:
+                raise
+            left_out[title] = f"{error.found}; next: {error.next_command}"
         progress(number, len(pairs), one.name)
     return Measured(tuple(curves), left_out)
 
 
-def _curve(target: Target[Any], attack: Attack, strengths: Sequence[float], rows: int, seed: int) -> Curve:
-    units = sampled(target, min(rows, attack.most), seed)
+def _curve(units: Target[Any], attack: Attack, strengths: Sequence[float], seed: int) -> Curve:
     clean = units.values(units.inputs, units.units)
     attacked = attack.measure(units, strengths, np.random.default_rng(seed))
     figure, points = curve_points(clean, attacked, strengths, units.groups, seed)
@@ -78,10 +84,10 @@ def _curve(target: Target[Any], attack: Attack, strengths: Sequence[float], rows
         attack.name,
         attack.about,
         attack.unit,
-        target.part,
-        target.metric,
-        target.higher_is_better,
-        target.judged,
+        units.part,
+        units.metric,
+        units.higher_is_better,
+        units.judged,
         figure,
         points,
     )

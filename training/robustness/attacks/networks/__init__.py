@@ -1,1 +1,1 @@
-"""Attacks on networks."""
+"""Attacks by gradient: the opponent knows the model. They need the extra ``deep``."""
