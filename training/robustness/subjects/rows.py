@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -32,7 +33,7 @@ def targets(request: Request) -> Sequence[Target[Any]]:
     if request.version is not None:
         served = ServedTabular.load(request.home, f"{model.name}:{request.version}")
         learner, parameters = str(served.extra["learner"]), dict(served.extra["parameters"])
-        model = model.leaving_out(served.extra["without"])
+        model = replace(model.leaving_out(served.extra["without"]), augment=float(served.extra.get("augment", 0.0)))
     rows = model.pull(request.home)
     train_places, test_places = model.split(rows)
     train, test = rows.take(train_places), rows.take(test_places)
