@@ -12,6 +12,8 @@ from feature_repo.bundle import MANIFEST
 from feature_repo.home import Home
 from training.background import Background
 from training.bundle import BundleManifest
+from training.robustness.curve import to_json
+from training.robustness.records import read
 from training.validation.bootstrap import Interval
 from training.validation.evidence import MODEL_KEY, PERMUTED, Evidence
 from training.validation.gates import Decision
@@ -60,7 +62,7 @@ def gather(
 
 
 def facts_of(home: Home, model: str, version: int) -> dict[str, Any]:
-    """Collects the facts of a registered version, with its owner, its reviews and its promotions until now.
+    """Collects the facts of a registered version, with owner, reviews, promotions and curves under attack until now.
 
     Raises:
         OSError, ValueError: the bundle is not there, or damaged.
@@ -75,6 +77,7 @@ def facts_of(home: Home, model: str, version: int) -> dict[str, Any]:
         "owner": stewardship_of(home, model, version).owner,
         "reviews": [asdict(record) for record in reviews(home, model) if record.version == version],
         "promotions": promotions(home, model),
+        "robustness": to_json(read(home, model, version)),
     }
 
 

@@ -10,6 +10,8 @@ from typing import Any
 import yaml
 
 from training.cards.facts import Facts, number, table
+from training.robustness.curve import from_json
+from training.robustness.report import HEADS, table_rows
 
 TASKS = {
     "anomaly": "tabular-classification",
@@ -34,7 +36,7 @@ def card(facts: Facts) -> str:
         The text of ``model_card.md``, or of a ``README.md`` on the hub.
     """
     metadata = yaml.safe_dump(_metadata(facts), sort_keys=False, allow_unicode=True, width=120)
-    sections = (_summary(facts), _evaluation(facts), _gates(facts), _data(facts), _where(facts))
+    sections = (_summary(facts), _evaluation(facts), robustness(facts), _gates(facts), _data(facts), _where(facts))
     return f"---\n{metadata}---\n\n" + "\n\n".join(part for part in sections if part) + "\n"
 
 
@@ -126,6 +128,15 @@ def _cells(figure: dict[str, Any]) -> list[str]:
 def _evaluation(facts: Facts) -> str:
     parts = evaluation_tables(facts)
     return "## Evaluation\n\n" + ("\n\n".join(parts) if parts else "No evidence of a test was kept.")
+
+
+def robustness(facts: Facts) -> str:
+    """The worst of each attack that was measured of the version, as Markdown; empty if none was."""
+    curves = from_json(facts.get("robustness") or ())
+    if not curves:
+        return ""
+    judged = list(dict.fromkeys(curve.judged for curve in curves if curve.judged))
+    return "\n\n".join(["## Robustness", *judged, table(HEADS, table_rows(curves))])
 
 
 def gates_table(facts: Facts) -> str:
