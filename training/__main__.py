@@ -7,7 +7,7 @@ import typer
 
 from feature_repo.command_line import command_line, progress, say
 from feature_repo.home import Home
-from training.commands import cards, fairness, lifecycle, models, search, track_features
+from training.commands import cards, fairness, lifecycle, models, ownership, search, track_features
 
 app = command_line("Feature services to models. Order of work: run, compare, promote; lifecycle does it all.")
 models.install(app)
@@ -15,6 +15,7 @@ lifecycle.install(app)
 search.install(app)
 cards.install(app)
 fairness.install(app)
+ownership.install(app)
 track_features.install(app)
 
 

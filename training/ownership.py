@@ -110,7 +110,8 @@ def _design(watermark: Watermark, inputs: np.ndarray) -> np.ndarray:
 def _residuals(nuisance: np.ndarray, design: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return what the nuisance columns leave of a design and of values."""
     targets = np.column_stack([design, values])
-    left = targets - nuisance @ np.linalg.lstsq(nuisance, targets, rcond=None)[0]
+    directions = np.linalg.qr(nuisance)[0]
+    left = targets - directions @ (directions.T @ targets)
     return left[:, :-1], left[:, -1]
 
 

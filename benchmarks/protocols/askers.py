@@ -124,10 +124,10 @@ def simulate(one: Callable[[int], np.ndarray], seeds: Sequence[int]) -> np.ndarr
     return np.stack([one(seed) for seed in seeds])
 
 
-def found_marks(marks: RowMarks, inputs: np.ndarray, answers: np.ndarray) -> np.ndarray:
+def find_marks(marks: RowMarks, inputs: np.ndarray, answers: np.ndarray) -> np.ndarray:
     """Find the marks of rows that do not depend on the order: (n, 3)."""
-    found = marks.find(inputs, answers)
-    return np.column_stack([found[name] for name in ("outside", "far", "undecided")])
+    by_name = marks.find(inputs, answers)
+    return np.column_stack([by_name[name] for name in ("outside", "far", "undecided")])
 
 
 def _shares(names: np.ndarray, marks: np.ndarray) -> np.ndarray:

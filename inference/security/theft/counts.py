@@ -1,8 +1,9 @@
 """Counts of questions in Redis, shared by all serving processes: one script, one round trip.
 
-Distinct questions are counted by a HyperLogLog (Flajolet et al. 2007) for each budget: at most 12 KB whatever is asked,
-with a standard error of 0.81 %. Questions are hashed with a salt that only Redis and the serving processes have, so that
-nobody can choose questions that collide. A refused question is not counted. Every count expires.
+Distinct questions are counted exactly, by a set of hashes, for budgets of up to ``EXACT``; by a HyperLogLog (Flajolet et
+al. 2007) for larger ones: 12 KB whatever is asked, with a standard error of 0.81 %. Questions are hashed with a salt
+that only Redis and the serving processes have, so that nobody can choose questions that collide. A refused question is
+not counted. Every count expires.
 """
 
 import hashlib
@@ -20,6 +21,8 @@ REDIS_TIMEOUT = 0.5
 """Timeout of Redis in seconds."""
 
 DAY, MONTH = 86_400, 30 * 86_400
+EXACT = 10_000
+"""Maximum budget that is counted exactly; a set of so many hashes takes some 500 KB."""
 WINDOW = 500
 """Questions after which the statistics of an owner begin anew."""
 MAX_SENT = 2_000
@@ -28,38 +31,41 @@ _SCRIPT = b"""
 local clock = tonumber(redis.call('TIME')[1])
 local budgets, at = tonumber(ARGV[1]), 2
 local flag, state, window = KEYS[1], KEYS[2], KEYS[3]
-local refuses, length, marks = ARGV[at], tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2])
-at = at + 3
+local refuses, length, marks, added = ARGV[at], tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3])
+at = at + 4
 if refuses == '1' and redis.call('EXISTS', flag) == 1 then
   return {'flag', redis.call('TTL', flag), 0, 0, {}}
 end
-local first = at + 2 * budgets + 2 * marks
-local questions = {unpack(ARGV, first)}
+local questions = {unpack(ARGV, at + 3 * budgets + 2 * marks)}
 local names = {}
 for i = 1, budgets do
-  local most, seconds = tonumber(ARGV[at]), tonumber(ARGV[at + 1])
-  at = at + 2
+  local most, seconds, exact = tonumber(ARGV[at]), tonumber(ARGV[at + 1]), ARGV[at + 2] == '1'
+  at = at + 3
   local name = KEYS[3 + i] .. ':' .. math.floor(clock / seconds)
-  names[i] = {name, seconds}
-  if most >= 0 and #questions > 0 then
-    local before = redis.call('PFCOUNT', name)
-    if before + #questions > 0.9 * most then
+  names[i] = {name, seconds, exact}
+  if #questions > 0 then
+    local before = redis.call(exact and 'SCARD' or 'PFCOUNT', name)
+    local after = before
+    if exact and before + #questions > most then
+      for _, known in ipairs(redis.call('SMISMEMBER', name, unpack(questions))) do after = after + 1 - known end
+    elseif not exact and before + #questions > 0.9 * most then
       local trial = KEYS[3 + i] .. ':trial'
       redis.call('PFMERGE', trial, name)
       redis.call('PFADD', trial, unpack(questions))
-      local after = redis.call('PFCOUNT', trial)
+      after = redis.call('PFCOUNT', trial)
       redis.call('DEL', trial)
-      if after > most and after > before then
-        return {'budget', seconds - clock % seconds, i, before, {}}
-      end
+    end
+    if after > most and after > before then
+      return {'budget', seconds - clock % seconds, i, before, {}}
     end
   end
 end
 for i = 1, budgets do
-  if #questions > 0 then redis.call('PFADD', names[i][1], unpack(questions)) end
-  redis.call('EXPIRE', names[i][1], 2 * names[i][2])
+  local name, seconds, exact = unpack(names[i])
+  if #questions > 0 then redis.call(exact and 'SADD' or 'PFADD', name, unpack(questions)) end
+  redis.call('EXPIRE', name, 2 * seconds)
 end
-local asked = redis.call('HINCRBY', state, 'asked', #questions)
+local asked = redis.call('HINCRBY', state, 'asked', added)
 for i = 1, marks do
   redis.call('HINCRBY', state, ARGV[at], ARGV[at + 1])
   at = at + 2
@@ -219,12 +225,12 @@ class QuestionCounts:
         refuses_flagged: bool,
     ) -> Count:
         keys = [self._key(kind, model, owner) for kind in ("flag", "state", "window")]
-        keys += [self._key(f"{budget.whose}-{budget.seconds}", model, budget.name) for budget in budgets]
-        limits = [number for budget in budgets for number in (budget.most, budget.seconds)]
-        added = [part for mark, count in marks.items() for part in (mark, count)]
-        head = (len(budgets), int(refuses_flagged), WINDOW, len(marks))
+        keys += [self._key(_kind(budget), model, budget.name) for budget in budgets]
+        limits = [part for budget in budgets for part in (budget.most, budget.seconds, int(budget.most <= EXACT))]
+        marked = [part for mark, count in marks.items() for part in (mark, count)]
+        head = (len(budgets), int(refuses_flagged), WINDOW, len(marks), len(hashes))
         verdict, wait, asked, distinct, counts = self._send(
-            "EVAL", _SCRIPT, len(keys), *keys, *head, *limits, *added, *hashes, key=keys[0]
+            "EVAL", _SCRIPT, len(keys), *keys, *head, *limits, *marked, *dict.fromkeys(hashes), key=keys[0]
         )
         if verdict == b"flag":
             return Count(held_back=True, wait_s=float(max(wait, 1)))
@@ -251,3 +257,8 @@ class QuestionCounts:
     @staticmethod
     def _owner(name: bytes) -> str:
         return unquote(name.decode().rsplit(":", 1)[1])
+
+
+def _kind(budget: Budget) -> str:
+    """Name the structure of a budget: a set and a HyperLogLog never have the same name."""
+    return f"{budget.whose}-{budget.seconds}-{'set' if budget.most <= EXACT else 'sketch'}"

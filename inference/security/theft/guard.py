@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import numpy as np
 from prometheus_client import CollectorRegistry
 
-from feature_repo.errors import OnlineUnavailable
 from feature_repo.home import Home
 from feature_repo.model_theft import REFUSE, TheftSettings
 from feature_repo.project import Project
@@ -123,7 +122,7 @@ class TheftGuard:
             if reason is not None:
                 self._alarm(counts, caller, model, *reason)
                 count = Count(held_back=refuses, wait_s=float(DAY)) if refuses else count
-        except OnlineUnavailable as error:
+        except Exception as error:  # Redis is away, or a value in it is damaged: no answer depends on it
             _log.warning("questions are not counted: %s", error)
             self._alone_until = self._clock() + PAUSE_S
             return self._not_counted(policy)

@@ -26,14 +26,14 @@ class RowMarks:
 
     Attributes:
         columns: (d,) sorted values of each column of the reference, by which values become ranks from 0 to 1.
-        kinds: (d,) distinct values of columns that have few; None for others.
+        has_kinds: (d,) whether a column has few distinct values.
         reference: (m, d) ranks of reference rows, one half for missing.
         far: distance to the nearest reference row from which a row is far.
         undecided: distance of a chance from one half below which it is undecided; negative for numbers.
     """
 
     columns: tuple[np.ndarray, ...]
-    kinds: tuple[np.ndarray | None, ...]
+    has_kinds: tuple[bool, ...]
     reference: np.ndarray
     far: float
     undecided: float
@@ -51,12 +51,12 @@ class RowMarks:
         """
         rows = np.asarray(reference, np.float64)
         columns = tuple(np.sort(column[np.isfinite(column)]) for column in rows.T)
-        kinds = tuple(_kinds(column) for column in columns)
-        ranks = _ranks(columns, rows)
+        has_kinds = tuple(len(np.unique(column)) < FEW_KINDS for column in columns)
+        ranks, _ = _place(columns, has_kinds, rows)
         half, others = ranks[::2][:MAX_REFERENCE], ranks[1::2]
         far = float(np.quantile(_nearest(half, others), 1 - FAR_SHARE)) if len(others) else np.inf
         undecided = float(np.quantile(np.abs(answers - 0.5), NEAR_SHARE)) if are_chances and len(answers) else -1.0
-        return cls(columns, kinds, half, far, undecided)
+        return cls(columns, has_kinds, half, far, undecided)
 
     def count(self, inputs: np.ndarray, answers: np.ndarray, previous: np.ndarray | None = None) -> dict[str, int]:
         """Count the rows (n, d) that have each mark.
@@ -71,38 +71,38 @@ class RowMarks:
     def find(self, inputs: np.ndarray, answers: np.ndarray, previous: np.ndarray | None = None) -> dict[str, np.ndarray]:
         """Return which rows have each mark: mark → (n,) bool."""
         rows = np.asarray(inputs, np.float64)
-        strange = np.zeros(len(rows), np.int64)
-        for number, (column, kinds) in enumerate(zip(self.columns, self.kinds, strict=True)):
-            values = rows[:, number]
-            if len(column):
-                strange += (values < column[0]) | (values > column[-1])
-            if kinds is not None and len(kinds):
-                inside = np.isfinite(values) & (values >= kinds[0]) & (values <= kinds[-1])
-                strange += inside & ~np.isin(values, kinds)
+        ranks, strange = _place(self.columns, self.has_kinds, rows)
         before = np.vstack([rows[:1] if previous is None else previous[None], rows[:-1]])
         changes = ((rows != before) & ~(np.isnan(rows) & np.isnan(before))).sum(axis=1)
         return {
             "outside": strange >= min(MIN_STRANGE, rows.shape[1]),
-            "far": _nearest(self.reference, _ranks(self.columns, rows)) > self.far,
+            "far": _nearest(self.reference, ranks) > self.far,
             "undecided": np.abs(answers - 0.5) < self.undecided,
             "stepped": (changes >= 1) & (changes <= 2) & (rows.shape[1] > 4),
         }
 
 
-def _kinds(column: np.ndarray) -> np.ndarray | None:
-    distinct = np.unique(column)
-    return distinct if len(distinct) < FEW_KINDS else None
+def _place(
+    columns: tuple[np.ndarray, ...], has_kinds: tuple[bool, ...], rows: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Compute the rank of each value in its column, the middle of equal ones, and how many values of a row are strange.
 
-
-def _ranks(columns: tuple[np.ndarray, ...], rows: np.ndarray) -> np.ndarray:
-    """Compute the rank of each value in its column, the middle of equal ones, (n, d) float32 from 0 to 1."""
-    ranks = np.full(rows.shape, 0.5, np.float32)
+    Returns:
+        ranks: (n, d) float32 from 0 to 1; one half for missing values.
+        strange: (n,) values beyond the extremes of their column, or none of its few values.
+    """
+    ranks, strange = np.full(rows.shape, 0.5, np.float32), np.zeros(len(rows), np.int64)
+    missing = np.isnan(rows)
     for number, column in enumerate(columns):
-        if len(column):
-            values = rows[:, number]
-            sides = np.searchsorted(column, values, "left") + np.searchsorted(column, values, "right")
-            ranks[:, number] = np.where(np.isnan(values), 0.5, sides / (2 * len(column)))
-    return ranks
+        if not len(column):
+            continue
+        values = rows[:, number]
+        left, right = column.searchsorted(values, "left"), column.searchsorted(values, "right")
+        ranks[:, number] = (left + right) / (2 * len(column))
+        is_strange = left == right if has_kinds[number] else (right == 0) | (left == len(column))
+        strange += is_strange & ~missing[:, number]
+    ranks[missing] = 0.5
+    return ranks, strange
 
 
 def _nearest(reference: np.ndarray, rows: np.ndarray) -> np.ndarray:
