@@ -19,6 +19,8 @@ from feature_repo.project import Project
 MANIFEST, ALIASES, CHAMPION = "manifest.json", "aliases.json", "champion"
 GOLDEN = "golden.npz"
 """File with inputs and outputs of the model at training time, for checks; optional in a bundle."""
+BACKGROUND = "background.npz"
+"""File with the rows that explain the model, and what explains them; optional in a bundle."""
 
 
 @dataclass(frozen=True)

@@ -217,6 +217,11 @@ class Home:
         return self.root / "security" / f"forgotten-{self.tenant}.json"
 
     @property
+    def watermark_secret(self) -> Path:
+        """File with the secret of the owner's marks in answers."""
+        return self.root / "security" / f"watermark-{self.tenant}.key"
+
+    @property
     def restricted(self) -> Path:
         """File with the ids of people whose data are stored, but not used."""
         return self.root / "security" / f"restricted-{self.tenant}.json"

@@ -31,6 +31,9 @@
     [fairness.churn_model]            # limits and groups of a model; docs/fairness.md
     demographic_parity_difference = 0.1
 
+    [model_theft]                     # budgets of questions and what an alarm does; see feature_repo.model_theft
+    questions_per_day = 20_000
+
 ``REFRAIN_PROJECT`` names the folder, or the file. Without it, the file is searched from the working directory upwards.
 Without a file, the bundled definitions of music are the project.
 """
@@ -46,6 +49,7 @@ from pathlib import Path
 from typing import Any
 
 from feature_repo.errors import InputError
+from feature_repo.model_theft import TheftSettings
 from feature_repo.purposes import RULES
 
 FILE = "refrain.toml"
@@ -96,6 +100,7 @@ class Project:
         purposes: purpose → whether it needs consent, one of ``feature_repo.purposes.RULES``.
         owners: name of a model, raw table, view or service → who answers for it; ``*`` stands for all others.
         fairness: model → what is declared of its fairness, as ``training.fairness.settings`` reads it.
+        model_theft: what is declared against the theft of models.
         folder: the project's folder; None for the bundled project.
     """
 
@@ -112,6 +117,7 @@ class Project:
     purposes: Mapping[str, str] = field(default_factory=dict, hash=False)
     owners: Mapping[str, str] = field(default_factory=dict, hash=False)
     fairness: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, hash=False)
+    model_theft: TheftSettings = field(default_factory=TheftSettings, hash=False)
     folder: Path | None = None
 
     @classmethod
@@ -193,13 +199,14 @@ def _load(file: Path, changed: int) -> Project:
     if "name" not in entries:
         raise _invalid(file, "a name", "none")
     values: dict[str, Any] = {"extends": ()}
-    sections: dict[str, Callable[[Path, Any], Mapping[str, Any]]] = {
+    sections: dict[str, Callable[[Path, Any], Any]] = {
         "imports": _imports,
         "retention": partial(_retention, section="retention"),
         "tenants": _tenants,
         "purposes": _purposes,
         "owners": _owners,
         "fairness": _fairness,
+        "model_theft": lambda _, section: TheftSettings.parse(section),
     }
     for name, value in entries.items():
         if name in sections:

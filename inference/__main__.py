@@ -183,7 +183,7 @@ def serve(
     )
 
 
-for _name in ("keys", "experiments", "monitor"):
+for _name in ("keys", "theft", "experiments", "monitor"):
     app.add_typer(import_module(f"inference.commands.{_name}").app, name=_name)
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import typer
 
 from feature_repo.command_line import command_line, progress, say
 from feature_repo.home import Home
-from training.commands import attack, cards, fairness, lifecycle, manipulation, models, search, track_features
+from training.commands import attack, cards, fairness, lifecycle, manipulation, models, ownership, search, track_features
 
 app = command_line("Feature services to models. Order of work: run, compare, promote; lifecycle does it all.")
 models.install(app)
@@ -17,6 +17,7 @@ cards.install(app)
 fairness.install(app)
 attack.install(app)
 manipulation.install(app)
+ownership.install(app)
 track_features.install(app)
 
 

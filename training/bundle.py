@@ -12,12 +12,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from feature_repo.bundle import MANIFEST, open_bundle
+from feature_repo.bundle import BACKGROUND, MANIFEST, open_bundle
 from feature_repo.home import IS_WORKING_COPY, REPOSITORY, Home
 from feature_repo.version import version
 
-BACKGROUND = "background.npz"
-"""File of a bundle: rows of the test that explain it, as ``inputs``, with the contribution of each column."""
 SAMPLE = "training_sets.npz"
 """File of a bundle: features of sample rows of its training sets (``training.datasets.sample``)."""
 

@@ -18,6 +18,7 @@ from inference.api import errors
 from inference.api.acts import audit_act
 from inference.api.costs import OBSERVATIONS, charge_in_thread, units_of
 from inference.api.schemas.anomalies import DetectRequest, DetectResponse
+from inference.api.theft import check_questions
 from inference.monitoring.counters import labelled_counter
 from inference.monitoring.predictions import PredictionLog
 from inference.security.audit import whose
@@ -78,6 +79,8 @@ def install(app: FastAPI, service: DetectionService, log: PredictionLog, registr
         if body.detector in PERSONAL_KEYS:
             entities = [observation.entity for observation in body.observations]
             audit_act(request, "detection", detector=body.detector, **whose({PERSONAL_KEYS[body.detector]: entities}))
+        questions = [f"{one.entity} {one.at} {sorted(one.values.items())}" for one in body.observations]
+        check_questions(request, f"anomalies-{body.detector}", questions)
         response = service.detect(body)
         for detection in response.detections:
             log.put("anomalies", response.model, detector=body.detector, score=detection.score, alarm=detection.alarm)

@@ -44,6 +44,7 @@ from inference.security.audit import AuditLog
 from inference.security.keys import KeyRing
 from inference.security.limits import Limiter
 from inference.security.sessions import Sessions
+from inference.security.theft.guard import TheftGuard
 from inference.security.tokens import TokenVerifier
 from inference.swap import Live
 from inference.workers import Workers
@@ -161,6 +162,7 @@ def create_app(
         own_document.install(app, home)
     document.install(app)
     _add_layers(app, guard, registry, Hosts.from_env() if hosts is None else Hosts(hosts), controller)
+    app.state.theft = TheftGuard(home, guard.audit, registry)
     app.state.access, app.state.logs = guard, (guard.audit, running.log, log)
     return app
 

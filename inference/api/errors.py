@@ -36,7 +36,7 @@ OPEN_PATHS = ("/health", "/live", "/ready")
 RESPONSES: dict[int | str, dict[str, Any]] = {
     **OF_EVERY_ROUTE,
     401: {"content": _PROBLEM_CONTENT, "description": "a valid key is needed"},
-    403: {"content": _PROBLEM_CONTENT, "description": "the key does not have the role, or people have not consented"},
+    403: {"content": _PROBLEM_CONTENT, "description": "the key does not have the role or is held back, or people have not consented"},
     408: {"content": _PROBLEM_CONTENT, "description": "the body did not arrive in time"},
     404: {"content": _PROBLEM_CONTENT, "description": "nothing is known of the key"},
     413: {"content": _PROBLEM_CONTENT, "description": "the body is too long"},
@@ -44,7 +44,7 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
     422: {"content": _PROBLEM_CONTENT, "description": "the request is invalid"},
     429: {
         "content": _PROBLEM_CONTENT,
-        "description": "a limit of the key is exceeded; Retry-After says when to try again",
+        "description": "a limit of the key, or a budget of distinct questions, is exceeded; Retry-After says for how long",
     },
     503: {
         "content": _PROBLEM_CONTENT,

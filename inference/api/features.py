@@ -14,6 +14,7 @@ from inference.api import errors
 from inference.api.acts import audit_act
 from inference.api.costs import VALUES, charge_in_thread, units_of
 from inference.api.schemas.features import MOST_ROWS, FeaturesRequest, FeaturesResponse
+from inference.api.theft import check_questions, questions_of, texts_of
 from inference.features import OnlineFeatures
 from inference.forecast.forecaster import UnknownKey
 from inference.security.audit import whose
@@ -62,6 +63,9 @@ def install(app: FastAPI, lookups: FeatureLookups) -> None:
         charge_in_thread(request, units_of(longest * len(lookup.service.features), VALUES), "so many features")
         audit_act(request, "features", service=service, rows=longest, **whose(body.keys))
         rows = lookup.get(body.keys, body.request_for(lookup.service))
+        keys_of_rows = texts_of(body.keys)
+        unknown = int(np.all([*rows.missing.values()], axis=0).sum()) if rows.missing else 0
+        check_questions(request, service, questions_of(keys_of_rows), keys=keys_of_rows, unknown=unknown)
         json_values = {name: [_to_json(value) for value in values] for name, values in rows.values.items()}
         denied = [] if rows.denied is None else np.flatnonzero(rows.denied).tolist()
         if denied:

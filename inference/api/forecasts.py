@@ -17,6 +17,7 @@ from inference.api.schemas.forecasts import (
     ForecastResult,
     ForecastResults,
 )
+from inference.api.theft import check_questions
 from inference.forecast.forecaster import TARGETS, Forecaster, target_of
 from inference.monitoring.predictions import PredictionLog
 from inference.security.audit import whose
@@ -37,6 +38,8 @@ def install(app: FastAPI, lives: dict[str, Live[Forecaster]], log: PredictionLog
         target = target_of(body.entity, body.target).target
         result = lives[target].get().forecast(body.entity, body.id, horizon=body.horizon)
         first = result.points[0]
+        key = {body.entity: [body.id]}
+        check_questions(request, f"forecasts-{result.target}", [f"{body.entity} {body.id}"], keys=key)
         log.put(
             "forecasts",
             result.model,

@@ -23,6 +23,7 @@ from inference.api.schemas.recommendations import (
     RecommendationResult,
     RecommendationResults,
 )
+from inference.api.theft import check_questions
 from inference.experiments.running import Assigned, Running
 from inference.monitoring.counters import labelled_counter
 from inference.monitoring.predictions import PredictionLog
@@ -189,6 +190,8 @@ def install(app: FastAPI, service: RecommendationService, controller: Controller
         audit_act(request, "recommendation", **whose({"user_id": [body.user_id]}))
         decision = controller.decide()
         answer, applied = service.recommend(body, decision)
+        keys = {"user_id": [body.user_id]}
+        check_questions(request, "recommendations", [body.user_id], keys=keys, unknown=int(not answer.known))
         if not answer.consented:
             audit_act(request, "withheld", **whose({"user_id": [body.user_id]}))
         answers.labels(answer.model, answer.strategy).inc()

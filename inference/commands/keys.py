@@ -26,6 +26,10 @@ def create(
     per_second: Annotated[float, typer.Option(help="requests a second in the long run")] = 100.0,
     burst: Annotated[int, typer.Option(help="requests at once")] = 200,
     per_day: Annotated[int | None, typer.Option(help="requests a day (UTC); any number if left out")] = None,
+    questions_per_day: Annotated[
+        int | None, typer.Option(help="distinct questions to one model a day (UTC); any number if left out")
+    ] = None,
+    digits: Annotated[int | None, typer.Option(help="digits of predictions; all if left out")] = None,
 ) -> None:
     """Create a key. It is shown once; only its digest is stored.
 
@@ -34,7 +38,8 @@ def create(
     Example: refrain keys create "web player" --role predict --days 90
     """
     home = Home.from_env().ensure()
-    text, key = KeyRing(home).create(name, role, days=days, limits=Limits(per_second, burst, per_day))
+    limits = Limits(per_second, burst, per_day, questions_per_day, digits)
+    text, key = KeyRing(home).create(name, role, days=days, limits=limits)
     _audit(home, "key created", key.id, key.name)
     say(text)
     typer.secho(f"id {key.id}, tenant {key.tenant}: {', '.join(key.roles)}. It is not shown again.", err=True)

@@ -16,11 +16,15 @@ class Limits:
         per_second: requests per second in the long run.
         burst: requests at once.
         per_day: requests per day (UTC); None for no quota.
+        questions_per_day: distinct questions to one model per day (UTC); None for no budget.
+        digits: digits after the point of predictions that this caller gets; None for all.
     """
 
     per_second: float = 100.0
     burst: int = 200
     per_day: int | None = None
+    questions_per_day: int | None = None
+    digits: int | None = None
 
 
 @dataclass(frozen=True)

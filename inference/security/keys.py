@@ -117,6 +117,10 @@ class KeyRing:
             raise _invalid("a name of 1 to 64 letters, digits, spaces and . @ _ -", repr(name))
         if limits.per_second <= 0 or limits.burst < 1 or (limits.per_day is not None and limits.per_day < 1):
             raise _invalid("limits above zero", str(limits))
+        if limits.questions_per_day is not None and limits.questions_per_day < 1:
+            raise _invalid("questions a day above zero", str(limits.questions_per_day))
+        if limits.digits is not None and limits.digits < 0:
+            raise _invalid("digits of zero or more", str(limits.digits))
         if days is not None and days <= 0:
             raise _invalid("days above zero", f"{days:g}")
         text = f"rf_{secrets.token_hex(4)}_{secrets.token_urlsafe(32)}"
