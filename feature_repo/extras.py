@@ -30,7 +30,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "audio": ("matplotlib", "tinytag"),
     "ffmpeg": ("av",),
     "training": (
-        *("holidays", "joblib", "lightgbm", "matplotlib", "mlflow", "onnx", "onnxmltools", "onnxruntime", "optuna"),
+        *("holidays", "lightgbm", "matplotlib", "mlflow", "onnx", "onnxmltools", "onnxruntime", "optuna"),
         *("sacrebleu", "scipy", "skl2onnx", "sklearn", "statsforecast", "statsmodels", "textblob"),
         *("threadpoolctl", "vaderSentiment", "voyager", "xgboost"),
     ),
