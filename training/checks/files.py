@@ -8,11 +8,14 @@ from pathlib import PurePath
 
 from feature_repo.bundle import MANIFEST, Bundle
 from feature_repo.home import Home
+from feature_repo.signing.bundles import SIGNATURE
 from training.checks.broken import broken
 
 EXECUTABLE = frozenset(
-    (".bat", ".bin", ".ckpt", ".dill", ".dll", ".exe", ".h5", ".joblib", ".keras", ".pickle", ".pkl", ".pt", ".pth")
-    + (".py", ".pyc", ".pyd", ".sh", ".so", ".whl")
+    (
+        *(".bat", ".dll", ".exe", ".py", ".pyc", ".pyd", ".sh", ".so", ".whl"),
+        *(".bin", ".ckpt", ".dill", ".h5", ".joblib", ".keras", ".pickle", ".pkl", ".pt", ".pth"),
+    )
 )
 """Suffixes of programs, and of formats of models whose usual reader runs code of the file."""
 
@@ -20,7 +23,7 @@ EXECUTABLE = frozenset(
 def files_are_whole(bundle: Bundle, home: Home) -> None:
     """Checks that every file is in the manifest with its digest, and is no pickle, in an archive neither."""
     digests = bundle.manifest["files"]
-    paths = {path.name: path for path in bundle.folder.iterdir() if path.name != MANIFEST}
+    paths = {path.name: path for path in bundle.folder.iterdir() if path.name not in (MANIFEST, SIGNATURE)}
     for file in sorted(set(digests) | set(paths)):
         if file not in digests or file not in paths:
             raise broken(bundle, f"the file {file}", "not in the manifest" if file in paths else "no such file")

@@ -2,8 +2,8 @@
 
 A trial is evaluated on one past period after the other, each trained on the rows before it; a trial that is behind the
 median after a period is pruned. The training set is pulled once (``training.models.problem``). Processes share it
-(``shared_problem``) for the time of the search, and a study in SQLite, which the next search of the same problem resumes.
-The test is used once, for the best trial and the default.
+(``shared_problem``) for the time of the search, and a study in SQLite, which the next search of the same problem
+resumes. The test is used once, for the best trial and the default.
 """
 
 import multiprocessing

@@ -1,9 +1,9 @@
 """Shares a problem with other processes: its arrays as files of NumPy that every process maps, the rest as it is.
 
 A problem holds dataclasses, tuples, mappings, lists of plain values, functions at the top level of modules, and arrays.
-The arrays are written to ``.npy`` files, which hold numbers and texts alone. What remains (``without_arrays``) is small;
-it goes to a process with its arguments, through the pipe by which the parent starts it, and is never a file: nothing
-that runs code when it is read lies in the data folder.
+The arrays are written to ``.npy`` files, which hold numbers and texts alone. What remains (``without_arrays``) is
+small; it goes to a process with its arguments, through the pipe by which the parent starts it, and is never a file:
+nothing that runs code when it is read lies in the data folder.
 """
 
 import functools
