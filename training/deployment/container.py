@@ -12,10 +12,14 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from feature_repo.bill_of_materials import FILE as BOM
+from feature_repo.bill_of_materials.document import document
+from feature_repo.bill_of_materials.packages import locked
 from feature_repo.bundle import ALIASES, MANIFEST
 from feature_repo.errors import StoreError
 from feature_repo.home import REPOSITORY, Home
 from feature_repo.project import FILE, PROJECT, Project
+from feature_repo.signing.bundles import sign_again
 from feature_repo.version import version
 from training.bundle import BACKGROUND, SAMPLE
 from training.validation.evidence import EVIDENCE
@@ -38,7 +42,7 @@ ARG BASE=python:{python}-slim
 FROM ${{BASE}}
 LABEL org.opencontainers.image.title="Refrain" org.opencontainers.image.version="{version}"
 WORKDIR /app
-COPY requirements.lock ./
+COPY requirements.lock bom.json ./
 RUN python -m pip install --no-cache-dir --require-hashes --only-binary :all: --requirement requirements.lock
 {packages}
 RUN python -m compileall -q .
@@ -112,6 +116,7 @@ def build_context(home: Home, champions: dict[str, str], folder: Path) -> None:
     for package in PACKAGES:
         shutil.copytree(REPOSITORY / package, partial / package, ignore=ignored)
     shutil.copy2(LOCK, partial / "requirements.lock")
+    (partial / BOM).write_text(document(locked(LOCK), "refrain", version(), kind="container"))
     metadata = partial / f"refrain-{version()}.dist-info" / "METADATA"  # the version, as an installed package says it
     metadata.parent.mkdir()
     metadata.write_text(f"Metadata-Version: 2.1\nName: refrain\nVersion: {version()}\n")
@@ -125,6 +130,7 @@ def build_context(home: Home, champions: dict[str, str], folder: Path) -> None:
         bundles = image_home.bundles(name)
         shutil.copytree(home.bundles(name) / champion, bundles / champion)
         _remove_listener_data(bundles / champion)
+        sign_again(bundles / champion, home, name, int(champion))
         (bundles / ALIASES).write_text(aliases)
     (partial / "Dockerfile").write_text(_dockerfile(home, metadata.parent.name))
     (partial / ".dockerignore").write_text("**/__pycache__\n")
