@@ -42,7 +42,7 @@ class AuditLog(BackgroundLog):
     WHAT = "acts"
 
     def __init__(self, home: Home, *, required: bool = False) -> None:
-        super().__init__(share=1.0)
+        super().__init__(1.0, home)
         self._folder, self._required = home.audit_log, required
         self._second, self._refusals, self._unwritten = 0, 0, 0
 
@@ -125,7 +125,7 @@ def acts(home: Home) -> Iterator[dict[str, Any]]:
     from transforms.logged import lines  # imports data frames, which a serving process does without
 
     for day in reversed(lines.days(home.audit_log)):
-        yield from lines.lines(day)
+        yield from lines.lines(day, home)
 
 
 def cell(value: Any) -> str:

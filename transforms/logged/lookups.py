@@ -44,7 +44,7 @@ def served(home: Home, service: Service, since: datetime | None = None, most: in
     for day in lines.days(home.lookups(service.name)):
         if count >= most or (since is not None and day.name < f"date={since.date()}"):
             break
-        frames += [_frame(service, _current_rows(lines.lines(day), service))]
+        frames += [_frame(service, _current_rows(lines.lines(day, home), service))]
         frames += [parquet.read_whole(file, remedy="") for file in _packed_files(day, service)]
         count = sum(frame.height for frame in frames)
     rows = pl.concat(frames) if frames else _frame(service, [])
@@ -77,7 +77,7 @@ def pack(home: Home) -> int:
             frames = {service.fingerprint: rows, "json": pl.DataFrame({"line": outdated})}
             return {name: frame for name, frame in frames.items() if frame.height}
 
-        count += lines.pack(folder, tables)
+        count += lines.pack(folder, tables, home)
     return count
 
 

@@ -7,13 +7,15 @@ from pathlib import Path
 import polars as pl
 import pyarrow.parquet as pq
 
+from feature_repo.encryption.places import TAKEN
+from feature_repo.encryption.stored_files import read_lines
 from feature_repo.home import Home
 from refrain.person.contents.json_documents import values_of
 from refrain.person.contents.reader import SEPARATOR
 from refrain.person.scan import PersonKey, is_of_tenant
 from refrain.person.spellings import Spelling, is_distinctive
 
-LINES = (".jsonl", ".ndjson", ".log", ".csv")
+LINES = (".jsonl", ".ndjson", ".log", ".csv", TAKEN)
 """Endings of files that are lines."""
 
 
@@ -90,7 +92,7 @@ def mentions_of(home: Home, folder: str, person: PersonKey, id_: str) -> Iterato
                 json.dumps(row, default=str, ensure_ascii=False).encode() + b"\n" for row in own.iter_rows(named=True)
             ]
         elif path.suffix in LINES:
-            lines = [line for line in path.read_bytes().splitlines(keepends=True) if mentions(line, person, id_)]
+            lines = [line + b"\n" for line in read_lines(path, home) if mentions(line, person, id_)]
         else:
             continue
         if lines:
