@@ -43,6 +43,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "telemetry": ("opentelemetry",),
     "client": ("httpx2",),
     "oidc": ("jwt",),
+    "encryption": ("cryptography",),
     "encoder": ("tokenizers",),
     "spark": ("pyspark",),
     "sql": ("adbc_driver_manager", "adbc_driver_postgresql"),

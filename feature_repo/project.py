@@ -28,6 +28,9 @@
     [owners]                          # who answers for a model, raw table, view or service
     "*" = "data@shop.example"         # for everything else
 
+    [encryption]                      # files of the data folder are encrypted; docs/encryption.md
+    key = "file:/etc/refrain/encryption.key"
+
     [fairness.churn_model]            # limits and groups of a model; docs/fairness.md
     demographic_parity_difference = 0.1
 
@@ -96,6 +99,7 @@ class Project:
         purposes: purpose → whether it needs consent, one of ``feature_repo.purposes.RULES``.
         owners: name of a model, raw table, view or service → who answers for it; ``*`` stands for all others.
         fairness: model → what is declared of its fairness, as ``training.fairness.settings`` reads it.
+        encryption: where the key-encryption key is; ``feature_repo.encryption.settings`` reads it.
         folder: the project's folder; None for the bundled project.
     """
 
@@ -112,6 +116,7 @@ class Project:
     purposes: Mapping[str, str] = field(default_factory=dict, hash=False)
     owners: Mapping[str, str] = field(default_factory=dict, hash=False)
     fairness: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, hash=False)
+    encryption: Mapping[str, str] = field(default_factory=dict, hash=False)
     folder: Path | None = None
 
     @classmethod
@@ -200,6 +205,7 @@ def _load(file: Path, changed: int) -> Project:
         "purposes": _purposes,
         "owners": _owners,
         "fairness": _fairness,
+        "encryption": _encryption,
     }
     for name, value in entries.items():
         if name in sections:
@@ -306,6 +312,13 @@ def _fairness(file: Path, sections: Any) -> dict[str, dict[str, Any]]:
     if not isinstance(sections, dict) or not all(isinstance(section, dict) for section in sections.values()):
         raise _invalid(file, "fairness as sections such as [fairness.churn_model]", repr(sections))
     return sections
+
+
+def _encryption(file: Path, section: Any) -> dict[str, str]:
+    """Checks that the section ``[encryption]`` is one of texts; ``feature_repo.encryption.settings`` reads it."""
+    if not isinstance(section, dict) or not all(isinstance(value, str) for value in section.values()):
+        raise _invalid(file, 'encryption as a section of lines such as key = "file:/etc/refrain/key"', repr(section))
+    return section
 
 
 def _invalid(file: Path, expected: str, found: str) -> InputError:
