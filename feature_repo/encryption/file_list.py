@@ -43,7 +43,7 @@ class FileList:
     @property
     def path(self) -> Path:
         """The file of the list."""
-        return self.home.root / "security" / f"sealed-{self.home.tenant}.list"
+        return list_of(self.home)
 
     @property
     def _place(self) -> str:
@@ -110,3 +110,8 @@ class FileList:
             yield entries
             content = json.dumps(entries, sort_keys=True).encode()
             write_whole(self.path, seal(content, self.keys.key(SCOPE), self._place), is_secret=True)
+
+
+def list_of(home: Home) -> Path:
+    """The file of the list of a tenant; there is none before something was sealed."""
+    return home.root / "security" / f"sealed-{home.tenant}.list"

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Protocol
 
-from feature_repo.errors import StoreError
+from feature_repo.errors import EncryptionError
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -35,7 +35,7 @@ SALT = 32
 _NONCE = struct.Struct(">7xIB")
 
 
-class SealError(StoreError):
+class SealError(EncryptionError):
     """A sealed file was changed, cut off, moved, rolled back, or is not of this place."""
 
 
@@ -143,7 +143,7 @@ def open_sealed(content: bytes, keys: KeysById, place: str) -> bytes:
 
     Raises:
         SealError: it was changed, cut off, or is of another place.
-        RefrainError: there is no such key.
+        EncryptionError: there is no such key.
     """
     return b"".join(open_stream(io.BytesIO(content), keys, place))
 
@@ -184,7 +184,7 @@ def open_stream(source: IO[bytes], keys: KeysById, place: str) -> Iterator[bytes
 
     Raises:
         SealError: it was changed, cut off, or is of another place.
-        RefrainError: there is no such key.
+        EncryptionError: there is no such key.
     """
     from cryptography.exceptions import InvalidTag
 

@@ -190,7 +190,7 @@ def open_log(content: bytes, keys: KeysById, place: str) -> tuple[list[bytes], b
 
     Raises:
         SealError: it was changed, or is of another place.
-        RefrainError: there is no such key.
+        EncryptionError: there is no such key.
     """
     source = io.BytesIO(content)
     header = Header.read(source, MAGIC, place)

@@ -9,12 +9,13 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from feature_repo.encryption import sealed_log
-from feature_repo.encryption.file_list import FileList
+from feature_repo.encryption.file_list import FileList, list_of
 from feature_repo.encryption.key_ring import EncryptionKeys
 from feature_repo.encryption.places import place_of
 from feature_repo.encryption.sealed_file import MAGIC, Header, is_sealed, open_sealed, refusal, seal
 from feature_repo.encryption.sealed_log import is_sealed_log, open_log, seal_log
-from feature_repo.errors import StoreError
+from feature_repo.encryption.settings import KEY
+from feature_repo.errors import EncryptionError
 from feature_repo.home import Home
 from feature_repo.whole_files import write_whole
 
@@ -29,7 +30,7 @@ def read_stored(path: Path, home: Home) -> bytes:
     Raises:
         FileNotFoundError: there is no file.
         SealError: it was changed, moved or rolled back.
-        StoreError: it is sealed, and encryption is off.
+        EncryptionError: it is sealed, and its key is not there.
 
     >>> read_stored(Path("/srv/refrain/models/tenant=default/a/1/model.onnx"), Home.from_env())    # doctest: +SKIP
     """
@@ -38,14 +39,12 @@ def read_stored(path: Path, home: Home) -> bytes:
 
 def open_content(content: bytes, path: Path, home: Home) -> bytes:
     """What ``read_stored`` returns, of bytes that were read already."""
-    keys = EncryptionKeys.for_reading(home)
     if is_sealed_log(content):
-        lines = _open_log(content, path, home, keys)
-        return b"".join(line + b"\n" for line in lines)
+        return b"".join(line + b"\n" for line in _open_log(content, path, home))
     if not is_sealed(content):
-        _refuse_plain(path, home, keys)
+        _refuse_plain(path, home)
         return content
-    keys, place = _needed(keys, path), place_of(home, path)
+    keys, place = _keys(home, path), place_of(home, path)
     plain = open_sealed(content, keys, place)
     FileList(home, keys).check(place, salt_of(content))
     return plain
@@ -59,11 +58,11 @@ def read_lines(path: Path, home: Home) -> list[bytes]:
     Raises:
         FileNotFoundError: there is no file.
         SealError: the log was changed, moved, cut off after it was closed, or rolled back.
-        StoreError: it is sealed, and encryption is off.
+        EncryptionError: it is sealed, and its key is not there.
     """
     content = path.read_bytes()
     if is_sealed_log(content):
-        return _open_log(content, path, home, EncryptionKeys.for_reading(home))
+        return _open_log(content, path, home)
     return open_content(content, path, home).splitlines()
 
 
@@ -130,27 +129,28 @@ def salt_of(content: bytes) -> bytes:
     return Header.read(io.BytesIO(content), magic, "a sealed file").salt
 
 
-def _open_log(content: bytes, path: Path, home: Home, keys: EncryptionKeys | None) -> list[bytes]:
-    keys, place = _needed(keys, path), place_of(home, path)
+def _open_log(content: bytes, path: Path, home: Home) -> list[bytes]:
+    keys, place = _keys(home, path), place_of(home, path)
     lines, salt, is_ended = open_log(content, keys, place)
     if FileList(home, keys).check(place, salt) and not is_ended:
         raise refusal(place, "its end is missing, though it was closed")
     return lines
 
 
-def _refuse_plain(path: Path, home: Home, keys: EncryptionKeys | None) -> None:
+def _refuse_plain(path: Path, home: Home) -> None:
     """Refuse a plain file where a sealed one was."""
-    if keys is None or not path.is_relative_to(home.root):
+    if not list_of(home).is_file() or not path.is_relative_to(home.root):
         return
-    if (place := place_of(home, path)) in FileList(home, keys).read():
+    if (place := place_of(home, path)) in FileList(home, _keys(home, path)).read():
         raise refusal(place, "a plain file, where a sealed one was")
 
 
-def _needed(keys: EncryptionKeys | None, path: Path) -> EncryptionKeys:
+def _keys(home: Home, path: Path) -> EncryptionKeys:
+    keys = EncryptionKeys.for_reading(home)
     if keys is None:
-        raise StoreError(
-            expected=f"encryption to be on, as {path} is sealed",
-            found="it is off",
-            next_command="refrain encryption on  (with the key that the folder had)",
+        raise EncryptionError(
+            expected=f"the key-encryption key of {home.root}, as {path} is sealed",
+            found="nothing that says where it is",
+            next_command=f"export {KEY}=file:/the/key/of/this/folder",
         )
     return keys
