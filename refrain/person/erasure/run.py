@@ -11,6 +11,7 @@ from feature_repo import clock
 from feature_repo.command_line import Progress, silent
 from feature_repo.contract import contract_of
 from feature_repo.days import files_in
+from feature_repo.encryption.person_keys import destroy_keys
 from feature_repo.errors import InputError, StoreError
 from feature_repo.forgotten import Forgotten
 from feature_repo.home import Home
@@ -90,6 +91,7 @@ def erase(home: Home, key: str, ids: Sequence[str], *, models: str = NEXT_RUN, p
         for id_ in journal.ids:
             forgotten = forgotten.with_person(key, id_)
         forgotten.save(home)
+        journal.add(home, "backups", destroy_keys(home, [(key, id_) for id_ in journal.ids], forgotten))
         _end_restrictions(home, key, journal.ids)
         ask_models(home, journal, models)
         progress(0, 5, "raw rows and records")
