@@ -11,6 +11,7 @@ from typing import Any
 import polars as pl
 
 from feature_repo.days import days_in
+from feature_repo.encryption import parquet_files
 from feature_repo.home import Home
 from feature_repo.whole_files import write_whole
 from refrain.person.erasure.records import LINES, is_parquet
@@ -90,7 +91,7 @@ def aged_quarantine(home: Home, table: str, horizon: datetime, *, remove: bool) 
         if remove:
             count += erase_rows([path], always(is_aged))
         else:
-            count += pl.read_parquet(path, glob=False).filter(is_aged).height
+            count += parquet_files.read(path, glob=False).filter(is_aged).height
     return count
 
 
