@@ -174,7 +174,7 @@ def metadata(path: Path) -> dict[str, str]:
 
 def digest(path: Path) -> str:
     """SHA-256 of the bytes of a file, in hexadecimal; of an encrypted Parquet file, of the plain one that it was."""
-    if path.suffix == ".parquet" and (plain := parquet_files.plain_digest(path)):
+    if plain := parquet_files.plain_digest(path):
         return plain
     with path.open("rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
