@@ -86,6 +86,8 @@ def read_tail(path: str | Path) -> Tail | None:
         end = os.pread(handle, 8, max(size - 8, 0))
         if end[4:] != ENCRYPTED:
             return None
+        if os.pread(handle, 4, 0) != ENCRYPTED:
+            raise ValueError("a file that does not begin as it ends")
         length = int.from_bytes(end[:4], "little")
         start = size - 8 - length
         if start < len(ENCRYPTED):

@@ -66,7 +66,13 @@ def encrypt(content: bytes, cipher: "AESGCM", prefix: bytes) -> tuple[bytes, byt
     Raises:
         ValueError: this is no plain Parquet file.
     """
-    footer = _plain_footer(content)
+    try:
+        return _encrypt(_plain_footer(content), content, cipher, prefix)
+    except (KeyError, TypeError, IndexError) as error:
+        raise ValueError("a Parquet file with a footer that says nothing of its pages") from error
+
+
+def _encrypt(footer: Struct, content: bytes, cipher: "AESGCM", prefix: bytes) -> tuple[bytes, bytes, bytes]:
     unique = secrets.token_bytes(8)
     modules = Modules(cipher, prefix, unique)
     parts, position = [ENCRYPTED], len(ENCRYPTED)
@@ -113,7 +119,7 @@ def _groups(footer: Struct) -> list[Struct]:
 
 def _start(meta: Struct) -> int:
     """Where the pages of a column chunk begin."""
-    return int(min(meta[number][1] for number in (9, 11) if number in meta))
+    return int(min((meta[number][1] for number in (9, 11) if number in meta and meta[number][1]), default=0))
 
 
 def _pages(content: bytes, meta: Struct) -> Iterator[tuple[int, Struct, bytes, tuple[int, ...]]]:
@@ -132,7 +138,8 @@ def _pages(content: bytes, meta: Struct) -> Iterator[tuple[int, Struct, bytes, t
 def _move(chunk: Struct, meta: Struct, start: int, size: int, offsets: dict[int, int]) -> None:
     """Writes the new places of a column chunk, and leaves out those of its indexes."""
     meta[7] = I64, size
-    meta[9] = I64, offsets.get(_DATA_PAGE, start)
+    if meta[9][1]:  # a chunk without rows may have a dictionary alone
+        meta[9] = I64, offsets.get(_DATA_PAGE, start)
     if 11 in meta and _DICTIONARY_PAGE in offsets:
         meta[11] = I64, offsets[_DICTIONARY_PAGE]
     if chunk.get(2, (I64, 0))[1]:

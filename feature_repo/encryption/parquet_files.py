@@ -180,11 +180,21 @@ def protected(content: bytes, path: str | Path) -> bytes:
     return content if place is None else _encrypted(content, place, hashlib.sha256(content).digest())
 
 
-def encrypt_again(path: Path, content: bytes, digest: bytes) -> None:
-    """Writes the bytes of a plain file encrypted with the newest key, with the digest that it had."""
+def sink_again(path: Path, partial: Path, digest: str, about: Mapping[str, str]) -> None:
+    """Writes a file anew in parts, as a new file of its place is: plain or encrypted; its digest is noted.
+
+    Args:
+        path: the file.
+        partial: name of the new one until it is whole.
+        digest: SHA-256 of the plain file, in hexadecimal.
+        about: key-value metadata of the file.
+    """
+    rows = scan(path, hive_partitioning=False, glob=False)
+    sink(rows, partial, final=path, compression="zstd", metadata=dict(about))
     place = _encrypting_place(path)
     if place is not None:
-        write_whole(path, _encrypted(content, place, digest))
+        seal_file(partial, place, place.key, bytes.fromhex(digest))
+    partial.replace(path)
 
 
 def is_encrypted_at(path: str | Path) -> bool:
