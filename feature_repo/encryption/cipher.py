@@ -1,6 +1,7 @@
 """AES-256-GCM, with the nonce in front: the one place that encrypts small secrets."""
 
 import secrets
+from typing import Any
 
 BYTES = 32
 """Length of every key."""
@@ -19,7 +20,7 @@ def seal(key: bytes, plaintext: bytes, context: bytes) -> bytes:
     b'secret'
     """
     nonce = secrets.token_bytes(_NONCE_BYTES)
-    return nonce + _aead(key).encrypt(nonce, plaintext, context)
+    return nonce + aead(key).encrypt(nonce, plaintext, context)
 
 
 def unseal(key: bytes, sealed: bytes, context: bytes) -> bytes:
@@ -31,12 +32,13 @@ def unseal(key: bytes, sealed: bytes, context: bytes) -> bytes:
     from cryptography.exceptions import InvalidTag
 
     try:
-        return _aead(key).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], context)
+        return aead(key).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], context)
     except InvalidTag as error:
         raise ValueError("the text was changed, or sealed with another key or context") from error
 
 
-def _aead(key: bytes):  # type: ignore[no-untyped-def]
+def aead(key: bytes) -> Any:
+    """Returns AES-GCM with a key, of the extra ``encryption``."""
     from feature_repo.extras import explained
 
     with explained():

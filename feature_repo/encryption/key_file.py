@@ -10,6 +10,7 @@ import fcntl
 import hashlib
 import hmac
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -71,6 +72,7 @@ class KeyFile:
         refuses_plain: whether plain files of encrypted tables are refused: all were encrypted once.
         recovery: the recovery key, if there is one.
         keys: the data keys, oldest first.
+        next_wrap: id of the key-encryption key that a rotation goes to, until it is done; empty without one.
         mac: authenticates all else, with the tenant key.
     """
 
@@ -82,6 +84,7 @@ class KeyFile:
     plain_tables: tuple[str, ...] = ()
     refuses_plain: bool = False
     recovery: Recovery | None = None
+    next_wrap: str = ""
     keys: tuple[WrappedKey, ...] = ()
     mac: str = field(default="", repr=False)
 
@@ -92,6 +95,11 @@ class KeyFile:
     def by_id(self, key_id: str) -> WrappedKey | None:
         """Returns the data key with an id."""
         return next((key for key in self.keys if key.id == key_id), None)
+
+    @property
+    def scopes(self) -> Mapping[str, int]:
+        """Scope → number of its usable data keys."""
+        return Counter(key.scope for key in self.keys if key.wrapped)
 
     def with_keys(self, keys: Iterable[WrappedKey]) -> "KeyFile":
         """Returns the same with other data keys."""

@@ -4,7 +4,7 @@ import os
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -50,6 +50,7 @@ class EncryptionKeys:
         self._file: KeyFile | None = None
         self._index: dict[str, WrappedKey] = {}
         self._newest: dict[str, WrappedKey] = {}
+        self._unwrapped: dict[str, DataKey] = {}
         self._stamp: tuple[int, int, int] | None = None
         self._tenant_key = TenantKey(settings, clock)
 
@@ -161,9 +162,27 @@ class EncryptionKeys:
                 file = self._tenant_key.wrap_new(file, open_key(self.settings.key))
             else:
                 self._tenant_key.of(file)
-            changed = edit(file)
+            before, changed = file, edit(file)
+            if changed.tenant_key != before.tenant_key:
+                raise ValueError("a new tenant key is put in its place by replace()")
             self._stamp = None
             return self._reload(key_file.write(self._path, changed, self._tenant_key.secret(changed)))
+
+    def replace(self, tenant_key: bytes, edit: Callable[[KeyFile], KeyFile]) -> KeyFile:
+        """Puts a new tenant key in the place of the one before, under the lock of the file: rotation and recovery.
+
+        Args:
+            tenant_key: the new tenant key.
+            edit: file of keys → the one with all data keys wrapped by the new tenant key.
+        """
+        with self._lock, key_file.locked(self._path):
+            file = key_file.read(self._path)
+            if file is None:
+                raise key_file.damaged("the wrapped keys", self._path)
+            changed = edit(file)
+            self._stamp = None
+            self._tenant_key.hold(changed, tenant_key)
+            return self._reload(key_file.write(self._path, changed, tenant_key))
 
     def file(self) -> KeyFile | None:
         """Returns the file of keys as it is now; None if there is none yet."""
@@ -210,9 +229,13 @@ class EncryptionKeys:
 
     def _unwrap(self, key: WrappedKey) -> DataKey:
         assert self._file is not None
-        return DataKey(key.id, self._file.unwrap(key, self._tenant_key.of(self._file)))
+        tenant_key = self._tenant_key.of(self._file)  # also for one that is unwrapped already: its time may be over
+        if key.id not in self._unwrapped:
+            self._unwrapped[key.id] = DataKey(key.id, self._file.unwrap(key, tenant_key))
+        return self._unwrapped[key.id]
 
     def _reload(self, file: KeyFile) -> KeyFile:
+        self._unwrapped = {}
         self._file, self._index = file, {key.id: key for key in file.keys}
         self._newest = {key.scope: key for key in file.keys if key.wrapped}
         return file
@@ -239,15 +262,3 @@ _RINGS: dict[tuple[str, str, str, str], EncryptionKeys] = {}
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def scopes_of(file: KeyFile | None) -> Mapping[str, int]:
-    """Counts the usable data keys of each scope.
-
-    >>> scopes_of(None)
-    {}
-    """
-    counts: dict[str, int] = {}
-    for key in file.keys if file else ():
-        counts[key.scope] = counts.get(key.scope, 0) + bool(key.wrapped)
-    return counts

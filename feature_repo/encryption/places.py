@@ -1,30 +1,104 @@
-"""The place of a file: what a seal is bound to, beside the file's content."""
+"""Where a file lies in a data folder: which tenant's keys apply to it, and what it is bound to."""
 
+import os
+import time
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
+from feature_repo.encryption.key_ring import DataKey, EncryptionKeys
+from feature_repo.encryption.settings import KEY
 from feature_repo.home import Home
 
-TAKEN = ".packing"
-"""Ending of a log that is being packed; it was renamed, and keeps the place that it was written at."""
+_TENANT = "tenant="
+_OF_TABLES = frozenset({"raw", "features", "tiles", "quarantine", "cursors"})
+"""Folders of the data folder with one folder for each table, in which those of the tenants are."""
+_CHECK_SECONDS = 1.0
+"""How long it is not asked again whether a data folder is encrypted."""
 
 
-def place_of(home: Home, path: Path) -> str:
-    """The tenant, and the path inside the data folder, which stays when the folder is moved or copied.
+@dataclass(frozen=True)
+class Place:
+    """The place of a file in a data folder.
 
-    Args:
-        home: the data folder.
-        path: a file in it.
-
-    Raises:
-        ValueError: the file is not in the data folder.
-
-    >>> home = Home(Path("/srv/refrain"))
-    >>> place_of(home, home.impressions / "date=2026-03-01" / "17-ab.jsonl")
-    'default:impressions/tenant=default/date=2026-03-01/17-ab.jsonl'
-    >>> place_of(home, home.impressions / "date=2026-03-01" / "17-ab-0f.packing")
-    'default:impressions/tenant=default/date=2026-03-01/17-ab.jsonl'
+    Attributes:
+        keys: the keys of its tenant.
+        table: what it belongs to, such as ``raw/plays`` or ``training_sets``.
+        name: its path in the data folder, with ``/``.
     """
-    inside = path.absolute().relative_to(home.root)
-    if inside.suffix == TAKEN:
-        inside = inside.with_name(f"{inside.stem.rpartition('-')[0]}.jsonl")
-    return f"{home.tenant}:{inside.as_posix()}"
+
+    keys: EncryptionKeys
+    table: str
+    name: str
+
+    @property
+    def prefix(self) -> bytes:
+        """What every module of the file is bound to: tenant and table."""
+        return f"refrain\0{self.keys.home.tenant}\0{self.table}\0".encode()
+
+    @property
+    def encrypts(self) -> bool:
+        """Whether new files are encrypted here."""
+        file = self.keys.file()
+        return file is None or (file.is_on and self.table not in file.plain_tables)
+
+    @property
+    def refuses_plain(self) -> bool:
+        """Whether a plain file is refused here: all were encrypted once, so that somebody has put it there."""
+        file = self.keys.file()
+        return file is not None and file.refuses_plain and self.encrypts
+
+    @property
+    def key(self) -> DataKey:
+        """The key of new files."""
+        return self.keys.key(f"table/{self.table}")
+
+
+def place_of(path: str | Path) -> Place | None:
+    """Returns the place of a file; None outside of data folders, and where encryption was never turned on.
+
+    >>> place_of("/srv/refrain/raw/plays/tenant=default/date=2026-03-01/part-0.parquet") is None
+    True
+    """
+    text = os.fspath(path)
+    folder = os.path.dirname(text)  # noqa: PTH120 - a Path for each of thousands of files takes longer than the call
+    parts = _parts(folder)
+    if parts is None:
+        return None
+    root, tenant, table = parts
+    keys = _keys(root, tenant)
+    return None if keys is None else Place(keys, table, os.path.abspath(text)[len(root) + 1 :])  # noqa: PTH100
+
+
+@lru_cache(maxsize=65_536)
+def _parts(folder: str) -> tuple[str, str, str] | None:
+    """Root of the data folder, tenant and table of a folder in it."""
+    parts = Path(os.path.abspath(folder)).parts  # noqa: PTH100
+    for number, part in enumerate(parts):
+        if part.startswith(_TENANT) and number >= 2:
+            is_of_table = number >= 3 and parts[number - 2] in _OF_TABLES
+            start = number - (2 if is_of_table else 1)
+            return str(Path(*parts[:start])), part[len(_TENANT) :], "/".join(parts[start:number])
+    return None
+
+
+_checked: dict[tuple[str, str, str | None], tuple[float, EncryptionKeys | None]] = {}
+
+
+def _keys(root: str, tenant: str) -> EncryptionKeys | None:
+    asked = root, tenant, os.environ.get(KEY)
+    now = time.monotonic()
+    before = _checked.get(asked)
+    if before is None or now - before[0] > _CHECK_SECONDS:
+        before = _checked[asked] = now, EncryptionKeys.for_reading(Home(Path(root), tenant))
+    return before[1]
+
+
+def is_in_use() -> bool:
+    """Whether this process has used a data folder with keys, so that what it writes elsewhere may be of it."""
+    return any(keys is not None for _, keys in _checked.values())
+
+
+def forget_checks() -> None:
+    """Asks anew whether data folders are encrypted: encryption was turned on or off by this process."""
+    _checked.clear()

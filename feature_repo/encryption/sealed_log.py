@@ -18,8 +18,8 @@ from typing import IO
 
 from feature_repo.encryption.file_list import FileList
 from feature_repo.encryption.key_ring import EncryptionKeys
-from feature_repo.encryption.places import place_of
 from feature_repo.encryption.sealed_file import TAG, Header, KeysById, refusal
+from feature_repo.encryption.stored_place import stored_place
 from feature_repo.home import Home
 from feature_repo.whole_files import append_at_once
 
@@ -146,7 +146,7 @@ class SealedLogs:
             self._end(path)
 
     def _begin(self, path: Path, inode: int) -> tuple[_Open, bytes]:
-        key, place = self._keys.key(SCOPE), place_of(self._home, path)
+        key, place = self._keys.key(SCOPE), stored_place(self._home, path)
         header = Header.new(key)
         self._list.add(place, header.salt, is_closed=False)
         return _Open(inode, 0, 0, header.salt, Blocks(header, key.secret, place)), header.to_bytes(MAGIC)
@@ -166,7 +166,7 @@ class SealedLogs:
             stat = os.fstat(handle)
             if (stat.st_ino, stat.st_size) == (log.inode, log.size):
                 append_at_once(handle, log.blocks.seal(log.number, b""), path)
-                self._list.add(place_of(self._home, path), log.salt, is_closed=True)
+                self._list.add(stored_place(self._home, path), log.salt, is_closed=True)
         finally:
             os.close(handle)
 

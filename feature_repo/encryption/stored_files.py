@@ -11,10 +11,10 @@ from pathlib import Path
 from feature_repo.encryption import sealed_log
 from feature_repo.encryption.file_list import FileList, list_of
 from feature_repo.encryption.key_ring import EncryptionKeys
-from feature_repo.encryption.places import place_of
 from feature_repo.encryption.sealed_file import MAGIC, Header, is_sealed, open_sealed, refusal, seal
 from feature_repo.encryption.sealed_log import is_sealed_log, open_log, seal_log
 from feature_repo.encryption.settings import KEY
+from feature_repo.encryption.stored_place import stored_place
 from feature_repo.errors import EncryptionError
 from feature_repo.home import Home
 from feature_repo.whole_files import write_whole
@@ -44,7 +44,7 @@ def open_content(content: bytes, path: Path, home: Home) -> bytes:
     if not is_sealed(content):
         _refuse_plain(path, home)
         return content
-    keys, place = _keys(home, path), place_of(home, path)
+    keys, place = _keys(home, path), stored_place(home, path)
     plain = open_sealed(content, keys, place)
     FileList(home, keys).check(place, salt_of(content))
     return plain
@@ -82,7 +82,7 @@ def write_stored(path: Path, content: bytes, home: Home, scope: str, *, is_secre
     if keys is None:
         write_whole(path, content, is_secret=is_secret)
         return
-    files, place = FileList(home, keys), place_of(home, path)
+    files, place = FileList(home, keys), stored_place(home, path)
     sealed_content = seal(content, keys.key(scope), place)
     salt = salt_of(sealed_content)
     files.add(place, salt, is_closed=True)
@@ -102,7 +102,7 @@ def write_lines(path: Path, lines: Iterable[bytes], home: Home) -> None:
     if keys is None:
         write_whole(path, b"".join(line.rstrip(b"\r\n") + b"\n" for line in lines), is_secret=True)
         return
-    files, place = FileList(home, keys), place_of(home, path)
+    files, place = FileList(home, keys), stored_place(home, path)
     before = path.read_bytes() if path.is_file() else b""
     content = seal_log(lines, keys, place)
     files.add(place, salt_of(content), is_closed=True)
@@ -116,7 +116,7 @@ def remove_stored(path: Path, home: Home) -> None:
     content = path.read_bytes() if (keys := EncryptionKeys.for_reading(home)) is not None else b""
     path.unlink()
     if keys is not None and (is_sealed(content) or is_sealed_log(content)):
-        FileList(home, keys).drop(place_of(home, path), salt_of(content))
+        FileList(home, keys).drop(stored_place(home, path), salt_of(content))
 
 
 def salt_of(content: bytes) -> bytes:
@@ -130,7 +130,7 @@ def salt_of(content: bytes) -> bytes:
 
 
 def _open_log(content: bytes, path: Path, home: Home) -> list[bytes]:
-    keys, place = _keys(home, path), place_of(home, path)
+    keys, place = _keys(home, path), stored_place(home, path)
     lines, salt, is_ended = open_log(content, keys, place)
     if FileList(home, keys).check(place, salt) and not is_ended:
         raise refusal(place, "its end is missing, though it was closed")
@@ -141,7 +141,7 @@ def _refuse_plain(path: Path, home: Home) -> None:
     """Refuse a plain file where a sealed one was."""
     if not list_of(home).is_file() or not path.is_relative_to(home.root):
         return
-    if (place := place_of(home, path)) in FileList(home, _keys(home, path)).read():
+    if (place := stored_place(home, path)) in FileList(home, _keys(home, path)).read():
         raise refusal(place, "a plain file, where a sealed one was")
 
 

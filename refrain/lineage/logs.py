@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from feature_repo.days import days_in
+from feature_repo.encryption import parquet_files
 from feature_repo.encryption.stored_files import read_lines
 from feature_repo.errors import InputError, StoreError
 from feature_repo.home import Home
@@ -205,7 +206,7 @@ def _lines(file: Path, home: Home) -> Sequence[bytes]:
             return read_lines(file, home)
         import polars as pl
 
-        rows = pl.read_parquet(file, glob=False, hive_partitioning=False).with_columns(pl.col("at").to_physical())
+        rows = parquet_files.read(file, glob=False, hive_partitioning=False).with_columns(pl.col("at").to_physical())
         return [json.dumps(row, default=str).encode() for row in rows.iter_rows(named=True)]
     except StoreError:
         raise

@@ -11,6 +11,7 @@ from typing import Any
 import polars as pl
 
 from feature_repo.days import days_in
+from feature_repo.encryption import parquet_files
 from feature_repo.encryption.stored_files import read_lines, write_lines
 from feature_repo.home import Home
 from refrain.person.erasure.records import LINES, is_parquet
@@ -89,7 +90,7 @@ def aged_quarantine(home: Home, table: str, horizon: datetime, *, remove: bool) 
         if remove:
             count += erase_rows([path], always(is_aged))
         else:
-            count += pl.read_parquet(path, glob=False).filter(is_aged).height
+            count += parquet_files.read(path, glob=False).filter(is_aged).height
     return count
 
 

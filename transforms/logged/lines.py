@@ -15,8 +15,8 @@ from typing import Any
 import polars as pl
 
 from feature_repo.days import days_in
-from feature_repo.encryption.places import TAKEN
 from feature_repo.encryption.stored_files import read_lines, remove_stored
+from feature_repo.encryption.stored_place import TAKEN
 from feature_repo.home import Home
 from transforms import parquet
 

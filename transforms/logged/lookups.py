@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 
 from feature_repo import clock
+from feature_repo.encryption import parquet_files
 from feature_repo.errors import StoreError
 from feature_repo.home import Home
 from feature_repo.manifest import Service, UnknownService, load_service
@@ -158,5 +159,5 @@ def trained_on(home: Home, service: Service) -> tuple[str | None, pl.DataFrame |
             continue
         manifest = json.loads(manifest_file.read_text())
         if manifest["feature_service"] == service.name and manifest["fingerprint"] == service.fingerprint:
-            return folder.name, pl.read_parquet(folder / "data.parquet", glob=False)
+            return folder.name, parquet_files.read(folder / "data.parquet", glob=False)
     return None, None

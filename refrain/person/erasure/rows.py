@@ -6,8 +6,8 @@ from pathlib import Path
 
 import polars as pl
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from feature_repo.encryption import parquet_files
 from feature_repo.encryption.stored_files import read_lines, write_lines
 from feature_repo.home import Home
 from refrain.person.erasure.records import LINES, is_parquet, mentioned, mentions
@@ -43,7 +43,7 @@ def files_with(paths: Iterable[Path], names: Names) -> Iterator[list[Path]]:
         is_named = names([name for name, _ in columns])
         if is_named is None:
             continue
-        rows = pl.scan_parquet(group, include_file_paths=_FILE, hive_partitioning=False, glob=False)
+        rows = parquet_files.scan(group, include_file_paths=_FILE, hive_partitioning=False, glob=False)
         try:
             texts = rows.filter(is_named.fill_null(False)).select(pl.col(_FILE).unique()).collect()[_FILE]
         except parquet.UNREADABLE:
@@ -119,7 +119,7 @@ def erase_mentions(path: Path, home: Home, person: PersonKey, ids: Sequence[str]
 def _columns(path: Path) -> tuple[tuple[str, str], ...]:
     """Names and types of the columns of a file."""
     try:
-        return tuple((field.name, str(field.type)) for field in pq.read_schema(path))
+        return tuple((field.name, str(field.type)) for field in parquet_files.schema(path))
     except (pa.ArrowException, OSError) as error:
         raise parquet.damaged(path, error, _REMEDY) from error
 

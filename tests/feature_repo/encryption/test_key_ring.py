@@ -15,21 +15,6 @@ from feature_repo.errors import EncryptionError, InputError
 from feature_repo.home import Home
 
 
-@pytest.fixture
-def key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A key file, which the environment names."""
-    path = tmp_path / "encryption.key"
-    path.write_text(new_text())
-    path.chmod(0o600)
-    monkeypatch.setenv(KEY, f"file:{path}")
-    return path
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Home:
-    return Home(tmp_path / "data").ensure()
-
-
 def ring(home: Home) -> EncryptionKeys:
     """A key ring of its own, as another process has it."""
     settings = Settings.of(home)
