@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from feature_repo.encryption.bundle_files import check_manifest, read_file
 from feature_repo.errors import BundleError, NotPromoted
 from feature_repo.home import Home
 from feature_repo.project import Project
@@ -49,8 +50,12 @@ class Bundle:
         return hashlib.sha256(json.dumps(self.manifest["files"], sort_keys=True).encode()).hexdigest()
 
     def read(self, name: str) -> bytes:
-        """Reads one file of the bundle."""
-        return (self.folder / name).read_bytes()
+        """Reads one file of the bundle, opened if it is sealed.
+
+        Raises:
+            EncryptionError: it was changed, or its key is not there.
+        """
+        return read_file(self.folder, name)
 
 
 def open_bundle(name: str, home: Home) -> Bundle:
@@ -62,15 +67,17 @@ def open_bundle(name: str, home: Home) -> Bundle:
 
     Raises:
         BundleError: the bundle is damaged.
+        EncryptionError: it is sealed, and was changed, or its key is not there.
         NotPromoted: the model has no champion.
     """
     home.check_layout()
     model, version = name_and_version(name)
     folder = home.bundles(model) / (version or champion(home, model))
     manifest = _manifest(folder, model)
+    check_manifest(folder, list(manifest["files"]))
     for file, digest in manifest["files"].items():
         path = folder / file
-        if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != digest:
+        if not path.is_file() or hashlib.sha256(read_file(folder, file)).hexdigest() != digest:
             raise BundleError(
                 expected=f"the file {file} of {model}:{manifest['version']} as it was registered",
                 found="another content" if path.is_file() else "no file",

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from feature_repo.bundle import ALIASES, MANIFEST
+from feature_repo.encryption.bundle_files import SEAL, is_readable, read_file
 from feature_repo.errors import StoreError
 from feature_repo.home import REPOSITORY, Home
 from feature_repo.project import FILE, PROJECT, Project
@@ -124,6 +125,8 @@ def build_context(home: Home, champions: dict[str, str], folder: Path) -> None:
         champion = str(json.loads(aliases)["champion"])
         bundles = image_home.bundles(name)
         shutil.copytree(home.bundles(name) / champion, bundles / champion)
+        for file in _sealed_files(bundles / champion):
+            (bundles / champion / file).write_bytes(read_file(home.bundles(name) / champion, file))
         _remove_listener_data(bundles / champion)
         (bundles / ALIASES).write_text(aliases)
     (partial / "Dockerfile").write_text(_dockerfile(home, metadata.parent.name))
@@ -136,6 +139,12 @@ def build_context(home: Home, champions: dict[str, str], folder: Path) -> None:
         folder.rename(old)
     partial.rename(folder)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def _sealed_files(folder: Path) -> list[str]:
+    """Names of the sealed files of a copied bundle; the image has no keys, and what protects it is the registry."""
+    (folder / SEAL).unlink(missing_ok=True)
+    return [path.name for path in sorted(folder.iterdir()) if not is_readable(path.name)]
 
 
 def _dockerfile(home: Home, metadata: str) -> str:
