@@ -84,8 +84,9 @@ def measure_backup(home: Home, folder: Path, people: int, plays: int) -> dict[st
     """Seconds and bytes of one backup."""
     size, archive = fill(home, people, plays), folder / "a.backup"
     files = list((home.root / "raw").rglob("*.parquet"))
+    copies = {path: folder / "copies" / f"{number}.parquet" for number, path in enumerate(files)}
     copied = seconds(
-        lambda: [parquet.write_whole(parquet.read_whole(path, remedy=""), path.with_name("copy")) for path in files]
+        lambda: [parquet.write_whole(parquet.read_whole(path, remedy=""), copies[path]) for path in files]
     )
     counts = []
     writing = seconds(lambda: counts.append(create(home, archive)))

@@ -122,7 +122,7 @@ class _Writer:
         for path in single:
             yield from self._pieces(Start("file", [self._about(path)]), [self._whole(path)])
         if self._home.restricted.is_file():
-            entries = restricted_entries(self._home.restricted.read_bytes())
+            entries = restricted_entries(read_stored(self._home.restricted, self._home))
             start = Start("restricted", [self._about(self._home.restricted)])
             yield from self._pieces(start, [(sorted(people), 1, entry) for entry, people in entries])
         yield Total(self._counts.files, self._counts.rows, len(self._counts.people))

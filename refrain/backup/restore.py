@@ -9,7 +9,7 @@ from feature_repo import layout
 from feature_repo.command_line import Progress, silent
 from feature_repo.encryption.key_ring import EncryptionKeys
 from feature_repo.encryption.person_keys import PersonKeyFile
-from feature_repo.encryption.stored_files import write_lines
+from feature_repo.encryption.stored_files import write_lines, write_stored
 from feature_repo.errors import EncryptionError, HomeError
 from feature_repo.forgotten import Forgotten
 from feature_repo.home import Home
@@ -125,7 +125,8 @@ class _Content:
         elif start.kind == "lines":
             write_lines(paths[0], joined(self.contents), home)
         elif start.kind == "restricted":
-            write_whole(paths[0], json.dumps(restricted_document(self.contents)), is_secret=True)
+            document = json.dumps(restricted_document(self.contents)).encode()
+            write_stored(paths[0], document, home, "people", is_secret=True)
         elif self.contents:
             write_whole(paths[0], self.contents[0], is_secret=True)
         for path, file in zip(paths, start.files, strict=True):
