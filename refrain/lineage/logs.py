@@ -205,7 +205,7 @@ def _lines(file: Path) -> Sequence[bytes]:
             return file.read_bytes().splitlines()
         import polars as pl
 
-        rows = parquet_files.read(file, glob=False, hive_partitioning=False).with_columns(pl.col("at").to_physical())
+        rows = parquet_files.read(file, hive_partitioning=False).with_columns(pl.col("at").to_physical())
         return [json.dumps(row, default=str).encode() for row in rows.iter_rows(named=True)]
     except Exception as error:  # polars has many kinds of errors of damaged files
         raise StoreError(

@@ -118,7 +118,7 @@ def _in_file(rows: pl.DataFrame, path: Path) -> pl.LazyFrame:
     """Moves rows to a file: of Arrow, which is the faster one to read in parts, or encrypted where that is on."""
     if parquet_files.is_encrypted_at(path):
         parquet_files.sink(rows.lazy(), path, compression="lz4")
-        return parquet_files.scan(path, glob=False, hive_partitioning=False)
+        return parquet_files.scan(path, hive_partitioning=False)
     rows.write_ipc(path)
     return pl.scan_ipc(path, glob=False)
 

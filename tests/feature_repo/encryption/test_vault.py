@@ -142,11 +142,11 @@ def test_an_outage_is_bridged_by_the_cache_and_then_closes(home: Home, transit: 
     keys = ring(home, clock=lambda: seconds[0])
     data_key = keys.key("logs")
     transit.fault = lambda handler: handler.answer(503, {"errors": ["Vault is sealed"]})
-    asked = len(transit.requests)
+    count = len(transit.requests)
     for now in (100.0, 160.0, 165.0, 290.0):
         seconds[0] = now
         assert keys.by_id(data_key.id) == data_key
-    assert len(transit.requests) == asked + 2, "asked again at half the time, and after a pause"
+    assert len(transit.requests) == count + 2, "asked again at half the time, and after a pause"
     seconds[0] = 301.0
     with pytest.raises(EncryptionError, match="HTTP 503: Vault is sealed"):
         keys.by_id(data_key.id)
@@ -214,8 +214,10 @@ def test_a_missing_token_is_named(home: Home, transit: Transit, monkeypatch: pyt
 
 @pytest.mark.parametrize(
     "place",
-    ["http://vault.example:8200/refrain", "https://vault.example:8200", "https://vault.example/", "ftp://localhost/k"]
-    + ["https://user:word@vault.example/refrain", "https://vault.example/refrain?x=1", "refrain"],
+    [
+        *("http://vault.example:8200/refrain", "https://vault.example:8200", "https://vault.example/", "refrain"),
+        *("https://user:word@vault.example/refrain", "https://vault.example/refrain?x=1", "ftp://localhost/k"),
+    ],
 )
 def test_a_place_that_is_none_or_without_tls_is_refused(place: str) -> None:
     with pytest.raises(EncryptionError, match=r"vault:https://HOST"):
