@@ -40,7 +40,7 @@ def newest_feature(home: Home) -> datetime:
     import polars as pl
 
     schema = {"event_timestamp": pl.Datetime("us", "UTC")}
-    rows = parquet_files.scan(_tables_with_rows(home), glob=False, schema=schema, extra_columns="ignore")
+    rows = parquet_files.scan(_tables_with_rows(home), schema=schema, extra_columns="ignore")
     newest: datetime = rows.select(pl.col("event_timestamp").max()).collect().item()
     return newest
 

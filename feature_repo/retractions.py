@@ -58,7 +58,7 @@ def forget(files: list[Path]) -> None:
 
 def _read(path: Path) -> pl.DataFrame:
     try:
-        return parquet_files.read(path, glob=False, hive_partitioning=False)
+        return parquet_files.read(path, hive_partitioning=False)
     except (pl.exceptions.PolarsError, OSError) as error:
         raise StoreError(
             expected=f"a whole Parquet file at {path}",

@@ -210,7 +210,7 @@ def scan(home: Home, name: str) -> pl.LazyFrame:
             found="no Parquet file",
             next_command="refrain build",
         )
-    return parquet_files.scan(files, hive_partitioning=False, glob=False)
+    return parquet_files.scan(files, hive_partitioning=False)
 
 
 def _mismatch(view: "FeatureView", found: str) -> StoreError:

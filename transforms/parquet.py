@@ -92,7 +92,7 @@ def _write_large(items: Items, metadata: Mapping[Path, Mapping[str, str]]) -> No
         for path in partials:
             path.parent.mkdir(parents=True, exist_ok=True)
         sinks = [
-            rows.lazy().sink_parquet(partials[path], lazy=True, metadata=dict(metadata.get(path, {})), **_FORMAT)
+            parquet_files.planned_sink(rows.lazy(), partials[path], metadata=dict(metadata.get(path, {})), **_FORMAT)
             for path, rows in items
         ]
         pl.collect_all(sinks, optimizations=pl.QueryOptFlags.none())
@@ -137,7 +137,7 @@ def read_whole(path: Path, *, columns: list[str] | None = None, remedy: str) -> 
         StoreError: the file is truncated or not Parquet.
     """
     try:
-        return parquet_files.read(path, columns=columns, hive_partitioning=False, glob=False)
+        return parquet_files.read(path, columns=columns, hive_partitioning=False)
     except UNREADABLE as error:
         raise damaged(path, error, remedy) from error
 

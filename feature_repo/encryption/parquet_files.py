@@ -35,13 +35,13 @@ def scan(paths: Paths, **options: Any) -> "pl.LazyFrame":
     """Scans files lazily, as ``polars.scan_parquet`` does; each file with its own key, or none.
 
     Args:
-        paths: a file, or files of the same columns.
+        paths: a file, or files of the same columns; names, never patterns.
         options: of ``polars.scan_parquet``.
 
     Raises:
         EncryptionError: a file was changed or moved, or its key cannot be used. Pages are checked as they are read.
 
-    >>> scan("plays.parquet", glob=False).select("user_id").collect()              # doctest: +SKIP
+    >>> scan("plays.parquet").select("user_id").collect()              # doctest: +SKIP
     """
     import polars as pl
 
@@ -49,9 +49,9 @@ def scan(paths: Paths, **options: Any) -> "pl.LazyFrame":
     groups = [(key, list(group)) for key, group in groupby(files, _decryption_of)]
     if len(groups) <= 1:
         decryption = groups[0][0] if groups else None
-        return pl.scan_parquet(paths, **options, **_decrypting(decryption))
+        return pl.scan_parquet(paths, glob=False, **options, **_decrypting(decryption))
     row_number = options.pop("row_index_name", None)
-    scans = [pl.scan_parquet(group, **options, **_decrypting(decryption)) for decryption, group in groups]
+    scans = [pl.scan_parquet(group, glob=False, **options, **_decrypting(key)) for key, group in groups]
     rows = pl.concat(scans)
     return rows if row_number is None else rows.with_row_index(row_number)
 
@@ -62,7 +62,7 @@ def read(paths: Paths, *, columns: list[str] | None = None, **options: Any) -> "
 
     files = [paths] if isinstance(paths, str | Path) else list(paths)
     if all(_decryption_of(file) is None for file in files):
-        return pl.read_parquet(paths, columns=columns, **options)  # type: ignore[arg-type]
+        return pl.read_parquet(paths, columns=columns, glob=False, **options)  # type: ignore[arg-type]
     rows = scan(paths, **options)
     return (rows if columns is None else rows.select(columns)).collect()
 
@@ -138,6 +138,11 @@ def sink(rows: "pl.LazyFrame", path: Path, *, final: Path | None = None, **optio
     seal_file(path, place, key)
 
 
+def planned_sink(rows: "pl.LazyFrame", path: Path, **options: Any) -> "pl.LazyFrame":
+    """Plans the writing of a plain file, so that one query writes many; ``is_encrypted_at`` says where that will do."""
+    return rows.sink_parquet(path, lazy=True, **options)
+
+
 @contextmanager
 def writer(path: Path, columns: "pa.Schema", *, final: Path | None = None, **options: Any) -> Iterator[Any]:
     """Yields a ``pyarrow.parquet.ParquetWriter``; see ``write``."""
@@ -189,7 +194,7 @@ def sink_again(path: Path, partial: Path, digest: str, about: Mapping[str, str])
         digest: SHA-256 of the plain file, in hexadecimal.
         about: key-value metadata of the file.
     """
-    rows = scan(path, hive_partitioning=False, glob=False)
+    rows = scan(path, hive_partitioning=False)
     sink(rows, partial, final=path, compression="zstd", metadata=dict(about))
     place = _encrypting_place(path)
     if place is not None:

@@ -86,11 +86,11 @@ _checked: dict[tuple[str, str, str | None], tuple[float, EncryptionKeys | None]]
 
 
 def _keys(root: str, tenant: str) -> EncryptionKeys | None:
-    asked = root, tenant, os.environ.get(KEY)
+    question = root, tenant, os.environ.get(KEY)
     now = time.monotonic()
-    before = _checked.get(asked)
+    before = _checked.get(question)
     if before is None or now - before[0] > _CHECK_SECONDS:
-        before = _checked[asked] = now, EncryptionKeys.for_reading(Home(Path(root), tenant))
+        before = _checked[question] = now, EncryptionKeys.for_reading(Home(Path(root), tenant))
     return before[1]
 
 

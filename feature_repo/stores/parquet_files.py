@@ -231,7 +231,6 @@ class Group:
         if self.is_readable and self._has_types(present_types):
             scan = parquet_files.scan(
                 list(self.files),
-                glob=False,
                 row_index_name=row,
                 hive_partitioning=False,
                 schema=present_types,
@@ -246,7 +245,7 @@ class Group:
 
     def _has_types(self, types: Mapping[str, pl.DataType]) -> bool:
         """Whether polars agrees on the types. It infers some (dates in milliseconds) from metadata that Arrow hides."""
-        polars_schema = parquet_files.scan(self.files[0], glob=False).collect_schema()
+        polars_schema = parquet_files.scan(self.files[0]).collect_schema()
         return all(polars_schema[name] == dtype for name, dtype in types.items())
 
     def _from_path(self, name: str, row: str) -> pl.Expr:

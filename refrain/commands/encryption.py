@@ -106,9 +106,8 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="one JSON object
         say(f"data keys     {sum(state['keys'].values()):,}, and {state['destroyed']:,} destroyed")  # type: ignore[attr-defined]
         say(f"files         {encrypted:,} encrypted, {sum(plain.values()):,} plain")
         if state["on"] and plain:
-            say(
-                f"plain in      {', '.join(list(plain)[:_MOST_NAMES])}{' and more' if len(plain) > _MOST_NAMES else ''}"
-            )
+            more = " and more" if len(plain) > _MOST_NAMES else ""
+            say(f"plain in      {', '.join(list(plain)[:_MOST_NAMES])}{more}")
         if state["rotation_begun"]:
             say("rotation      begun and not done; next: refrain encryption rotate")
     if problem:
@@ -241,9 +240,10 @@ def _known_table(home: Home, name: str) -> str:
     from transforms.encrypted_files import count_files
 
     names = list(count_files(home))
+    close = get_close_matches(name, names, cutoff=0.3) or names[:3]
     if name not in names:
         raise InputError(
-            expected=f"a table with files, such as {', '.join(get_close_matches(name, names, cutoff=0.3) or names[:3])}",
+            expected=f"a table with files, such as {', '.join(close)}",
             found=repr(name),
             next_command="refrain encryption status --json",
         )

@@ -130,7 +130,7 @@ def _scanned(
 
 def _schema(path: Path) -> tuple[tuple[str, pl.DataType], ...]:
     try:
-        return tuple(parquet_files.scan(path, hive_partitioning=False, glob=False).collect_schema().items())
+        return tuple(parquet_files.scan(path, hive_partitioning=False).collect_schema().items())
     except parquet.UNREADABLE as error:
         raise parquet.damaged(path, error, "refrain doctor") from error
 
@@ -157,7 +157,7 @@ def _misfits(
 
 def _scan(columns: Mapping[str, pl.DataType], schema: Mapping[str, pl.DataType], files: Sequence[Path]) -> pl.LazyFrame:
     first, *others = files
-    rows_of_files = parquet_files.scan([first, *others], hive_partitioning=False, glob=False)
+    rows_of_files = parquet_files.scan([first, *others], hive_partitioning=False)
     return rows_of_files.select(_column(name, dtype, schema.get(name)) for name, dtype in columns.items())
 
 

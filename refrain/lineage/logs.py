@@ -206,7 +206,7 @@ def _lines(file: Path, home: Home) -> Sequence[bytes]:
             return read_lines(file, home)
         import polars as pl
 
-        rows = parquet_files.read(file, glob=False, hive_partitioning=False).with_columns(pl.col("at").to_physical())
+        rows = parquet_files.read(file, hive_partitioning=False).with_columns(pl.col("at").to_physical())
         return [json.dumps(row, default=str).encode() for row in rows.iter_rows(named=True)]
     except StoreError:
         raise

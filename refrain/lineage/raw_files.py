@@ -80,7 +80,7 @@ class _Events:
         if files.is_empty():
             return _no_files()
         lazy_rows = parquet_files.scan(
-            files["path"].to_list(), glob=False, hive_partitioning=False, include_file_paths="path"
+            files["path"].to_list(), hive_partitioning=False, include_file_paths="path"
         ).select(*(pl.col(key).cast(pl.String) for key in keys), pl.col(TIME).dt.timestamp("us"), "path")
         for key in keys:
             lazy_rows = lazy_rows.filter(pl.col(key).is_in(rows[key].unique().implode()))

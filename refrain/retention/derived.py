@@ -56,7 +56,7 @@ def _remove_windowed(home: Home, table: WindowedTable, whole_from: date) -> None
 def _note_keys(home: Home, table: WindowedTable) -> None:
     files = files_in(home.features(table.name))
     if files:
-        rows = parquet_files.scan(files, hive_partitioning=False, glob=False)
+        rows = parquet_files.scan(files, hive_partitioning=False)
         keys = rows.select(table.keys).unique().collect()
         retractions.note(home, table.name, keys, microseconds(now()))
 

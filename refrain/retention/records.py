@@ -90,7 +90,7 @@ def aged_quarantine(home: Home, table: str, horizon: datetime, *, remove: bool) 
         if remove:
             count += erase_rows([path], always(is_aged))
         else:
-            count += parquet_files.read(path, glob=False).filter(is_aged).height
+            count += parquet_files.read(path).filter(is_aged).height
     return count
 
 

@@ -32,7 +32,7 @@ def read_spine(given: Any, keys: Mapping[str, str], request_fields: Mapping[str,
     from feature_repo.stores.spine import Spine
 
     if isinstance(given, Spine):
-        return pl.DataFrame(given.table) if given.in_memory else parquet_files.scan(given.table.files, glob=False)
+        return pl.DataFrame(given.table) if given.in_memory else parquet_files.scan(given.table.files)
     if isinstance(given, pl.DataFrame | pl.LazyFrame):
         return given
     if isinstance(given, str | Path):
@@ -64,7 +64,7 @@ def _file(path: Path, keys: Mapping[str, str], request_fields: Mapping[str, str]
             return _csv(path, texts)
         if path.suffix in _LINES:
             return _json_lines(path, texts)
-        scan = parquet_files.scan(path, glob=False, hive_schema=_in_paths(path, keys))
+        scan = parquet_files.scan(path, hive_schema=_in_paths(path, keys))
         scan.collect_schema()
     except (*_CONVERSION_ERRORS, OSError) as error:
         if path.suffix == ".csv" or path.suffix in _LINES:

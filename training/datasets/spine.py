@@ -82,7 +82,7 @@ class SpineTable:
                 staged = Staging()
                 file = staged.folder / "spine.parquet"
                 parquet_files.sink(converted_spine, file, compression="zstd", compression_level=1)
-                spine = cls(parquet_files.scan(file, glob=False), converted_schema, file, staged)
+                spine = cls(parquet_files.scan(file), converted_schema, file, staged)
         except (pl.exceptions.PolarsError, ValueError, OSError) as error:
             raise conversions.first_error or unreadable(given, error) from error
         missing = spine.rows.lazy().select(pl.col(TIME).null_count()).collect().item()
@@ -114,7 +114,7 @@ class SpineTable:
         file = staged.folder / "spine.parquet"
         parts = (part.filter(kept(part)) for part in self.batches(_ROWS_A_PART))
         write_tables((part.to_arrow(compat_level=pl.CompatLevel.oldest()) for part in parts), file, compression_level=1)
-        return SpineTable(parquet_files.scan(file, glob=False), self.schema, file, staged)
+        return SpineTable(parquet_files.scan(file), self.schema, file, staged)
 
     def extent(self) -> tuple[int, datetime | None]:
         """Returns the number of rows and the last moment."""

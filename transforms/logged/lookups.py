@@ -159,5 +159,5 @@ def trained_on(home: Home, service: Service) -> tuple[str | None, pl.DataFrame |
             continue
         manifest = json.loads(manifest_file.read_text())
         if manifest["feature_service"] == service.name and manifest["fingerprint"] == service.fingerprint:
-            return folder.name, parquet_files.read(folder / "data.parquet", glob=False)
+            return folder.name, parquet_files.read(folder / "data.parquet")
     return None, None

@@ -71,11 +71,11 @@ def scan_files(table: RawTable, paths: Sequence[Path]) -> pl.LazyFrame:
     for types, group in groupby(paths, lambda path: _other_types(table, path)):
         if types is None:
             options = {"schema": columns, "missing_columns": "insert", "extra_columns": "ignore"}
-            scans.append(parquet_files.scan(list(group), hive_partitioning=False, glob=False, **options))  # type: ignore[arg-type]
+            scans.append(parquet_files.scan(list(group), hive_partitioning=False, **options))  # type: ignore[arg-type]
             continue
         first, *others = group
         expressions = [_column(table, name, dict(types).get(name), first) for name in columns]
-        scans.append(parquet_files.scan([first, *others], hive_partitioning=False, glob=False).select(expressions))
+        scans.append(parquet_files.scan([first, *others], hive_partitioning=False).select(expressions))
     return pl.concat(scans) if len(scans) > 1 else scans[0] if scans else pl.LazyFrame(schema=columns)
 
 
@@ -109,7 +109,7 @@ def read_days(table: RawTable, paths: Mapping[date, Path], columns: Sequence[str
         return empty
     try:
         scanned = parquet_files.scan(
-            list(paths.values()), schema=table.columns, glob=False, hive_partitioning=False, include_file_paths=DAY
+            list(paths.values()), schema=table.columns, hive_partitioning=False, include_file_paths=DAY
         )
         rows = (scanned if columns is None else scanned.select(*names, DAY)).collect()
     except parquet.UNREADABLE:  # of another tool, of before a column existed, or damaged
@@ -198,7 +198,7 @@ def _other_types(table: RawTable, path: Path) -> tuple[tuple[str, pl.DataType], 
 def _types(path: Path, size: int, changed: int) -> tuple[tuple[str, pl.DataType], ...]:
     """Name and type of the columns of a file; cached by path, size and modification time."""
     try:
-        schema = parquet_files.scan(path, hive_partitioning=False, glob=False).collect_schema()
+        schema = parquet_files.scan(path, hive_partitioning=False).collect_schema()
     except parquet.UNREADABLE as error:
         raise parquet.damaged(path, error, REMEDY) from error
     return tuple(schema.items())

@@ -69,7 +69,7 @@ def _last_events(home: Home, live: LiveTable, keys: pl.DataFrame) -> np.ndarray:
     files = [file for file in files if file.is_file()]
     if not files:
         return np.full(keys.height, -1)
-    tiles = parquet_files.scan(files, hive_partitioning=False, glob=False).select(*live.table.keys, "last")
+    tiles = parquet_files.scan(files, hive_partitioning=False).select(*live.table.keys, "last")
     tiles = tiles.filter(pl.col("last") < live.clock)
     last = tiles.join(keys.lazy(), on=live.table.keys, how="semi").group_by(live.table.keys).agg(pl.max("last"))
     with_last = keys.join(last.collect(), on=live.table.keys, how="left", maintain_order="left")

@@ -17,7 +17,7 @@ def check(facts: Facts) -> Iterator[Breach]:
         data = folder / "data.parquet"
         if not data.is_file():
             continue
-        rows = parquet_files.scan(data, glob=False)
+        rows = parquet_files.scan(data)
         columns = rows.collect_schema().names()
         for key in forgotten.digests:
             if key in columns:

@@ -79,7 +79,7 @@ def feature_rows(home: Home, key: str, id_: str) -> Iterator[tuple[str, pl.LazyF
     """Yields the rows of a person in each file of feature tables with the key: the view, and the rows."""
     for path in files_of(home, "features"):
         if path.suffix == ".parquet" and key in parquet_files.schema(path).names:
-            rows = parquet_files.scan(path, hive_partitioning=False, glob=False)
+            rows = parquet_files.scan(path, hive_partitioning=False)
             yield path.relative_to(home.root).parts[1], rows.filter(pl.col(key).cast(pl.String) == id_)
 
 
@@ -87,7 +87,7 @@ def mentions_of(home: Home, folder: str, person: PersonKey, id_: str) -> Iterato
     """Yields the files of a folder of records that mention an id: the path, and the lines, or rows as lines."""
     for path in files_of(home, folder):
         if is_parquet(path):
-            rows = parquet_files.read(path, hive_partitioning=False, glob=False)
+            rows = parquet_files.read(path, hive_partitioning=False)
             own = rows.filter(mentioned(rows, person, [id_]))
             lines = [
                 json.dumps(row, default=str, ensure_ascii=False).encode() + b"\n" for row in own.iter_rows(named=True)

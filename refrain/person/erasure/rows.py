@@ -43,7 +43,7 @@ def files_with(paths: Iterable[Path], names: Names) -> Iterator[list[Path]]:
         is_named = names([name for name, _ in columns])
         if is_named is None:
             continue
-        rows = parquet_files.scan(group, include_file_paths=_FILE, hive_partitioning=False, glob=False)
+        rows = parquet_files.scan(group, include_file_paths=_FILE, hive_partitioning=False)
         try:
             texts = rows.filter(is_named.fill_null(False)).select(pl.col(_FILE).unique()).collect()[_FILE]
         except parquet.UNREADABLE:

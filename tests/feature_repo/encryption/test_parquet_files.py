@@ -33,7 +33,7 @@ ROWS = pl.DataFrame(
     }
 )
 SECRET = b"listener-0"
-READ = {"glob": False, "hive_partitioning": False}
+READ = {"hive_partitioning": False}
 FAILURES = (EncryptionError, StoreError)
 
 
@@ -88,7 +88,7 @@ def test_what_every_writer_wrote_every_reader_reads_and_nobody_without_the_key(
     assert SECRET not in path.read_bytes()
     assert b"user_id" not in path.read_bytes()
     with pytest.raises(pl.exceptions.PolarsError):
-        pl.read_parquet(path, **READ)
+        pl.read_parquet(path, glob=False, **READ)
     with pytest.raises(OSError, match=r"encrypt|decrypt"):
         pq.read_metadata(path)
 
@@ -130,7 +130,7 @@ def test_plain_files_and_files_of_several_keys_are_one_table(
 def test_nothing_is_encrypted_without_the_setting(home: Home) -> None:
     path = day(home, "2026-03-01")
     parquet.write_whole(ROWS, path)
-    assert pl.read_parquet(path, **READ).equals(ROWS)
+    assert pl.read_parquet(path, glob=False, **READ).equals(ROWS)
     assert not (home.root / "security").exists()
 
 
@@ -216,7 +216,7 @@ def test_files_of_two_tables_that_change_places_are_refused_also_by_other_tools(
     assert place is not None
     decryption = pl.ParquetDecryptionProperties(footer_key=keys.key("table/raw/plays").secret, aad_prefix=place.prefix)
     with pytest.raises(pl.exceptions.PolarsError):
-        pl.read_parquet(other, decryption=decryption, **READ)
+        pl.read_parquet(other, decryption=decryption, glob=False, **READ)
 
 
 def test_a_file_of_another_tenant_is_refused_by_name(home: Home, path: Path) -> None:

@@ -57,7 +57,7 @@ class LostEvents:
             return
         tile = [*self._table.keys, "at"]
         try:
-            before = parquet_files.read(path, columns=[*tile, "last", "n"], glob=False, hive_partitioning=False)
+            before = parquet_files.read(path, columns=[*tile, "last", "n"], hive_partitioning=False)
         except (pl.exceptions.PolarsError, OSError):  # damaged, or of other keys
             return
         after = sums.select(*tile, pl.col("last").alias("last:now"), pl.col("n").alias("n:now"))

@@ -94,11 +94,11 @@ def _read(paths: list[Path]) -> pl.DataFrame:
         StoreError: a file is damaged; its folder is rebuilt once it has been removed.
     """
     try:
-        return parquet_files.read(paths, hive_partitioning=False, glob=False)
+        return parquet_files.read(paths, hive_partitioning=False)
     except parquet.UNREADABLE as error:
         for path in paths:
             try:
-                parquet_files.read(path, hive_partitioning=False, glob=False)
+                parquet_files.read(path, hive_partitioning=False)
             except parquet.UNREADABLE as file_error:
                 raise StoreError(
                     expected=f"whole tiles at {path}",

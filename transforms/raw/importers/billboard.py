@@ -72,9 +72,7 @@ def _chart(file: Path) -> str | None:
 def _table(chart: str, file: Path) -> pl.DataFrame:
     try:
         rows = (
-            parquet_files.read(file, glob=False)
-            if file.suffix == ".parquet"
-            else pl.read_csv(file, infer_schema=False, glob=False)
+            parquet_files.read(file) if file.suffix == ".parquet" else pl.read_csv(file, infer_schema=False, glob=False)
         )
     except (pl.exceptions.PolarsError, OSError) as error:
         raise BILLBOARD.mismatch(f"{file}: {str(error).splitlines()[0]}") from error
