@@ -85,9 +85,7 @@ def measure_backup(home: Home, folder: Path, people: int, plays: int) -> dict[st
     size, archive = fill(home, people, plays), folder / "a.backup"
     files = list((home.root / "raw").rglob("*.parquet"))
     copies = {path: folder / "copies" / f"{number}.parquet" for number, path in enumerate(files)}
-    copied = seconds(
-        lambda: [parquet.write_whole(parquet.read_whole(path, remedy=""), copies[path]) for path in files]
-    )
+    copied = seconds(lambda: [parquet.write_whole(parquet.read_whole(path, remedy=""), copies[path]) for path in files])
     counts = []
     writing = seconds(lambda: counts.append(create(home, archive)))
     checking, wrapped = seconds(lambda: verify(home, archive)), home.encryption_keys.read_bytes()

@@ -69,8 +69,13 @@ class BundlePlace:
         return f"{self.name}/{name}"
 
 
-def read_file(folder: Path, name: str) -> bytes:
+def read_file(folder: Path, name: str, home: Home | None = None) -> bytes:
     """Reads a file of a bundle, opened if it is sealed.
+
+    Args:
+        folder: folder of the bundle.
+        name: the file.
+        home: the data folder, if the path does not say it, as that of an artifact of MLflow.
 
     Raises:
         OSError: there is no such file.
@@ -81,7 +86,7 @@ def read_file(folder: Path, name: str) -> bytes:
     content = (folder / name).read_bytes()
     if not is_sealed(content):
         return content
-    place = BundlePlace.of(folder)
+    place = BundlePlace.of(folder, home)
     if place.keys is None:
         raise EncryptionError(
             expected=f"the key-encryption key of {folder}, as {name} is sealed",
@@ -147,12 +152,12 @@ def write_file(folder: Path, name: str, content: bytes) -> None:
     (folder / name).write_bytes(content)
 
 
-def open_files(folder: Path) -> int:
+def open_files(folder: Path, home: Home | None = None) -> int:
     """Makes the files of a bundle plain; returns their number. May be killed and repeated."""
     names = [path.name for path in sorted(folder.iterdir()) if path.is_file() and _is_sealed(path)]
     for name in names:
         if name != SEAL:
-            write_whole(folder / name, read_file(folder, name))
+            write_whole(folder / name, read_file(folder, name, home))
     (folder / SEAL).unlink(missing_ok=True)
     return len([name for name in names if name != SEAL])
 

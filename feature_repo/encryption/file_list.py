@@ -22,6 +22,8 @@ from feature_repo.whole_files import write_whole
 
 SCOPE = "files"
 """Scope of the data key of the list."""
+PLAIN = "plain"
+"""Stands in the place of a salt where a file is about to be made plain."""
 Entries = Mapping[str, Mapping[str, bool]]
 """Place → salts of its files, in hexadecimal → whether nothing is appended to the file any more."""
 
@@ -94,11 +96,16 @@ class FileList:
         with self._changes() as entries:
             entries[place] = {salt.hex(): True}
 
+    def allow_plain(self, place: str) -> None:
+        """Note that a plain file may take a place, before it is written there."""
+        with self._changes() as entries:
+            entries.setdefault(place, {})[PLAIN] = True
+
     def drop(self, place: str, salt: bytes) -> None:
         """Note that a file of a place is gone."""
         with self._changes() as entries:
             entries.get(place, {}).pop(salt.hex(), None)
-            if not entries.get(place):
+            if not set(entries.get(place, ())) - {PLAIN}:
                 entries.pop(place, None)
 
     @contextmanager

@@ -8,8 +8,8 @@ import io
 from collections.abc import Iterable
 from pathlib import Path
 
-from feature_repo.encryption import sealed_log
-from feature_repo.encryption.file_list import FileList, list_of
+from feature_repo.encryption import bundle_files, sealed_log
+from feature_repo.encryption.file_list import PLAIN, FileList, list_of
 from feature_repo.encryption.key_ring import EncryptionKeys
 from feature_repo.encryption.sealed_file import MAGIC, Header, is_sealed, open_sealed, refusal, seal
 from feature_repo.encryption.sealed_log import is_sealed_log, open_log, seal_log
@@ -44,6 +44,8 @@ def open_content(content: bytes, path: Path, home: Home) -> bytes:
     if not is_sealed(content):
         _refuse_plain(path, home)
         return content
+    if (path.parent / bundle_files.MANIFEST).is_file():
+        return bundle_files.read_file(path.parent, path.name, home)
     keys, place = _keys(home, path), stored_place(home, path)
     plain = open_sealed(content, keys, place)
     FileList(home, keys).check(place, salt_of(content))
@@ -119,6 +121,17 @@ def remove_stored(path: Path, home: Home) -> None:
         FileList(home, keys).drop(stored_place(home, path), salt_of(content))
 
 
+def make_plain(path: Path, home: Home) -> None:
+    """Writes a sealed file or log anew as a plain one, with the same permissions. May be killed and repeated."""
+    mode = path.stat().st_mode
+    sealed_content, place = path.read_bytes(), stored_place(home, path)
+    content, files = open_content(sealed_content, path, home), FileList(home, _keys(home, path))
+    files.allow_plain(place)
+    write_whole(path, content, is_secret=True)
+    path.chmod(mode)
+    files.drop(place, salt_of(sealed_content))
+
+
 def salt_of(content: bytes) -> bytes:
     """The salt of a sealed file or log, from its first bytes.
 
@@ -141,7 +154,8 @@ def _refuse_plain(path: Path, home: Home) -> None:
     """Refuse a plain file where a sealed one was."""
     if not list_of(home).is_file() or not path.is_relative_to(home.root):
         return
-    if (place := stored_place(home, path)) in FileList(home, _keys(home, path)).read():
+    place = stored_place(home, path)
+    if PLAIN not in FileList(home, _keys(home, path)).read().get(place, {PLAIN: True}):
         raise refusal(place, "a plain file, where a sealed one was")
 
 

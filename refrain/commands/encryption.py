@@ -1,6 +1,7 @@
 """``refrain encryption``: encryption at rest, turned on and off; its keys, their rotation, the way back."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -186,30 +187,35 @@ def recover(
 
 
 def encrypt() -> None:
-    """Encrypt the plain Parquet files of before encryption. Writers wait meanwhile; may be killed and repeated.
+    """Encrypt the plain files of before encryption: tables, logs, models. Writers wait; may be killed and repeated.
 
-    Nothing is computed anew. Afterwards, a plain file in an encrypted table is refused: somebody put it there.
+    Nothing is computed anew. Afterwards, a plain file in an encrypted table is refused: somebody put it there. A server
+    that runs since before encryption was turned on has to be started again first.
 
     Example: refrain encryption encrypt
     """
+    from feature_repo.encryption.file_kind import seal_all
     from transforms.encrypted_files import encrypt_files
 
     home = Home.from_env()
     keys = _keys(home)
     plain = _plain_tables(home, keys.settings.tables)
     keys.change(lambda each: replace(each, plain_tables=plain))
+    with progress("seal") as report:
+        sealed = seal_all(home, report)
     with progress("encrypt") as report:
         count = encrypt_files(home, keys, report)
-    say(f"{count:,} files encrypted")
+    say(f"{count:,} files of tables encrypted; sealed: {_counts(sealed)}")
 
 
 def off(yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False) -> None:
-    """Turn encryption off, and make all encrypted Parquet files plain. May be killed and repeated.
+    """Turn encryption off, and make all encrypted files plain. May be killed and repeated.
 
     The keys stay, for backups and for what else was encrypted with them.
 
     Example: refrain encryption off --yes
     """
+    from feature_repo.encryption.file_kind import open_all
     from feature_repo.encryption.key_ring import EncryptionKeys
     from transforms.encrypted_files import decrypt_files
 
@@ -222,7 +228,12 @@ def off(yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False) 
         raise typer.Exit(1)
     with progress("decrypt") as report:
         count = decrypt_files(home, keys, report)
-    say(f"encryption is off for the tenant {home.tenant}; {count:,} files are plain")
+        opened = open_all(home)
+    say(f"encryption is off for the tenant {home.tenant}; made plain: {count:,} files of tables, {_counts(opened)}")
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count:,} of {name}" for name, count in counts.items())
 
 
 def _keys(home: Home) -> "EncryptionKeys":
