@@ -7,6 +7,8 @@ files, which nobody can be taken out of; its time is that of reading and writing
 Logs: lines of the length of an act, appended to a plain log and to a sealed one in turns: each by itself, as a required
 audit log does, and a hundred at a time, as the background thread does.
 
+Online values are plain; what opening them would cost a lookup of five views is measured for the decision about it.
+
     python -m benchmarks.backup [--people 100000] [--plays 1000000] [--quick]
 """
 
@@ -130,6 +132,23 @@ def measure_logs(home: Home, lines: int) -> dict[str, float]:
     return figures
 
 
+def measure_values() -> dict[str, float]:
+    """Processor milliseconds of opening the values of five views for 1 and 100 rows, were they sealed online."""
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM, AESGCMSIV
+
+    nonce, content, place, figures = os.urandom(12), os.urandom(120), b"music_default:listener:u000042", {}
+    for name, cipher in (("gcm", AESGCM(os.urandom(32))), ("gcm_siv", AESGCMSIV(os.urandom(32)))):
+        value = cipher.encrypt(nonce, content, place)
+        for rows in (1, 100):
+            count = 5 * rows
+            turns = [
+                seconds(lambda: [cipher.decrypt(nonce, value, place) for _ in range(20 * count)])  # noqa: B023
+                for _ in range(7)
+            ]
+            figures[f"{name}_ms_{rows}_rows"] = round(statistics.median(turns) / 20 * 1e3, 4)
+    return figures
+
+
 def main() -> None:
     """Run the benchmark and print one line of JSON."""
     warnings.simplefilter("ignore")
@@ -148,6 +167,7 @@ def main() -> None:
         backup = measure_backup(home, folder, people, plays)
         logs = measure_logs(home, 2_000 if arguments.quick else 20_000)
     cases = [{"case": "backup", "metric": name, "value": value} for name, value in backup.items()]
+    cases += [{"case": "online", "metric": name, "value": value} for name, value in measure_values().items()]
     cases += [{"case": "logs", "metric": name, "value": value} for name, value in logs.items()]
     print(json.dumps({"benchmark": "backup", "machine": MACHINE, "cases": cases}))
 
