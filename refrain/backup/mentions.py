@@ -51,8 +51,7 @@ class People:
                     names.append(_label(key, pl.col(column)))
             kinds = [kind for kind, join_key in table.entity_kinds.items() if join_key == key]
             if kinds and {"entity", "entity_id"} <= set(rows.columns):
-                id_ = pl.when(pl.col("entity").is_in(kinds)).then(pl.col("entity_id"))
-                names.append(_label(key, id_))
+                names.append(_label(key, pl.when(pl.col("entity").is_in(kinds)).then(pl.col("entity_id"))))
         if not names:
             return pl.repeat("", rows.height, dtype=pl.String, eager=True)
         if len(names) == 1:

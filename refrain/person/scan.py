@@ -235,9 +235,9 @@ class _Walk:
                 if not (size := path.stat().st_size):
                     return
                 is_large = size >= _LARGE
-                content = mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ) if is_large else handle.read()
-            content = open_content(content, path, self._home)
-            self.content(name, Part("", content), path, 0)  # type: ignore[arg-type]
+                raw: Any = mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ) if is_large else handle.read()
+            content = open_content(raw, path, self._home)
+            self.content(name, Part("", content), path, 0)
         except FileNotFoundError:
             return
         except OSError as error:
