@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from feature_repo.encryption.bundle_files import check_manifest, read_file
 from feature_repo.errors import BundleError, NotPromoted
 from feature_repo.home import Home
 from feature_repo.project import Project
@@ -53,12 +54,13 @@ class Bundle:
         return hashlib.sha256(json.dumps(self.manifest["files"], sort_keys=True).encode()).hexdigest()
 
     def read(self, name: str) -> bytes:
-        """Reads one file of the bundle, with the content that was checked when it was opened.
+        """Reads one file of the bundle, opened if it is sealed, with the content that was checked when it was opened.
 
         Raises:
             BundleError: the file was changed since.
+            EncryptionError: its key is not there, or it was changed so that it does not open.
         """
-        content = (self.folder / name).read_bytes()
+        content = read_file(self.folder, name)
         if self.manifest["files"].get(name) not in (None, hashlib.sha256(content).hexdigest()):
             raise _changed(self.manifest, self.folder, name)
         return content
@@ -74,17 +76,18 @@ def open_bundle(name: str, home: Home) -> Bundle:
     Raises:
         BundleError: the bundle is damaged.
         SignatureError: keys are pinned, and the bundle or its promotion is not signed as it has to be.
+        EncryptionError: it is sealed, and was changed, or its key is not there.
         NotPromoted: the model has no champion.
     """
     home.check_layout()
     model, version = name_and_version(name)
     version = version or champion(home, model)
     folder = home.bundles(model) / version
-    signed = verify_bundle(folder, home, model, version)
+    signed = verify_bundle(folder, home, model, version) or {}
     manifest = _manifest(folder, home, model)
+    check_manifest(folder, list(manifest["files"]))
     for file, digest in manifest["files"].items():
-        path = folder / file
-        if digest != (_digest(path) if signed is None else signed.get(file)):
+        if digest not in (signed.get(file), _digest(folder, file)):  # a sealed file is signed as it lies there
             raise _changed(manifest, folder, file)
     return Bundle(folder, manifest)
 
@@ -157,8 +160,8 @@ def champion(home: Home, model: str) -> str:
         ) from error
 
 
-def _digest(path: Path) -> str | None:
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
+def _digest(folder: Path, file: str) -> str | None:
+    return hashlib.sha256(read_file(folder, file)).hexdigest() if (folder / file).is_file() else None
 
 
 def _changed(manifest: Mapping[str, Any], folder: Path, file: str) -> BundleError:

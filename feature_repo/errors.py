@@ -31,6 +31,10 @@ class StoreError(RefrainError):
     """A store (registry, Redis, feature tables) is missing, broken or out of step with the definitions."""
 
 
+class EncryptionError(StoreError):
+    """An encrypted file or its key cannot be used: no key, the wrong one, one that was destroyed, a changed file."""
+
+
 class InputError(RefrainError):
     """A file, row, spine or request is invalid."""
 

@@ -44,6 +44,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "client": ("httpx2",),
     "oidc": ("jwt",),
     "signing": ("cryptography",),
+    "encryption": ("cryptography",),
     "encoder": ("tokenizers",),
     "spark": ("pyspark",),
     "sql": ("adbc_driver_manager", "adbc_driver_postgresql"),

@@ -227,6 +227,11 @@ class Home:
         return self.root / "security" / f"restricted-{self.tenant}.json"
 
     @property
+    def encryption_keys(self) -> Path:
+        """File with the data keys of encryption, each wrapped; see ``feature_repo.encryption``."""
+        return self.root / "security" / f"encryption-{self.tenant}.json"
+
+    @property
     def erasures(self) -> Path:
         """Folder of the certificates of erasures, and of one that is not finished."""
         return self.root / "erasures" / f"tenant={self.tenant}"

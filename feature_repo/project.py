@@ -31,6 +31,8 @@
     [signing]                         # whose signatures of bundles and manifests count; feature_repo.signing.trust
     trusted = ["ed25519:…"]
     revoked = []
+    [encryption]                      # files of the data folder are encrypted; docs/encryption.md
+    key = "file:/etc/refrain/encryption.key"
 
     [fairness.churn_model]            # limits and groups of a model; docs/fairness.md
     demographic_parity_difference = 0.1
@@ -106,6 +108,7 @@ class Project:
         fairness: model → what is declared of its fairness, as ``training.fairness.settings`` reads it.
         model_theft: what is declared against the theft of models.
         signing: ``trusted`` and ``revoked``, lists of public keys.
+        encryption: where the key-encryption key is; ``feature_repo.encryption.settings`` reads it.
         folder: the project's folder; None for the bundled project.
     """
 
@@ -124,6 +127,7 @@ class Project:
     fairness: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, hash=False)
     model_theft: TheftSettings = field(default_factory=TheftSettings, hash=False)
     signing: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
+    encryption: Mapping[str, str] = field(default_factory=dict, hash=False)
     folder: Path | None = None
 
     @classmethod
@@ -214,6 +218,7 @@ def _load(file: Path, changed: int) -> Project:
         "fairness": _fairness,
         "model_theft": lambda _, section: TheftSettings.parse(section),
         "signing": _signing,
+        "encryption": _encryption,
     }
     for name, value in entries.items():
         if name in sections:
@@ -330,6 +335,11 @@ def _signing(file: Path, section: Any) -> dict[str, tuple[str, ...]]:
         if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
             raise _invalid(file, f'{name} as a list of public keys such as ["ed25519:…"] in [signing]', repr(keys))
     return {name: tuple(keys) for name, keys in section.items()}
+def _encryption(file: Path, section: Any) -> dict[str, str]:
+    """Checks that the section ``[encryption]`` is one of texts; ``feature_repo.encryption.settings`` reads it."""
+    if not isinstance(section, dict) or not all(isinstance(value, str) for value in section.values()):
+        raise _invalid(file, 'encryption as a section of lines such as key = "file:/etc/refrain/key"', repr(section))
+    return section
 
 
 def _invalid(file: Path, expected: str, found: str) -> InputError:

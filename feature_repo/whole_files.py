@@ -1,5 +1,6 @@
 """Small files that are written whole: a reader sees the content of before or that of after, whenever a writer dies."""
 
+import errno
 import os
 import threading
 from pathlib import Path
@@ -27,6 +28,23 @@ def write_whole(path: Path, content: str | bytes, *, is_secret: bool = False) ->
     except BaseException:
         Path(partial).unlink(missing_ok=True)
         raise
+
+
+def append_at_once(handle: int, content: bytes, path: Path) -> None:
+    """Appends to a file in one write; of what does not fit on the disk nothing is left.
+
+    Args:
+        handle: the file, opened with ``O_APPEND``; nobody else appends to it meanwhile.
+        content: what is appended.
+        path: the file, for the error.
+
+    Raises:
+        OSError: the disk is full, or the file cannot be written.
+    """
+    length = os.fstat(handle).st_size
+    if os.write(handle, content) < len(content):
+        os.ftruncate(handle, length)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
 
 def _make_folder(folder: str) -> None:

@@ -16,6 +16,7 @@ import polars as pl
 
 from feature_repo import whole_files
 from feature_repo.days import days_in
+from feature_repo.encryption import parquet_files
 from feature_repo.errors import StoreError
 from transforms.small_parquet.encode import MOST_ROWS, encode, small_files
 
@@ -76,17 +77,22 @@ def _write_small(items: Items, metadata: Mapping[Path, Mapping[str, str]]) -> It
             rows, heights = pl.concat([rows for _, rows in small]), [rows.height for _, rows in small]
         contents = encode(rows, heights, [metadata.get(path, {}) for path, _ in small])
         for (path, _), content in zip(small, contents, strict=True):
-            whole_files.write_whole(path, content)
+            whole_files.write_whole(path, parquet_files.protected(content, path))
     return [item for item, fits in zip(items, is_small, strict=True) if not fits]
 
 
 def _write_large(items: Items, metadata: Mapping[Path, Mapping[str, str]]) -> None:
+    if any(parquet_files.is_encrypted_at(path) for path, _ in items):
+        for path, rows in items:
+            content = parquet_files.content(rows, metadata=dict(metadata.get(path, {})), **_FORMAT)
+            whole_files.write_whole(path, parquet_files.protected(content, path))
+        return
     partials = {path: _partial(path) for path, _ in items}
     try:
         for path in partials:
             path.parent.mkdir(parents=True, exist_ok=True)
         sinks = [
-            rows.lazy().sink_parquet(partials[path], lazy=True, metadata=dict(metadata.get(path, {})), **_FORMAT)
+            parquet_files.planned_sink(rows.lazy(), partials[path], metadata=dict(metadata.get(path, {})), **_FORMAT)
             for path, rows in items
         ]
         pl.collect_all(sinks, optimizations=pl.QueryOptFlags.none())
@@ -131,7 +137,7 @@ def read_whole(path: Path, *, columns: list[str] | None = None, remedy: str) -> 
         StoreError: the file is truncated or not Parquet.
     """
     try:
-        return pl.read_parquet(path, columns=columns, hive_partitioning=False, glob=False)
+        return parquet_files.read(path, columns=columns, hive_partitioning=False)
     except UNREADABLE as error:
         raise damaged(path, error, remedy) from error
 
@@ -139,6 +145,8 @@ def read_whole(path: Path, *, columns: list[str] | None = None, remedy: str) -> 
 def damaged(path: Path, error: Exception, remedy: str) -> StoreError:
     """The error for a file that cannot be read; it names the file and the command that replaces it."""
     first_line = (str(error).splitlines() or [""])[0]
+    if encrypted := parquet_files.unreadable(path, first_line):
+        return encrypted
     return StoreError(
         expected=f"a whole Parquet file at {path}",
         found=first_line or "nothing",
@@ -156,17 +164,18 @@ def metadata(path: Path) -> dict[str, str]:
     if not os.path.isfile(path):  # noqa: PTH113 - of a first build's thousands of files none exists
         return {}
     import pyarrow as pa  # takes longer than what commands that read no metadata do
-    import pyarrow.parquet as pq
 
     try:
-        entries = pq.read_metadata(path).metadata or {}
+        entries = parquet_files.metadata(path).metadata or {}
     except (pa.ArrowException, OSError):
         return {}
     return {key.decode(): value.decode() for key, value in entries.items() if key != b"ARROW:schema"}  # a library's own
 
 
 def digest(path: Path) -> str:
-    """SHA-256 of the bytes of a file, in hexadecimal."""
+    """SHA-256 of the bytes of a file, in hexadecimal; of an encrypted Parquet file, of the plain one that it was."""
+    if plain := parquet_files.plain_digest(path):
+        return plain
     with path.open("rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 

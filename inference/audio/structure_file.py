@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from feature_repo.encryption import parquet_files
 from feature_repo.errors import InputError
 from feature_repo.output import csv_text
 from feature_repo.output.json_text import to_json
@@ -76,7 +77,7 @@ def _is_replaceable(out: Path) -> bool:
     """Whether a file is no table, or one of a structure: the table of a folder takes hours to compute."""
     import polars as pl
 
-    readers: dict[str, Callable[[Path], pl.LazyFrame]] = {".csv": pl.scan_csv, ".parquet": pl.scan_parquet}
+    readers: dict[str, Callable[[Path], pl.LazyFrame]] = {".csv": pl.scan_csv, ".parquet": parquet_files.scan}
     reader = readers.get(out.suffix.lower())
     if reader is None:
         return True

@@ -2,7 +2,6 @@
 
 import atexit
 import contextlib
-import errno
 import logging
 import math
 import os
@@ -12,9 +11,15 @@ import threading
 import uuid
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from feature_repo.encryption.key_ring import EncryptionKeys
 from feature_repo.errors import InputError
+from feature_repo.home import Home
+from feature_repo.whole_files import append_at_once
+
+if TYPE_CHECKING:
+    from feature_repo.encryption.sealed_log import SealedLogs
 
 MAX_QUEUED = 1_000
 """Maximum number of records that wait to be written."""
@@ -27,8 +32,11 @@ class BackgroundLog:
 
     If writing falls behind, records are dropped and counted. A log that cannot be written warns once until it can be.
 
+    Where encryption is on when a log begins, its lines are sealed, those that gathered as one block.
+
     Args:
         share: share of the records to log, 0 to 1.
+        home: the data folder.
 
     Attributes:
         left_out: number of records that were dropped.
@@ -37,8 +45,9 @@ class BackgroundLog:
 
     WHAT = "lines"
 
-    def __init__(self, share: float) -> None:
+    def __init__(self, share: float, home: Home) -> None:
         self._share = share
+        self._sealed = _sealed_logs(home)
         self._queue: queue.Queue[Any] = queue.Queue(MAX_QUEUED)
         self._name = f"{os.getpid()}-{uuid.uuid4().hex[:8]}.jsonl"
         self.left_out = 0
@@ -72,6 +81,13 @@ class BackgroundLog:
             self._hurry.set()
             self._queue.join()
 
+    def close(self) -> None:
+        """Write all queued records, and end the files if they are sealed; later records begin others."""
+        self.flush()
+        with self._file_lock:
+            if self._sealed is not None:
+                self._sealed.close()
+
     def drop(self) -> None:
         """Count a record that was not written."""
         self.left_out += 1
@@ -83,7 +99,7 @@ class BackgroundLog:
                 if self._thread is None or not self._thread.is_alive():
                     self._thread = threading.Thread(target=self._write_all, name=f"log of {self.WHAT}", daemon=True)
                     self._thread.start()
-                    atexit.register(self.flush)
+                    atexit.register(self.close)
 
     def _write_all(self) -> None:
         while True:
@@ -151,7 +167,20 @@ class BackgroundLog:
     def _append(self, folder: Path, lines: bytes) -> None:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         with self._file_lock:
-            append_line(folder / self._name, lines)
+            if self._sealed is None:
+                append_line(folder / self._name, lines)
+            else:
+                self._sealed.append(folder / self._name, lines)
+
+
+def _sealed_logs(home: Home) -> "SealedLogs | None":
+    """Returns what seals the logs of a data folder; None where encryption is off, without importing its library."""
+    keys = EncryptionKeys.of(home)
+    if keys is None:
+        return None
+    from feature_repo.encryption.sealed_log import SealedLogs
+
+    return SealedLogs(home, keys)
 
 
 def append_line(path: Path, line: bytes) -> None:
@@ -162,10 +191,7 @@ def append_line(path: Path, line: bytes) -> None:
     """
     handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     try:
-        length, content = os.fstat(handle).st_size, line + b"\n"
-        if os.write(handle, content) < len(content):
-            os.ftruncate(handle, length)
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        append_at_once(handle, line + b"\n", path)
     finally:
         os.close(handle)
 

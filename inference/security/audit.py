@@ -124,4 +124,4 @@ def acts(home: Home) -> Iterator[dict[str, Any]]:
     from transforms.logged import lines  # imports data frames, which a serving process does without
 
     for day in reversed(lines.days(home.audit_log)):
-        yield from lines.lines(day)
+        yield from lines.lines(day, home)

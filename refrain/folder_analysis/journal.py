@@ -6,6 +6,7 @@ from typing import Any
 
 import polars as pl
 
+from feature_repo.encryption import parquet_files
 from feature_repo.errors import InputError
 from feature_repo.output import csv_text
 from feature_repo.whole_files import write_whole
@@ -69,7 +70,7 @@ class Journal:
     def _of_table(self) -> list[dict[str, Any]]:
         if not self._out.exists():
             return []
-        readers: dict[str, Any] = {".csv": pl.read_csv, ".jsonl": pl.read_ndjson, ".parquet": pl.read_parquet}
+        readers: dict[str, Any] = {".csv": pl.read_csv, ".jsonl": pl.read_ndjson, ".parquet": parquet_files.read}
         suffix = self._out.suffix.lower()
         schema = {} if suffix == ".parquet" else {"schema_overrides": _read_types(suffix)}
         try:

@@ -1,10 +1,10 @@
 """Writes a result as one page, HTML or Markdown, and its answers as CSV or Parquet."""
 
-import io
 from pathlib import Path
 
 import polars as pl
 
+from feature_repo.encryption import parquet_files
 from feature_repo.errors import InputError
 from feature_repo.output import csv_text
 from feature_repo.output import markdown as md
@@ -41,9 +41,7 @@ def write_page(result: Result, path: Path) -> Path:
 def write_answers(answers: pl.DataFrame, path: Path) -> Path:
     """Writes the answers; the ending of the name says whether as CSV or Parquet."""
     if path.suffix.lower() == ".parquet":
-        buffer = io.BytesIO()
-        answers.write_parquet(buffer)
-        _write(path, buffer.getvalue(), "--out")
+        _write(path, parquet_files.content(answers), "--out")
     else:
         _write(path, csv_text.text_of(answers, datetime_format="%Y-%m-%dT%H:%M:%SZ"), "--out")
     return path

@@ -8,6 +8,7 @@ import zipfile
 from pathlib import PurePath
 
 from feature_repo.bundle import MANIFEST, Bundle
+from feature_repo.encryption.bundle_files import SEAL
 from feature_repo.home import Home
 from feature_repo.signing.bundles import SIGNATURE
 from training.checks.broken import broken
@@ -24,11 +25,12 @@ EXECUTABLE = frozenset(
 def files_are_whole(bundle: Bundle, home: Home) -> None:
     """Checks that every file is in the manifest with its digest, and is no pickle, in an archive neither."""
     digests = bundle.manifest["files"]
-    paths = {path.name: path for path in bundle.folder.iterdir() if path.name not in (MANIFEST, SIGNATURE)}
+    about = (MANIFEST, SIGNATURE, SEAL)
+    paths = {path.name: path for path in bundle.folder.iterdir() if path.name not in about}
     for file in sorted(set(digests) | set(paths)):
         if file not in digests or file not in paths:
             raise broken(bundle, f"the file {file}", "not in the manifest" if file in paths else "no such file")
-        content = paths[file].read_bytes()
+        content = bundle.read(file)
         if hashlib.sha256(content).hexdigest() != digests[file]:
             raise broken(bundle, f"the file {file} as its manifest has it", "another content")
         if reason := runs_code(file, content):

@@ -8,7 +8,6 @@ Nothing is read before it is requested, and neither the spine nor the result mus
 """
 
 import hashlib
-import io
 import json
 import uuid
 from collections.abc import Iterator, Sequence
@@ -21,6 +20,7 @@ import polars as pl
 
 from feature_repo.command_line import Progress, silent
 from feature_repo.contract import contract_of
+from feature_repo.encryption import parquet_files
 from feature_repo.errors import InputError, StoreError
 from feature_repo.home import Home
 from feature_repo.manifest import Service, View, resolve_service
@@ -185,7 +185,7 @@ class TrainingSet:
             self.to_parquet(partial, progress)
             folder = folders / self.manifest["digest"][:16]
             folder.mkdir(exist_ok=True)
-            partial.replace(folder / "data.parquet")
+            parquet_files.move(partial, folder / "data.parquet")
         finally:
             partial.unlink(missing_ok=True)
         self._spine.write(folder / "spine.parquet")
@@ -388,9 +388,7 @@ class _Digest:
         self._hash = hashlib.sha256()
 
     def update(self, batch: pl.DataFrame) -> None:
-        buffer = io.BytesIO()
-        batch.rechunk().write_parquet(buffer, compression="uncompressed")
-        self._hash.update(buffer.getbuffer())
+        self._hash.update(parquet_files.content(batch.rechunk(), compression="uncompressed"))
 
     def hexdigest(self) -> str:
         return self._hash.hexdigest()

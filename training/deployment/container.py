@@ -16,6 +16,7 @@ from feature_repo.bill_of_materials import FILE as BOM
 from feature_repo.bill_of_materials.document import document
 from feature_repo.bill_of_materials.packages import locked
 from feature_repo.bundle import ALIASES, MANIFEST
+from feature_repo.encryption.bundle_files import SEAL, is_readable, read_file
 from feature_repo.errors import StoreError
 from feature_repo.home import REPOSITORY, Home
 from feature_repo.project import FILE, PROJECT, Project
@@ -129,6 +130,8 @@ def build_context(home: Home, champions: dict[str, str], folder: Path) -> None:
         champion = str(json.loads(aliases)["champion"])
         bundles = image_home.bundles(name)
         shutil.copytree(home.bundles(name) / champion, bundles / champion)
+        for file in _sealed_files(bundles / champion):
+            (bundles / champion / file).write_bytes(read_file(home.bundles(name) / champion, file))
         _remove_listener_data(bundles / champion)
         sign_again(bundles / champion, home, name, int(champion))
         (bundles / ALIASES).write_text(aliases)
@@ -142,6 +145,12 @@ def build_context(home: Home, champions: dict[str, str], folder: Path) -> None:
         folder.rename(old)
     partial.rename(folder)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def _sealed_files(folder: Path) -> list[str]:
+    """Names of the sealed files of a copied bundle; the image has no keys, and what protects it is the registry."""
+    (folder / SEAL).unlink(missing_ok=True)
+    return [path.name for path in sorted(folder.iterdir()) if not is_readable(path.name)]
 
 
 def _dockerfile(home: Home, metadata: str) -> str:

@@ -353,5 +353,5 @@ def test_kept_sums_without_listeners_are_those_of_the_world_without_them(count: 
     )
     counted_anew = keep_sums(world, kept.cutoff, segments_of_users(in_world, world, kept.cutoff))
     assert kept.without(share_of(in_world, kept, people)).digest() == counted_anew.digest() != kept.digest()
-    scans = scan_files(bundle, [bundle / FILE], PersonKey.of(in_world, "user_id"), list(every.user_ids))
+    scans = scan_files(in_world, [bundle / FILE], PersonKey.of(in_world, "user_id"), list(every.user_ids))
     assert not any(each.traces for each in scans.values()) and not any(each.unread for each in scans.values())
