@@ -222,6 +222,16 @@ class Home:
         return self.root / "security" / f"restricted-{self.tenant}.json"
 
     @property
+    def pseudonyms(self) -> Path:
+        """File with the secret key of pseudonyms, which mask values of features."""
+        return self.root / "security" / f"pseudonyms-{self.tenant}.key"
+
+    @property
+    def break_glass(self) -> Path:
+        """Folder of break-glass grants, one file each."""
+        return self.root / "security" / f"break_glass-{self.tenant}"
+
+    @property
     def erasures(self) -> Path:
         """Folder of the certificates of erasures, and of one that is not finished."""
         return self.root / "erasures" / f"tenant={self.tenant}"

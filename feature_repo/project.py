@@ -28,6 +28,9 @@
     [owners]                          # who answers for a model, raw table, view or service
     "*" = "data@shop.example"         # for everything else
 
+    [access.roles.analyst]            # who sees which columns and rows; see feature_repo.access.settings
+    services = ["orders_v1"]
+
     [fairness.churn_model]            # limits and groups of a model; docs/fairness.md
     demographic_parity_difference = 0.1
 
@@ -45,6 +48,7 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
+from feature_repo.access.settings import AccessSettings, read_settings
 from feature_repo.errors import InputError
 from feature_repo.purposes import RULES
 
@@ -96,6 +100,7 @@ class Project:
         purposes: purpose → whether it needs consent, one of ``feature_repo.purposes.RULES``.
         owners: name of a model, raw table, view or service → who answers for it; ``*`` stands for all others.
         fairness: model → what is declared of its fairness, as ``training.fairness.settings`` reads it.
+        access: who sees which columns and rows; None if everybody sees all.
         folder: the project's folder; None for the bundled project.
     """
 
@@ -112,6 +117,7 @@ class Project:
     purposes: Mapping[str, str] = field(default_factory=dict, hash=False)
     owners: Mapping[str, str] = field(default_factory=dict, hash=False)
     fairness: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, hash=False)
+    access: AccessSettings | None = None
     folder: Path | None = None
 
     @classmethod
@@ -193,13 +199,14 @@ def _load(file: Path, changed: int) -> Project:
     if "name" not in entries:
         raise _invalid(file, "a name", "none")
     values: dict[str, Any] = {"extends": ()}
-    sections: dict[str, Callable[[Path, Any], Mapping[str, Any]]] = {
+    sections: dict[str, Callable[[Path, Any], Any]] = {
         "imports": _imports,
         "retention": partial(_retention, section="retention"),
         "tenants": _tenants,
         "purposes": _purposes,
         "owners": _owners,
         "fairness": _fairness,
+        "access": _access,
     }
     for name, value in entries.items():
         if name in sections:
@@ -306,6 +313,14 @@ def _fairness(file: Path, sections: Any) -> dict[str, dict[str, Any]]:
     if not isinstance(sections, dict) or not all(isinstance(section, dict) for section in sections.values()):
         raise _invalid(file, "fairness as sections such as [fairness.churn_model]", repr(sections))
     return sections
+
+
+def _access(file: Path, section: Any) -> AccessSettings:
+    """Reads the section ``[access]``."""
+    try:
+        return read_settings(section)
+    except InputError as error:
+        raise _invalid(file, error.expected, error.found) from error
 
 
 def _invalid(file: Path, expected: str, found: str) -> InputError:

@@ -74,7 +74,7 @@ class Marks:
         for table, name in sorted(self.columns[mark]):
             column = Node("column", f"{table}.{name}")
             if column in lineage:
-                for node in _made_of(lineage, column):
+                for node in made_of(lineage, column):
                     origin.setdefault(node, column)
         return {node: origin[node] for node in sorted(origin) if node.kind in ("feature", "view", "service")}
 
@@ -97,8 +97,8 @@ def _check(table: RawTable) -> None:
             )
 
 
-def _made_of(lineage: Lineage, column: Node) -> set[Node]:
-    """All that is made of a column without a model in between."""
+def made_of(lineage: Lineage, column: Node) -> set[Node]:
+    """All that is made of a column or feature without a model in between."""
     found, frontier = set[Node](), [column]
     while frontier:
         for node in lineage.downstream(frontier.pop(), depth=1):
