@@ -17,7 +17,7 @@ def make_key(home: Home) -> None:
     path = home.pseudonyms
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     try:
-        with open(path, "xb", opener=_opener) as file:  # noqa: PTH123  # a path has no opener
+        with open(path, "xb", opener=_opener) as file:  # a path has no opener
             file.write(secrets.token_bytes(LENGTH))
     except FileExistsError:
         return

@@ -91,6 +91,11 @@ class AnomalyDetector:
         return kind(bundle, home, remember=remember)
 
     @property
+    def lookup(self) -> tuple[OnlineFeatures, str] | None:
+        """The lookup of the features, and the join key of the entities; None if only metrics are scored."""
+        return None if self._lookup is None else (self._lookup, self._key)
+
+    @property
     def model(self) -> str:
         """Name and version of the bundle."""
         return self.bundle.name_version if self.bundle else "untrained"

@@ -10,6 +10,7 @@ from feature_repo.home import Home
 from inference.api import errors
 from inference.api.acts import audit_act
 from inference.api.costs import charge_in_thread
+from inference.api.permission import Permission, role_field
 from inference.api.schemas.forecasts import (
     ForecastBatch,
     ForecastRequest,
@@ -28,14 +29,17 @@ def forecasters(home: Home) -> dict[str, Live[Forecaster]]:
     return {target: Live(partial(kind.load, home=home), [kind.name], home) for target, kind in TARGETS.items()}
 
 
-def install(app: FastAPI, lives: dict[str, Live[Forecaster]], log: PredictionLog) -> None:
+def install(app: FastAPI, lives: dict[str, Live[Forecaster]], log: PredictionLog, permission: Permission) -> None:
     """Add the routes."""
 
     def forecast(request: Request, body: ForecastRequest) -> ForecastResponse:
-        if body.entity == "user":
-            audit_act(request, "forecast", **whose({"user_id": [body.id]}))
         target = target_of(body.entity, body.target).target
-        result = lives[target].get().forecast(body.entity, body.id, horizon=body.horizon)
+        forecaster = lives[target].get()
+        lookup, join_key = forecaster.lookup(body.entity)
+        sight = permission.check(request, lookup, {join_key: [body.id]}, needs=None)
+        if body.entity == "user":
+            audit_act(request, "forecast", **role_field(sight), **whose({"user_id": [body.id]}))
+        result = forecaster.forecast(body.entity, body.id, horizon=body.horizon)
         first = result.points[0]
         log.put(
             "forecasts",

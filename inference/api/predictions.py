@@ -13,6 +13,7 @@ from inference.api import errors
 from inference.api.acts import audit_act
 from inference.api.costs import VALUES, charge_in_thread, units_of
 from inference.api.models import PREDICTIONS, Champions
+from inference.api.permission import Permission, role_field
 from inference.api.schemas.features import MOST_ROWS, FeaturesRequest, PredictionsResponse
 from inference.forecast.forecaster import UnknownKey
 from inference.monitoring.predictions import PredictionLog
@@ -73,7 +74,7 @@ class PredictionService:
         )
 
 
-def install(app: FastAPI, service: PredictionService, log: PredictionLog) -> None:
+def install(app: FastAPI, service: PredictionService, log: PredictionLog, permission: Permission) -> None:
     """Add the route."""
 
     @app.post("/v1/predictions/{model}", responses=errors.RESPONSES, tags=["predictions"], operation_id="predict")
@@ -88,9 +89,11 @@ def install(app: FastAPI, service: PredictionService, log: PredictionLog) -> Non
             raise InputError(expected=f"at most {MOST_ROWS:,} rows", found=f"{longest:,}", next_command="see /docs")
         serving = service.model(model)
         charge_in_thread(request, units_of(longest * len(serving.service.features), VALUES), "so many features")
-        audit_act(request, "prediction", model=model, rows=longest, **whose(body.keys))
+        fields = body.request_for(serving.service)
+        sight = permission.check(request, serving.lookup, body.keys)
+        audit_act(request, "prediction", model=model, rows=longest, **role_field(sight), **whose(body.keys))
         try:
-            result = serving.predict(body.keys, body.request_for(serving.service))
+            result = serving.predict(body.keys, fields)
         except ConsentError:
             audit_act(request, "withheld", model=model, **whose(body.keys))
             raise

@@ -17,7 +17,7 @@ from markupsafe import Markup
 from starlette.concurrency import run_in_threadpool
 
 from feature_repo import clock
-from feature_repo.errors import RefrainError, StoreError
+from feature_repo.errors import AccessError, RefrainError, StoreError
 from feature_repo.extras import MissingExtra, explained
 from feature_repo.home import Home
 from feature_repo.project import Project
@@ -25,8 +25,10 @@ from inference.anomaly.detector import DETECTORS, AnomalyDetector
 from inference.anomaly.file import read
 from inference.api.access import Access
 from inference.api.acts import audit_act, request_fields
+from inference.api.anomalies import PERSONAL_KEYS, check_detection
 from inference.api.audio import SoundService
 from inference.api.models import Champions, served
+from inference.api.permission import Permission, role_field
 from inference.api.recommendations import RecommendationService
 from inference.api.schemas.recommendations import RecommendationRequest
 from inference.experiments.running import Running
@@ -69,6 +71,7 @@ class Console:
         sound_service: SoundService,
         running: Running,
         controller: Controller,
+        permission: Permission,
     ) -> None:
         self.home, self.access, self.champions, self.recommendation_service = (
             home,
@@ -77,6 +80,7 @@ class Console:
             recommendation_service,
         )
         self.sound_service, self.running, self.controller = sound_service, running, controller
+        self.permission = permission
         self._templates = Environment(
             loader=PackageLoader("inference", "console"), autoescape=select_autoescape(), auto_reload=False
         )
@@ -178,12 +182,13 @@ def install(app: FastAPI, console: Console) -> None:
             try:
                 options = {"diversify": diversify} if diversify else {}
                 body = RecommendationRequest.model_validate({"user_id": user, "count": count, **options})
-                audit_act(request, "recommendation", **whose({"user_id": [user]}))
-                context["answer"], assignments = console.recommendation_service.recommend(body)
+                hidden, sight = console.recommendation_service.check(console.permission, request, body)
+                audit_act(request, "recommendation", **role_field(sight), **whose({"user_id": [user]}))
+                context["answer"], assignments = console.recommendation_service.recommend(body, hidden=hidden)
                 context["arms"] = {assignment.experiment: assignment.variant for assignment in assignments}
                 context["milliseconds"] = f"{(time.perf_counter() - started) * 1e3:.0f}"
             except RefrainError as error:
-                context["problem"], status = _error_text(error), HTTPStatus.UNPROCESSABLE_ENTITY
+                context["problem"], status = _error_text(error), _status_of(error)
         return console.page(request, "recommend.html", "Recommend", status, **context)
 
     @app.get("/console/sound", **hidden)
@@ -221,15 +226,19 @@ def install(app: FastAPI, console: Console) -> None:
         context: dict[str, Any] = {"detectors": ["untrained", *DETECTORS], "detector": detector, "text": text[:20_000]}
         status = HTTPStatus.OK
         try:
-            context |= await run_in_threadpool(_detect, console.home, detector, content or text.encode())
+            context |= await run_in_threadpool(_detect, console, request, detector, content or text.encode())
         except RefrainError as error:
-            context["problem"], status = _error_text(error), HTTPStatus.UNPROCESSABLE_ENTITY
+            context["problem"], status = _error_text(error), _status_of(error)
         return console.page(request, "anomalies.html", "Anomalies", status, **context)
 
     @app.get("/console/experiments", **hidden)
     def experiments(request: Request) -> Response:
         return console.page(request, "experiments.html", "Experiments", **console.experiments())
 
+    _reports(app, console, hidden)
+
+
+def _reports(app: FastAPI, console: Console, hidden: dict[str, Any]) -> None:
     @app.get("/console/reports/{name}", **hidden)
     def report(request: Request, name: str) -> Response:
         file = console.report(name)
@@ -238,6 +247,13 @@ def install(app: FastAPI, console: Console) -> None:
             return console.page(
                 request, "experiments.html", "Reports", HTTPStatus.NOT_FOUND, problem=problem, holdout=0
             )
+        if name.startswith("monitor-"):  # it names values of features that are new
+            try:
+                console.permission.check_everything(request, "reports of monitoring")
+                audit_act(request, "report", report=name)
+            except RefrainError as error:
+                problem, status = _error_text(error), _status_of(error)
+                return console.page(request, "experiments.html", "Reports", status, problem=problem, holdout=0)
         return HTMLResponse(file.read_text(encoding="utf-8"), headers={"content-security-policy": POLICY})
 
 
@@ -280,14 +296,18 @@ def _login(app: FastAPI, console: Console, hidden: dict[str, Any]) -> None:
         return response
 
 
-def _detect(home: Home, name: str, content: bytes) -> dict[str, Any]:
+def _detect(console: Console, request: Request, name: str, content: bytes) -> dict[str, Any]:
     """Score observations with a separate detector, so that trials in the console leave no state behind."""
     detector_class = DETECTORS.get(name)
-    detector = AnomalyDetector() if detector_class is None else detector_class.load(home=home)
+    detector = AnomalyDetector() if detector_class is None else detector_class.load(home=console.home)
     with tempfile.NamedTemporaryFile(suffix=".txt") as file:
         file.write(content)
         file.flush()
         observations = read(Path(file.name)).observations
+    if name in PERSONAL_KEYS:
+        entities = [observation.entity for observation in observations]
+        sight = check_detection(console.permission, request, detector, entities)
+        audit_act(request, "detection", detector=name, **role_field(sight), **whose({PERSONAL_KEYS[name]: entities}))
     result = detector.detect(observations)
     alarms = [place for place, detection in enumerate(result.detections) if detection.alarm]
     picture = svg.lines("Score", [[detection.score for detection in result.detections]], marks=alarms)
@@ -310,6 +330,11 @@ def _waveform(columns: np.ndarray, seconds: float, beats: list[float]) -> str:
         f"<path d='{marks}' stroke='#c9a227' stroke-width=1 opacity=.6 />"
         f"<path d='{bars}' stroke='#3d7ab8' stroke-width=1 /></svg><figcaption>{label}</figcaption></figure>"
     )
+
+
+def _status_of(error: RefrainError) -> HTTPStatus:
+    """Return the status of a page that shows an error."""
+    return HTTPStatus.FORBIDDEN if isinstance(error, AccessError) else HTTPStatus.UNPROCESSABLE_ENTITY
 
 
 def _error_text(error: RefrainError) -> str:

@@ -219,10 +219,11 @@ class OnlineRows:
             values = self._on_demand(function)
             for output, column in outputs:
                 matrix[:, column] = values[output]
-        for column, name in enumerate(feature_names) if self._sight is not None else ():
-            if name in self._sight.masks:
-                values, missing = self._column(name)
-                seconds = values.astype(np.int64) / 1e6 if values.dtype.kind == "M" else values
+        masks = {} if self._sight is None else self._sight.masks
+        for column, name in enumerate(feature_names) if masks else ():
+            if name in masks:
+                masked, missing = self._column(name)
+                seconds = masked.astype(np.int64) / 1e6 if masked.dtype.kind == "M" else masked
                 matrix[:, column] = np.where(missing, np.nan, seconds)
         for column, name in enumerate(feature_names) if self._defaults else ():
             if name in self._defaults:
