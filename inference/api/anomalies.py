@@ -10,6 +10,7 @@ from fastapi import FastAPI, Request
 from prometheus_client import CollectorRegistry
 
 from feature_repo.access.sight import Sight
+from feature_repo.audit_lines import whose
 from feature_repo.home import Home
 from inference.anomaly.detector import DETECTORS, AnomalyDetector
 from inference.anomaly.notice_times import NoticeTimes
@@ -22,7 +23,6 @@ from inference.api.permission import Permission, role_field
 from inference.api.schemas.anomalies import DetectRequest, DetectResponse
 from inference.monitoring.counters import labelled_counter
 from inference.monitoring.predictions import PredictionLog
-from inference.security.audit import whose
 from inference.swap import Live
 
 PERSONAL_KEYS = {"user_behavior": "user_id", "security": "client_ip"}

@@ -9,6 +9,7 @@ from fastapi import FastAPI, Path, Request
 
 from feature_repo.access.sight import Sight
 from feature_repo.access.viewer import Viewer
+from feature_repo.audit_lines import whose
 from feature_repo.errors import AccessError, InputError
 from feature_repo.home import Home
 from feature_repo.manifest import UnknownService
@@ -19,7 +20,6 @@ from inference.api.permission import Permission, role_field
 from inference.api.schemas.features import MOST_ROWS, FeaturesRequest, FeaturesResponse
 from inference.features import OnlineFeatures
 from inference.forecast.forecaster import UnknownKey
-from inference.security.audit import whose
 
 ServiceName = Annotated[str, Path(examples=["listener_v1"])]
 

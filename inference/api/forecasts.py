@@ -5,6 +5,7 @@ from functools import partial
 
 from fastapi import FastAPI, Request
 
+from feature_repo.audit_lines import whose
 from feature_repo.errors import RefrainError
 from feature_repo.home import Home
 from inference.api import errors
@@ -20,7 +21,6 @@ from inference.api.schemas.forecasts import (
 )
 from inference.forecast.forecaster import TARGETS, Forecaster, target_of
 from inference.monitoring.predictions import PredictionLog
-from inference.security.audit import whose
 from inference.swap import Live
 
 

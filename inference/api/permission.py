@@ -13,12 +13,12 @@ from starlette.requests import Request
 from feature_repo.access.compiled import load_access
 from feature_repo.access.sight import REASON, Sight, choose_role, treatment_of
 from feature_repo.access.viewer import Viewer
+from feature_repo.audit_lines import whose
 from feature_repo.errors import AccessError
 from feature_repo.home import Home
 from feature_repo.project import Project
 from inference.api.acts import audit_act
 from inference.features import OnlineFeatures
-from inference.security.audit import whose
 
 ROLE_HEADER = "x-refrain-role"
 """Header with the role under which a caller with several asks."""

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import FastAPI, Path, Request
 
+from feature_repo.audit_lines import whose
 from feature_repo.bundle import champion, open_bundle, promoted_models
 from feature_repo.errors import BundleError, ConsentError, InputError
 from feature_repo.home import Home
@@ -18,7 +19,6 @@ from inference.api.schemas.features import MOST_ROWS, FeaturesRequest, Predictio
 from inference.forecast.forecaster import UnknownKey
 from inference.monitoring.predictions import PredictionLog
 from inference.rows import RowModel
-from inference.security.audit import whose
 from inference.swap import Live
 
 NAME = r"[a-z][a-z0-9_]{0,63}"

@@ -11,6 +11,7 @@ from fastapi import FastAPI, Request
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from feature_repo.access.sight import Sight
+from feature_repo.audit_lines import whose
 from feature_repo.bundle import is_promoted, name_and_version
 from feature_repo.errors import RefrainError
 from feature_repo.home import Home
@@ -33,7 +34,6 @@ from inference.recommend.controller import LEVELS, Controller, Decision
 from inference.recommend.engine import RecommendationEngine
 from inference.recommend.hidden_facts import REPEATED
 from inference.recommend.known_rights import REFRESH_S, KnownRights
-from inference.security.audit import whose
 from inference.swap import Live
 from inference.ticker import Ticker
 

@@ -17,6 +17,7 @@ from markupsafe import Markup
 from starlette.concurrency import run_in_threadpool
 
 from feature_repo import clock
+from feature_repo.audit_lines import whose
 from feature_repo.errors import AccessError, RefrainError, StoreError
 from feature_repo.extras import MissingExtra, explained
 from feature_repo.home import Home
@@ -35,7 +36,6 @@ from inference.experiments.running import Running
 from inference.monitoring.freshness import FreshnessReader, cells
 from inference.public_text import describe, next_step
 from inference.recommend.controller import Controller
-from inference.security.audit import whose
 from inference.security.caller import PREDICT, Refused
 from inference.security.sessions import COOKIE, SECONDS, session_token
 from transforms.pure import svg

@@ -2,7 +2,6 @@
 
 import atexit
 import contextlib
-import errno
 import logging
 import math
 import os
@@ -14,6 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from feature_repo.appended_lines import append_line
 from feature_repo.errors import InputError
 
 MAX_QUEUED = 1_000
@@ -152,22 +152,6 @@ class BackgroundLog:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         with self._file_lock:
             append_line(folder / self._name, lines)
-
-
-def append_line(path: Path, line: bytes) -> None:
-    """Append a line, or several, to a file in one write; of what does not fit on the disk nothing is left.
-
-    Raises:
-        OSError: the disk is full, or the file cannot be written.
-    """
-    handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-    try:
-        length, content = os.fstat(handle).st_size, line + b"\n"
-        if os.write(handle, content) < len(content):
-            os.ftruncate(handle, length)
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
-    finally:
-        os.close(handle)
 
 
 def share_of(variable: str) -> float:

@@ -11,15 +11,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from feature_repo.errors import InputError
+from feature_repo.people import PEOPLE
 from refrain.lineage.graph import Lineage, Node
 from transforms.raw.table import RawTable
 
 Mark = Literal["personal", "sensitive"]
-
-PEOPLE = frozenset(
-    {"user_id", "customer_id", "person_id", "member_id", "listener_id", "subscriber_id", "patient_id", "employee_id"}
-)
-"""Join keys that are of people wherever they stand. A table that marks another one of its keys makes it one, too."""
 
 _PASSED_ON = ("column", "tile", "feature", "view", "service")
 

@@ -32,7 +32,7 @@ may_break_glass = ["support"]
 [access.roles.regional]
 services = ["listener_v1", "session_v1"]
 seen = ["*"]
-rows = { "user_profile:country" = ["DE"] }
+rows = { "user_profile:country" = ["SE"] }
 
 [access.roles.listener]
 services = ["listener_v1", "session_v1"]

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,16 +17,10 @@ from inference.security.audit import acts
 from inference.security.keys import KeyRing
 from tests import routes
 from tests.access.canaries import plant
-from tests.access.restricted_music import restricted_project
 
 PERSON, OTHER = "u000008", "u000007"
 OTHER_KEYS = {"track_id": "t000001", "artist_id": "a0001", "item_id": "t000001"}
 AT = "2026-02-01T00:00:00Z"
-
-
-@pytest.fixture
-def home(own_world: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
-    return restricted_project(tmp_path / "project", own_world, monkeypatch)
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from feature_repo.home import Home
 from feature_repo.manifest import Service, View, resolve_service
 from feature_repo.store import open_store
 from training.datasets import training_set
+from training.datasets.access import check_whole
 from training.datasets.consent import Permission
 from training.datasets.view_rows import view_rows
 from transforms.logged.lookups import EVENT, served, trained_on
@@ -109,6 +110,7 @@ def audit(name: str, *, home: Home | None = None, since: datetime | None = None,
         StoreError: no lookups were logged, or the feature tables are not built.
     """
     home = home or Home.from_env()
+    check_whole(home, "the audit of lookups")
     store = open_store(home)
     service = resolve_service(store, contract_of(home), name)
     lookups = Permission.of(home, service.purpose).rows(served(home, service, since, most))

@@ -19,9 +19,11 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from feature_repo.access.feast_calls import own_pull
+from feature_repo.access.sight import REASON
 from feature_repo.command_line import Progress, silent
 from feature_repo.contract import contract_of
-from feature_repo.errors import InputError, StoreError
+from feature_repo.errors import AccessError, InputError, StoreError
 from feature_repo.home import Home
 from feature_repo.manifest import Service, View, resolve_service
 from feature_repo.on_demand import MOMENT
@@ -32,6 +34,8 @@ from feature_repo.stores.source_files import digest_of, files_at, is_feature_tab
 from feature_repo.stores.source_path import remedy
 from feature_repo.version import version
 from training.datasets import croissant
+from training.datasets.access import SetAccess
+from training.datasets.audit import write_pull
 from training.datasets.columns import to_numpy
 from training.datasets.consent import Permission
 from training.datasets.history import kept_history
@@ -75,9 +79,10 @@ class TrainingSet:
         home: Home,
         as_known: bool,
         permission: Permission,
+        access: SetAccess | None = None,
     ) -> None:
         self._store, self._service, self._home = store, service, home
-        self._spine, self._as_known, self._permission = spine, as_known, permission
+        self._spine, self._as_known, self._permission, self._access = spine, as_known, permission, access
         self._sources: dict[str, str] | None = None
         self._digest: str | None = None
         self._data: pl.DataFrame | None = None
@@ -109,7 +114,9 @@ class TrainingSet:
         if self._data is not None:
             return self._data.head(count)
         first = self._spine.head(max(count, 0))
-        return TrainingSet(self._store, self._service, first, self._home, self._as_known, self._permission).data
+        return TrainingSet(
+            self._store, self._service, first, self._home, self._as_known, self._permission, self._access
+        ).data
 
     def to_polars(self) -> pl.DataFrame:
         """Returns the set as a polars frame in memory."""
@@ -172,6 +179,7 @@ class TrainingSet:
             "digest": self._digest,
             "refrain": version(),
             **self._left_out(),
+            **({} if self._access is None else {"access": self._access.fields}),
         }
 
     def save(self, home: Home | None = None, progress: Progress = silent) -> Path:
@@ -200,8 +208,12 @@ class TrainingSet:
         return {"purposes": permission.purposes, "left_out": dict(permission.left_out)}
 
     def _pull(self, progress: Progress = silent) -> Iterator[pl.DataFrame]:
+        names = [name for name, _ in self._service.features]
+        refused = frozenset() if self._access is None else self._access.sight.refused
+        role = "" if self._access is None else self._access.sight.role
+        write_pull(self._home, self._service.name, [name for name in names if name not in refused], self._spine, role)
         self._sources = {view.name: _snapshot(self._store, view) for view in self._service.views}
-        spine, features = self._spine.schema, self._service.features
+        spine = self._spine.schema
         if self._job is None:
             joined_tables = _from_any_store(self._store, self._service, self._spine, self._as_known)
         else:
@@ -214,7 +226,8 @@ class TrainingSet:
         }
         for joined in joined_tables:
             typed = joined.with_columns(pl.col(name).cast(dtype) for name, dtype in {**spine, **types}.items())
-            yield _on_demand(self._service, typed).select(*spine, *(name for name, _ in features))
+            rows = _on_demand(self._service, typed).select(*spine, *names)
+            yield rows if self._access is None else self._access.applied(rows)
 
 
 def training_set(
@@ -231,7 +244,9 @@ def training_set(
     request's unless the spine has a ``request_timestamp``.
 
     Rows of people who have not consented to the purpose of the service, or to training, and rows of people whose data
-    may not be used, are left out (``training.datasets.consent``); ``manifest["left_out"]`` counts them.
+    may not be used, are left out (``training.datasets.consent``); ``manifest["left_out"]`` counts them. Where the
+    project has ``[access]``, so are rows and features that the role of this process does not see, and others are
+    masked (``training.datasets.access``). Every pull is in the audit log.
 
     Args:
         feature_service: name of an applied service.
@@ -246,6 +261,7 @@ def training_set(
         One row per row of the spine that may be used, in its order; read on first use.
 
     Raises:
+        AccessError: the role of this process does not have the service, or there is none.
         InputError: the spine lacks a column, a key cannot be converted to its type, or its time is not a time.
             Or it is before what is kept; see ``training.datasets.history``.
         StoreError: there is no such service, or its tables are not built.
@@ -265,7 +281,10 @@ def training_set(
     permission = Permission.of(home, service.purpose)
     if permission.concerns(list(spine_table.schema)):
         spine_table = spine_table.keep(permission.kept)
-    return TrainingSet(store, service, spine_table, home, as_known, permission)
+    access = SetAccess.of(home, service)
+    if access is not None and access.sight.conditions:
+        spine_table = spine_table.keep(lambda rows: access.kept(store, rows, as_known=as_known))
+    return TrainingSet(store, service, spine_table, home, as_known, permission, access)
 
 
 def _check_history(home: Home, service: Service, spine: SpineTable) -> None:
@@ -310,6 +329,7 @@ def all_keys(
         Views with other keys than the rest add rows of their own, in which the keys that they lack are null.
 
     Raises:
+        AccessError: the role of this process has conditions on rows, and must not learn which keys there are.
         InputError: the range or the step is invalid, or the offline store is not the embedded one.
         StoreError: there is no such service, or its tables are not built.
 
@@ -332,6 +352,11 @@ def all_keys(
             next_command="unset REFRAIN_PROFILE, or bring a spine of your own",
         )
     service = resolve_service(store, contract_of(home), feature_service)
+    access = SetAccess.of(home, service)
+    if access is not None and access.sight.conditions:
+        raise AccessError(
+            expected="a role that sees all rows, for the keys of all", found=access.sight.role, next_command=REASON
+        )
     histories = histories_of(config, [view_named(store, view.name) for view in service.views], [], True)
     return keys.all_keys(
         histories,
@@ -445,12 +470,13 @@ def _embedded_store_job(store: "FeatureStore", service: Service, spine: SpineTab
 
     if not isinstance(store.config.offline_store, AsOfOfflineStoreConfig):
         return None
-    return store.get_historical_features(
-        entity_df=spine.for_store(),
-        features=_references(service),
-        full_feature_names=True,
-        filter_by_created_timestamp=as_known,
-    )
+    with own_pull():
+        return store.get_historical_features(
+            entity_df=spine.for_store(),
+            features=_references(service),
+            full_feature_names=True,
+            filter_by_created_timestamp=as_known,
+        )
 
 
 def _from_any_store(

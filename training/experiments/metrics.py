@@ -17,6 +17,7 @@ import polars as pl
 from feature_repo.errors import InputError, StoreError
 from feature_repo.experiments import METRICS, Experiment
 from feature_repo.home import Home
+from training.datasets.access import check_whole
 from training.datasets.point_in_time import training_set
 from transforms.logged import flat
 from transforms.logged.impressions import impressions
@@ -106,6 +107,7 @@ def _newest(home: Home) -> datetime:
 def _features(
     home: Home, users: pl.DataFrame, arms: list[str]
 ) -> tuple[dict[str, dict[str, np.ndarray]], dict[str, dict[str, np.ndarray]]]:
+    check_whole(home, "the analysis of an experiment")
     features = {metric: feature for metric, feature in METRICS.items() if feature}
     frames: list[pl.DataFrame] = []
     for shift in (timedelta(days=DAYS + 1), timedelta(0)):
