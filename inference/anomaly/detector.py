@@ -43,6 +43,10 @@ class _Turn:
     is_kept: bool = True
 
 
+PERSONAL_KEYS = {"user_behavior": "user_id", "security": "client_ip"}
+"""Detector → join key of the rows about a person that it looks up."""
+
+
 class AnomalyDetector:
     """A detector with a memory of earlier observations. Safe to share between threads.
 

@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 from feature_repo.access.sight import Sight
 from feature_repo.audit_lines import whose
 from feature_repo.home import Home
-from inference.anomaly.detector import DETECTORS, AnomalyDetector
+from inference.anomaly.detector import DETECTORS, PERSONAL_KEYS, AnomalyDetector
 from inference.anomaly.notice_times import NoticeTimes
 from inference.anomaly.observation import Observation
 from inference.anomaly.sinks import Alerts, sink_of
@@ -24,9 +24,6 @@ from inference.api.schemas.anomalies import DetectRequest, DetectResponse
 from inference.monitoring.counters import labelled_counter
 from inference.monitoring.predictions import PredictionLog
 from inference.swap import Live
-
-PERSONAL_KEYS = {"user_behavior": "user_id", "security": "client_ip"}
-"""Detector → join key of the rows about a person that it looks up."""
 
 
 class DetectionService:

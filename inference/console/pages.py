@@ -22,11 +22,11 @@ from feature_repo.errors import AccessError, RefrainError, StoreError
 from feature_repo.extras import MissingExtra, explained
 from feature_repo.home import Home
 from feature_repo.project import Project
-from inference.anomaly.detector import DETECTORS, AnomalyDetector
+from inference.anomaly.detector import DETECTORS, PERSONAL_KEYS, AnomalyDetector
 from inference.anomaly.file import read
 from inference.api.access import Access
 from inference.api.acts import audit_act, request_fields
-from inference.api.anomalies import PERSONAL_KEYS, check_detection
+from inference.api.anomalies import check_detection
 from inference.api.audio import SoundService
 from inference.api.models import Champions, served
 from inference.api.permission import Permission, role_field

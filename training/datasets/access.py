@@ -13,7 +13,7 @@ import polars as pl
 from feature_repo.access.compiled import load_access
 from feature_repo.access.feast_calls import own_pull
 from feature_repo.access.masks import Mask
-from feature_repo.access.sight import REASON, RowCondition, Sight, sight_of
+from feature_repo.access.sight import RowCondition, Sight, sight_of
 from feature_repo.access.viewer import local_viewer
 from feature_repo.errors import AccessError
 from feature_repo.home import Home
@@ -80,25 +80,6 @@ class SetAccess:
             _masked(rows[name], mask, self.sight.key) for name, mask in self.sight.masks.items() if name in rows.columns
         ]
         return rows.with_columns(masked).drop(self.sight.refused & set(rows.columns))
-
-
-def check_whole(home: Home, what: str) -> None:
-    """Checks that the role of this process sees everything, for what has to compute with real values of every person.
-
-    Args:
-        home: the data folder.
-        what: what is done, for the message.
-
-    Raises:
-        AccessError: it does not, or there is no role.
-    """
-    compiled = load_access(home)
-    if compiled is None:
-        return
-    viewer = local_viewer(compiled.settings)
-    (role,) = (compiled.settings.roles[name] for name in viewer.roles)
-    if not role.is_whole:
-        raise AccessError(expected=f"a role that sees everything, for {what}", found=role.name, next_command=REASON)
 
 
 def check_model(home: Home, model: str, services: Mapping[str, Service]) -> None:

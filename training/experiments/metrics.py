@@ -14,10 +14,10 @@ from datetime import datetime, timedelta
 import numpy as np
 import polars as pl
 
+from feature_repo.access.whole import check_whole
 from feature_repo.errors import InputError, StoreError
 from feature_repo.experiments import METRICS, Experiment
 from feature_repo.home import Home
-from training.datasets.access import check_whole
 from training.datasets.point_in_time import training_set
 from transforms.logged import flat
 from transforms.logged.impressions import impressions

@@ -1,0 +1,26 @@
+"""Commands that show whole people, or compute with the values of all of them, need a role that sees everything."""
+
+from feature_repo.access.compiled import load_access
+from feature_repo.access.sight import REASON
+from feature_repo.access.viewer import local_viewer
+from feature_repo.errors import AccessError
+from feature_repo.home import Home
+
+
+def check_whole(home: Home, what: str) -> None:
+    """Checks that the role of this process sees everything, for what has to compute with real values of every person.
+
+    Args:
+        home: the data folder.
+        what: what is done, for the message.
+
+    Raises:
+        AccessError: it does not, or there is no role.
+    """
+    compiled = load_access(home)
+    if compiled is None:
+        return
+    viewer = local_viewer(compiled.settings)
+    (role,) = (compiled.settings.roles[name] for name in viewer.roles)
+    if not role.is_whole:
+        raise AccessError(expected=f"a role that sees everything, for {what}", found=role.name, next_command=REASON)
