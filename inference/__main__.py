@@ -62,9 +62,9 @@ def recommend(
             next_command="refrain recommend --help",
         )
     home = Home.from_env()
-    check_whole(home, "recommendations and what a listener played")
+    under = check_whole(home, "recommendations and what a listener played")
     engine = OF_STRATEGY[strategy].load(model, home)
-    write_act(home, "recommendation", **whose({"user_id": [user]}))
+    write_act(home, "recommendation", **under, **whose({"user_id": [user]}))
     answer = engine.recommend(
         user,
         count=count,

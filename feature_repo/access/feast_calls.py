@@ -41,10 +41,11 @@ def check_call(references: Sequence[str]) -> None:
     """
     if _is_own.get():
         return
-    compiled = load_access(Home.from_env())
+    home = Home.from_env()
+    compiled = load_access(home)
     if compiled is None:
         return
-    viewer = local_viewer(compiled.settings)
+    viewer = local_viewer(compiled.settings, home)
     (role,) = (compiled.settings.roles[name] for name in viewer.roles)
     names = [reference.replace(":", "__", 1) for reference in references]
     unseen = [name for name in names if treatment_of(role, name, compiled.marks_of(name)) != "seen"]

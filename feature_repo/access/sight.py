@@ -67,6 +67,11 @@ class Sight:
         return not (self.refused or self.masks or self.conditions)
 
     @property
+    def act_fields(self) -> dict[str, str]:
+        """Fields of an act that say under which role, and which break-glass, something was read."""
+        return {name: value for name, value in (("role", self.role), ("grant", self.grant)) if value}
+
+    @property
     def unseen(self) -> frozenset[str]:
         """Names of the features that are masked or refused."""
         return self.refused | self.masks.keys()

@@ -10,8 +10,10 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from feature_repo.access.break_glass import BreakGlass
 from feature_repo.access.settings import AccessSettings
 from feature_repo.errors import AccessError
+from feature_repo.home import Home
 
 VARIABLE = "REFRAIN_ROLE"
 """Environment variable with the role of commands and notebooks."""
@@ -48,18 +50,28 @@ def user_name() -> str:
         return str(os.getuid())
 
 
-def local_viewer(settings: AccessSettings) -> Viewer:
-    """Returns whoever runs this process, and their role.
+def own_role(settings: AccessSettings) -> str:
+    """Returns the role of this process without break-glass; empty for none."""
+    return os.environ.get(VARIABLE) or settings.users.get(user_name(), settings.default)
+
+
+def local_viewer(settings: AccessSettings, home: Home) -> Viewer:
+    """Returns whoever runs this process, with one role: that of a break-glass while it lasts, else their own.
+
+    Args:
+        settings: the section ``[access]``.
+        home: the data folder, which has the break-glasses.
 
     Raises:
         AccessError: they have no role, or ``REFRAIN_ROLE`` names one that is not there.
     """
     user = user_name()
-    role = os.environ.get(VARIABLE) or settings.users.get(user, settings.default)
+    grants = {role: id_ for role, id_ in BreakGlass(home).active(f"os:{user}").items() if role in settings.roles}
+    role = next(iter(grants), "") or own_role(settings)
     if role not in settings.roles:
         raise AccessError(
             expected=f"a role of [access] in refrain.toml, one of {sorted(settings.roles)}",
             found=f"{VARIABLE}={role[:64]!r}" if role else f"no role of the user {user}, and no default",
             next_command=f"export {VARIABLE}={next(iter(settings.roles), 'ROLE')}",
         )
-    return Viewer(f"os:{user}", frozenset({role}), own_id=user)
+    return Viewer(f"os:{user}", frozenset({role}), own_id=user, grants=grants)

@@ -110,7 +110,7 @@ def create_app(
         *(one_log for one_log in (impression_log, lookup_log) if one_log is not None),
     )
 
-    threads = (champions.watcher, recommendation_service, guard.limiter, running)
+    threads = (champions.watcher, recommendation_service, guard.limiter, running, permission)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

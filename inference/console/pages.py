@@ -17,6 +17,7 @@ from markupsafe import Markup
 from starlette.concurrency import run_in_threadpool
 
 from feature_repo import clock
+from feature_repo.access.break_glass import BreakGlass, at
 from feature_repo.audit_lines import whose
 from feature_repo.errors import AccessError, RefrainError, StoreError
 from feature_repo.extras import MissingExtra, explained
@@ -123,9 +124,18 @@ class Console:
             "p99": f"{self.controller.p99 * 1e3:.1f}",
             "goal": f"{self.controller.goal * 1e3:g}",
             "open": not self.access.closed,
+            "glass": self._glass(),
             "running": sum(experiment.state == "running" for experiment in self.running.declared.experiments.values()),
             "report": reports[-1] if reports else "",
         }
+
+    def _glass(self) -> list[str]:
+        """List the break-glasses that last, and the number of those to review."""
+        grants = BreakGlass(self.home)
+        lasting = [grant for grant in grants.all() if grants.is_active(grant)]
+        lines = [f"{grant.caller} holds {grant.role} since {at(grant.started)}, {grant.id}" for grant in lasting]
+        count = sum(not grants.is_active(grant) and not grant.reviewer for grant in grants.all())
+        return [*lines, *([f"{count} to review: refrain access reviews"] if count else [])]
 
     def experiments(self) -> dict[str, Any]:
         """Collect the data of the page of experiments."""
@@ -249,8 +259,8 @@ def _reports(app: FastAPI, console: Console, hidden: dict[str, Any]) -> None:
             )
         if name.startswith("monitor-"):  # it names values of features that are new
             try:
-                console.permission.check_everything(request, "reports of monitoring")
-                audit_act(request, "report", report=name)
+                under = console.permission.check_everything(request, "reports of monitoring")
+                audit_act(request, "report", report=name, **under)
             except RefrainError as error:
                 problem, status = _error_text(error), _status_of(error)
                 return console.page(request, "experiments.html", "Reports", status, problem=problem, holdout=0)

@@ -128,9 +128,9 @@ def _detect_by_model(
         )
     home = Home.from_env()
     if detector in PERSONAL_KEYS:
-        check_whole(home, "detections about people")
+        under = check_whole(home, "detections about people")
         entities = [observation.entity for observation in observations]
-        write_act(home, "detection", detector=detector, **whose({PERSONAL_KEYS[detector]: entities}))
+        write_act(home, "detection", **under, detector=detector, **whose({PERSONAL_KEYS[detector]: entities}))
     model = AnomalyDetector() if detector == UNTRAINED else DETECTORS[detector].load(home=home)
     detections = model.detect(observations)
     for error in errors[:5]:

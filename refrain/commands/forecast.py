@@ -92,8 +92,8 @@ def _look_up(entity: str, key: str, target: str, horizon: int | None, plot: bool
 
     home = Home.from_env()
     if entity == "user":
-        check_whole(home, "the forecast of a person")
-        write_act(home, "forecast", **whose({"user_id": [key]}))
+        under = check_whole(home, "the forecast of a person")
+        write_act(home, "forecast", **under, **whose({"user_id": [key]}))
     result = target_of(entity, target or None).load(home=home).forecast(entity, key, horizon=horizon)
     say(f"{result.target} of {result.entity} {result.id}, by {result.model}, as of {result.origin:%Y-%m-%d %H:%M} UTC")
     for line in lines(result, plot=plot):

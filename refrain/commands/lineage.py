@@ -104,9 +104,9 @@ def answer(
     from refrain.lineage.served import trace
 
     home = Home.from_env()
-    check_whole(home, "the rows of an answer")
+    under = check_whole(home, "the rows of an answer")
     served = find_answer(home, id_)
-    write_act(home, "answer traced", answer=id_, **whose(served.keys))
+    write_act(home, "answer traced", **under, answer=id_, **whose(served.keys))
     traced = trace(home, lineage_of(home), served)
     if as_json:
         say(
@@ -150,8 +150,8 @@ def file(
     from refrain.lineage.served import answers_from
 
     home = Home.from_env()
-    check_whole(home, "logged answers")
-    write_act(home, "answers listed", file=path)
+    under = check_whole(home, "logged answers")
+    write_act(home, "answers listed", **under, file=path)
     answers = answers_from(home, lineage_of(home), path)
     if as_json:
         say(json.dumps([_answer_as_json(one) for one in answers]))
@@ -172,8 +172,8 @@ def answers(
     from refrain.lineage.logs import newest
 
     home = Home.from_env()
-    check_whole(home, "logged answers")
-    write_act(home, "answers listed", rows=most)
+    under = check_whole(home, "logged answers")
+    write_act(home, "answers listed", **under, rows=most)
     newest_answers = newest(home, most)
     if as_json:
         say(json.dumps([_answer_as_json(one) for one in newest_answers]))

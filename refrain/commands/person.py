@@ -78,8 +78,8 @@ def export(
     from refrain.person.export import export as run
 
     path, home = out or Path(f"{re.sub(r'[^0-9A-Za-z_.-]', '_', id_)}.zip"), Home.from_env()
-    check_whole(home, "the export of a person")
-    write_act(home, "person exported", **whose({key: [id_]}))
+    under = check_whole(home, "the export of a person")
+    write_act(home, "person exported", **under, **whose({key: [id_]}))
     for part, count in run(home, key, id_, path).items():
         say(f"{part:40}{count:>10,}")
     say(str(path))
@@ -238,8 +238,8 @@ def consent(
         say(f"{id_} {'consents to' if grant else 'withdraws consent to'} {purpose}")
         say("training counts it from now on, serving when the stream is read; next, if it is not: refrain stream")
         return
-    check_whole(home, "what a person has consented to")
-    write_act(home, "consent read", **whose({"user_id": [id_]}))
+    under = check_whole(home, "what a person has consented to")
+    write_act(home, "consent read", **under, **whose({"user_id": [id_]}))
     lines = states(home, id_)
     for state in lines:
         words = "said nothing" if state.granted is None else f"{'yes' if state.granted else 'no'}, of {state.since}"

@@ -39,7 +39,7 @@ class SetAccess:
 
     @classmethod
     def of(cls, home: Home, service: Service) -> "SetAccess | None":
-        """Finds what is seen; None if it is everything, or the project has no ``[access]``.
+        """Finds what is seen; None if the project has no ``[access]``.
 
         Raises:
             AccessError: whoever runs this process has no role, or none that has the service.
@@ -48,12 +48,17 @@ class SetAccess:
         compiled = load_access(home)
         if compiled is None:
             return None
-        sight = sight_of(compiled, service, local_viewer(compiled.settings))
-        return None if sight.is_whole else cls(sight)
+        return cls(sight_of(compiled, service, local_viewer(compiled.settings, home)))
 
     @property
     def fields(self) -> dict[str, Any]:
-        """What the manifest of the set says of it."""
+        """What the manifest of the set says of it; nothing if everything is seen."""
+        if self.sight.is_whole:
+            return {}
+        return {"access": self._fields}
+
+    @property
+    def _fields(self) -> dict[str, Any]:
         return {"role": self.sight.role, "hidden": self.sight.hidden, "withheld": self.withheld}
 
     def kept(self, store: "FeatureStore", rows: pl.DataFrame, *, as_known: bool) -> pl.Series:
@@ -97,7 +102,7 @@ def check_model(home: Home, model: str, services: Mapping[str, Service]) -> None
     """
     for name, service in services.items():
         access = SetAccess.of(home, service)
-        if access is not None:
+        if access is not None and not access.sight.is_whole:
             hidden = ", ".join(list(access.sight.hidden)[:3]) or "rows that do not pass its conditions"
             raise AccessError(
                 expected=f"a role that sees the features of {name} as they are, to train {model} on them",

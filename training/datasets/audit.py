@@ -5,6 +5,8 @@ set that was saved has it in its ``manifest.json``, beside the spine with the id
 again.
 """
 
+from collections.abc import Mapping
+
 import polars as pl
 
 from feature_repo.audit_lines import MAX_KEYS, Detail, whose, write_act
@@ -15,7 +17,7 @@ from training.datasets.spine import SpineTable
 DIGEST_ROWS = 65_536
 
 
-def write_pull(home: Home, service: str, features: list[str], spine: SpineTable, role: str) -> None:
+def write_pull(home: Home, service: str, features: list[str], spine: SpineTable, under: Mapping[str, str]) -> None:
     """Writes a pull of a training set about people, before it is read; nothing of other sets.
 
     Args:
@@ -23,7 +25,7 @@ def write_pull(home: Home, service: str, features: list[str], spine: SpineTable,
         service: name of the feature service.
         features: names of the features of the set.
         spine: its rows.
-        role: the role under which it is pulled; empty for none.
+        under: fields of the role under which it is pulled.
 
     Raises:
         StoreError: the log is required and cannot be written.
@@ -38,7 +40,7 @@ def write_pull(home: Home, service: str, features: list[str], spine: SpineTable,
         "features": features,
         "rows": spine.height(),
         "people": counted,
-        **({"role": role} if role else {}),
+        **under,
     }
     if counted <= MAX_KEYS:
         fields |= whose({key: ids.sort().to_list() for key, ids in people.items()})

@@ -179,7 +179,7 @@ class TrainingSet:
             "digest": self._digest,
             "refrain": version(),
             **self._left_out(),
-            **({} if self._access is None else {"access": self._access.fields}),
+            **({} if self._access is None else self._access.fields),
         }
 
     def save(self, home: Home | None = None, progress: Progress = silent) -> Path:
@@ -209,9 +209,9 @@ class TrainingSet:
 
     def _pull(self, progress: Progress = silent) -> Iterator[pl.DataFrame]:
         names = [name for name, _ in self._service.features]
-        refused = frozenset() if self._access is None else self._access.sight.refused
-        role = "" if self._access is None else self._access.sight.role
-        write_pull(self._home, self._service.name, [name for name in names if name not in refused], self._spine, role)
+        sight = None if self._access is None else self._access.sight
+        seen = [name for name in names if sight is None or name not in sight.refused]
+        write_pull(self._home, self._service.name, seen, self._spine, {} if sight is None else sight.act_fields)
         self._sources = {view.name: _snapshot(self._store, view) for view in self._service.views}
         spine = self._spine.schema
         if self._job is None:
