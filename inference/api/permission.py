@@ -72,7 +72,7 @@ class Permission:
         if GLASS_HEADER in request.headers:
             act_as = self._break_glass(request, caller)
         grants = self._active(caller.id)
-        return Viewer(caller.id, caller.roles | grants.keys(), caller.own_id, act_as, grants)
+        return Viewer(caller.id, caller.roles.union(grants), caller.own_id, act_as, grants)
 
     def _break_glass(self, request: Request, caller: Caller) -> str:
         """Start the break-glass that a header asks for, unless one lasts; return its role."""
