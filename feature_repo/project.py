@@ -28,6 +28,9 @@
     [owners]                          # who answers for a model, raw table, view or service
     "*" = "data@shop.example"         # for everything else
 
+    [plausibility.plays]              # events that no person causes are refused; see feature_repo.plausibility
+    at_once = 4
+
     [access.roles.analyst]            # who sees which columns and rows; see feature_repo.access.settings
     services = ["orders_v1"]
 
@@ -50,6 +53,7 @@ from typing import Any
 
 from feature_repo.access.settings import AccessSettings, read_settings
 from feature_repo.errors import InputError
+from feature_repo.plausibility import AccountLimits
 from feature_repo.purposes import RULES
 
 FILE = "refrain.toml"
@@ -100,6 +104,7 @@ class Project:
         purposes: purpose → whether it needs consent, one of ``feature_repo.purposes.RULES``.
         owners: name of a model, raw table, view or service → who answers for it; ``*`` stands for all others.
         fairness: model → what is declared of its fairness, as ``training.fairness.settings`` reads it.
+        plausibility: kind of events → what one account can plausibly do within an hour; other kinds are not judged.
         access: who sees which columns and rows; None if everybody sees all.
         folder: the project's folder; None for the bundled project.
     """
@@ -117,6 +122,7 @@ class Project:
     purposes: Mapping[str, str] = field(default_factory=dict, hash=False)
     owners: Mapping[str, str] = field(default_factory=dict, hash=False)
     fairness: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, hash=False)
+    plausibility: Mapping[str, AccountLimits] = field(default_factory=dict, hash=False)
     access: AccessSettings | None = None
     folder: Path | None = None
 
@@ -206,6 +212,7 @@ def _load(file: Path, changed: int) -> Project:
         "purposes": _purposes,
         "owners": _owners,
         "fairness": _fairness,
+        "plausibility": _plausibility,
         "access": _access,
     }
     for name, value in entries.items():
@@ -313,6 +320,16 @@ def _fairness(file: Path, sections: Any) -> dict[str, dict[str, Any]]:
     if not isinstance(sections, dict) or not all(isinstance(section, dict) for section in sections.values()):
         raise _invalid(file, "fairness as sections such as [fairness.churn_model]", repr(sections))
     return sections
+
+
+def _plausibility(file: Path, sections: Any) -> dict[str, AccountLimits]:
+    """Reads the sections ``[plausibility.KIND]``."""
+    if not isinstance(sections, dict):
+        raise _invalid(file, "plausibility as sections such as [plausibility.plays]", repr(sections))
+    try:
+        return {kind: AccountLimits.read(kind, section) for kind, section in sections.items()}
+    except InputError as error:
+        raise _invalid(file, error.expected, error.found) from error
 
 
 def _access(file: Path, section: Any) -> AccessSettings:
