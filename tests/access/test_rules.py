@@ -1,6 +1,7 @@
 """The section ``[access]``: what it decides, and what is refused when it is read and compiled."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,9 @@ from feature_repo.access.settings import Role, read_settings
 from feature_repo.access.sight import treatment_of
 from feature_repo.access.viewer import Viewer
 from feature_repo.errors import AccessError, InputError, StoreError
-from feature_repo.home import Home
+from feature_repo.home import REPOSITORY, Home
 from feature_repo.manifest import load_service
+from feature_repo.plausibility import AccountLimits
 from feature_repo.project import Project
 from inference.features import OnlineFeatures
 from tests.access.restricted_music import restricted_project
@@ -163,3 +165,14 @@ def test_every_feature_of_a_person_is_marked(home: Home) -> None:
         for view in service.views:
             if "user_id" in view.join_keys:
                 assert all("personal" in compiled.marks_of(f"{view.name}__{column}") for column, _ in view.features)
+
+
+def test_the_sections_of_the_page_are_valid(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (REPOSITORY / "docs" / "access.md").read_text()
+    access, plausibility = re.findall(r"^```toml\n(.*?)^```", page, re.M | re.S)
+    before = home.manifest.read_bytes()
+    compiled = load_access(restricted_project(tmp_path, home, monkeypatch, f"{access}\n{plausibility}"))
+    home.manifest.write_bytes(before)
+    assert compiled is not None
+    assert list(compiled.settings.roles) == ["trainer", "analyst", "nordic", "listener", "desk"]
+    assert Project.load(tmp_path).plausibility["plays"] == AccountLimits()
