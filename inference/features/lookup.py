@@ -22,6 +22,7 @@ from inference.features.fetch import Fetch, ReusedRows, WholeFetch
 from inference.features.plan import Plan
 from inference.features.prepared import PreparedLookup
 from inference.features.rows import OnlineRows
+from inference.features.seen_rows import SeenRows
 from inference.features.view_rows import ViewRows
 from inference.monitoring.lookups import LookupLog
 
@@ -135,9 +136,8 @@ class OnlineFeatures:
         if self._log is not None and lookup.is_logged and degraded is None and denied is None:
             self._log.put(keys, fields, OnlineRows(plan, views, groups, length, fields, False, None, now))
         unseen = np.logical_or.reduce([mask for _, mask in withheld]) if withheld else None
-        return OnlineRows(
-            plan, views, groups, length, fields, fill, degraded, now, keys, denied, sight=lookup.sight, withheld=unseen
-        )
+        rows = OnlineRows(plan, views, groups, length, fields, fill, degraded, now, keys, denied)
+        return rows if lookup.sight is None else SeenRows(rows, lookup.sight, unseen)
 
     def sight(self, viewer: Viewer) -> Sight | None:
         """Return what a caller sees of the service; None if the project has no ``[access]``.

@@ -6,14 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from feature_repo.access.sight import REASON, Sight
-from feature_repo.errors import AccessError
 from feature_repo.extras import explained
 from feature_repo.keys import key_values
 from feature_repo.manifest import Service
 from feature_repo.packed.decode import Block, Mixed
 from feature_repo.vectors import vector_column
-from inference.features.access import masked_column
 from inference.features.columns import ColumnRows
 from inference.features.entities import GroupKeys
 from inference.features.matrix import FunctionInputs
@@ -63,7 +60,8 @@ class OnlineRows:
             value is here; None if there are none.
         withheld: (n,) bool, true for rows that the role of the caller does not see: nothing of them is here, whether
             they exist or not; None if there are none.
-        hidden: feature → ``refused``, which are not in the mappings, or how its values are masked.
+        hidden: feature → ``refused``, which are not in the mappings, or how its values are masked; empty where the
+            caller sees everything (``inference.features.seen_rows``).
 
     >>> rows = OnlineFeatures("listener_v1").get({"user_id": ["u000042"]})         # doctest: +SKIP
     >>> rows.matrix().shape, rows.ages(), rows.head(1), rows.to_pandas()           # doctest: +SKIP
@@ -81,16 +79,14 @@ class OnlineRows:
         now: float,
         keys: Mapping[str, Sequence[Any]] | None = None,
         denied: np.ndarray | None = None,
-        *,
-        sight: Sight | None = None,
-        withheld: np.ndarray | None = None,
     ) -> None:
-        self.length, self.degraded, self.denied, self.withheld = length, degraded, denied, withheld
-        self._sight = sight
-        self._names = plan.names if sight is None else _visible(plan.names, sight)
+        self.length, self.degraded, self.denied = length, degraded, denied
         self._plan, self._views, self._groups, self._request = plan, views, groups, request
         self._defaults, self._keys = plan.defaults if fill else {}, keys or {}
         self._now = now
+        self.withheld: np.ndarray | None = None
+        self.hidden: Mapping[str, str] = {}
+        self._names: Mapping[str, str] = plan.names
         self._stored: dict[str, tuple[Any, np.ndarray]] = {}
         self._computed: dict[str, Mapping[str, np.ndarray]] = {}
         self._inputs: np.ndarray | None = None
@@ -116,21 +112,7 @@ class OnlineRows:
     @property
     def event_times(self) -> Mapping[str, np.ndarray]:
         """View → (n,) seconds since 1970 UTC."""
-        views = self._plan.view_index
-        if self._sight is not None:  # the time of a row says that it is there
-            seen = [name for name in self._names if name not in self._sight.masks]
-            views = {view: place for view, place in views.items() if any(self._is_of(name, place) for name in seen)}
-        return LazyMapping(views, lambda view: self._views[self._plan.view_index[view]].event_times())
-
-    @property
-    def hidden(self) -> dict[str, str]:
-        """Feature → ``refused``, or how it is masked; of those that the caller does not see as they are."""
-        return {} if self._sight is None else self._sight.hidden
-
-    @property
-    def sight(self) -> Sight | None:
-        """What the caller sees; None if everything."""
-        return self._sight
+        return LazyMapping(self._plan.view_index, lambda view: self._views[self._plan.view_index[view]].event_times())
 
     def __len__(self) -> int:
         return self.length
@@ -201,16 +183,9 @@ class OnlineRows:
                 Timestamps are seconds since 1970.
 
         Raises:
-            AccessError: the caller is refused a feature.
             InputError: a name is not a numeric feature of the service.
         """
-        numeric = tuple(name for name in self._plan.numeric if name in self._names)
-        feature_names = numeric if names is None else tuple(names)
-        refused = [name for name in feature_names if self._sight is not None and name in self._sight.refused]
-        if refused:
-            raise AccessError(
-                expected="features that the role of the caller sees", found=refused[0], next_command=REASON
-            )
+        feature_names = self._numeric if names is None else tuple(names)
         plan = self._plan.matrix(feature_names)
         matrix = np.empty((self.length, len(feature_names)), np.float32)
         for gather in plan.stored:
@@ -219,17 +194,16 @@ class OnlineRows:
             values = self._on_demand(function)
             for output, column in outputs:
                 matrix[:, column] = values[output]
-        masks = {} if self._sight is None else self._sight.masks
-        for column, name in enumerate(feature_names) if masks else ():
-            if name in masks:
-                masked, missing = self._column(name)
-                seconds = masked.astype(np.int64) / 1e6 if masked.dtype.kind == "M" else masked
-                matrix[:, column] = np.where(missing, np.nan, seconds)
         for column, name in enumerate(feature_names) if self._defaults else ():
             if name in self._defaults:
                 is_nan = np.isnan(matrix[:, column])
                 matrix[is_nan, column] = self._defaults[name]
         return matrix
+
+    @property
+    def _numeric(self) -> tuple[str, ...]:
+        """Names of the numeric features of the service."""
+        return self._plan.numeric
 
     def block_of(self, lookup: Lookup, keys: GroupKeys) -> Block | Mixed | ColumnRows | None:
         """Return the row of a view if it was looked up here for the same single entity; else None.
@@ -259,32 +233,13 @@ class OnlineRows:
                 if len(values) < self.length:
                     values = np.repeat(values, self.length, axis=0)
                 missing = _is_missing(values)
-            if self._sight is not None and name in self._sight.masks:
-                values, missing = masked_column(self._masked_values(name), values)
             if name in self._defaults and missing.any():
                 values = values.copy()
                 values[missing] = self._defaults[name]
             self._stored[name] = (values, missing)
         return self._stored[name]
 
-    def _masked_values(self, name: str) -> list[Any]:
-        """Return what takes the place of the Python values of a masked feature, without defaults."""
-        assert self._sight is not None
-        mask = self._sight.masks[name]
-        if mask.kind.name == "null":
-            return [None] * self.length
-        real = OnlineRows(
-            self._plan, self._views, self._groups, self.length, self._request, False, None, self._now, self._keys
-        )
-        return mask.apply(real.values[name], self._sight.key, name)
-
-    def _is_of(self, name: str, view: int) -> bool:
-        return name in self._plan.stored and self._plan.stored[name][0] == view
-
     def _python_values(self, name: str) -> list[Any]:
-        if self._sight is not None and name in self._sight.masks:
-            default = self._defaults.get(name)
-            return [default if value is None else value for value in self._masked_values(name)]
         if name in self._plan.stored and name not in self._defaults:
             number, feature = self._plan.stored[name]
             objects = self._views[number].objects(feature)
@@ -376,11 +331,6 @@ class OnlineRows:
             for gather in self._plan.inputs.stored:
                 self._views[gather.view].fill_matrix(gather, self._inputs)
         return self._inputs
-
-
-def _visible(names: Mapping[str, str], sight: Sight) -> dict[str, str]:
-    """Return the features that are not refused."""
-    return {name: dtype for name, dtype in names.items() if name not in sight.refused}
 
 
 def _to_datetimes(times_us: np.ndarray) -> list[datetime]:
