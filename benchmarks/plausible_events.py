@@ -3,21 +3,22 @@
 Two sources of events that nobody made up to attack: the plays of a simulated world, whose listeners have devices and
 lengths of plays, and the ratings of MovieLens 100k (``REFRAIN_TEST_DATA``), real people who act fast, of which only the
 number within an hour is judged. Against them stand attacks: one account that plays a track all day, at once on many
-devices. Nothing was tuned on them; the limits were set before.
+devices.
+
+Judged on: the limits were set before, and nothing was tuned on these data.
 
     python -m benchmarks.plausible_events
 """
 
 import json
-import os
 import tempfile
 from pathlib import Path
 
 import polars as pl
 
-from benchmarks.surroundings import MACHINE
+from benchmarks.surroundings import MACHINE, data_set
 from feature_repo.definitions.events.plays import plays
-from feature_repo.home import REPOSITORY, Home
+from feature_repo.home import Home
 from feature_repo.plausibility import AccountLimits
 from transforms.raw.read import scan
 from transforms.raw.simulate.run import simulate
@@ -35,8 +36,6 @@ def main() -> None:
         ("MovieLens 100k ratings", _ratings()),
         ("attacks", _attacks()),
     ):
-        if rows is None:
-            continue
         refused, accounts = _judge(rows)
         shares = {"events": refused / rows.height, "accounts": accounts / rows["user_id"].n_unique()}
         cases += [
@@ -66,11 +65,8 @@ def _simulated() -> pl.DataFrame:
         return scan(home, "plays").sort("event_timestamp").collect()
 
 
-def _ratings() -> pl.DataFrame | None:
-    data = Path(os.environ.get("REFRAIN_TEST_DATA", REPOSITORY.parent / "shared" / "data"))
-    file = data / "movielens-100k" / "u.data"
-    if not file.is_file():
-        return None
+def _ratings() -> pl.DataFrame:
+    file = data_set("movielens-100k") / "u.data"
     rows = pl.read_csv(file, separator="\t", has_header=False, new_columns=["user_id", "track_id", "rating", "s"])
     times = (pl.col("s") * 1_000_000).cast(pl.Datetime("us", "UTC"))
     return rows.select(pl.col("user_id", "track_id").cast(pl.String), times.alias("event_timestamp")).sort(

@@ -41,13 +41,13 @@ def is_required() -> bool:
 
 
 def write_act(home: Home, act: str, **details: Detail) -> None:
-    """Writes an act of whoever runs this process, before it happens.
+    """Writes an act of the user of this process, before it happens.
 
     Without ``REFRAIN_AUDIT=required`` an act that cannot be written is reported to the log of the process, and happens.
 
     Args:
         home: the data folder.
-        act: kind of the act, such as ``training set`` or ``person exported``.
+        act: kind of the act, such as ``person exported``.
         details: its fields.
 
     Raises:

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from feature_repo.access.compiled import compile_access
+from feature_repo.access.compile import compile_access
 from feature_repo.code_text import code_of
 from feature_repo.contract import Contract, contract_of
 from feature_repo.errors import StoreError

@@ -41,7 +41,7 @@ class Grant:
         minutes: how long at most.
         boot: start of the machine on which it was granted.
         uptime: seconds that the machine had run.
-        ended: when somebody ended it before its time, in seconds since 1970 UTC; None if nobody did.
+        ended: when it was ended before its time, in seconds since 1970 UTC; None if it was not.
         reviewer: who reviewed it; empty for nobody yet.
         verdict: one of ``VERDICTS``; empty before the review.
         note: what the reviewer says.
@@ -207,12 +207,12 @@ class BreakGlass:
         return sorted(grants, key=lambda grant: grant.started)
 
     def newly_over(self) -> list[Grant]:
-        """Returns grants that are over and were not returned here before, by any process: their end is to be told."""
+        """Returns grants that are over and were not returned here before, by any process, to write down their end."""
         over = []
         for grant in self.all():
             if not self.is_active(grant):
                 with suppress(FileExistsError):
-                    (self._folder / f"{grant.id}.told").touch(exist_ok=False, mode=0o600)
+                    (self._folder / f"{grant.id}.over").touch(exist_ok=False, mode=0o600)
                     over.append(grant)
         return over
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from feature_repo.manifest import Service
 
 Treatment = Mask | Literal["seen", "refused"]
-REASON = "see docs/access.md; ask whoever answers for [access] in refrain.toml"
+REASON = "see docs/access.md; ask the owner of [access] in refrain.toml"
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
-"""Who is asking: a caller of the server, or whoever runs a command or a notebook.
+"""Who is asking: a caller of the server, or the user of a command or a notebook.
 
 Offline the role is ``REFRAIN_ROLE``, else that of the user of the operating system, else the default of ``[access]``.
-Whoever can read the files of the data folder can read them without this, and set the variable: what holds there are
+A user who can read the files of the data folder can do so without this, and set the variable. What holds there are
 permissions of files and encryption of tables. Offline roles are for honest work, and its record.
 """
 
@@ -10,7 +10,6 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from feature_repo.access.break_glass import BreakGlass
 from feature_repo.access.settings import AccessSettings
 from feature_repo.errors import AccessError
 from feature_repo.home import Home
@@ -21,7 +20,7 @@ VARIABLE = "REFRAIN_ROLE"
 
 @dataclass(frozen=True)
 class Viewer:
-    """Somebody who asks for features.
+    """A caller who asks for features.
 
     Attributes:
         id: who it is, for the audit log.
@@ -56,7 +55,7 @@ def own_role(settings: AccessSettings) -> str:
 
 
 def local_viewer(settings: AccessSettings, home: Home) -> Viewer:
-    """Returns whoever runs this process, with one role: that of a break-glass while it lasts, else their own.
+    """Returns the user of this process, with one role: that of a break-glass while it lasts, else their own.
 
     Args:
         settings: the section ``[access]``.
@@ -65,6 +64,8 @@ def local_viewer(settings: AccessSettings, home: Home) -> Viewer:
     Raises:
         AccessError: they have no role, or ``REFRAIN_ROLE`` names one that is not there.
     """
+    from feature_repo.access.break_glass import BreakGlass  # a server reads the grants itself
+
     user = user_name()
     grants = {role: id_ for role, id_ in BreakGlass(home).active(f"os:{user}").items() if role in settings.roles}
     role = next(iter(grants), "") or own_role(settings)

@@ -84,7 +84,7 @@ def install(app: FastAPI, lookups: FeatureLookups, permission: Permission) -> No
             values=json_values,
             denied=denied,
             withheld=withheld,
-            hidden=rows.hidden,
+            hidden=dict(rows.hidden),
         )
 
 

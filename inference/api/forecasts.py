@@ -34,12 +34,13 @@ def install(app: FastAPI, lives: dict[str, Live[Forecaster]], log: PredictionLog
 
     def forecast(request: Request, body: ForecastRequest) -> ForecastResponse:
         target = target_of(body.entity, body.target).target
-        forecaster = lives[target].get()
-        lookup, join_key = forecaster.lookup(body.entity)
-        sight = permission.check(request, lookup, {join_key: [body.id]}, needs=None)
+        sight = None
+        if permission.has_rules:
+            lookup, join_key = lives[target].get().lookup(body.entity)
+            sight = permission.check(request, lookup, {join_key: [body.id]}, needs=None)
         if body.entity == "user":
             audit_act(request, "forecast", **role_field(sight), **whose({"user_id": [body.id]}))
-        result = forecaster.forecast(body.entity, body.id, horizon=body.horizon)
+        result = lives[target].get().forecast(body.entity, body.id, horizon=body.horizon)
         first = result.points[0]
         log.put(
             "forecasts",

@@ -144,6 +144,9 @@ class OnlineFeatures:
 
         Raises:
             AccessError: no role of the caller has the service.
+
+        >>> features.sight(Viewer("web", frozenset({"analyst"}))).hidden                # doctest: +SKIP
+        {'user_profile__gender': 'null'}
         """
         self._reload_manifest()
         access = self._state[3]

@@ -102,6 +102,9 @@ class Forecaster:
 
         Raises:
             InputError: the model does not forecast this entity.
+
+        >>> Forecaster.load().lookup("user")[1]                                         # doctest: +SKIP
+        'user_id'
         """
         if entity not in self.views:
             raise InputError(

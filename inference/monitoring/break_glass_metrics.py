@@ -1,4 +1,4 @@
-"""Break-glass as metrics, read from the data folder when they are scraped: whoever broke glass, and wherever."""
+"""Break-glass as metrics, read from the data folder when they are scraped: of all servers and commands."""
 
 from collections.abc import Iterator
 

@@ -75,7 +75,7 @@ def select(home: Home, selection: Selection) -> list[dict[str, Any]]:
 def reads_of(home: Home, person: str, key: str, selection: Selection) -> Iterator[dict[str, Any]]:
     """Yields the acts that read a person's data, oldest first.
 
-    Acts of which it cannot be told, as they do not name all of their people, have ``certain`` false.
+    Acts that may be about the person, as they do not name all of their people, have ``certain`` false.
 
     Args:
         home: the data folder.

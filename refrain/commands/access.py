@@ -164,7 +164,7 @@ def review(
     verdict: Annotated[str, typer.Option(help="justified, or not justified")],
     note: Annotated[str, typer.Option(help="what was looked at, and what follows")],
 ) -> None:
-    """Store the review of a break-glass, by somebody else than who held it.
+    """Store the review of a break-glass, by another person than the holder.
 
     Example: refrain access review 3f9a1c20 --verdict justified --note "ticket 4711 needed the history"
     """

@@ -1,4 +1,4 @@
-"""What whoever pulls a training set sees of it, by the section ``[access]``; see ``feature_repo.access``.
+"""What the user who pulls a training set sees of it, by the section ``[access]``; see ``feature_repo.access``.
 
 Refused features are not in the set, masked ones are masked after functions were computed with real values, and rows
 that do not pass the conditions of the role, as of their moment, are left out. The same happens online.
@@ -42,7 +42,7 @@ class SetAccess:
         """Finds what is seen; None if the project has no ``[access]``.
 
         Raises:
-            AccessError: whoever runs this process has no role, or none that has the service.
+            AccessError: the user of this process has no role, or none that has the service.
             StoreError: the manifest was compiled from another section.
         """
         compiled = load_access(home)

@@ -12,9 +12,8 @@ import polars as pl
 from feature_repo.audit_lines import MAX_KEYS, Detail, whose, write_act
 from feature_repo.home import Home
 from feature_repo.people import PEOPLE
+from training.datasets.digests import DIGEST_ROWS, digest
 from training.datasets.spine import SpineTable
-
-DIGEST_ROWS = 65_536
 
 
 def write_pull(home: Home, service: str, features: list[str], spine: SpineTable, under: Mapping[str, str]) -> None:
@@ -45,7 +44,5 @@ def write_pull(home: Home, service: str, features: list[str], spine: SpineTable,
     if counted <= MAX_KEYS:
         fields |= whose({key: ids.sort().to_list() for key, ids in people.items()})
     else:
-        from training.datasets.point_in_time import digest
-
         fields["spine_digest"] = digest(spine.batches(DIGEST_ROWS))
     write_act(home, "training set", **fields)

@@ -7,8 +7,6 @@ Nothing is read before it is requested, and neither the spine nor the result mus
 ``to_parquet`` stream a set that lies in files.
 """
 
-import hashlib
-import io
 import json
 import uuid
 from collections.abc import Iterator, Sequence
@@ -38,6 +36,7 @@ from training.datasets.access import SetAccess
 from training.datasets.audit import write_pull
 from training.datasets.columns import to_numpy
 from training.datasets.consent import Permission
+from training.datasets.digests import DIGEST_ROWS, TableDigest, digest
 from training.datasets.history import kept_history
 from training.datasets.read_spine import TIME
 from training.datasets.spine import SpineTable
@@ -54,9 +53,6 @@ if TYPE_CHECKING:
 
 CHUNK_ROWS = 100_000
 """Rows of a spine per request to another offline store than Refrain's."""
-
-DIGEST_ROWS = 65_536
-"""Rows that are digested at once; another number gives other digests."""
 
 _FILES = ("manifest.json", "spine.parquet", "data.parquet")
 
@@ -147,15 +143,15 @@ class TrainingSet:
 
         >>> training_set("listener_v1", "spine.parquet").to_parquet("set.parquet")      # doctest: +SKIP
         """
-        target, digest = Path(path), _Digest()
+        target, total = Path(path), TableDigest()
 
         def tables() -> "Iterator[pa.Table]":
             for batch in self.batches(DIGEST_ROWS, progress):
-                digest.update(batch)
+                total.update(batch)
                 yield batch.to_arrow(compat_level=pl.CompatLevel.oldest())
 
         write_tables(tables(), target, compression_level=1)
-        self._digest = digest.hexdigest()
+        self._digest = total.hexdigest()
         return target
 
     @cached_property
@@ -398,27 +394,6 @@ def repeat(folder: Path, *, home: Home | None = None) -> TrainingSet:
                 next_command="pull a new set: training_set(…).save()",
             )
     return repeated
-
-
-def digest(batches: Iterator[pl.DataFrame]) -> str:
-    """Computes the SHA-256 of a table in batches of ``DIGEST_ROWS``: equal rows in equal order give equal digests."""
-    total = _Digest()
-    for batch in batches:
-        total.update(batch)
-    return total.hexdigest()
-
-
-class _Digest:
-    def __init__(self) -> None:
-        self._hash = hashlib.sha256()
-
-    def update(self, batch: pl.DataFrame) -> None:
-        buffer = io.BytesIO()
-        batch.rechunk().write_parquet(buffer, compression="uncompressed")
-        self._hash.update(buffer.getbuffer())
-
-    def hexdigest(self) -> str:
-        return self._hash.hexdigest()
 
 
 def rebatched(tables: Iterator[pl.DataFrame] | Sequence[pl.DataFrame], rows: int) -> Iterator[pl.DataFrame]:

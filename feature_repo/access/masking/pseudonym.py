@@ -1,7 +1,7 @@
 """A keyed hash: equal values have equal pseudonyms, which say nothing of the value without the key.
 
 HMAC-SHA256 of the name of the feature and the value, cut to 64 bits, as ``p_`` and 16 hexadecimal digits. The key is
-the data folder's (``feature_repo.access.pseudonyms``): somebody who guesses values cannot check the guess without it.
+the data folder's (``feature_repo.access.pseudonyms``): a guess of a value cannot be checked without it.
 """
 
 import hashlib

@@ -1,4 +1,4 @@
-"""Whoever broke glass is asked about it while people remember."""
+"""Each break-glass is reviewed while people remember it."""
 
 from collections.abc import Iterator
 
