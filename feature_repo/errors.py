@@ -43,6 +43,10 @@ class ConsentError(RefrainError):
     """People have not consented to the purpose of a request."""
 
 
+class AccessError(RefrainError):
+    """The role of the caller does not permit a request."""
+
+
 class BundleError(RefrainError):
     """A model bundle is missing, damaged, or was trained on features that differ from the online ones."""
 

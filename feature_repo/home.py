@@ -231,6 +231,15 @@ class Home:
         """File with the data keys of encryption, each wrapped; see ``feature_repo.encryption``."""
         return self.root / "security" / f"encryption-{self.tenant}.json"
 
+    def pseudonyms(self) -> Path:
+        """File with the secret key of pseudonyms, which mask values of features."""
+        return self.root / "security" / f"pseudonyms-{self.tenant}.key"
+
+    @property
+    def break_glass(self) -> Path:
+        """Folder of break-glass grants, one file each."""
+        return self.root / "security" / f"break_glass-{self.tenant}"
+
     @property
     def erasures(self) -> Path:
         """Folder of the certificates of erasures, and of one that is not finished."""

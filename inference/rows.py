@@ -83,6 +83,11 @@ class RowModel:
         return model
 
     @property
+    def lookup(self) -> OnlineFeatures:
+        """The lookup of the feature service that the model reads."""
+        return self._features
+
+    @property
     def service(self) -> Service:
         """The feature service that the model reads."""
         return self._features.service

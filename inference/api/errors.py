@@ -10,7 +10,15 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
-from feature_repo.errors import BundleError, ConsentError, InputError, NotPromoted, RefrainError, StoreError
+from feature_repo.errors import (
+    AccessError,
+    BundleError,
+    ConsentError,
+    InputError,
+    NotPromoted,
+    RefrainError,
+    StoreError,
+)
 from feature_repo.extras import MissingExtra, missing_extra
 from inference.api.schemas.common import Problem
 from inference.api.schemas.events import RefusedEvent, RefusedEventsProblem
@@ -36,7 +44,11 @@ OPEN_PATHS = ("/health", "/live", "/ready")
 RESPONSES: dict[int | str, dict[str, Any]] = {
     **OF_EVERY_ROUTE,
     401: {"content": _PROBLEM_CONTENT, "description": "a valid key is needed"},
-    403: {"content": _PROBLEM_CONTENT, "description": "the key does not have the role or is held back, or people have not consented"},
+    403: {
+        "content": _PROBLEM_CONTENT,
+        "description": "the key does not have the role or is held back, the role does not see it, or people have not "
+        "consented",
+    },
     408: {"content": _PROBLEM_CONTENT, "description": "the body did not arrive in time"},
     404: {"content": _PROBLEM_CONTENT, "description": "nothing is known of the key"},
     413: {"content": _PROBLEM_CONTENT, "description": "the body is too long"},
@@ -105,7 +117,7 @@ def to_problem(error: RefrainError) -> Problem:
     """Turn an error into a problem without internal paths and addresses."""
     if isinstance(error, UnknownKey):
         status, step = HTTPStatus.NOT_FOUND, next_step(error)
-    elif isinstance(error, ConsentError):
+    elif isinstance(error, ConsentError | AccessError):
         status, step = HTTPStatus.FORBIDDEN, next_step(error)
     elif isinstance(error, InputError):
         status, step = HTTPStatus.UNPROCESSABLE_ENTITY, SEE_DOCS

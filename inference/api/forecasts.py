@@ -5,11 +5,13 @@ from functools import partial
 
 from fastapi import FastAPI, Request
 
+from feature_repo.audit_lines import whose
 from feature_repo.errors import RefrainError
 from feature_repo.home import Home
 from inference.api import errors
 from inference.api.acts import audit_act
 from inference.api.costs import charge_in_thread
+from inference.api.permission import Permission, role_field
 from inference.api.schemas.forecasts import (
     ForecastBatch,
     ForecastRequest,
@@ -20,7 +22,6 @@ from inference.api.schemas.forecasts import (
 from inference.api.theft import check_questions
 from inference.forecast.forecaster import TARGETS, Forecaster, target_of
 from inference.monitoring.predictions import PredictionLog
-from inference.security.audit import whose
 from inference.swap import Live
 
 
@@ -29,13 +30,17 @@ def forecasters(home: Home) -> dict[str, Live[Forecaster]]:
     return {target: Live(partial(kind.load, home=home), [kind.name], home) for target, kind in TARGETS.items()}
 
 
-def install(app: FastAPI, lives: dict[str, Live[Forecaster]], log: PredictionLog) -> None:
+def install(app: FastAPI, lives: dict[str, Live[Forecaster]], log: PredictionLog, permission: Permission) -> None:
     """Add the routes."""
 
     def forecast(request: Request, body: ForecastRequest) -> ForecastResponse:
-        if body.entity == "user":
-            audit_act(request, "forecast", **whose({"user_id": [body.id]}))
         target = target_of(body.entity, body.target).target
+        sight = None
+        if permission.has_rules:
+            lookup, join_key = lives[target].get().lookup(body.entity)
+            sight = permission.check(request, lookup, {join_key: [body.id]}, needs=None)
+        if body.entity == "user":
+            audit_act(request, "forecast", **role_field(sight), **whose({"user_id": [body.id]}))
         result = lives[target].get().forecast(body.entity, body.id, horizon=body.horizon)
         first = result.points[0]
         key = {body.entity: [body.id]}

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import FastAPI, Path, Request
 
+from feature_repo.audit_lines import whose
 from feature_repo.bundle import champion, open_bundle, promoted_models
 from feature_repo.errors import BundleError, ConsentError, InputError
 from feature_repo.home import Home
@@ -14,6 +15,7 @@ from inference.api import errors
 from inference.api.acts import audit_act
 from inference.api.costs import VALUES, charge_in_thread, units_of
 from inference.api.models import PREDICTIONS, Champions
+from inference.api.permission import Permission, role_field
 from inference.api.schemas.features import MOST_ROWS, FeaturesRequest, PredictionsResponse
 from inference.api.theft import caller_of, check_questions, questions_of, texts_of
 from inference.forecast.forecaster import UnknownKey
@@ -80,7 +82,7 @@ class PredictionService:
         )
 
 
-def install(app: FastAPI, service: PredictionService, log: PredictionLog) -> None:
+def install(app: FastAPI, service: PredictionService, log: PredictionLog, permission: Permission) -> None:
     """Add the route."""
 
     @app.post("/v1/predictions/{model}", responses=errors.RESPONSES, tags=["predictions"], operation_id="predict")
@@ -95,9 +97,11 @@ def install(app: FastAPI, service: PredictionService, log: PredictionLog) -> Non
             raise InputError(expected=f"at most {MOST_ROWS:,} rows", found=f"{longest:,}", next_command="see /docs")
         serving = service.model(model)
         charge_in_thread(request, units_of(longest * len(serving.service.features), VALUES), "so many features")
-        audit_act(request, "prediction", model=model, rows=longest, **whose(body.keys))
+        fields = body.request_for(serving.service)
+        sight = permission.check(request, serving.lookup, body.keys)
+        audit_act(request, "prediction", model=model, rows=longest, **role_field(sight), **whose(body.keys))
         try:
-            result = serving.predict(body.keys, body.request_for(serving.service))
+            result = serving.predict(body.keys, fields)
         except ConsentError:
             audit_act(request, "withheld", model=model, **whose(body.keys))
             raise

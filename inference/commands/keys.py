@@ -21,7 +21,7 @@ app = command_line("API keys: create, list and revoke them; and the audit log.")
 @app.command()
 def create(
     name: Annotated[str, typer.Argument(help="name of the owner, such as 'web player'")],
-    role: Annotated[list[str], typer.Option(help=f"{', '.join(ROLES)}; may be given again")],
+    role: Annotated[list[str], typer.Option(help=f"{', '.join(ROLES)}, or one of [access]; may be given again")],
     days: Annotated[float | None, typer.Option(help="days after which it expires; never if left out")] = None,
     per_second: Annotated[float, typer.Option(help="requests a second in the long run")] = 100.0,
     burst: Annotated[int, typer.Option(help="requests at once")] = 200,

@@ -13,13 +13,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from feature_repo.encryption.key_ring import EncryptionKeys
+from feature_repo.appended_lines import append_line, sealed_logs
 from feature_repo.errors import InputError
 from feature_repo.home import Home
-from feature_repo.whole_files import append_at_once
 
 if TYPE_CHECKING:
-    from feature_repo.encryption.sealed_log import SealedLogs
+    pass
 
 MAX_QUEUED = 1_000
 """Maximum number of records that wait to be written."""
@@ -47,7 +46,7 @@ class BackgroundLog:
 
     def __init__(self, share: float, home: Home) -> None:
         self._share = share
-        self._sealed = _sealed_logs(home)
+        self._sealed = sealed_logs(home)
         self._queue: queue.Queue[Any] = queue.Queue(MAX_QUEUED)
         self._name = f"{os.getpid()}-{uuid.uuid4().hex[:8]}.jsonl"
         self.left_out = 0
@@ -171,29 +170,6 @@ class BackgroundLog:
                 append_line(folder / self._name, lines)
             else:
                 self._sealed.append(folder / self._name, lines)
-
-
-def _sealed_logs(home: Home) -> "SealedLogs | None":
-    """Returns what seals the logs of a data folder; None where encryption is off, without importing its library."""
-    keys = EncryptionKeys.of(home)
-    if keys is None:
-        return None
-    from feature_repo.encryption.sealed_log import SealedLogs
-
-    return SealedLogs(home, keys)
-
-
-def append_line(path: Path, line: bytes) -> None:
-    """Append a line, or several, to a file in one write; of what does not fit on the disk nothing is left.
-
-    Raises:
-        OSError: the disk is full, or the file cannot be written.
-    """
-    handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-    try:
-        append_at_once(handle, line + b"\n", path)
-    finally:
-        os.close(handle)
 
 
 def share_of(variable: str) -> float:

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from feature_repo.access.whole import check_whole
+from feature_repo.audit_lines import whose, write_act
 from feature_repo.command_line import say
 from feature_repo.errors import InputError
 from feature_repo.home import Home
@@ -102,7 +104,9 @@ def answer(
     from refrain.lineage.served import trace
 
     home = Home.from_env()
+    under = check_whole(home, "the rows of an answer")
     served = find_answer(home, id_)
+    write_act(home, "answer traced", **under, answer=id_, **whose(served.keys))
     traced = trace(home, lineage_of(home), served)
     if as_json:
         say(
@@ -146,6 +150,8 @@ def file(
     from refrain.lineage.served import answers_from
 
     home = Home.from_env()
+    under = check_whole(home, "logged answers")
+    write_act(home, "answers listed", **under, file=path)
     answers = answers_from(home, lineage_of(home), path)
     if as_json:
         say(to_json([_answer_as_json(one) for one in answers]))
@@ -165,7 +171,10 @@ def answers(
     """
     from refrain.lineage.logs import newest
 
-    newest_answers = newest(Home.from_env(), most)
+    home = Home.from_env()
+    under = check_whole(home, "logged answers")
+    write_act(home, "answers listed", **under, rows=most)
+    newest_answers = newest(home, most)
     if as_json:
         say(to_json([_answer_as_json(one) for one in newest_answers]))
         return

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from feature_repo.access.whole import check_whole
+from feature_repo.audit_lines import whose, write_act
 from feature_repo.command_line import progress, say
 from feature_repo.errors import InputError
 from feature_repo.home import Home
@@ -75,8 +77,10 @@ def export(
     """
     from refrain.person.export import export as run
 
-    path = out or Path(f"{re.sub(r'[^0-9A-Za-z_.-]', '_', id_)}.zip")
-    for part, count in run(Home.from_env(), key, id_, path).items():
+    path, home = out or Path(f"{re.sub(r'[^0-9A-Za-z_.-]', '_', id_)}.zip"), Home.from_env()
+    under = check_whole(home, "the export of a person")
+    write_act(home, "person exported", **under, **whose({key: [id_]}))
+    for part, count in run(home, key, id_, path).items():
         say(f"{part:40}{count:>10,}")
     say(str(path))
 
@@ -234,6 +238,8 @@ def consent(
         say(f"{id_} {'consents to' if grant else 'withdraws consent to'} {purpose}")
         say("training counts it from now on, serving when the stream is read; next, if it is not: refrain stream")
         return
+    under = check_whole(home, "what a person has consented to")
+    write_act(home, "consent read", **under, **whose({"user_id": [id_]}))
     lines = states(home, id_)
     for state in lines:
         words = "said nothing" if state.granted is None else f"{'yes' if state.granted else 'no'}, of {state.since}"

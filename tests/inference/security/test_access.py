@@ -16,6 +16,7 @@ from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
 from typer.testing import CliRunner
 
+from feature_repo.appended_lines import append_line
 from feature_repo.errors import BundleError, InputError
 from feature_repo.home import Home
 from inference.__main__ import app as command
@@ -274,12 +275,12 @@ def test_an_act_that_cannot_be_written_is_counted_shown_and_refused_where_that_i
 
 def test_a_line_that_does_not_fit_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file, write = tmp_path / "lines", os.write
-    background_log.append_line(file, b"one")
+    append_line(file, b"one")
     monkeypatch.setattr(os, "write", lambda handle, content: write(handle, content[:2]))
     with pytest.raises(OSError, match="No space left"):
-        background_log.append_line(file, b"two")
+        append_line(file, b"two")
     monkeypatch.undo()
-    background_log.append_line(file, b"three")
+    append_line(file, b"three")
     assert file.read_bytes() == b"one\nthree\n"
 
 
