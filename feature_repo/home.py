@@ -231,6 +231,7 @@ class Home:
         """File with the data keys of encryption, each wrapped; see ``feature_repo.encryption``."""
         return self.root / "security" / f"encryption-{self.tenant}.json"
 
+    @property
     def pseudonyms(self) -> Path:
         """File with the secret key of pseudonyms, which mask values of features."""
         return self.root / "security" / f"pseudonyms-{self.tenant}.key"

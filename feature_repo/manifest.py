@@ -23,7 +23,7 @@ from feature_repo.project import Project
 from feature_repo.purposes import consent_rule
 from feature_repo.registered_views import views_of
 from feature_repo.service import ServiceDeclaration
-from feature_repo.signing.manifests import read_manifest, sign_manifest
+from feature_repo.signing.manifests import read_signed_manifest, sign_manifest
 from feature_repo.stores.source_files import is_feature_table, path_of
 from feature_repo.version import version
 from feature_repo.whole_files import write_whole
@@ -431,7 +431,7 @@ def read_manifest(home: Home) -> dict[str, Any]:
     """
     home.check_layout()
     try:
-        document = json.loads(read_manifest(home))
+        document = json.loads(read_signed_manifest(home))
         if document["version"] != VERSION:
             raise ValueError(f"version {document['version']}")
     except FileNotFoundError as error:

@@ -10,7 +10,7 @@ from feature_repo.errors import BundleError, InputError, NotPromoted, RefrainErr
 from feature_repo.home import Home
 from feature_repo.signing.bundles import digests_of, read_statement, sign_bundle, verify_bundle
 from feature_repo.signing.champions import read_champion_statement, write_champion
-from feature_repo.signing.manifests import read_manifest, read_manifest_statement, sign_manifest
+from feature_repo.signing.manifests import read_signed_manifest, read_manifest_statement, sign_manifest
 from feature_repo.signing.public_keys import short_name
 from feature_repo.signing.statement import Statement
 from training.version_files import champion_of
@@ -42,7 +42,7 @@ def signed_things(home: Home) -> list[SignedThing]:
     """Lists the manifest, and the champions with their promotions, with what serving would say to them."""
     things = []
     if home.manifest.is_file():
-        things.append(_thing("manifest", read_manifest_statement(home), lambda: read_manifest(home)))
+        things.append(_thing("manifest", read_manifest_statement(home), lambda: read_signed_manifest(home)))
     for name, version in _champions(home).items():
         path = home.bundles(name) / ALIASES
         folder = path.parent / str(version)

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from feature_repo.bundle import MANIFEST
+from feature_repo.bundle import BACKGROUND, MANIFEST
 from feature_repo.encryption.bundle_files import read_file
-from training.bundle import BACKGROUND
 from transforms.pure import npz
 from transforms.pure.candidates.blend import RANKER
 

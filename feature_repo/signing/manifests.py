@@ -38,7 +38,7 @@ def sign_manifest(home: Home) -> None:
     write_whole(signature_file(home), statement.to_bytes())
 
 
-def read_manifest(home: Home) -> bytes:
+def read_signed_manifest(home: Home) -> bytes:
     """Reads the manifest, where keys are pinned only as it was signed, before it is parsed.
 
     Raises:

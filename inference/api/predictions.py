@@ -21,7 +21,6 @@ from inference.api.theft import caller_of, check_questions, questions_of, texts_
 from inference.forecast.forecaster import UnknownKey
 from inference.monitoring.predictions import PredictionLog
 from inference.rows import RowModel
-from inference.security.audit import whose
 from inference.security.theft.answer_form import form_answers
 from inference.security.theft.canaries import Canaries
 from inference.security.theft.guard import Rows

@@ -34,7 +34,7 @@ class AuditLog(BackgroundLog):
     WHAT = "acts"
 
     def __init__(self, home: Home, *, required: bool = False) -> None:
-        super().__init__(share=1.0)
+        super().__init__(1.0, home)
         self._folder, self._required = home.audit_log, required
         self._second, self._refusals, self._unwritten = 0, 0, 0
 

@@ -15,14 +15,14 @@ from pathlib import Path
 from feature_repo.bill_of_materials import FILE as BOM
 from feature_repo.bill_of_materials.document import document
 from feature_repo.bill_of_materials.packages import locked
-from feature_repo.bundle import ALIASES, MANIFEST
+from feature_repo.bundle import ALIASES, BACKGROUND, MANIFEST
 from feature_repo.encryption.bundle_files import SEAL, is_readable, read_file
 from feature_repo.errors import StoreError
 from feature_repo.home import REPOSITORY, Home
 from feature_repo.project import FILE, PROJECT, Project
 from feature_repo.signing.bundles import sign_again
 from feature_repo.version import version
-from training.bundle import BACKGROUND, SAMPLE
+from training.bundle import SAMPLE
 from training.validation.evidence import EVIDENCE
 
 PACKAGES = ("feature_repo", "transforms", "inference", "refrain")

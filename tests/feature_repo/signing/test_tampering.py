@@ -17,7 +17,7 @@ from feature_repo.signing import manifests, newest, trust
 from feature_repo.signing import sign as sign_module
 from feature_repo.signing.bundles import SIGNATURE, sign_bundle
 from feature_repo.signing.champions import write_champion
-from feature_repo.signing.manifests import read_manifest, sign_manifest
+from feature_repo.signing.manifests import read_signed_manifest, sign_manifest
 from tests.feature_repo.signing.conftest import NAME, write_bundle
 
 
@@ -258,10 +258,10 @@ def test_a_tampered_manifest_is_refused(case: str, home: Home, signed: Path, mon
     monkeypatch.setattr(manifests, "PAUSE", 0)
     home.manifest.write_text('{"version": 1}')
     sign_manifest(home)
-    assert read_manifest(home) == b'{"version": 1}'
+    assert read_signed_manifest(home) == b'{"version": 1}'
     MANIFESTS[case][0](home)
     with pytest.raises(ManifestSignatureError, match=MANIFESTS[case][1]):
-        read_manifest(home)
+        read_signed_manifest(home)
 
 
 def test_a_manifest_of_before_is_refused(home: Home, pinned: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -271,11 +271,11 @@ def test_a_manifest_of_before_is_refused(home: Home, pinned: str, monkeypatch: p
         home.manifest.write_text(json.dumps({"version": number}))
         sign_manifest(home)
         contents.append((home.manifest.read_bytes(), manifests.signature_file(home).read_bytes()))
-    assert read_manifest(home) == b'{"version": 2}'
+    assert read_signed_manifest(home) == b'{"version": 2}'
     home.manifest.write_bytes(contents[0][0])
     manifests.signature_file(home).write_bytes(contents[0][1])
     with pytest.raises(ManifestSignatureError, match="nothing older"):
-        read_manifest(home)
+        read_signed_manifest(home)
 
 
 def test_a_manifest_that_is_being_written_is_read_again(
@@ -283,7 +283,7 @@ def test_a_manifest_that_is_being_written_is_read_again(
 ) -> None:
     home.manifest.write_text("{}")  # its signature follows
     monkeypatch.setattr(manifests.time, "sleep", lambda seconds: sign_manifest(home))
-    assert read_manifest(home) == b"{}"
+    assert read_signed_manifest(home) == b"{}"
 
 
 def test_a_signed_manifest_compiled_without_a_key_loses_its_signature(
