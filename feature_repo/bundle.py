@@ -83,11 +83,11 @@ def open_bundle(name: str, home: Home) -> Bundle:
     model, version = name_and_version(name)
     version = version or champion(home, model)
     folder = home.bundles(model) / version
-    signed = verify_bundle(folder, home, model, version) or {}
+    signed = verify_bundle(folder, home, model, version)
     manifest = _manifest(folder, home, model)
     check_manifest(folder, list(manifest["files"]))
     for file, digest in manifest["files"].items():
-        if digest not in (signed.get(file), _digest(folder, file)):  # a sealed file is signed as it lies there
+        if digest != (_digest(folder, file) if signed is None else signed.get(file)):
             raise _changed(manifest, folder, file)
     return Bundle(folder, manifest)
 

@@ -112,7 +112,7 @@ def _check(home: Home, name: str, version: int) -> None:
     try:
         recorded = json.loads((folder / MANIFEST).read_bytes())
         problem = "" if (recorded["name"], recorded["version"]) == (name, version) else f"one of {recorded['name']}"
-        present = {file: digest for file, digest in digests_of(folder).items() if file != MANIFEST}
+        present = {file: digest for file, digest in digests_of(folder, home, name, version).items() if file != MANIFEST}
         changed = sorted(file for file, _ in {*recorded["files"].items()} ^ {*present.items()})
         problem = problem or (f"another content of {', '.join(dict.fromkeys(changed))}" if changed else "")
     except (OSError, ValueError, KeyError, TypeError) as error:

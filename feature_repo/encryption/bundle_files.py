@@ -23,7 +23,9 @@ from feature_repo.whole_files import write_whole
 MANIFEST, SEAL = "manifest.json", "manifest.seal"
 SCOPE = "bundles"
 """Scope of the data key of bundles."""
-_READABLE = (".md", ".html", ".svg", SEAL)
+SIGNATURE = "signature.txt"
+"""File with the signature of a bundle (``feature_repo.signing``)."""
+_READABLE = (".md", ".html", ".svg", SEAL, SIGNATURE)
 _READABLE_JSON = frozenset({MANIFEST, "decision.json", "lineage.json", "fairness.json"})
 
 
@@ -57,25 +59,39 @@ class BundlePlace:
         else:
             keys = EncryptionKeys.for_reading(home)
         if keys is None:
-            return cls(None, "", is_on=False, refuses_plain=False)
-        file = keys.file()
+            return _PLAIN
         about = json.loads((folder / MANIFEST).read_bytes())
-        name = f"{keys.home.tenant}:bundle/{about['name']}/{about['version']}"
+        return cls._with(keys, about["name"], about["version"])
+
+    @classmethod
+    def at(cls, home: Home, name: str, version: str | int) -> "BundlePlace":
+        """The place of a version of a model; nothing of it is read."""
+        keys = EncryptionKeys.for_reading(home)
+        return _PLAIN if keys is None else cls._with(keys, name, version)
+
+    @classmethod
+    def _with(cls, keys: EncryptionKeys, name: str, version: str | int) -> "BundlePlace":
+        file = keys.file()
         is_on = file is None or file.is_on
-        return cls(keys, name, is_on, is_on and file is not None and file.refuses_plain)
+        refuses_plain = is_on and file is not None and file.refuses_plain
+        return cls(keys, f"{keys.home.tenant}:bundle/{name}/{version}", is_on, refuses_plain)
 
     def of_file(self, name: str) -> str:
         """The place of a file."""
         return f"{self.name}/{name}"
 
 
-def read_file(folder: Path, name: str, home: Home | None = None) -> bytes:
+_PLAIN = BundlePlace(None, "", is_on=False, refuses_plain=False)
+
+
+def read_file(folder: Path, name: str, home: Home | None = None, place: BundlePlace | None = None) -> bytes:
     """Reads a file of a bundle, opened if it is sealed.
 
     Args:
         folder: folder of the bundle.
         name: the file.
         home: the data folder, if the path does not say it, as that of an artifact of MLflow.
+        place: the place of the bundle, if it is known; else its manifest says it.
 
     Raises:
         OSError: there is no such file.
@@ -86,7 +102,7 @@ def read_file(folder: Path, name: str, home: Home | None = None) -> bytes:
     content = (folder / name).read_bytes()
     if not is_sealed(content):
         return content
-    place = BundlePlace.of(folder, home)
+    place = place or BundlePlace.of(folder, home)
     if place.keys is None:
         raise EncryptionError(
             expected=f"the key-encryption key of {folder}, as {name} is sealed",

@@ -1,10 +1,14 @@
-"""Signs and verifies the folder of a model bundle: all of its files, its name, version and tenant, and the time."""
+"""Signs and verifies the folder of a model bundle: all of its files, its name, version and tenant, and the time.
+
+What is signed of a sealed file is its content, so that a bundle may be sealed and opened and its signature stays.
+"""
 
 import hashlib
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from feature_repo.encryption.bundle_files import SEAL, SIGNATURE, BundlePlace, read_file
 from feature_repo.errors import SignatureError
 from feature_repo.home import Home
 from feature_repo.signing.private_key import has_private_key
@@ -14,9 +18,6 @@ from feature_repo.signing.trust import Trust
 from feature_repo.signing.verify import verify
 from feature_repo.whole_files import write_whole
 
-SIGNATURE = "signature.txt"
-"""File of a bundle with its signature."""
-
 
 def sign_bundle(folder: Path, home: Home, name: str, version: int) -> Statement:
     """Signs all files that are in the folder of a bundle, and writes the signature beside them.
@@ -24,7 +25,7 @@ def sign_bundle(folder: Path, home: Home, name: str, version: int) -> Statement:
     Raises:
         InputError: the key cannot be used, or a file has a name that cannot be signed.
     """
-    statement = sign("bundle", home.tenant, name, version, digests_of(folder))
+    statement = sign("bundle", home.tenant, name, version, digests_of(folder, home, name, version))
     write_whole(folder / SIGNATURE, statement.to_bytes())
     return statement
 
@@ -57,7 +58,7 @@ def verify_bundle(folder: Path, home: Home, name: str, version: str) -> Mapping[
         return None
     refuse = _refusal(folder, name, version)
     signed = _statement(folder, home, name, version, trust, refuse).files
-    present = digests_of(folder, refuse)
+    present = digests_of(folder, home, name, version, refuse)
     for file in sorted(set(signed) | set(present)):
         if file not in present:
             raise refuse(f"the file {file}, which was signed", "no such file")
@@ -92,21 +93,32 @@ def read_statement(folder: Path) -> Statement | None:
         return None
 
 
-def digests_of(folder: Path, refuse: Callable[[str, str], Exception] | None = None) -> dict[str, str]:
-    """Returns name → SHA-256 of every file in a folder, but the signature.
+def digests_of(
+    folder: Path,
+    home: Home,
+    name: str,
+    version: str | int,
+    refuse: Callable[[str, str], Exception] | None = None,
+) -> dict[str, str]:
+    """Returns name → SHA-256 of the content of every file in a folder, but the signature, and the seal of the manifest.
 
     Args:
         folder: folder of a bundle.
+        home: the data folder.
+        name: name of the model.
+        version: version of the model.
         refuse: makes the error about something that is no plain file; if None, such things are left out.
+
+    Raises:
+        EncryptionError: a sealed file was changed, or its key is not there.
     """
-    digests = {}
+    digests, place = dict[str, str](), BundlePlace.at(home, name, version)
     with os.scandir(folder) as entries:
         for entry in entries:
-            if entry.name == SIGNATURE:
+            if entry.name in (SIGNATURE, SEAL):
                 continue
             if entry.is_file(follow_symlinks=False):
-                with open(entry.path, "rb") as file:  # noqa: PTH123 - a Path for each file says no more
-                    digests[entry.name] = hashlib.file_digest(file, "sha256").hexdigest()
+                digests[entry.name] = hashlib.sha256(read_file(folder, entry.name, home, place)).hexdigest()
             elif refuse is not None:
                 kind = "a link" if entry.is_symlink() else "a folder or a device"
                 raise refuse("plain files alone", f"{kind} named {entry.name}")

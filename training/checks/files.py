@@ -8,9 +8,8 @@ import zipfile
 from pathlib import PurePath
 
 from feature_repo.bundle import MANIFEST, Bundle
-from feature_repo.encryption.bundle_files import SEAL
+from feature_repo.encryption.bundle_files import SEAL, SIGNATURE
 from feature_repo.home import Home
-from feature_repo.signing.bundles import SIGNATURE
 from training.checks.broken import broken
 
 EXECUTABLE = frozenset(

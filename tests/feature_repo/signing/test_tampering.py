@@ -11,14 +11,23 @@ import pytest
 
 from feature_repo import bundle as bundle_module
 from feature_repo.bundle import ALIASES, MANIFEST, champion, open_bundle, promoted_models
-from feature_repo.errors import BundleError, InputError, ManifestSignatureError, NotPromoted, SignatureError
+from feature_repo.encryption.bundle_files import SIGNATURE, open_files, seal_files
+from feature_repo.errors import (
+    BundleError,
+    EncryptionError,
+    InputError,
+    ManifestSignatureError,
+    NotPromoted,
+    SignatureError,
+)
 from feature_repo.home import Home
 from feature_repo.signing import manifests, newest, trust
 from feature_repo.signing import sign as sign_module
-from feature_repo.signing.bundles import SIGNATURE, sign_bundle
+from feature_repo.signing.bundles import sign_bundle
 from feature_repo.signing.champions import write_champion
 from feature_repo.signing.manifests import read_signed_manifest, sign_manifest
 from tests.feature_repo.signing.conftest import NAME, write_bundle
+from tests.sealed import turn_on
 
 
 def _replace(folder: Path, before: bytes, after: bytes) -> None:
@@ -300,3 +309,20 @@ def test_names_that_cannot_be_signed_are_an_error(home: Home, signed: Path) -> N
     (signed / "a\nb").write_bytes(b"")
     with pytest.raises(InputError, match="plain letters"):
         sign_bundle(signed, home, NAME, 1)
+
+
+def test_a_bundle_stays_signed_as_it_is_sealed_and_opened_again(
+    home: Home, signed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    signature = (signed / SIGNATURE).read_bytes()
+    turn_on(home, tmp_path, monkeypatch)
+    assert seal_files(signed, home) > 0
+    assert open_bundle(NAME, home).read("model.onnx") == b"model 1"
+    sealed = (signed / "model.onnx").read_bytes()
+    (signed / "model.onnx").write_bytes(sealed[:-1] + bytes([sealed[-1] ^ 1]))
+    with pytest.raises(EncryptionError):
+        open_bundle(NAME, home)
+    (signed / "model.onnx").write_bytes(sealed)
+    open_files(signed, home)
+    assert open_bundle(NAME, home).read("model.onnx") == b"model 1"
+    assert (signed / SIGNATURE).read_bytes() == signature

@@ -10,10 +10,10 @@ import pytest
 from typer.testing import CliRunner
 
 from feature_repo.bundle import ALIASES, champion, open_bundle
+from feature_repo.encryption.bundle_files import SIGNATURE
 from feature_repo.errors import SignatureError
 from feature_repo.home import Home
 from feature_repo.signing import newest
-from feature_repo.signing.bundles import SIGNATURE
 from refrain.cli import app
 from tests.training.lifecycle.test_promotion import NAME, _register
 from training import registry
