@@ -12,7 +12,7 @@ from feature_repo import clock
 from feature_repo.days import days_in
 from transforms import parquet
 from transforms.raw import left_out
-from transforms.raw.by_day import DAY, by_day, equal_days
+from transforms.raw.by_day import DAY, by_day, equal_days, spans
 from transforms.raw.divide import divide, key_of
 from transforms.raw.left_out import LeftOut
 from transforms.raw.read import REMEDY, read_days, scan_files
@@ -103,16 +103,18 @@ def _commit_days(
         )
         merged = _merge_days(table, additions, stored, redundant)
     counts.duplicates += merged.duplicates
-    for day, rows in by_day(merged.left_over.sort(DAY, maintain_order=True)):
-        LeftOut(table, folders[day]).add(rows)
+    for day, left_over in by_day(merged.left_over.sort(DAY, maintain_order=True)):
+        LeftOut(table, folders[day]).add(left_over)
     is_changed = ~pl.col(DAY).is_in(list(merged.unchanged))
-    changed = dict(by_day(merged.rows.filter(is_changed)))
-    parquet.write_all({folders[day] / parquet.PART: rows for day, rows in changed.items()})
+    rows = merged.rows.filter(is_changed)
+    changed = spans(rows)
+    heights = {folders[day] / parquet.PART: height for day, (_, height) in changed.items()}
+    parquet.write_slices(rows.drop(DAY), heights)
     before = stored.filter(is_changed)
     emptied = {*before[DAY].unique()} - changed.keys()
     for day in emptied:
         (folders[day] / parquet.PART).unlink()
-    counts.added += sum(rows.height for rows in changed.values()) - before.height
+    counts.added += rows.height - before.height
     counts.days_touched += len(changed) + len(emptied)
 
 
