@@ -56,7 +56,8 @@ def commit(table: RawTable, staging: Staging, target: Path, counts: TableReport,
     all_folders: Folders = {**existing, **folders}
     for days in _grouped(rows_by_day, existing):
         additions = staging.between(table, days[0], days[-1])
-        _commit_days(table, additions, {day: folders[day] for day in days}, all_folders, counts, corrects)
+        new_days = set(days) - existing.keys()
+        _commit_days(table, additions, {day: folders[day] for day in days}, all_folders, new_days, counts, corrects)
     return set(folders.values())
 
 
@@ -87,11 +88,12 @@ def _commit_days(
     additions: pl.DataFrame,
     folders: dict[date, Path],
     all_folders: Folders,
+    new_days: set[date],
     counts: TableReport,
     corrects: bool,
 ) -> None:
     folders = folders | _folders_beside(table, additions, folders, all_folders)
-    stored, redundant = _read(table, folders)
+    stored, redundant = _read(table, {day: folder for day, folder in folders.items() if day not in new_days})
     if corrects:
         additions = _as_corrections(table, additions, stored, counts)
     merged = _merge_days(table, additions, stored, redundant)
