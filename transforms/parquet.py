@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from itertools import groupby
+from itertools import accumulate, groupby
 from pathlib import Path
 from types import UnionType
 from typing import Any
@@ -67,6 +67,26 @@ def write_all(
                 _write_large(large[place : place + SINKS_AT_ONCE], about)
 
 
+def write_slices(rows: pl.DataFrame, heights: Mapping[Path, int]) -> None:
+    """Write consecutive rows of a frame to many files as ``write_all`` does, without a frame for each small one.
+
+    Args:
+        rows: the rows of all files, one file after another.
+        heights: file → number of its rows, in this order.
+    """
+    paths, position = list(heights), 0
+    for start in range(0, len(paths), FILES_AT_ONCE):
+        some = paths[start : start + FILES_AT_ONCE]
+        counts = [heights[path] for path in some]
+        part = rows.slice(position, sum(counts))
+        position += part.height
+        if all(small_files(part, counts)):
+            _write_encoded(part, counts, some)
+        else:
+            firsts = accumulate(counts, initial=0)
+            write_all({path: part.slice(first, heights[path]) for path, first in zip(some, firsts, strict=False)})
+
+
 def _write_small(items: Items, metadata: Mapping[Path, Mapping[str, str]]) -> Items:
     """Write those of some files that are small; returns the others."""
     rows, heights = pl.concat([rows for _, rows in items]), [rows.height for _, rows in items]
@@ -75,10 +95,19 @@ def _write_small(items: Items, metadata: Mapping[Path, Mapping[str, str]]) -> It
     if small:
         if len(small) < len(items):
             rows, heights = pl.concat([rows for _, rows in small]), [rows.height for _, rows in small]
-        contents = encode(rows, heights, [metadata.get(path, {}) for path, _ in small])
-        for (path, _), content in zip(small, contents, strict=True):
-            whole_files.write_whole(path, parquet_files.protected(content, path))
+        _write_encoded(rows, heights, [path for path, _ in small], metadata)
     return [item for item, fits in zip(items, is_small, strict=True) if not fits]
+
+
+def _write_encoded(
+    rows: pl.DataFrame,
+    heights: Sequence[int],
+    paths: Sequence[Path],
+    metadata: Mapping[Path, Mapping[str, str]] | None = None,
+) -> None:
+    about = [metadata.get(path, {}) for path in paths] if metadata else None
+    for path, content in zip(paths, encode(rows, heights, about), strict=True):
+        whole_files.write_whole(path, parquet_files.protected(content, path))
 
 
 def _write_large(items: Items, metadata: Mapping[Path, Mapping[str, str]]) -> None:

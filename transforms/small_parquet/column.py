@@ -23,24 +23,26 @@ _FEWEST_BYTES = 128
 
 _NO_CODEC, _SNAPPY_CODEC = 0, 1
 _PLAIN, _RLE = 0, 3
+_ENCODINGS = b"\x15\x00\x15\x06\x15\x06\x00\x00"
+"""The end of the header of a page."""
 
 
-class Page(NamedTuple):
-    """The values of a column in one file.
+class Pages(NamedTuple):
+    """The page of a column in each file; that of a file without rows has no meaning.
 
     Attributes:
-        content: header and values as the file has them.
-        unpacked_size: bytes of ``content`` before the values were compressed.
-        metadata: what the end of the file says of the page, between the two places that say where it begins.
+        contents: (files,) header and values as the file has them.
+        unpacked_sizes: (files,) bytes of the content before the values were compressed.
+        metadata: (files,) what the end of the file says of the page, between the two places that say where it begins.
     """
 
-    content: bytes
-    unpacked_size: int
-    metadata: bytes
+    contents: list[bytes]
+    unpacked_sizes: list[int]
+    metadata: list[bytes]
 
 
-def pages(series: pl.Series, heights: Sequence[int]) -> list[Page]:
-    """(files,) The page of a column in each file; that of a file without rows has no meaning.
+def pages(series: pl.Series, heights: Sequence[int]) -> Pages:
+    """Encodes a column.
 
     Args:
         series: the values of all files, one file after another.
@@ -49,9 +51,10 @@ def pages(series: pl.Series, heights: Sequence[int]) -> list[Page]:
     if not _is_constant(series):
         return Column(series, [*accumulate(heights, initial=0)]).pages()
     distinct = sorted(set(heights))  # files of as many rows have the same page
+    place = {height: number for number, height in enumerate(distinct)}
     values = series.new_from_index(0, sum(distinct))
-    page_of = dict(zip(distinct, Column(values, [*accumulate(distinct, initial=0)]).pages(), strict=True))
-    return [page_of[height] for height in heights]
+    parts = Column(values, [*accumulate(distinct, initial=0)]).pages()
+    return Pages(*([part[place[height]] for height in heights] for part in parts))
 
 
 def _is_constant(series: pl.Series) -> bool:
@@ -122,15 +125,32 @@ class Column:
         self._repetition[starts[:-1]] = 0
         return elements, starts[edges].tolist()
 
-    def pages(self) -> list[Page]:
-        """(files,) The page of each file; that of a file without rows has no meaning."""
-        edges, starts, content = self._edges, self._starts, self._content
+    def pages(self) -> Pages:
+        """The page of each file."""
+        edges, starts, values = self._edges, self._starts, self._content
         counts = [last - first for first, last in zip(edges[:-1], edges[1:], strict=True)]
-        levels = self._levels(counts)
-        return [
-            self._page(level + content[start:stop], count)
-            for level, count, start, stop in zip(levels, counts, starts[:-1], starts[1:], strict=True)
-        ]
+        heads = {codec: b"\x1c" + head for codec, head in self._heads.items()}
+        pages = Pages([], [], [])
+        # parts are joined without further calls, as this is done for each column of each file
+        for levels, count, start, stop in zip(self._levels(counts), counts, starts[:-1], starts[1:], strict=True):
+            body = levels + values[start:stop]
+            full_size, codec = len(body), _NO_CODEC
+            if full_size >= _FEWEST_BYTES:
+                packed = _SNAPPY.compress(body, asbytes=True)
+                if len(packed) < full_size:
+                    body, codec = packed, _SNAPPY_CODEC
+            rows, size = integer(count), len(body)
+            # 1: type (a data page), 2: uncompressed_page_size, 3: compressed_page_size, 5: data_page_header, of which
+            # 1: num_values, 2: encoding (plain), 3 and 4: encodings of levels (RLE)
+            header = (b"\x15\x00\x15", integer(full_size), b"\x15", integer(size), b"\x2c\x15", rows, _ENCODINGS)
+            content = b"".join((*header, body))
+            unpacked_size = len(content) - size + full_size
+            # 3: meta_data, of which 5: num_values, 6: total_uncompressed_size, 7: total_compressed_size
+            totals = (b"\x16", rows, b"\x16", integer(unpacked_size), b"\x16", integer(len(content)), b"\x26")
+            pages.contents.append(content)
+            pages.unpacked_sizes.append(unpacked_size)
+            pages.metadata.append(b"".join((heads[codec], *totals)))
+        return pages
 
     def _levels(self, counts: list[int]) -> list[bytes]:
         """(files,) The levels before the values of each file."""
@@ -141,23 +161,6 @@ class Column:
             return definitions
         repetitions = levels_of_files(self._repetition, self._edges, 1)
         return [repetition + definition for repetition, definition in zip(repetitions, definitions, strict=True)]
-
-    def _page(self, unpacked: bytes, count: int) -> Page:
-        # parts are joined without further calls, as this is done for each column of each file
-        values, codec, full_size = unpacked, _NO_CODEC, len(unpacked)
-        if full_size >= _FEWEST_BYTES:
-            packed = _SNAPPY.compress(unpacked, asbytes=True)
-            if len(packed) < full_size:
-                values, codec = packed, _SNAPPY_CODEC
-        rows = integer(count)
-        # 1: type (a data page), 2: uncompressed_page_size, 3: compressed_page_size, 5: data_page_header, of which
-        # 1: num_values, 2: encoding (plain), 3 and 4: encodings of levels (RLE)
-        sizes = (b"\x15\x00\x15", integer(full_size), b"\x15", integer(len(values)))
-        content = b"".join((*sizes, b"\x2c\x15", rows, b"\x15\x00\x15\x06\x15\x06\x00\x00", values))
-        unpacked_size = len(content) - len(values) + full_size
-        # 3: meta_data, of which 5: num_values, 6: total_uncompressed_size, 7: total_compressed_size
-        totals = (b"\x16", rows, b"\x16", integer(unpacked_size), b"\x16", integer(len(content)))
-        return Page(content, unpacked_size, b"".join((b"\x1c", self._heads[codec], *totals, b"\x26")))
 
 
 def _plain_texts(texts: pa.Array) -> tuple[bytes, np.ndarray]:

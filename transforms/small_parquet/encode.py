@@ -56,14 +56,13 @@ def encode(
     head = schema(rows)
     for number, height in enumerate(heights):
         parts, chunks, position, unpacked_total = [_MAGIC], [], len(_MAGIC), 0
-        for column in columns if height else ():
-            content, unpacked_size, about = column[number]
-            place = integer(position)
+        for contents, unpacked_sizes, about in columns if height else ():
+            content, place = contents[number], integer(position)
             # 2: file_offset, 3: meta_data, which ends with 9: data_page_offset
-            chunks.append(b"".join((b"\x26", place, about, place, b"\x00\x00")))
+            chunks.append(b"".join((b"\x26", place, about[number], place, b"\x00\x00")))
             parts.append(content)
             position += len(content)
-            unpacked_total += unpacked_size
+            unpacked_total += unpacked_sizes[number]
         groups = [_row_group(chunks, height, unpacked_total)] if height else []
         footer = head + _rest(height, groups, metadata[number] if metadata else {})
         yield b"".join((*parts, footer, len(footer).to_bytes(4, "little"), _MAGIC))
