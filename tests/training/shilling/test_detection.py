@@ -1,4 +1,4 @@
-"""The filter: who is left out, on data of every kind; what it is told in words."""
+"""The filter: who is left out, on data of every kind; what reviewers read of it."""
 
 from dataclasses import replace
 
