@@ -38,8 +38,10 @@ def manipulation(
     if as_json:
         say(json.dumps({"listeners": people, "accounts": [asdict(each) for each in accounts]}, ensure_ascii=False))
         return
-    if people < detection.fewest:
-        say(f"{people:,} listeners: with fewer than {detection.fewest} nobody is judged.")
+    if not detection.judges(people):
+        say(
+            f"{people:,} listeners: with fewer than {detection.fewest} or more than {detection.most:,} nobody is judged."
+        )
         return
     say(f"{len(accounts):,} of {people:,} listeners. {NOTE}")
     for account in accounts[:most]:

@@ -98,6 +98,12 @@ def test_where_nobody_can_be_judged_everybody_counts(people: int, tracks: int, r
         assert reviews(plays, assessment, detection) == []
 
 
+def test_among_too_many_nobody_is_judged(plays: Interactions) -> None:
+    attacked = add_fakes(plays, [np.arange(0, 150, 6)] * 3, np.random.default_rng(1))
+    assert Detection(most=163).assess(attacked).left_out.any()
+    assert not Detection(most=162).assess(attacked).left_out.any()
+
+
 def test_identical_profiles_are_all_alike_and_none_is_unusual() -> None:
     user, track = np.repeat(np.arange(80), 10), np.tile(np.arange(10), 80)
     ids = [[f"{kind}{n:02}" for n in range(size)] for kind, size in (("u", 80), ("t", 10))]
