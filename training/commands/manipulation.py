@@ -39,9 +39,8 @@ def manipulation(
         say(json.dumps({"listeners": people, "accounts": [asdict(each) for each in accounts]}, ensure_ascii=False))
         return
     if not detection.judges(people):
-        say(
-            f"{people:,} listeners: with fewer than {detection.fewest} or more than {detection.most:,} nobody is judged."
-        )
+        judged = f"between {detection.fewest} and {detection.most:,} listeners are judged"
+        say(f"{people:,} listeners; {judged}, so nobody is.")
         return
     say(f"{len(accounts):,} of {people:,} listeners. {NOTE}")
     for account in accounts[:most]:
