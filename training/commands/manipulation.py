@@ -38,8 +38,9 @@ def manipulation(
     if as_json:
         say(json.dumps({"listeners": people, "accounts": [asdict(each) for each in accounts]}, ensure_ascii=False))
         return
-    if people < detection.fewest:
-        say(f"{people:,} listeners: with fewer than {detection.fewest} nobody is judged.")
+    if not detection.judges(people):
+        judged = f"between {detection.fewest} and {detection.most:,} listeners are judged"
+        say(f"{people:,} listeners; {judged}, so nobody is.")
         return
     say(f"{len(accounts):,} of {people:,} listeners. {NOTE}")
     for account in accounts[:most]:

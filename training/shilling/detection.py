@@ -34,6 +34,7 @@ class Detection:
         weaker: share of the limits that is enough for accounts of a burst.
         burst: evidence of a burst that counts, in powers of ten.
         fewest: fewest listeners; among fewer, nobody is judged.
+        most: most listeners; among more, nobody is judged, since all are compared with all.
 
     >>> Detection().assess(Interactions(["u"], ["t"], [None], *np.zeros((3, 1), np.int64))).weight.tolist()
     [1.0]
@@ -46,6 +47,11 @@ class Detection:
     weaker: float = 0.7
     burst: float = 3.0
     fewest: int = 50
+    most: int = 30_000
+
+    def judges(self, listeners: int) -> bool:
+        """Whether so many listeners are judged."""
+        return self.fewest <= listeners <= self.most
 
     def assess(self, plays: Interactions) -> "Assessment":
         """Judges every listener by their plays.
@@ -56,12 +62,12 @@ class Detection:
         played = matrix(plays)
         length = np.diff(played.indptr)
         active = length > 0
-        alike = likeness(played) if active.sum() >= self.fewest else None
-        if alike is None:
+        if not self.judges(int(active.sum())):
             people = plays.shape[0]
             nothing = {name: np.zeros(people) for name in SIGNALS}
             none = np.full(people, -1)
             return Assessment(np.zeros(people), np.ones(people), nothing, np.zeros(people), none, none)
+        alike = likeness(played)
         together = np.log(np.maximum(coherence(played), 1e-4))
         values = {
             COPY: alike.nearest,

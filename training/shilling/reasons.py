@@ -16,7 +16,7 @@ NOTE = (
 
 @dataclass(frozen=True)
 class Review:
-    """What a reviewer is told of one account.
+    """What a reviewer reads of one account.
 
     Attributes:
         user_id: the account.

@@ -1,4 +1,4 @@
-"""The filter: who is left out, on data of every kind; what it is told in words."""
+"""The filter: who is left out, on data of every kind; what reviewers read of it."""
 
 from dataclasses import replace
 
@@ -96,6 +96,12 @@ def test_where_nobody_can_be_judged_everybody_counts(people: int, tracks: int, r
         assert assessment.weight.tolist() == [1.0] * people
         assert len(assessment.learned_from(plays).time) == len(rows)
         assert reviews(plays, assessment, detection) == []
+
+
+def test_among_too_many_nobody_is_judged(plays: Interactions) -> None:
+    attacked = add_fakes(plays, [np.arange(0, 150, 6)] * 3, np.random.default_rng(1))
+    assert Detection(most=163).assess(attacked).left_out.any()
+    assert not Detection(most=162).assess(attacked).left_out.any()
 
 
 def test_identical_profiles_are_all_alike_and_none_is_unusual() -> None:

@@ -68,4 +68,5 @@ def test_a_reviewer_lists_accounts_with_reasons(world: Home, monkeypatch: pytest
     assert all(account["reasons"] and account["score"] > 1 for account in report["accounts"])
     assert sorted(path for path in world.raw("plays").rglob("*") if path.is_file()) == raw
     assert "why: refrain model manipulation" in describe_left_out(2, 150)
+    assert "nobody is judged" in describe_left_out(0, 40_000)
     assert describe_left_out(0, 150) == "learned from all 150 listeners"

@@ -48,14 +48,20 @@ def judge(home: Home, interactions: Interactions, cutoff: int, detection: Detect
     return assessment
 
 
-def describe_left_out(left_out: int, listeners: int) -> str:
+def describe_left_out(left_out: int, listeners: int, most: int = Detection.most) -> str:
     """Says from how many listeners the family did not learn, and where a person finds why.
+
+    Args:
+        left_out: number of listeners from whom it did not learn.
+        listeners: number of all.
+        most: number of listeners beyond which nobody is judged.
 
     >>> describe_left_out(3, 200)
     'not learned from 3 of 200 listeners, whose plays look made up; why: refrain model manipulation'
     """
     if not left_out:
-        return f"learned from all {listeners:,} listeners"
+        why = f"; with more than {most:,} nobody is judged" if listeners > most else ""
+        return f"learned from all {listeners:,} listeners{why}"
     whose = f"{left_out:,} of {listeners:,} listeners, whose plays look made up"
     return f"not learned from {whose}; why: refrain model manipulation"
 

@@ -47,4 +47,4 @@ def _dilute(known: Known, plan: list[np.ndarray], share: float, rng: np.random.G
     return profiles
 
 
-ATTACK = Attack("adaptive", "optimised, diluted until the filter lets it pass, of somebody who knows the filter", make)
+ATTACK = Attack("adaptive", "optimised, diluted until the filter lets it pass, of a person who knows the filter", make)

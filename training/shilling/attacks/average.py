@@ -16,4 +16,4 @@ def make(known: Known, target: int, count: int, rng: np.random.Generator) -> lis
     ]
 
 
-ATTACK = Attack("average", "fillers by popularity, of somebody who knows the charts and the lengths of profiles", make)
+ATTACK = Attack("average", "fillers by popularity, of a person who knows the charts and the lengths of profiles", make)

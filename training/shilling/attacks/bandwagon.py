@@ -18,4 +18,4 @@ def make(known: Known, target: int, count: int, rng: np.random.Generator) -> lis
     return profiles
 
 
-ATTACK = Attack("bandwagon", "the top of the charts and others by lot, of somebody who knows the charts", make)
+ATTACK = Attack("bandwagon", "the top of the charts and others by lot, of a person who knows the charts", make)

@@ -56,4 +56,4 @@ def _targeted(fillers: list[np.ndarray], target: int) -> list[np.ndarray]:
     return [np.append(each, target) for each in fillers]
 
 
-ATTACK = Attack("optimised", "the strongest plan by EASE's closed form, of somebody who knows model and plays", make)
+ATTACK = Attack("optimised", "the strongest plan by EASE's closed form, of a person who knows model and plays", make)

@@ -13,4 +13,4 @@ def make(known: Known, target: int, count: int, rng: np.random.Generator) -> lis
     return [with_target(rng.choice(tracks, length - 1, replace=False), target, rng) for length in lengths.tolist()]
 
 
-ATTACK = Attack("random", "fillers by lot, of somebody who knows nothing", make)
+ATTACK = Attack("random", "fillers by lot, of a person who knows nothing", make)

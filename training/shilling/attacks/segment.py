@@ -23,4 +23,4 @@ def make(known: Known, target: int, count: int, rng: np.random.Generator) -> lis
     return profiles
 
 
-ATTACK = Attack("segment", "tracks of one taste, of somebody who wants the fans of an artist", make)
+ATTACK = Attack("segment", "tracks of one taste, of a person who wants the fans of an artist", make)

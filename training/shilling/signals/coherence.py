@@ -9,7 +9,8 @@ from scipy import sparse
 
 FEWEST = 5
 """Fewest tracks of a profile that is judged."""
-BLOCK = 512
+CELLS = 2**22
+"""Pairs of listeners that are compared at a time."""
 
 
 def coherence(played: sparse.csr_array) -> np.ndarray:
@@ -28,8 +29,9 @@ def coherence(played: sparse.csr_array) -> np.ndarray:
     scaled = sparse.csr_array(played @ sparse.diags_array(listeners**-0.5))
     by_track = sparse.csc_array(played.T)
     sums = np.zeros(played.shape[0])
-    for first in range(0, played.shape[0], BLOCK):
-        last = min(first + BLOCK, played.shape[0])
+    step = max(CELLS // max(played.shape[0], 1), 1)
+    for first in range(0, played.shape[0], step):
+        last = min(first + step, played.shape[0])
         shares = (scaled[first:last] @ by_track).toarray()
         shares[np.arange(last - first), np.arange(first, last)] = 0
         sums[first:last] = np.einsum("uv,uv->u", shares, shares)

@@ -15,7 +15,8 @@ SLACK = 10.0
 """Nats: about two rare tracks. Profiles of one or two tracks are never much alike."""
 CROWD = 5
 """Number of the most similar accounts that make a crowd."""
-BLOCK = 512
+CELLS = 2**22
+"""Pairs of listeners that are compared at a time."""
 MOST_SHARED = 2_000
 """A track of more listeners is not compared: it says little about a person, and its pairs are too many."""
 
@@ -53,8 +54,9 @@ def likeness(played: sparse.csr_array) -> Likeness:
     by_track = sparse.csc_array(played.T)
     nearest, crowd, neighbour = np.zeros(people), np.zeros(people), np.full(people, -1)
     size = min(CROWD, people - 1)
-    for first in range(0, people if size > 0 else 0, BLOCK):
-        last = min(first + BLOCK, people)
+    step = max(CELLS // max(people, 1), 1)
+    for first in range(0, people if size > 0 else 0, step):
+        last = min(first + step, people)
         block = (weighted[first:last] @ by_track).toarray() / (np.outer(total[first:last], total) + SLACK)
         block[np.arange(last - first), np.arange(first, last)] = -1
         top = -np.partition(-block, size - 1, axis=1)[:, :size]
