@@ -8,7 +8,9 @@ from training.models.audio.onnx_heads import to_onnx
 from training.models.audio.tasks import Task
 from training.robustness.attacks.networks import fgsm, pgd
 from training.robustness.attacks.networks.pgd_waveform import worst_noise
+from training.robustness.attacks.sounds import white_noise
 from training.robustness.mel_in_torch import torch_patch
+from training.robustness.subjects.audio_classifier import features_of, heads_targets, sound_targets
 from training.robustness.target import Target, rows_target
 from training.robustness.torch_graph import TorchGraph
 from transforms.pure.audio import mel
@@ -97,3 +99,21 @@ def test_noise_found_through_the_mel_bands_raises_the_loss_within_its_length() -
     by_chance = (samples + noise * length / np.linalg.norm(noise)).astype(np.float32)
     assert np.linalg.norm(changed - samples) <= length * 1.001
     assert chance_of_first(changed) < min(chance_of_first(by_chance), chance_of_first(samples))
+
+
+def test_heads_are_attacked_in_features_and_in_sounds() -> None:
+    """Of two kinds of noise, told apart by their features: white noise makes the tones what the noises are."""
+    rng = np.random.default_rng(5)
+    time = np.arange(RATE // 2) / RATE
+    tones = [0.3 * np.sin(2 * np.pi * rng.uniform(200, 2_000) * time).astype(np.float32) for _ in range(10)]
+    noises = [0.1 * rng.normal(size=len(time)).astype(np.float32) for _ in range(10)]
+    samples, labels = [*tones, *noises], np.repeat([0, 1], 10)
+    inputs = np.array([features_of(one) for one in samples])
+    task = Task("kind", "one_of", ("tone", "noise"), np.eye(2)[labels])
+    (rows,) = heads_targets(inputs, task, np.arange(20) // 2, inputs, labels, np.arange(20))
+    assert rows.values(rows.inputs, rows.units).mean() == 1.0
+    (sounds,) = sound_targets(rows.extra["classes"], samples, labels, np.arange(20), "")
+    attacked = white_noise.ATTACK.measure(sounds, [0.0], rng)[0]
+    assert sounds.values(sounds.inputs, sounds.units).mean() == 1.0
+    assert attacked[:10].mean() < 0.5
+    assert attacked[10:].mean() == 1.0
