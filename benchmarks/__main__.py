@@ -45,6 +45,7 @@ NAMES = (
     "quality_text",
     "quality_languages",
     "quality_masking",
+    "robustness",
     "quality_matching",
     "text_speed",
     "audio",

@@ -6,10 +6,11 @@ masking of written texts. *Sounds*: spoken digits, heads on features fitted to f
 through codecs, noise and filters; with training sounds sent through them, too. *Network*: recorded instruments, the
 convolutional network by FGSM and PGD on its mel bands and through them on the samples. *Rows*: NSL-KDD, LightGBM on
 attacks of one half of the kinds, asked about the others and other normal connections; with noise in training
-(``augment=0.5``). *Certified*: heads of spoken digits, smoothed. *Anomalies*: mimicry on NSL-KDD by a detector of normal
-connections alone, and slow drift on series of the Numenta Anomaly Benchmark.
+(``augment=0.5``). *Certified*: heads of spoken digits, smoothed. *Anomalies*: mimicry on NSL-KDD by a detector of
+normal connections alone, and slow drift on series of the Numenta Anomaly Benchmark.
 
-Gains and costs are paired differences on the same units, with 95 % intervals by bootstrap over speakers, kinds or texts.
+Gains and costs are paired differences on the same units, with 95 % intervals by bootstrap over texts, kinds of attack,
+or words of speakers.
 
 Judged on: held out, by speaker, kind of attack, sentence; nothing was tuned on it. Look-alikes of the attack and those
 that the cleaning undoes were listed by the same hands: read that figure as an upper bound. SST-2 and NSL-KDD are
@@ -43,7 +44,7 @@ from transforms.pure.anomaly.alarms import AlarmPolicy
 from transforms.pure.anomaly.series import DEFAULT_POLICY, SeriesSettings
 
 Case = dict[str, Any]
-LEARNED, ASKED = 6_000, 250
+TEXTS, UNITS = 6_000, 250
 
 
 def main() -> None:
@@ -53,9 +54,7 @@ def main() -> None:
     parser.add_argument("--only", choices=sorted(PARTS), help="one part alone")
     options = parser.parse_args()
     started = time.process_time()
-    cases = [
-        case for name, part in PARTS.items() if options.only in (None, name) for case in part(options.data)
-    ]
+    cases = [case for name, part in PARTS.items() if options.only in (None, name) for case in part(options.data)]
     seconds = round(time.process_time() - started, 1)
     print(json.dumps({"benchmark": "robustness", "machine": MACHINE, "cpu_seconds": seconds, "cases": cases}))
 
@@ -71,12 +70,12 @@ def texts(root: Path | None) -> list[Case]:
     every = sst2(data_set("sst2", root=root) / "dev.tsv")
     belong = owners(every.tokens)
     whole = np.random.default_rng(0).permutation(whole_texts(belong))
-    asked = whole[:ASKED]
+    test_rows = whole[:UNITS]
     is_asked = np.zeros(len(every), bool)
-    is_asked[asked] = True
+    is_asked[test_rows] = True
     free = np.flatnonzero([not is_asked[containers].any() for containers in belong])
-    learned = every.take(np.random.default_rng(1).permutation(free)[:LEARNED])
-    test = every.take(asked)
+    learned = every.take(np.random.default_rng(1).permutation(free)[:TEXTS])
+    test = every.take(test_rows)
 
     def target(augment: float) -> Target[str]:
         recipe = recipe_with(DEFAULT, {"augment": augment})
@@ -122,12 +121,14 @@ def sounds(root: Path | None) -> list[Case]:
     is_test = np.isin(speakers, np.unique(speakers)[-2:])
     vectors = np.array([features_of(one) for one in samples], np.float32)
     classes = tuple(map(str, range(10)))
-    learned, asked = np.flatnonzero(~is_test), np.flatnonzero(is_test)
+    learned, test_rows = np.flatnonzero(~is_test), np.flatnonzero(is_test)
     task = Task("digit", "one_of", classes, np.eye(10)[labels[learned]])
-    (rows,) = heads_targets(vectors[learned], task, speakers[learned], vectors[asked], labels[asked], speakers[asked])
-    test = [samples[row] for row in asked]
-    clusters = np.array([f"{speakers[row]}/{labels[row]}" for row in asked])
-    (plain,) = sound_targets(rows.extra["classes"], test, labels[asked], clusters, "")
+    (rows,) = heads_targets(
+        vectors[learned], task, speakers[learned], vectors[test_rows], labels[test_rows], speakers[test_rows]
+    )
+    test = [samples[row] for row in test_rows]
+    clusters = np.array([f"{speakers[row]}/{labels[row]}" for row in test_rows])
+    (plain,) = sound_targets(rows.extra["classes"], test, labels[test_rows], clusters, "")
     rng = np.random.default_rng(0)
     copies = np.array([features_of(degrade(samples[row], rng)) for row in learned], np.float32)
     both = Task("digit", "one_of", classes, np.eye(10)[np.concatenate([labels[learned]] * 2)])
@@ -135,7 +136,7 @@ def sounds(root: Path | None) -> list[Case]:
         np.concatenate([vectors[learned], copies]), [both], np.concatenate([speakers[learned]] * 2), shifts=shifts()
     )
     (augmented,) = sound_targets(
-        lambda inputs: model.answers(inputs)[0]["digit"].argmax(axis=1), test, labels[asked], clusters, ""
+        lambda inputs: model.answers(inputs)[0]["digit"].argmax(axis=1), test, labels[test_rows], clusters, ""
     )
     name = f"spoken digits, {len(learned)} of 4 speakers"
     cases = curves_of(name, plain, ("clipping", "low_pass", "mp3", "pink_noise", "resampling", "time_stretch"))
@@ -197,17 +198,17 @@ def rows(root: Path | None) -> list[Case]:
     known_kinds = [kind for group in GROUPS.values() for kind in group[::2]]
     normal_fit, _, normal_test = division(kinds, 0)
     learned = np.concatenate([normal_fit, np.flatnonzero(np.isin(kinds, known_kinds))])
-    asked = np.concatenate([normal_test, np.flatnonzero((kinds != "normal") & ~np.isin(kinds, known_kinds))])
+    test_rows = np.concatenate([normal_test, np.flatnonzero((kinds != "normal") & ~np.isin(kinds, known_kinds))])
     labels = (kinds != "normal").astype(np.float64)
     # what a sender can change of a connection: its length and what it carries, not what the host counts of all
     movable = np.array([name in MOVABLE for name in numeric])
-    clusters = np.array([f"{kinds[row]} {row}" if kinds[row] == "normal" else kinds[row] for row in asked])
+    clusters = np.array([f"{kinds[row]} {row}" if kinds[row] == "normal" else kinds[row] for row in test_rows])
     trees = learner("lightgbm")
 
     def target(augment: float) -> Target[np.ndarray]:
         x, y = inputs[learned], labels[learned]
         fitted = trees.fit(*(with_noise(x, y, augment, 0) if augment else (x, y)), "binary", {})
-        return binary_target(fitted, x, y, inputs[asked], labels[asked], movable, clusters, "")
+        return binary_target(fitted, x, y, inputs[test_rows], labels[test_rows], movable, clusters, "")
 
     plain, augmented = target(0.0), target(0.5)
     name = f"boosted trees, {len(learned):,} connections of NSL-KDD"
@@ -217,7 +218,16 @@ def rows(root: Path | None) -> list[Case]:
     return cases
 
 
-MOVABLE = ("duration", "src_bytes", "dst_bytes", "wrong_fragment", "urgent", "hot", "num_failed_logins", "num_compromised")
+MOVABLE = (
+    "duration",
+    "src_bytes",
+    "dst_bytes",
+    "wrong_fragment",
+    "urgent",
+    "hot",
+    "num_failed_logins",
+    "num_compromised",
+)
 
 
 def anomalies(root: Path | None) -> list[Case]:
@@ -227,7 +237,7 @@ def anomalies(root: Path | None) -> list[Case]:
     features, kinds, _ = load_kdd(data_set("nsl-kdd-train/KDDTrain+_20Percent.txt", _file(root)))
     fit, calibration, normal = division(kinds, 0)
     detector = fit_rows(rows_at(features, fit), rows_at(features, calibration), seed=0)
-    attacks = np.random.default_rng(0).permutation(np.flatnonzero(kinds != "normal"))[:ASKED]
+    attacks = np.random.default_rng(0).permutation(np.flatnonzero(kinds != "normal"))[:UNITS]
 
     def score(changed: Any) -> np.ndarray:
         return 0.01 - detector.score(changed).p_value
@@ -244,13 +254,13 @@ def _file(root: Path | None) -> Path | None:
     return None if root is None else root / "nsl-kdd-train" / "KDDTrain+_20Percent.txt"
 
 
-def curve(target: Target[Any], attack: str, strength: float, most: int = ASKED) -> Curve:
+def curve(target: Target[Any], attack: str, strength: float, most: int = UNITS) -> Curve:
     """Measure one attack at one strength."""
     measured = measure([target], names=[attack], strengths=[strength], rows=most)
     return measured.curves[0]
 
 
-def curves_of(name: str, target: Target[Any], attacks: Sequence[str], most: int = ASKED) -> list[Case]:
+def curves_of(name: str, target: Target[Any], attacks: Sequence[str], most: int = UNITS) -> list[Case]:
     """Measure attacks at their own strengths: a case without attack, and one for each strength."""
     cases = []
     for one in measure([target], names=attacks, rows=most).curves:
@@ -262,7 +272,7 @@ def curves_of(name: str, target: Target[Any], attacks: Sequence[str], most: int 
 
 
 def compared(
-    name: str, plain: Target[Any], changed: Target[Any], attack: str, strength: float, most: int = ASKED
+    name: str, plain: Target[Any], changed: Target[Any], attack: str, strength: float, most: int = UNITS
 ) -> list[Case]:
     """Measure what a change of training gains under an attack, and costs without one, on the same units."""
     from training.robustness.attack import attacks

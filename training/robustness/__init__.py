@@ -1,7 +1,8 @@
 """Robustness: how a model's answers hold when its inputs are changed on purpose, from weak to strong.
 
 A *target* is a model with inputs and a measure (``target``). An *attack* changes inputs by a strength, one a file of
-``training.robustness.attacks``; a *subject* makes the targets of a model, one a file of ``training.robustness.subjects``.
+``training.robustness.attacks``; a *subject* makes the targets of a model, one a file of
+``training.robustness.subjects``.
 Both are found by themselves. ``measure`` turns them into *curves*: the measure against the strength, on the same units,
 with 95 % intervals by bootstrap over clusters.
 

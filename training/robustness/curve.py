@@ -108,7 +108,8 @@ def from_json(entries: Iterable[dict[str, Any]]) -> tuple[Curve, ...]:
 
 
 def _interval(entry: dict[str, Any]) -> Interval:
-    return Interval(**{name: float("nan") if value is None else value for name, value in entry.items()})
+    ends = [float("nan") if entry[name] is None else float(entry[name]) for name in ("mean", "low", "high")]
+    return Interval(*ends, units=int(entry["units"]), clusters=int(entry["clusters"]))
 
 
 def _finite(value: Any) -> Any:

@@ -14,7 +14,8 @@ WIDTH, HEIGHT, EDGE = 320, 170, 34
 def page(title: str, curves: Sequence[Curve]) -> str:
     """Returns a complete HTML page."""
     judged = "".join(f"<p>{svg.escape(one)}</p>" for one in dict.fromkeys(curve.judged for curve in curves) if one)
-    body = judged + section(curves) + "".join(f"<h3>{svg.escape(one.title)}</h3>{_figures(one)}" for one in curves)
+    details = "".join(f"<h3>{svg.escape(one.title)}</h3>{_figures(one)}" for one in curves)
+    body = judged + section(curves) + details
     return svg.page(title, body)
 
 
@@ -55,7 +56,8 @@ def chart(curve: Curve) -> str:
     )
     label = svg.escape(f"{curve.title}: {curve.metric} against {curve.unit}")
     return (
-        f"<figure style='display:inline-block;width:20rem'><svg viewBox='0 0 {WIDTH} {HEIGHT}' role=img aria-label='{label}'>"
+        f"<figure style='display:inline-block;width:20rem'>"
+        f"<svg viewBox='0 0 {WIDTH} {HEIGHT}' role=img aria-label='{label}'>"
         f"<polygon points='{band}' fill='#1f77b4' opacity=.2 />"
         f"<polyline points='{points(mean, across)}' fill=none stroke='#1f77b4' stroke-width=2 />{ticks}</svg>"
         f"<figcaption>{label}</figcaption></figure>"

@@ -9,7 +9,7 @@ import numpy as np
 from feature_repo.errors import InputError
 
 Input = TypeVar("Input")
-Margins = Callable[[Sequence[Any], np.ndarray], np.ndarray]
+Margins = Callable[[Any, np.ndarray], np.ndarray]
 """Inputs (m), and the unit (m,) that each belongs to → (m,) margins."""
 
 
@@ -61,7 +61,7 @@ class Target(Generic[Input]):
         """(n,) cluster of each unit; each is its own if none are given."""
         return self.clusters if len(self.clusters) else self.units
 
-    def values(self, inputs: Sequence[Input] | np.ndarray, units: np.ndarray) -> np.ndarray:
+    def values(self, inputs: Any, units: np.ndarray) -> np.ndarray:
         """Returns the (m,) measure of inputs (m) of units (m,)."""
         return self.measured(np.asarray(self.margins(inputs, units), np.float64))
 
@@ -134,7 +134,7 @@ def rows_target(
         bounds: lowest and highest value of each input that an attack may set; none if None.
     """
 
-    def margins(changed: Sequence[Any] | np.ndarray, units: np.ndarray) -> np.ndarray:
+    def margins(changed: Any, units: np.ndarray) -> np.ndarray:
         rows = np.asarray(changed, np.float32)
         if not len(rows):
             return np.empty(0)

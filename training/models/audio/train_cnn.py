@@ -25,9 +25,9 @@ from training.models.result import TrainedResult, registered
 from training.robustness.degrade import degrade
 from training.validation.comparison import in_words
 from transforms.processes import Died, Processes
+from transforms.pure.audio import mel
 from transforms.pure.audio.decode import mono, quiet
 from transforms.pure.audio.described import LAYOUT
-from transforms.pure.audio import mel
 from transforms.pure.audio.patch import FRAMES, patch
 from transforms.pure.audio.stft import RATE
 from transforms.raw.importers.audio_files import track_ids

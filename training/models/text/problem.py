@@ -22,7 +22,7 @@ Fit = Callable[[list[list[str]], np.ndarray, Recipe], LinearText]
 
 
 def parameters_of(recipe: Recipe) -> dict[str, Any]:
-    """Return the parameters of a recipe: strength of each member and of the layer on top, ``fewest`` and ``augment``."""
+    """Return the parameters of a recipe: strengths of the members and of the layer on top, ``fewest``, ``augment``."""
     return {
         **{f"{member.name}_strength": member.strength for member in recipe.members},
         f"{TOP}_strength": recipe.strength,

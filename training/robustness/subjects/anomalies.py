@@ -52,7 +52,7 @@ def detections_target(
     """
     inputs = _rows(attacks)
 
-    def margins(changed: Sequence[Any] | np.ndarray, units: np.ndarray) -> np.ndarray:
+    def margins(changed: Any, units: np.ndarray) -> np.ndarray:
         if not len(changed):
             return np.empty(0)
         by_feature = {name: _column([row[name] for row in changed]) for name in attacks}
@@ -83,8 +83,8 @@ def streams_target(
     """
     rng = np.random.default_rng(seed)
     inputs, starts, times_of = [], [], []
-    for times, values in series:
-        times, values = times[-LONGEST:], values[-LONGEST:]
+    for all_times, all_values in series:
+        times, values = all_times[-LONGEST:], all_values[-LONGEST:]
         start = len(values) - min(TAIL, len(values) // 3)
         known = values[:start][np.isfinite(values[:start])]
         low, high = np.quantile(known, [0.25, 0.75]) if len(known) else (0.0, 0.0)
@@ -111,7 +111,7 @@ def streams_target(
 
     without = alarms([stream[0] for stream in inputs], np.arange(len(inputs)))
 
-    def margins(changed: Sequence[Any] | np.ndarray, units: np.ndarray) -> np.ndarray:
+    def margins(changed: Any, units: np.ndarray) -> np.ndarray:
         """1 if there is an alarm from the change on that is not there without it, nearby, else -1."""
         result = np.full(len(units), -1.0)
         raised = alarms([stream.sum(axis=0) for stream in changed], units)
@@ -215,7 +215,9 @@ def _streams(request: Request, model: DetectorModel, bundle: Bundle) -> list[Tar
     order = np.random.default_rng(request.seed).permutation(len(series))[: min(MOST_STREAMS, request.rows)]
     if not len(order):
         return []
-    judged = f"Metrics of the data folder with a lasting change of {HEIGHT:g} robust standard deviations near their end."
+    judged = (
+        f"Metrics of the data folder with a lasting change of {HEIGHT:g} robust standard deviations near their end."
+    )
     return [
         streams_target(
             [series[place] for place in order],

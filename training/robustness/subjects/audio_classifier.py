@@ -48,28 +48,34 @@ def targets(request: Request) -> Sequence[Target[Any]]:
             next_command="refrain import audio PATH, with its labels.csv",
         )
     train, test = sounds.split(seed=0)
-    learned, asked = np.intersect1d(train, task.labelled_rows), np.intersect1d(test, task.labelled_rows)
+    learned, test_rows = np.intersect1d(train, task.labelled_rows), np.intersect1d(test, task.labelled_rows)
     labels = task.targets.argmax(axis=1)
-    if len(asked) < 2 or len(np.unique(labels[learned])) < 2:
+    if len(test_rows) < 2 or len(np.unique(labels[learned])) < 2:
         raise InputError(
             expected=f"tracks with {task.name} by artists of the test, and two classes to learn",
-            found=f"{len(asked):,} tracks, {len(np.unique(labels[learned]))} classes",
+            found=f"{len(test_rows):,} tracks, {len(np.unique(labels[learned]))} classes",
             next_command="refrain import audio PATH, with its labels.csv",
         )
-    artists = sounds.artists[asked]
+    artists = sounds.artists[test_rows]
     content = None
     if request.version is not None:
         bundle = open_bundle(f"{NAME}:{request.version}", request.home)
         if bundle.manifest["extra"]["kind"] == "mel_cnn":
             content = bundle.read("model.onnx")
-    samples, rows = ([], np.empty(0, np.int64))
+    samples: list[np.ndarray] = []
+    rows = np.empty(0, np.int64)
     if request.sounds is not None:
-        places, samples = samples_of(request.sounds, [sounds.tracks[row] for row in asked], request)
-        rows = asked[places]
+        places, samples = samples_of(request.sounds, [sounds.tracks[row] for row in test_rows], request)
+        rows = test_rows[places]
     if content is not None:
         return network_targets(content, task.name, samples, labels[rows], sounds.artists[rows])
     made = heads_targets(
-        sounds.vectors[learned], task.take(learned), sounds.artists[learned], sounds.vectors[asked], labels[asked], artists
+        sounds.vectors[learned],
+        task.take(learned),
+        sounds.artists[learned],
+        sounds.vectors[test_rows],
+        labels[test_rows],
+        artists,
     )
     if len(samples):
         made += sound_targets(made[0].extra["classes"], samples, labels[rows], sounds.artists[rows], made[0].judged)
@@ -77,7 +83,7 @@ def targets(request: Request) -> Sequence[Target[Any]]:
 
 
 def heads_targets(
-    learned: np.ndarray, task: Task, groups: np.ndarray, asked: np.ndarray, labels: np.ndarray, artists: np.ndarray
+    learned: np.ndarray, task: Task, groups: np.ndarray, inputs: np.ndarray, labels: np.ndarray, artists: np.ndarray
 ) -> list[Target[Any]]:
     """Fits the heads to one task, and makes the target of rows of features.
 
@@ -85,7 +91,7 @@ def heads_targets(
         learned: (m, d) features to learn from.
         task: the task on these rows.
         groups: (m,) artist of each.
-        asked: (n, d) features to ask about.
+        inputs: (n, d) features to ask about.
         labels: (n,) their class numbers.
         artists: (n,) artist of each.
     """
@@ -96,9 +102,9 @@ def heads_targets(
 
     low, high, scale = spreads(learned)
     grid = [np.unique(np.nanquantile(np.nan_to_num(column), QUANTILES[::4])) for column in learned.T]
-    judged = f"Held out: heads fitted to {len(learned):,} sounds, asked for {task.name} of {len(asked):,} by others."
+    judged = f"Held out: heads fitted to {len(learned):,} sounds, asked for {task.name} of {len(inputs):,} by others."
     target = rows_target(
-        asked,
+        inputs,
         labels,
         lambda rows: scores(rows).argmax(axis=1),
         scores,
@@ -131,7 +137,7 @@ def sound_targets(
         judged: what the model learned from.
     """
 
-    def margins(changed: Sequence[Any] | np.ndarray, units: np.ndarray) -> np.ndarray:
+    def margins(changed: Any, units: np.ndarray) -> np.ndarray:
         features = np.array([features_of(one) for one in changed], np.float32)
         return np.where(classes(features) == labels[units], 1.0, -1.0)
 
@@ -190,7 +196,7 @@ def network_targets(
     )
     of_patches.extra["output"] = output
 
-    def margins(changed: Sequence[Any] | np.ndarray, units: np.ndarray) -> np.ndarray:
+    def margins(changed: Any, units: np.ndarray) -> np.ndarray:
         return of_patches.margins(np.array([patch(one) for one in changed], np.float32), units)
 
     of_sounds = Target(
@@ -220,7 +226,8 @@ def samples_of(folder: Path, tracks: Sequence[str], request: Request) -> tuple[n
     """
     files = {track: file for file, track in track_ids(folder).items()}
     order = np.random.default_rng(request.seed).permutation(len(tracks))
-    places, samples = [], []
+    places: list[int] = []
+    samples: list[np.ndarray] = []
     for place in order:
         if len(places) == min(MOST_SOUNDS, request.rows):
             break

@@ -37,20 +37,20 @@ def _target(request: Request, name: str, grid: Any) -> Target[np.ndarray]:
     rows = training_set(SERVICE, spine(grid, [*range(oldest, weeks, 2)], AHEAD), home=request.home).data
     model = ChartRuns(grid.size, trees=100, ahead=(AHEAD_ASKED,)).fit(rows, test - 1)
     known = pl.col(f"rank_{AHEAD_ASKED}w").is_not_null() & (pl.col("rank") > 0)
-    asked = rows.filter((pl.col("week") >= test) & known)
-    if asked.is_empty():
+    tested = rows.filter((pl.col("week") >= test) & known)
+    if tested.is_empty():
         raise InputError(
             expected=f"titles on the chart {name} whose later place is known",
             found="none",
             next_command="refrain import billboard PATH  (more weeks)",
         )
-    rank = asked[f"rank_{AHEAD_ASKED}w"].to_numpy()
+    rank = tested[f"rank_{AHEAD_ASKED}w"].to_numpy()
     place = np.where(rank > 0, rank, grid.size + 1)
-    on_chart = charting(asked)
-    inputs = matrix(asked, AHEAD_ASKED, grid.size)
+    on_chart = charting(tested)
+    inputs = matrix(tested, AHEAD_ASKED, grid.size)
     low, high, scale = spreads(matrix(rows.filter(pl.col("week") < test), AHEAD_ASKED, grid.size))
 
-    def margins(changed: Sequence[Any] | np.ndarray, units: np.ndarray) -> np.ndarray:
+    def margins(changed: Any, units: np.ndarray) -> np.ndarray:
         answers = model.places[AHEAD_ASKED].predict(np.asarray(changed, np.float32), on_chart[units]).quantile(0.5)
         return -np.abs(answers - place[units])
 
@@ -61,7 +61,7 @@ def _target(request: Request, name: str, grid: Any) -> Target[np.ndarray]:
         "places_off",
         graded=True,
         higher_is_better=False,
-        clusters=asked["track_id"].to_numpy(),
+        clusters=tested["track_id"].to_numpy(),
         judged="Held out by time: learned before the last year, asked about the place a week later.",
         part=name,
         extra={"scale": scale, "movable": np.ones(inputs.shape[1], bool), "grids": (), "low": low, "high": high},

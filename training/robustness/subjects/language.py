@@ -49,7 +49,7 @@ def target_of(texts: Sequence[str]) -> Target[str]:
         )
     codes = np.array([code for _, code in known])
 
-    def margins(changed: Sequence[Any] | np.ndarray, units: np.ndarray) -> np.ndarray:
+    def margins(changed: Any, units: np.ndarray) -> np.ndarray:
         answers = _detect(changed)
         return np.array(
             [
@@ -62,7 +62,7 @@ def target_of(texts: Sequence[str]) -> Target[str]:
     return Target("texts", [text for text, _ in known], margins, "same_language", judged=judged)
 
 
-def _detect(texts: Sequence[str] | np.ndarray) -> list[tuple[str, float]]:
+def _detect(texts: Sequence[str]) -> list[tuple[str, float]]:
     return languages([clean(text).text for text in texts])
 
 

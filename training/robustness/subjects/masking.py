@@ -51,7 +51,7 @@ def targets(request: Request) -> Sequence[Target[Any]]:
     """Writes the texts, and asks whether each piece is masked under its kind."""
     texts, kinds = personal_texts(request.seed)
 
-    def margins(changed: Sequence[Any] | np.ndarray, units: np.ndarray) -> np.ndarray:
+    def margins(changed: Any, units: np.ndarray) -> np.ndarray:
         counts = [mask(clean(text).text).counts for text in changed]
         return np.array([1.0 if count.get(kinds[unit]) else -1.0 for count, unit in zip(counts, units, strict=True)])
 

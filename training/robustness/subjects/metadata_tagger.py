@@ -56,7 +56,7 @@ def targets(request: Request) -> Sequence[Target[Any]]:
     for row, given in enumerate(texts["tag"].to_list()):
         has_tag[row, [numbers[tag] for tag in given]] = True
 
-    def margins(changed: Sequence[Any] | np.ndarray, units: np.ndarray) -> np.ndarray:
+    def margins(changed: Any, units: np.ndarray) -> np.ndarray:
         tokens = tokens_of(changed)
         vectors = np.concatenate([latent.vectors(tokens), latent.topic_shares(tokens)], axis=1).astype(np.float64)
         chances = tagger.probabilities(vectors)

@@ -48,7 +48,7 @@ def target_of(interactions: Interactions, cutoff: int, end: int) -> Target[np.nd
     histories = [_history(weights, user) for user in users]
     count = interactions.shape[1]
 
-    def margins(changed: Sequence[Any] | np.ndarray, units: np.ndarray) -> np.ndarray:
+    def margins(changed: Any, units: np.ndarray) -> np.ndarray:
         if not len(changed):
             return np.empty(0)
         owners = np.repeat(np.arange(len(changed)), [len(history) for history in changed])

@@ -143,7 +143,7 @@ def _of_numbers(
 ) -> Target[np.ndarray]:
     low, high, scale = spreads(learned)
 
-    def margins(changed: Sequence[Any] | np.ndarray, units: np.ndarray) -> np.ndarray:
+    def margins(changed: Any, units: np.ndarray) -> np.ndarray:
         return -np.abs(fitted.predict(np.asarray(changed, np.float32)) - truth[units])
 
     return Target(

@@ -41,7 +41,7 @@ def _target(sequences: Sequences, model: KneserNey) -> Target[np.ndarray]:
     tested = [one for one in sequences.test if len(one) > 1]
     contexts = [np.array([(numbers[item], 1.0) for item in one[:-1]]) for one in tested]
 
-    def margins(changed: Sequence[Any] | np.ndarray, units: np.ndarray) -> np.ndarray:
+    def margins(changed: Any, units: np.ndarray) -> np.ndarray:
         return np.array(
             [
                 np.log(model.probability(tested[unit][-1], [items[int(number)] for number in context[:, 0]]))
@@ -52,9 +52,7 @@ def _target(sequences: Sequences, model: KneserNey) -> Target[np.ndarray]:
     judged = f"Held out by time: order {model.order}, fitted to the older 70 % of the {sequences.kind}."
     extra = {"catalogue": len(items)}
     name = sequences.kind.replace("_", " ")
-    return Target(
-        "histories", contexts, margins, "log_probability", graded=True, judged=judged, part=name, extra=extra
-    )
+    return Target("histories", contexts, margins, "log_probability", graded=True, judged=judged, part=name, extra=extra)
 
 
 SUBJECT = Subject(NAME, ("histories",), targets)

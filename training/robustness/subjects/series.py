@@ -50,14 +50,14 @@ def panel_targets(
     ]
     histories = [pasts[origin].values[row] for origin, row in units]
 
-    def errors(changed: Sequence[Any] | np.ndarray, numbers: np.ndarray, member: str) -> np.ndarray:
+    def errors(changed: Any, numbers: np.ndarray, member: str) -> np.ndarray:
         result = np.full(len(numbers), np.nan)
         for origin, past in enumerate(pasts):
-            asked = [place for place, number in enumerate(numbers) if units[number][0] == origin]
-            if not asked:
+            places = [place for place, number in enumerate(numbers) if units[number][0] == origin]
+            if not places:
                 continue
-            values, rows = past.values.copy(), [units[numbers[place]][1] for place in asked]
-            for place, row in zip(asked, rows, strict=True):
+            values, rows = past.values.copy(), [units[numbers[place]][1] for place in places]
+            for place, row in zip(places, rows, strict=True):
                 values[row] = changed[place]
             attacked = replace(past, values=values)
             needed = [member] if member else list(blend.members)
@@ -69,7 +69,7 @@ def panel_targets(
                 current = Backtest(forecasts, no_truth, scales[origin][None], np.array([past.steps]))
                 forecast = blend.of(current)[0]
             error = np.abs(panel.bounded(forecast) - truths[origin]).mean(axis=1) / scales[origin]
-            result[asked] = error[rows]
+            result[places] = error[rows]
         return -result
 
     def target(member: str) -> Target[np.ndarray]:

@@ -48,7 +48,7 @@ def targets_of(samples: Sequence[np.ndarray]) -> list[Target[Any]]:
 def _target(
     name: str, samples: Sequence[np.ndarray], truth: Sequence[Any], is_same: Callable[[Any, Any], bool]
 ) -> Target[Any]:
-    def margins(changed: Sequence[Any] | np.ndarray, units: np.ndarray) -> np.ndarray:
+    def margins(changed: Any, units: np.ndarray) -> np.ndarray:
         answers = [_describe(one)[name] for one in changed]
         return np.array([1.0 if is_same(truth[unit], one) else -1.0 for one, unit in zip(answers, units, strict=True)])
 

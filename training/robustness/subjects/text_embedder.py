@@ -32,7 +32,7 @@ def targets(request: Request) -> Sequence[Target[Any]]:
     is_known = np.abs(vectors).sum(axis=1) > 0
     texts, own = distinct.gather(drawn[is_known]).to_list(), vectors[is_known]
 
-    def margins(changed: Sequence[Any] | np.ndarray, units: np.ndarray) -> np.ndarray:
+    def margins(changed: Any, units: np.ndarray) -> np.ndarray:
         cosines = model.vectors(tokens_of(changed)) @ own.T
         places = np.arange(len(cosines))
         right = cosines[places, units].copy()

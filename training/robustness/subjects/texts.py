@@ -34,7 +34,7 @@ def classifier_target(
         part: what is attacked of the model.
     """
 
-    def margins(changed: Sequence[Any] | np.ndarray, units: np.ndarray) -> np.ndarray:
+    def margins(changed: Any, units: np.ndarray) -> np.ndarray:
         if not len(changed):
             return np.empty(0)
         chances, places = predict(tokens_of(changed)).copy(), np.arange(len(changed))

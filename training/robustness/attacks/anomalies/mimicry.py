@@ -46,10 +46,7 @@ def measure(target: Target[Any], strengths: Sequence[float], rng: np.random.Gene
     return np.array(
         [
             np.min(
-                [
-                    target.values([blend(row, one, strength) for row in target.inputs], target.units)
-                    for one in chosen
-                ],
+                [target.values([blend(row, one, strength) for row in target.inputs], target.units) for one in chosen],
                 axis=0,
             )
             for strength in strengths

@@ -1,4 +1,7 @@
-"""One step by the sign of the gradient: I. J. Goodfellow et al., Explaining and Harnessing Adversarial Examples, 2015."""
+"""One step by the sign of the gradient (FGSM).
+
+I. J. Goodfellow et al., Explaining and Harnessing Adversarial Examples, 2015.
+"""
 
 from collections.abc import Sequence
 from typing import Any

@@ -57,7 +57,10 @@ def measure(target: Target[Any], strengths: Sequence[float], rng: np.random.Gene
     need_movable(target)
     certificates = [certify(target, unit, SIGMA, rng) for unit in range(len(target))]
     radii = np.array(
-        [radius if answer == label else -1.0 for (answer, radius), label in zip(certificates, target.labels, strict=True)]
+        [
+            radius if answer == label else -1.0
+            for (answer, radius), label in zip(certificates, target.labels, strict=True)
+        ]
     )
     return np.array([(radii >= strength).astype(float) for strength in strengths])
 
@@ -65,7 +68,7 @@ def measure(target: Target[Any], strengths: Sequence[float], rng: np.random.Gene
 ATTACK = Attack(
     name="certified",
     kinds=("rows",),
-    about=f"Certified accuracy of the model smoothed with noise of {SIGMA:g}: no change of this length turns the answer.",
+    about=f"Certified accuracy, smoothed with noise of {SIGMA:g}: no change of this length turns the answer.",
     unit="radius in standard deviations",
     strengths=(0.1, 0.25, 0.5, 1.0),
     measure=measure,

@@ -35,9 +35,9 @@ def least_share(target: Target[str], unit: int, rng: np.random.Generator) -> flo
     """
     text = target.inputs[unit]
     places = [match.span() for match in WORD.finditer(text)][: BUDGET // 2]
-    asked = 1 + len(places)
+    questions = 1 + len(places)
     without = [text[:start] + text[end:] for start, end in places]
-    margins = target.margins([text, *without], np.full(asked, unit))
+    margins = target.margins([text, *without], np.full(questions, unit))
     if margins[0] <= 0:
         return 0.0
     if not places:
@@ -47,9 +47,9 @@ def least_share(target: Target[str], unit: int, rng: np.random.Generator) -> flo
     count = 0
     for place in np.argsort(margins[1:], kind="stable"):
         candidates = _candidates(words[place], rng)
-        if asked + len(candidates) > BUDGET:
+        if questions + len(candidates) > BUDGET:
             break
-        asked += len(candidates)
+        questions += len(candidates)
         trials = [[*changed[:place], candidate, *changed[place + 1 :]] for candidate in candidates]
         scores = target.margins([_joined(text, places, trial) for trial in trials], np.full(len(trials), unit))
         lowest = int(np.argmin(scores))

@@ -1,4 +1,7 @@
-"""Characters that nobody sees, between the letters: N. Boucher et al., Bad Characters: Imperceptible NLP Attacks, 2022."""
+"""Characters that nobody sees, between the letters.
+
+N. Boucher et al., Bad Characters: Imperceptible NLP Attacks, 2022.
+"""
 
 import numpy as np
 
