@@ -54,6 +54,7 @@ NAMES = (
     "windows",
     "stream",
     "podcasts",
+    "model_theft",
 )
 ON_REQUEST = ("quality_skab",)
 """Run by name only: their data set is not among those that the others need."""

@@ -1,7 +1,7 @@
 """Whether a model is a copy of ours: a test of the owner's watermark in its answers, with an exact bound of chance.
 
 The suspect answers reference rows. What it says beyond our clean model is regressed on the pieces of the watermark
-(ridge), beside what any honest model may differ by: a cubic of the clean answer, and clean copies, which were trained on
+(ridge, then cut to ``MAX_COEFFICIENT``), beside what any honest model may differ by: a cubic of the clean answer, and clean copies, which were trained on
 clean answers to other rows. The statistic is the sum of the coefficients, each with its secret sign, over the root of
 the sum of their squares.
 
@@ -25,6 +25,8 @@ BOUND = 1 / (4 * NormalDist().cdf(-(2**0.5)))
 """Factor of the bound above, about 3.18."""
 RIDGE = 30.0
 """Ridge of the regression, in rows."""
+MAX_COEFFICIENT = 2.0
+"""Coefficients count as so many medians of all, at the most: a copy errs most where it says least."""
 MIN_ROWS_OF_PIECE = 5
 """Pieces of fewer rows are left out."""
 Predict = Callable[[np.ndarray], np.ndarray]
@@ -91,6 +93,8 @@ def find_watermark(
     design, difference = _residuals(np.column_stack(nuisance), design, suspect - clean)
     gram = design.T @ design + RIDGE * np.eye(design.shape[1])
     coefficients = np.sqrt(share * (1 - share)) * np.linalg.solve(gram, design.T @ difference)
+    most = MAX_COEFFICIENT * float(np.median(np.abs(coefficients)))
+    coefficients = np.clip(coefficients, -most, most)
     norm = float(np.sqrt(np.sum(coefficients**2)))
     statistic = float(signs @ coefficients) / norm if norm > 1e-12 else 0.0
     p_value = min(1.0, BOUND * NormalDist().cdf(-statistic))

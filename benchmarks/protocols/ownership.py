@@ -11,7 +11,7 @@ from training.clean_copies import clean_copies
 from training.ownership import OwnershipTest, find_watermark
 from transforms.pure.tabular.watermark import Watermark
 
-STRENGTH = 0.03
+STRENGTH = 0.05
 INDEPENDENT = ("lightgbm", "forest", "linear")
 KEYS = 200
 BOOTSTRAPS = 1_000

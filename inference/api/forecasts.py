@@ -4,6 +4,7 @@ from dataclasses import asdict
 from functools import partial
 
 from fastapi import FastAPI, Request
+from starlette.exceptions import HTTPException
 
 from feature_repo.errors import RefrainError
 from feature_repo.home import Home
@@ -65,5 +66,7 @@ def install(app: FastAPI, lives: dict[str, Live[Forecaster]], log: PredictionLog
                 return ForecastResult(answer=forecast(request, request_body))
             except RefrainError as error:
                 return ForecastResult(problem=errors.to_problem(error))
+            except HTTPException as error:  # a budget of questions is used up
+                return ForecastResult(problem=errors.exception_to_problem(error))
 
         return ForecastResults(results=[forecast_or_problem(request_body) for request_body in body.requests])
