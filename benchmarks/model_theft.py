@@ -1,9 +1,9 @@
 """Theft of models by asking: what a copy is worth, who is flagged, and whether a copy can be told as ours.
 
 *Extraction*: a thief asks 100 to 10,000 questions and trains a copy; agreement is the share of test rows that copy and
-model decide alike, or of films that both list; fidelity the squared correlation of their chances. Rows: NSL-KDD (boosted
-trees; a copy by boosted trees). Texts: SST-2. Lists: EASE on MovieLens. What is answered: chances, chances of one digit,
-chances with noise, labels alone.
+model decide alike, or of films that both list; fidelity the squared correlation of their chances. Rows: NSL-KDD, with
+boosted trees on both sides. Texts: SST-2. Lists: EASE on MovieLens. Answers are chances, chances of one digit, chances
+with noise, or labels alone.
 
 *Detection*: profiles of ordinary owners are fitted and calibrated (``benchmarks.protocols.askers``), and judged by
 owners who share neither people nor rows with those. An extractor is flagged after so many questions; mixed extractors
@@ -14,8 +14,8 @@ accuracy on the test rows.
 
 *Cost*: CPU time of what a request pays, with Redis.
 
-Judged on: development for settings of marks and watermark (both data sets of rows, other secrets). Detection is held out
-by people (keys) and by rows drawn at random (rows); ownership is reported for secrets that nothing was chosen by.
+Judged on: development for settings of marks and watermark, on both data sets of rows with other secrets. Detection is
+held out by people (keys) and by rows drawn at random (rows); the secrets of the ownership figures chose nothing.
 
     REFRAIN_TEST_DATA=../shared/data python -m benchmarks.model_theft [--quick] [--write]
 """
@@ -23,7 +23,6 @@ by people (keys) and by rows drawn at random (rows); ownership is reported for s
 import argparse
 import json
 import tempfile
-
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -190,7 +189,9 @@ def detection_by_rows(target: RowTarget, owners: tuple[int, int, int], add: Add,
 
     def ordinary(part: int) -> np.ndarray:
         seeds = range(10_000 * part, 10_000 * part + owners[part])
-        return simulate(lambda seed: ordinary_row_owner(target.groups, target.inputs, row_marks, parts[part], seed), seeds)
+        return simulate(
+            lambda seed: ordinary_row_owner(target.groups, target.inputs, row_marks, parts[part], seed), seeds
+        )
 
     profile = Profile.fit(ROW_SHARES, ordinary(0), ordinary(1))
     if write:
@@ -239,13 +240,21 @@ def add_flag(case: str, after: int | None, add: Add, goal: str | None = None) ->
 
 def _judge_ordinary(kind: str, profile: Profile, owners: np.ndarray, add: Add) -> None:
     largest = np.array([profile.largest(owner) for owner in owners])
-    add(f"{kind}, {len(owners):,} ordinary owners", "flagged", np.mean(largest > profile.threshold), f"<= {FALSE_ALARMS}")
+    add(
+        f"{kind}, {len(owners):,} ordinary owners",
+        "flagged",
+        np.mean(largest > profile.threshold),
+        f"<= {FALSE_ALARMS}",
+    )
 
 
 def _flagged(profile: Profile, shares: np.ndarray) -> int | None:
     """Return after how many questions of the first window an owner is flagged; None if it is not."""
     for place, point in enumerate(CHECKPOINTS):
-        if profile.score(point, dict(zip(profile.names, shares[0, place].tolist(), strict=True)))[0] > profile.threshold:
+        if (
+            profile.score(point, dict(zip(profile.names, shares[0, place].tolist(), strict=True)))[0]
+            > profile.threshold
+        ):
             return point
     return None
 

@@ -44,8 +44,6 @@ class RowModel:
     >>> model = RowModel.load("churn_model")                       # doctest: +SKIP
     >>> model.predict({"user_id": ["u000007", "u000042"]}).values  # doctest: +SKIP
 
-    >>> model.row_marks.count(inputs, model.answer(inputs))  # what is conspicuous about rows; None without a background  # doctest: +SKIP
-
     >>> model.answer(inputs)  # (n, d) float32, in the order of the bundle  # doctest: +SKIP
     """
 
@@ -58,7 +56,9 @@ class RowModel:
         self._kind: Literal["binary", "number"] = bundle.manifest["extra"]["answer"]
         reference = reference_rows(bundle)
         answers = self.answer(reference) if len(reference) else np.zeros(0, np.float32)
-        self.row_marks = RowMarks.fit(reference, answers, are_chances=self._kind == "binary") if len(reference) else None
+        self.row_marks = (
+            RowMarks.fit(reference, answers, are_chances=self._kind == "binary") if len(reference) else None
+        )
         self._mark = AnswerMark.load(bundle, home, reference, answers)
 
     @classmethod

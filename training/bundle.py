@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from feature_repo.bundle import BACKGROUND, MANIFEST, open_bundle
+from feature_repo.bundle import MANIFEST, open_bundle
 from feature_repo.home import IS_WORKING_COPY, REPOSITORY, Home
 from feature_repo.version import version
 

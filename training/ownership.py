@@ -1,15 +1,15 @@
 """Whether a model is a copy of ours: a test of the owner's watermark in its answers, with an exact bound of chance.
 
 The suspect answers reference rows. What it says beyond our clean model is regressed on the pieces of the watermark
-(ridge, then cut to ``MAX_COEFFICIENT``), beside what any honest model may differ by: a cubic of the clean answer, and clean copies, which were trained on
-clean answers to other rows. The statistic is the sum of the coefficients, each with its secret sign, over the root of
-the sum of their squares.
+(ridge, then cut to ``MAX_COEFFICIENT``), beside what any honest model may differ by: a cubic of the clean answer, and
+clean copies, which were trained on clean answers to other rows. The statistic is the sum of the coefficients, each with
+its secret sign, over the root of the sum of their squares.
 
-**Validity.** The coefficients do not depend on the signs. If the suspect does not either, the signs are independent fair
-coins, so the statistic is a normalised Rademacher sum, whatever the suspect is, and P(statistic >= x) <= c * P(Z >= x)
-with c = 1 / (4 * P(Z >= sqrt 2)), about 3.18, for every x (Bentkus and Dzindzalieta 2015, "A tight Gaussian bound for
-weighted sums of Rademacher random variables", Bernoulli 21). No approximation and no assumption about models enters; the
-p-value is conservative by that factor at the most where there are many pieces.
+**Validity.** The coefficients do not depend on the signs. If the suspect does not either, the signs are independent
+fair coins, so the statistic is a normalised Rademacher sum, whatever the suspect is, and
+P(statistic >= x) <= c * P(Z >= x) with c = 1 / (4 * P(Z >= sqrt 2)), about 3.18, for every x (Bentkus and Dzindzalieta
+2015, "A tight Gaussian bound for weighted sums of Rademacher random variables", Bernoulli 21). No approximation and no
+assumption about models enters.
 """
 
 from collections.abc import Callable

@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from inference.security.theft.ordinary import CHECKPOINTS
 from inference.security.theft.counts import WINDOW
+from inference.security.theft.ordinary import CHECKPOINTS
 from inference.security.theft.row_marks import RowMarks
 from inference.security.theft.successors import REACH
 

@@ -73,7 +73,10 @@ def independents(target: RowTarget) -> Iterator[tuple[str, Answer]]:
     halves = (others[: len(others) // 2], others[len(others) // 2 :], target.own[::2])
     for name in INDEPENDENT:
         for number, places in enumerate(halves):
-            yield f"{name}, {('one half', 'other half', 'half of our rows')[number]}", target.predictor(name, places, number)
+            yield (
+                f"{name}, {('one half', 'other half', 'half of our rows')[number]}",
+                target.predictor(name, places, number),
+            )
     yield "lightgbm, our rows, other seed", target.predictor("lightgbm", target.own[::-1], 11)
 
 

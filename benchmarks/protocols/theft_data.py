@@ -86,7 +86,9 @@ class Sentences:
             data_set("sst2/train.tsv"), separator="\t", quote_char=None, infer_schema=False, has_header=True
         )
         texts, labels = frame[:, 0].to_numpy(), (frame[:, 1].to_numpy() == "1").astype(int)
-        own, self.pool, self.test = np.split(np.random.default_rng(0).permutation(len(texts))[:26_000], [12_000, 24_000])
+        own, self.pool, self.test = np.split(
+            np.random.default_rng(0).permutation(len(texts))[:26_000], [12_000, 24_000]
+        )
         self.texts, self._vectorizer = texts, TfidfVectorizer(ngram_range=(1, 2), min_df=2, sublinear_tf=True)
         inputs = self._vectorizer.fit_transform(texts[own])
         self._model = LogisticRegression(C=4.0, max_iter=300).fit(inputs, labels[own])

@@ -48,8 +48,8 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
     422: {"content": _PROBLEM_CONTENT, "description": "the request is invalid"},
     429: {
         "content": _PROBLEM_CONTENT,
-        "description": "a limit of the key, or a budget of distinct questions, is exceeded; Retry-After says when to try "
-        "again",
+        "description": "a limit of the key, or a budget of distinct questions, is exceeded; Retry-After says when to "
+        "try again",
     },
     503: {
         "content": _PROBLEM_CONTENT,

@@ -90,7 +90,7 @@ def test_the_secret_is_of_its_owner_alone(home: Home) -> None:
 
 
 class _Suspect(BaseHTTPRequestHandler):
-    def do_POST(self) -> None:  # noqa: N802  (its name in the library)
+    def do_POST(self) -> None:
         rows = json.loads(self.rfile.read(int(self.headers["content-length"])))["inputs"]
         answer = {"/good": {"predictions": [row[0] for row in rows]}, "/odd": {"predictions": [1]}}.get(self.path, {})
         self.send_response(200)

@@ -54,7 +54,10 @@ def test_a_leaked_table_names_who_asked(canaries: tuple[Home, Canaries]) -> None
     assert result.exit_code == 0, result.output
     assert result.output.startswith("ann")
     assert "12 of 12" in result.output
-    sources = {source.owner: source for source in mine.find_source("m", dict(zip(KEYS, values.tolist(), strict=False)), ["ann", "bob"])}
+    sources = {
+        source.owner: source
+        for source in mine.find_source("m", dict(zip(KEYS, values.tolist(), strict=False)), ["ann", "bob"])
+    }
     assert sources["ann"].p_value < 1e-12
     assert sources["bob"].p_value > 0.001
     table.write_text("user_id,chance\nu1,0.5\n")
