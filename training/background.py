@@ -7,8 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from feature_repo.bundle import MANIFEST
-from training.bundle import BACKGROUND
+from feature_repo.bundle import BACKGROUND, MANIFEST
 from transforms.pure import npz
 from transforms.pure.candidates.blend import RANKER
 

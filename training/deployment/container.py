@@ -12,12 +12,12 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from feature_repo.bundle import ALIASES, MANIFEST
+from feature_repo.bundle import ALIASES, BACKGROUND, MANIFEST
 from feature_repo.errors import StoreError
 from feature_repo.home import REPOSITORY, Home
 from feature_repo.project import FILE, PROJECT, Project
 from feature_repo.version import version
-from training.bundle import BACKGROUND, SAMPLE
+from training.bundle import SAMPLE
 from training.validation.evidence import EVIDENCE
 
 PACKAGES = ("feature_repo", "transforms", "inference", "refrain")

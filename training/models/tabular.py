@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from feature_repo.bundle import GOLDEN
+from feature_repo.bundle import BACKGROUND, GOLDEN
 from feature_repo.command_line import Progress, silent
 from feature_repo.errors import InputError
 from feature_repo.home import Home
 from training.background import background
-from training.bundle import BACKGROUND, BundleManifest, write_bundle
+from training.bundle import BundleManifest, write_bundle
 from training.clock import Clock
 from training.datasets.sample import LOOKED_AT, Sample, drawn
 from training.datasets.tabular import TabularSet
