@@ -66,9 +66,9 @@ class RowModel:
         """Load the champion, or a version such as ``churn_model:2``.
 
         Raises:
-            InputError: the project declares a watermark of the model, and there is no secret for it.
             BundleError: nothing is promoted, the bundle is damaged or was trained on other features than those online,
-                the model is not a tabular model, or it answers other than in training.
+                the model is not a tabular model, it answers other than in training, or it is to have a watermark and
+                the secret or its reference rows are missing.
         """
         home = home or Home.from_env()
         bundle = load_bundle(name, home)

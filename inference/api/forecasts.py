@@ -39,7 +39,7 @@ def install(app: FastAPI, lives: dict[str, Live[Forecaster]], log: PredictionLog
         target = target_of(body.entity, body.target).target
         result = lives[target].get().forecast(body.entity, body.id, horizon=body.horizon)
         first = result.points[0]
-        key = {body.entity: [body.id]}
+        key: dict[str, list[str]] = {body.entity: [body.id]}
         check_questions(request, f"forecasts-{result.target}", [f"{body.entity} {body.id}"], keys=key)
         log.put(
             "forecasts",
