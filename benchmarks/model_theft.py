@@ -97,13 +97,13 @@ def extraction_of_rows(target: RowTarget, sizes: tuple[int, ...], add: Add) -> N
 
     for size in sizes:
         rng = np.random.default_rng(size)
-        asked = {
+        questions_by_kind = {
             "natural": pool[:size],
             "active": extractors.active(pool, answer, size, rng),
             "uniform": extractors.uniform(reference, size, rng),
             "grid": extractors.grid(reference, size, rng),
         }
-        for name, questions in asked.items():
+        for name, questions in questions_by_kind.items():
             judge(f"rows, {size:,} questions, {name}", questions, answer(questions))
         answers = answer(pool[:size])
         noise = rng.normal(0, 0.05, size)
@@ -145,7 +145,10 @@ def extraction_of_lists(sizes: tuple[int, ...], add: Add) -> None:
         single = np.eye(people.shape[1], dtype=np.float32)[np.arange(size) % people.shape[1]]
         for name, histories in (("histories of others", natural), ("random histories", made_up), ("one film", single)):
             listed = target.copy(histories, target.answer(histories))(target.test)
-            overlap = [len(set(mine) & set(theirs)) / len(mine) for mine, theirs in zip(truth, listed, strict=True)]
+            overlap = [
+                len(set(list_of_model) & set(list_of_copy)) / len(list_of_model)
+                for list_of_model, list_of_copy in zip(truth, listed, strict=True)
+            ]
             add(f"lists, {size:,} questions, {name}", "agreement", np.mean(overlap))
 
 
@@ -174,8 +177,8 @@ def detection_by_keys(owners: tuple[int, int, int], add: Add, *, write: bool) ->
         add_flag(f"keys, {name}", _flagged(profile, key_shares(keys, ~np.isin(keys, known))), add, "== 1")
         for share in SHARES_OF_MIXED:
             own = rng.random(500) < share
-            asked = np.where(own, keys[np.cumsum(own) - 1], natural[5_000:5_500])
-            shares = key_shares(asked, ~np.isin(asked, known))
+            keys_of_owner = np.where(own, keys[np.cumsum(own) - 1], natural[5_000:5_500])
+            shares = key_shares(keys_of_owner, ~np.isin(keys_of_owner, known))
             add_flag(f"keys, {name}, a share of {share:g} among natural ones", _flagged(profile, shares), add)
 
 
@@ -201,10 +204,10 @@ def detection_by_rows(target: RowTarget, owners: tuple[int, int, int], add: Add,
     attacks = {name: make(known, 500, rng) for name, make in extractors.SYNTHETIC.items()}
     attacks["active"] = extractors.active(known, answer, 500, rng)
     attacks["natural, no row twice"] = known[:500]
-    for name, asked in attacks.items():
+    for name, attack in attacks.items():
         for share in (1.0, *SHARES_OF_MIXED):
             own = rng.random(500) < share
-            rows = np.where(own[:, None], asked[np.cumsum(own) - 1], known[rng.integers(len(known), size=500)])
+            rows = np.where(own[:, None], attack[np.cumsum(own) - 1], known[rng.integers(len(known), size=500)])
             shares = row_shares(rows, find_marks(marks, rows, answer(rows)), np.arange(500))
             mixed = "" if share == 1 else f", a share of {share:g} among natural ones"
             goal = "== 1" if share == 1 and name != "natural, no row twice" else None

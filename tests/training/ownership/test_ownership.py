@@ -28,8 +28,10 @@ def clean(rows: np.ndarray) -> np.ndarray:
 
 def stolen(strength: float = 0.05) -> tuple[Watermark, Callable[[np.ndarray], np.ndarray]]:
     mark = Watermark.create(b"secret", "m:1", ROWS)
-    asked = RNG.normal(size=(6_000, 8)).astype(np.float32)
-    copy = learner("lightgbm").fit(asked, mark.mark_chances(clean(asked), asked, strength), "number", {"trees": 300}, 1)
+    questions = RNG.normal(size=(6_000, 8)).astype(np.float32)
+    copy = learner("lightgbm").fit(
+        questions, mark.mark_chances(clean(questions), questions, strength), "number", {"trees": 300}, 1
+    )
     return mark, copy.predict
 
 

@@ -48,12 +48,15 @@ def test_a_request_of_a_thousand_rows_counts_a_thousand(shared: QuestionCounts) 
 
 
 def test_new_keys_of_an_owner_share_the_budget_and_tenants_do_not(home: Home) -> None:
-    mine, theirs = QuestionCounts.open(home), QuestionCounts(open_server(home, Address.from_env(), 1.0), "shop_acme")
+    default_counts, acme_counts = (
+        QuestionCounts.open(home),
+        QuestionCounts(open_server(home, Address.from_env(), 1.0), "shop_acme"),
+    )
     for key in range(5):
         budgets = [Budget("key", str(key), 10), Budget("owner", "ann", 12)]
-        answer = mine.add("ann", "m", texts(key * 4, key * 4 + 4), budgets, {})
+        answer = default_counts.add("ann", "m", texts(key * 4, key * 4 + 4), budgets, {})
         assert (answer.refused is None) == (key < 3)
-    assert theirs.add("ann", "m", texts(0, 4), [Budget("owner", "ann", 12)], {}).refused is None
+    assert acme_counts.add("ann", "m", texts(0, 4), [Budget("owner", "ann", 12)], {}).refused is None
 
 
 def test_processes_share_one_budget_exactly(home: Home) -> None:
