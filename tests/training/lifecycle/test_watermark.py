@@ -59,8 +59,8 @@ def test_a_served_model_carries_the_mark_and_a_test_finds_it(
     for values, is_ours in ((mark.apply(answers, reference, "binary"), True), (answers, False)):
         table.write_text("".join(f"{value}\n" for value in values.tolist()))
         p_value = own_test(str(table))["p_value"]
-        assert (p_value < 1e-3) if is_ours else (p_value > 0.05), p_value
-    assert own_test("own_model:1")["p_value"] > 0.05
+        assert (p_value < 1e-4) == is_ours, p_value  # by chance in one of 10,000 secrets
+    assert own_test("own_model:1")["p_value"] > 1e-4
     out = CliRunner().invoke(app, ["model", "own-test", "own_model", "--rows-out", str(tmp_path / "rows.csv")])
     assert out.exit_code == 0
     assert len((tmp_path / "rows.csv").read_text().splitlines()) == len(reference) + 1

@@ -113,7 +113,8 @@ def test_large_budgets_are_counted_by_a_sketch(shared: QuestionCounts) -> None:
 
 def test_a_window_ends_and_marks_are_counted(shared: QuestionCounts) -> None:
     first = shared.add("ann", "m", texts(0, 100), [], {"far": 7})
-    assert (first.asked, first.distinct, first.marks) == (100, 100, {"asked": 100, "far": 7})
+    assert (first.asked, first.marks) == (100, {"asked": 100, "far": 7})
+    assert first.distinct == pytest.approx(100, abs=5)
     last = shared.add("ann", "m", texts(0, WINDOW - 100), [], {"far": 1})
     assert last.asked == WINDOW
     assert last.marks is not None
