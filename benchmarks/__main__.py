@@ -56,6 +56,7 @@ NAMES = (
     "windows",
     "stream",
     "podcasts",
+    "model_theft",
 )
 ON_REQUEST = ("quality_skab", "plausible_events")
 """Run by name only: a data set that the others do not need, and one whose figures stand on their page."""

@@ -1,9 +1,9 @@
 """Theft of models by asking: what a copy is worth, who is flagged, and whether a copy can be told as ours.
 
 *Extraction*: a thief asks 100 to 10,000 questions and trains a copy; agreement is the share of test rows that copy and
-model decide alike, or of films that both list; fidelity the squared correlation of their chances. Rows: NSL-KDD (boosted
-trees; a copy by boosted trees). Texts: SST-2. Lists: EASE on MovieLens. What is answered: chances, chances of one digit,
-chances with noise, labels alone.
+model decide alike, or of films that both list; fidelity the squared correlation of their chances. Rows: NSL-KDD, with
+boosted trees on both sides. Texts: SST-2. Lists: EASE on MovieLens. Answers are chances, chances of one digit, chances
+with noise, or labels alone.
 
 *Detection*: profiles of ordinary owners are fitted and calibrated (``benchmarks.protocols.askers``), and judged by
 owners who share neither people nor rows with those. An extractor is flagged after so many questions; mixed extractors
@@ -14,8 +14,8 @@ accuracy on the test rows.
 
 *Cost*: CPU time of what a request pays, with Redis.
 
-Judged on: development for settings of marks and watermark (both data sets of rows, first secret). Detection is held out
-by people (keys) and by rows drawn at random (rows); ownership is reported for secrets that nothing was chosen by.
+Judged on: development for settings of marks and watermark, on both data sets of rows with other secrets. Detection is
+held out by people (keys) and by rows drawn at random (rows); the secrets of the ownership figures chose nothing.
 
     REFRAIN_TEST_DATA=../shared/data python -m benchmarks.model_theft [--quick] [--write]
 """
@@ -23,7 +23,6 @@ by people (keys) and by rows drawn at random (rows); ownership is reported for s
 import argparse
 import json
 import tempfile
-
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -98,13 +97,13 @@ def extraction_of_rows(target: RowTarget, sizes: tuple[int, ...], add: Add) -> N
 
     for size in sizes:
         rng = np.random.default_rng(size)
-        asked = {
+        questions_by_kind = {
             "natural": pool[:size],
             "active": extractors.active(pool, answer, size, rng),
             "uniform": extractors.uniform(reference, size, rng),
             "grid": extractors.grid(reference, size, rng),
         }
-        for name, questions in asked.items():
+        for name, questions in questions_by_kind.items():
             judge(f"rows, {size:,} questions, {name}", questions, answer(questions))
         answers = answer(pool[:size])
         noise = rng.normal(0, 0.05, size)
@@ -146,7 +145,10 @@ def extraction_of_lists(sizes: tuple[int, ...], add: Add) -> None:
         single = np.eye(people.shape[1], dtype=np.float32)[np.arange(size) % people.shape[1]]
         for name, histories in (("histories of others", natural), ("random histories", made_up), ("one film", single)):
             listed = target.copy(histories, target.answer(histories))(target.test)
-            overlap = [len(set(mine) & set(theirs)) / len(mine) for mine, theirs in zip(truth, listed, strict=True)]
+            overlap = [
+                len(set(list_of_model) & set(list_of_copy)) / len(list_of_model)
+                for list_of_model, list_of_copy in zip(truth, listed, strict=True)
+            ]
             add(f"lists, {size:,} questions, {name}", "agreement", np.mean(overlap))
 
 
@@ -175,8 +177,8 @@ def detection_by_keys(owners: tuple[int, int, int], add: Add, *, write: bool) ->
         add_flag(f"keys, {name}", _flagged(profile, key_shares(keys, ~np.isin(keys, known))), add, "== 1")
         for share in SHARES_OF_MIXED:
             own = rng.random(500) < share
-            asked = np.where(own, keys[np.cumsum(own) - 1], natural[5_000:5_500])
-            shares = key_shares(asked, ~np.isin(asked, known))
+            keys_of_owner = np.where(own, keys[np.cumsum(own) - 1], natural[5_000:5_500])
+            shares = key_shares(keys_of_owner, ~np.isin(keys_of_owner, known))
             add_flag(f"keys, {name}, a share of {share:g} among natural ones", _flagged(profile, shares), add)
 
 
@@ -190,7 +192,9 @@ def detection_by_rows(target: RowTarget, owners: tuple[int, int, int], add: Add,
 
     def ordinary(part: int) -> np.ndarray:
         seeds = range(10_000 * part, 10_000 * part + owners[part])
-        return simulate(lambda seed: ordinary_row_owner(target.groups, target.inputs, row_marks, parts[part], seed), seeds)
+        return simulate(
+            lambda seed: ordinary_row_owner(target.groups, target.inputs, row_marks, parts[part], seed), seeds
+        )
 
     profile = Profile.fit(ROW_SHARES, ordinary(0), ordinary(1))
     if write:
@@ -200,10 +204,10 @@ def detection_by_rows(target: RowTarget, owners: tuple[int, int, int], add: Add,
     attacks = {name: make(known, 500, rng) for name, make in extractors.SYNTHETIC.items()}
     attacks["active"] = extractors.active(known, answer, 500, rng)
     attacks["natural, no row twice"] = known[:500]
-    for name, asked in attacks.items():
+    for name, attack in attacks.items():
         for share in (1.0, *SHARES_OF_MIXED):
             own = rng.random(500) < share
-            rows = np.where(own[:, None], asked[np.cumsum(own) - 1], known[rng.integers(len(known), size=500)])
+            rows = np.where(own[:, None], attack[np.cumsum(own) - 1], known[rng.integers(len(known), size=500)])
             shares = row_shares(rows, find_marks(marks, rows, answer(rows)), np.arange(500))
             mixed = "" if share == 1 else f", a share of {share:g} among natural ones"
             goal = "== 1" if share == 1 and name != "natural, no row twice" else None
@@ -212,7 +216,7 @@ def detection_by_rows(target: RowTarget, owners: tuple[int, int, int], add: Add,
 
 def ownership(name: str, target: RowTarget, add: Add, *, questions: int, keys: int) -> None:
     """Test stolen and independent models."""
-    trial = Trial(target, seed=0)
+    trial = Trial(target, seed=10)
     for thief, copy in thieves(trial, questions):
         goal = "<= 1e-06" if "boosted" in thief and "labels" not in thief else None
         add(f"{name}, stolen by {questions:,}: {thief}", "p_value", trial.test(copy).p_value, goal, digits=2)
@@ -223,9 +227,8 @@ def ownership(name: str, target: RowTarget, add: Add, *, questions: int, keys: i
     for level in (0.05, 0.01):
         add(f"{name}, independent, {keys} secrets", f"share_below_{level}", np.mean(values < level), f"<= {level}")
     add(f"{name}, independent, {keys} secrets", "smallest_p_value", values.min(), digits=2)
-    again = [Trial(target, seed).test for seed in range(1, 4)]
-    copies = [Trial(target, seed) for seed in range(1, 4)]
-    worst = max(test(next(thieves(trial, questions))[1]).p_value for test, trial in zip(again, copies, strict=True))
+    others = [Trial(target, seed) for seed in (11, 12, 13)]
+    worst = max(other.test(next(thieves(other, questions))[1]).p_value for other in others)
     add(f"{name}, stolen, three other secrets", "largest_p_value", worst, "<= 1e-06", digits=2)
     for metric, value in zip(("accuracy_change", "lower_95", "upper_95"), trial.price(), strict=True):
         add(f"{name}, price of the watermark", metric, value)
@@ -240,13 +243,21 @@ def add_flag(case: str, after: int | None, add: Add, goal: str | None = None) ->
 
 def _judge_ordinary(kind: str, profile: Profile, owners: np.ndarray, add: Add) -> None:
     largest = np.array([profile.largest(owner) for owner in owners])
-    add(f"{kind}, {len(owners):,} ordinary owners", "flagged", np.mean(largest > profile.threshold), f"<= {FALSE_ALARMS}")
+    add(
+        f"{kind}, {len(owners):,} ordinary owners",
+        "flagged",
+        np.mean(largest > profile.threshold),
+        f"<= {FALSE_ALARMS}",
+    )
 
 
 def _flagged(profile: Profile, shares: np.ndarray) -> int | None:
     """Return after how many questions of the first window an owner is flagged; None if it is not."""
     for place, point in enumerate(CHECKPOINTS):
-        if profile.score(point, dict(zip(profile.names, shares[0, place].tolist(), strict=True)))[0] > profile.threshold:
+        if (
+            profile.score(point, dict(zip(profile.names, shares[0, place].tolist(), strict=True)))[0]
+            > profile.threshold
+        ):
             return point
     return None
 

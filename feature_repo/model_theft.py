@@ -3,8 +3,8 @@
 ::
 
     [model_theft]
-    action = "observe"                # of an alarm: "observe" writes it down, "refuse" also refuses the owner's requests
-    questions_per_day = 20_000        # distinct questions of one owner of keys to one model, a day (UTC); none: any number
+    action = "observe"                # of an alarm: "observe" writes it down, "refuse" also refuses the owner
+    questions_per_day = 20_000        # distinct questions of one owner of keys to one model, a day (UTC)
     questions_per_month = 100_000     # the same in 30 days
     tenant_questions_per_month = 1_000_000  # of all owners together
     without_redis = "answer"          # while Redis does not answer: "answer" without counting, or "refuse"
@@ -74,7 +74,7 @@ class TheftSettings:
         Raises:
             InputError: an option is unknown, or its value is not allowed.
 
-        >>> TheftSettings.parse({"questions_per_day": 500, "models": {"churn_model": {"digits": 2}}}).models["churn_model"]
+        >>> TheftSettings.parse({"models": {"churn_model": {"digits": 2}}}).models["churn_model"]
         AnswerSettings(digits=2, labels_only=False, watermark=0.0)
         """
         if not isinstance(section, dict):

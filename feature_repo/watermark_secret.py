@@ -36,9 +36,7 @@ def read_secret(home: Home) -> bytes:
             next_command="refrain model own-key",
         ) from error
     if mode & 0o077:
-        raise InputError(
-            expected=f"{file} with mode 600", found=f"mode {mode:o}", next_command=f"chmod 600 {file}"
-        )
+        raise InputError(expected=f"{file} with mode 600", found=f"mode {mode:o}", next_command=f"chmod 600 {file}")
     if not re.fullmatch(r"[0-9a-f]{64}", text):
         raise InputError(
             expected=f"64 hexadecimal digits in {file}",

@@ -44,8 +44,6 @@ class RowModel:
     >>> model = RowModel.load("churn_model")                       # doctest: +SKIP
     >>> model.predict({"user_id": ["u000007", "u000042"]}).values  # doctest: +SKIP
 
-    >>> model.row_marks.count(inputs, model.answer(inputs))  # what is conspicuous about rows; None without a background  # doctest: +SKIP
-
     >>> model.answer(inputs)  # (n, d) float32, in the order of the bundle  # doctest: +SKIP
     """
 
@@ -58,7 +56,9 @@ class RowModel:
         self._kind: Literal["binary", "number"] = bundle.manifest["extra"]["answer"]
         reference = reference_rows(bundle)
         answers = self.answer(reference) if len(reference) else np.zeros(0, np.float32)
-        self.row_marks = RowMarks.fit(reference, answers, are_chances=self._kind == "binary") if len(reference) else None
+        self.row_marks = (
+            RowMarks.fit(reference, answers, are_chances=self._kind == "binary") if len(reference) else None
+        )
         self._mark = AnswerMark.load(bundle, home, reference, answers)
 
     @classmethod
@@ -66,9 +66,9 @@ class RowModel:
         """Load the champion, or a version such as ``churn_model:2``.
 
         Raises:
-            InputError: the project declares a watermark of the model, and there is no secret for it.
             BundleError: nothing is promoted, the bundle is damaged or was trained on other features than those online,
-                the model is not a tabular model, or it answers other than in training.
+                the model is not a tabular model, it answers other than in training, or it is to have a watermark and
+                the secret or its reference rows are missing.
         """
         home = home or Home.from_env()
         bundle = load_bundle(name, home)

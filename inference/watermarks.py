@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from feature_repo.bundle import BACKGROUND, Bundle
-from feature_repo.errors import InputError
+from feature_repo.errors import BundleError, InputError
 from feature_repo.home import Home
 from feature_repo.project import Project
 from feature_repo.watermark_secret import read_secret
@@ -45,19 +45,23 @@ class AnswerMark:
             answers: (n,) its answers to them.
 
         Raises:
-            InputError: there is no secret yet, or the bundle has too few reference rows.
+            BundleError: there is no secret yet, or the bundle has too few reference rows.
         """
         name = str(bundle.manifest["name"])
         strength = Project.load(home.project_folder).model_theft.answers_of(name).watermark
         if not strength:
             return None
         if len(reference) < MIN_REFERENCE:
-            raise InputError(
+            raise BundleError(
                 expected=f"{MIN_REFERENCE} reference rows in {bundle.name_version}, for its watermark",
                 found=f"{len(reference)}",
                 next_command=f"refrain model run {name} --again  (or: no watermark of it in refrain.toml)",
             )
-        return cls(Watermark.create(read_secret(home), bundle.name_version, reference), strength, float(answers.std()))
+        try:
+            secret = read_secret(home)
+        except InputError as error:
+            raise BundleError(expected=error.expected, found=error.found, next_command=error.next_command) from error
+        return cls(Watermark.create(secret, bundle.name_version, reference), strength, float(answers.std()))
 
     def apply(self, answers: np.ndarray, inputs: np.ndarray, kind: str) -> np.ndarray:
         """Move answers (n,) to inputs (n, d): ``binary`` chances, or numbers."""

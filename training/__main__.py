@@ -7,7 +7,18 @@ import typer
 
 from feature_repo.command_line import command_line, progress, say
 from feature_repo.home import Home
-from training.commands import attack, cards, fairness, lifecycle, manipulation, models, ownership, search, track_features, verify
+from training.commands import (
+    attack,
+    cards,
+    fairness,
+    lifecycle,
+    manipulation,
+    models,
+    ownership,
+    search,
+    track_features,
+    verify,
+)
 
 app = command_line("Feature services to models. Order of work: run, compare, promote; lifecycle does it all.")
 models.install(app)

@@ -87,11 +87,11 @@ def _ask(address: str, inputs: np.ndarray) -> np.ndarray:
     answers: list[float] = []
     for start in range(0, len(inputs), AT_ONCE):
         rows = [[None if np.isnan(value) else float(value) for value in row] for row in inputs[start : start + AT_ONCE]]
-        request = urllib.request.Request(  # noqa: S310  (http and https alone come here)
+        request = urllib.request.Request(
             address, json.dumps({"inputs": rows}).encode(), {"content-type": "application/json"}
         )
         try:
-            with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response:  # noqa: S310
+            with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response:
                 content = json.loads(response.read(MAX_BYTES))
             answers += [float(value[-1] if isinstance(value, list) else value) for value in content["predictions"]]
         except (urllib.error.URLError, OSError, ValueError, KeyError, TypeError, IndexError) as error:

@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from inference.security.theft.ordinary import CHECKPOINTS
 from inference.security.theft.counts import WINDOW
+from inference.security.theft.ordinary import CHECKPOINTS
 from inference.security.theft.row_marks import RowMarks
 from inference.security.theft.successors import REACH
 
@@ -101,10 +101,10 @@ def ordinary_row_owner(
     counts = pl.Series(services[own]).value_counts()
     sizes = dict(counts.iter_rows())
     chances = np.array([weights[service] / sizes[service] for service in services[own].tolist()])
-    asked = rng.choice(own, int(rng.integers(100, WINDOWS * WINDOW)), p=chances / chances.sum())
-    again = rng.random(len(asked)) < rng.uniform(0, 0.3)
-    asked = np.where(again, np.roll(asked, 1), asked)
-    return row_shares(inputs[asked], marks[asked], asked)
+    places = rng.choice(own, int(rng.integers(100, WINDOWS * WINDOW)), p=chances / chances.sum())
+    again = rng.random(len(places)) < rng.uniform(0, 0.3)
+    places = np.where(again, np.roll(places, 1), places)
+    return row_shares(inputs[places], marks[places], places)
 
 
 def row_shares(inputs: np.ndarray, marks: np.ndarray, names: np.ndarray) -> np.ndarray:

@@ -62,7 +62,7 @@ SYNTHETIC: dict[str, Callable[[np.ndarray, int, np.random.Generator], np.ndarray
 
 
 def active(pool: np.ndarray, answer: Answer, count: int, rng: np.random.Generator) -> np.ndarray:
-    """Ask, of natural rows, those on which a copy of the answers until now is the least decided (Tramèr et al. 2016)."""
+    """Ask about natural rows on which a copy of the answers until now is least decided (Tramèr et al. 2016)."""
     places = rng.permutation(len(pool))[: min(50, count)]
     while len(places) < count:
         copy = fit_copy(pool[places], answer(pool[places]))

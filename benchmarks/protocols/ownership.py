@@ -11,7 +11,7 @@ from training.clean_copies import clean_copies
 from training.ownership import OwnershipTest, find_watermark
 from transforms.pure.tabular.watermark import Watermark
 
-STRENGTH = 0.03
+STRENGTH = 0.05
 INDEPENDENT = ("lightgbm", "forest", "linear")
 KEYS = 200
 BOOTSTRAPS = 1_000
@@ -73,7 +73,10 @@ def independents(target: RowTarget) -> Iterator[tuple[str, Answer]]:
     halves = (others[: len(others) // 2], others[len(others) // 2 :], target.own[::2])
     for name in INDEPENDENT:
         for number, places in enumerate(halves):
-            yield f"{name}, {('one half', 'other half', 'half of our rows')[number]}", target.predictor(name, places, number)
+            yield (
+                f"{name}, {('one half', 'other half', 'half of our rows')[number]}",
+                target.predictor(name, places, number),
+            )
     yield "lightgbm, our rows, other seed", target.predictor("lightgbm", target.own[::-1], 11)
 
 

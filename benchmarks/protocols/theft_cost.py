@@ -37,9 +37,12 @@ def cost_of_counting(folder: Path) -> Iterator[tuple[str, float]]:
                 number = REQUESTS if rows == 1 else REQUESTS // 10
                 yield f"us_of_a_request_of_{rows}", _microseconds(ask, number)
                 yield f"us_of_redis_for_{rows}", (_seconds_of_redis(client) - before) / number * 1e6
-            counts.add("million", "m", [str(number) for number in range(1_000_000)], [Budget("owner", "million", 10**7)], {})
-            yield "bytes_of_a_million_questions", float(
-                sum(client.memory_usage(name) or 0 for name in client.scan_iter("*million*"))
+            counts.add(
+                "million", "m", [str(number) for number in range(1_000_000)], [Budget("owner", "million", 10**7)], {}
+            )
+            yield (
+                "bytes_of_a_million_questions",
+                float(sum(client.memory_usage(name) or 0 for name in client.scan_iter("*million*"))),
             )
         finally:
             process.terminate()

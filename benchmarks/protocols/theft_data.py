@@ -86,7 +86,9 @@ class Sentences:
             data_set("sst2/train.tsv"), separator="\t", quote_char=None, infer_schema=False, has_header=True
         )
         texts, labels = frame[:, 0].to_numpy(), (frame[:, 1].to_numpy() == "1").astype(int)
-        own, self.pool, self.test = np.split(np.random.default_rng(0).permutation(len(texts))[:26_000], [12_000, 24_000])
+        own, self.pool, self.test = np.split(
+            np.random.default_rng(0).permutation(len(texts))[:26_000], [12_000, 24_000]
+        )
         self.texts, self._vectorizer = texts, TfidfVectorizer(ngram_range=(1, 2), min_df=2, sublinear_tf=True)
         inputs = self._vectorizer.fit_transform(texts[own])
         self._model = LogisticRegression(C=4.0, max_iter=300).fit(inputs, labels[own])
@@ -103,7 +105,7 @@ class Sentences:
         labels = np.repeat([1, 0], len(texts))
         weights = np.maximum(np.concatenate([answers, 1 - answers]), 1e-6)
         model = LogisticRegression(C=4.0, max_iter=300).fit(inputs, labels, sample_weight=weights)
-        return lambda asked: np.asarray(model.predict_proba(vectorizer.transform(asked))[:, 1])
+        return lambda questions: np.asarray(model.predict_proba(vectorizer.transform(questions))[:, 1])
 
 
 class Films:
@@ -132,7 +134,7 @@ class Films:
         np.put_along_axis(listed, lists, 1.0, axis=1)
         gram = histories.T @ histories + 10.0 * np.eye(histories.shape[1])
         weights = np.linalg.solve(gram, histories.T @ listed)
-        return lambda asked: top(asked @ weights, asked)
+        return lambda questions: top(questions @ weights, questions)
 
 
 def top(scores: np.ndarray, histories: np.ndarray) -> np.ndarray:

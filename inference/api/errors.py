@@ -46,8 +46,8 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
     401: {"content": _PROBLEM_CONTENT, "description": "a valid key is needed"},
     403: {
         "content": _PROBLEM_CONTENT,
-        "description": "the key does not have the role or is held back, the role does not see it, or people have not "
-        "consented",
+        "description": "the key does not have the role, or is held back for asking systematically, the role does not "
+        "see it, or people have not consented",
     },
     408: {"content": _PROBLEM_CONTENT, "description": "the body did not arrive in time"},
     404: {"content": _PROBLEM_CONTENT, "description": "nothing is known of the key"},
@@ -56,7 +56,8 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
     422: {"content": _PROBLEM_CONTENT, "description": "the request is invalid"},
     429: {
         "content": _PROBLEM_CONTENT,
-        "description": "a limit of the key, or a budget of distinct questions, is exceeded; Retry-After says for how long",
+        "description": "a limit of the key, or a budget of distinct questions, is exceeded; Retry-After says when to "
+        "try again",
     },
     503: {
         "content": _PROBLEM_CONTENT,
@@ -147,9 +148,15 @@ def problem(status: HTTPStatus, detail: str, step: str = SEE_DOCS) -> JSONRespon
 
 def of_exception(error: HTTPException) -> JSONResponse:
     """Build the response for an exception that carries its status."""
-    answer = problem(HTTPStatus(error.status_code), str(error.detail), SEE_DOCS)
+    answer = response(exception_to_problem(error))
     answer.headers.update(error.headers or {})
     return answer
+
+
+def exception_to_problem(error: HTTPException) -> Problem:
+    """Turn an exception that carries its status into a problem."""
+    status = HTTPStatus(error.status_code)
+    return Problem(title=status.phrase, status=status, detail=str(error.detail), next=SEE_DOCS)
 
 
 def all_refused(detail: str, refused: list[RefusedEvent]) -> JSONResponse:

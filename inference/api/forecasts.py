@@ -4,6 +4,7 @@ from dataclasses import asdict
 from functools import partial
 
 from fastapi import FastAPI, Request
+from starlette.exceptions import HTTPException
 
 from feature_repo.audit_lines import whose
 from feature_repo.errors import RefrainError
@@ -43,7 +44,7 @@ def install(app: FastAPI, lives: dict[str, Live[Forecaster]], log: PredictionLog
             audit_act(request, "forecast", **role_field(sight), **whose({"user_id": [body.id]}))
         result = lives[target].get().forecast(body.entity, body.id, horizon=body.horizon)
         first = result.points[0]
-        key = {body.entity: [body.id]}
+        key: dict[str, list[str]] = {body.entity: [body.id]}
         check_questions(request, f"forecasts-{result.target}", [f"{body.entity} {body.id}"], keys=key)
         log.put(
             "forecasts",
@@ -70,5 +71,7 @@ def install(app: FastAPI, lives: dict[str, Live[Forecaster]], log: PredictionLog
                 return ForecastResult(answer=forecast(request, request_body))
             except RefrainError as error:
                 return ForecastResult(problem=errors.to_problem(error))
+            except HTTPException as error:  # a budget of questions is used up
+                return ForecastResult(problem=errors.exception_to_problem(error))
 
         return ForecastResults(results=[forecast_or_problem(request_body) for request_body in body.requests])

@@ -9,6 +9,7 @@ from typing import TypeVar
 from anyio import CapacityLimiter, to_thread
 from fastapi import FastAPI, Request
 from prometheus_client import CollectorRegistry, Counter, Gauge
+from starlette.exceptions import HTTPException
 
 from feature_repo.access.sight import Sight
 from feature_repo.audit_lines import whose
@@ -261,3 +262,5 @@ def install(
             return RecommendationResult(answer=answer_request(request, body))
         except RefrainError as error:
             return RecommendationResult(problem=errors.to_problem(error))
+        except HTTPException as error:  # a budget of questions is used up
+            return RecommendationResult(problem=errors.exception_to_problem(error))

@@ -40,6 +40,7 @@ HEALTHY = {
     "refrain_break_glass_total": "0+0x40",
     **{f'refrain_log_left_out_total{{log="{log}"}}': "0+0x40" for log in ("acts", "lookups")},
     **{f'refrain_refusals_total{{reason="{reason}"}}': "0+0x40" for reason in ("key", "rate", "quota")},
+    **{f'refrain_theft_alarms_total{{reason="{reason}"}}': "0+0x40" for reason in ("successor", "canary")},
 }
 """Series of a service without faults, one sample a minute."""
 
@@ -66,6 +67,7 @@ FAULTS: dict[str, dict[str, str | None]] = {
     "RefrainGlassBroken": {"refrain_break_glass_total": "0+0x35 1+0x5"},
     "RefrainKeysGuessed": {'refrain_refusals_total{reason="key"}': "0+600x40"},
     "RefrainQuotaUsedUp": {'refrain_refusals_total{reason="quota"}': "0+0x35 1+0x5"},
+    "RefrainModelTheft": {'refrain_theft_alarms_total{reason="canary"}': "0+0x35 1+0x5"},
 }
 """Alert → the series of its fault, which replace those of a healthy service; None for a series that is gone."""
 

@@ -1,7 +1,7 @@
 """Counts of questions in Redis, shared by all serving processes: one script, one round trip.
 
-Distinct questions are counted exactly, by a set of hashes, for budgets of up to ``EXACT``; by a HyperLogLog (Flajolet et
-al. 2007) for larger ones: 12 KB whatever is asked, with a standard error of 0.81 %. Questions are hashed with a salt
+Distinct questions are counted exactly, by a set of hashes, for budgets of up to ``EXACT``; by a HyperLogLog (Flajolet
+et al. 2007) for larger ones: 12 KB whatever is asked, with a standard error of 0.81 %. Questions are hashed with a salt
 that only Redis and the serving processes have, so that nobody can choose questions that collide. A refused question is
 not counted. Every count expires.
 """
@@ -190,7 +190,9 @@ class QuestionCounts:
         Raises:
             OnlineUnavailable: Redis does not answer.
         """
-        names = [name for kind in ("flag", "state", "window") for name in self._names(kind) if self._owner(name) == owner]
+        names = [
+            name for kind in ("flag", "state", "window") for name in self._names(kind) if self._owner(name) == owner
+        ]
         return sum(self._send("DEL", name) for name in names)
 
     def flags(self) -> dict[tuple[str, str], str]:
@@ -237,9 +239,7 @@ class QuestionCounts:
         if verdict == b"budget":
             return Count(refused=budgets[asked - 1], wait_s=float(wait))
         pairs = dict(zip(counts[::2], counts[1::2], strict=True))
-        return Count(
-            asked=asked, distinct=distinct, marks={name.decode(): int(value) for name, value in pairs.items()}
-        )
+        return Count(asked=asked, distinct=distinct, marks={name.decode(): int(value) for name, value in pairs.items()})
 
     def _send(self, *command: object, key: bytes | None = None) -> Any:
         place = key or command[1]

@@ -50,7 +50,7 @@ class Refusal:
 
     Attributes:
         reason: ``questions`` for a budget, ``theft`` after an alarm, ``uncounted`` while Redis does not answer.
-        detail: what is told to the caller.
+        detail: the message for the caller.
         wait_s: seconds until they may be asked again.
     """
 

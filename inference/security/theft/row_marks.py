@@ -68,7 +68,9 @@ class RowMarks:
         """
         return {name: int(values.sum()) for name, values in self.find(inputs, answers, previous).items()}
 
-    def find(self, inputs: np.ndarray, answers: np.ndarray, previous: np.ndarray | None = None) -> dict[str, np.ndarray]:
+    def find(
+        self, inputs: np.ndarray, answers: np.ndarray, previous: np.ndarray | None = None
+    ) -> dict[str, np.ndarray]:
         """Return which rows have each mark: mark → (n,) bool."""
         rows = np.asarray(inputs, np.float64)
         ranks, strange = _place(self.columns, self.has_kinds, rows)

@@ -28,8 +28,10 @@ def clean(rows: np.ndarray) -> np.ndarray:
 
 def stolen(strength: float = 0.05) -> tuple[Watermark, Callable[[np.ndarray], np.ndarray]]:
     mark = Watermark.create(b"secret", "m:1", ROWS)
-    asked = RNG.normal(size=(6_000, 8)).astype(np.float32)
-    copy = learner("lightgbm").fit(asked, mark.mark_chances(clean(asked), asked, strength), "number", {"trees": 300}, 1)
+    questions = RNG.normal(size=(6_000, 8)).astype(np.float32)
+    copy = learner("lightgbm").fit(
+        questions, mark.mark_chances(clean(questions), questions, strength), "number", {"trees": 300}, 1
+    )
     return mark, copy.predict
 
 
@@ -90,7 +92,7 @@ def test_the_secret_is_of_its_owner_alone(home: Home) -> None:
 
 
 class _Suspect(BaseHTTPRequestHandler):
-    def do_POST(self) -> None:  # noqa: N802  (its name in the library)
+    def do_POST(self) -> None:
         rows = json.loads(self.rfile.read(int(self.headers["content-length"])))["inputs"]
         answer = {"/good": {"predictions": [row[0] for row in rows]}, "/odd": {"predictions": [1]}}.get(self.path, {})
         self.send_response(200)

@@ -40,11 +40,11 @@ def _answers(count: int, kind: str = "binary") -> Predictions:
 
 
 def test_a_leaked_table_names_who_asked(canaries: tuple[Home, Canaries]) -> None:
-    home, mine = canaries
+    home, canaries_of_shop = canaries
     for name in ("ann", "bob"):
         KeyRing(home).create(name, ["predict"])
     keys = {"user_id": [*KEYS, "u1"]}
-    values, known = mine.fill(_caller("ann"), "m", keys, _answers(13))
+    values, known = canaries_of_shop.fill(_caller("ann"), "m", keys, _answers(13))
     assert known.tolist() == [True] * 12 + [False]
     assert values[12] == np.float32(0.25)
     assert len(set(values[:12].tolist())) > 8
@@ -54,7 +54,10 @@ def test_a_leaked_table_names_who_asked(canaries: tuple[Home, Canaries]) -> None
     assert result.exit_code == 0, result.output
     assert result.output.startswith("ann")
     assert "12 of 12" in result.output
-    sources = {source.owner: source for source in mine.find_source("m", dict(zip(KEYS, values.tolist(), strict=False)), ["ann", "bob"])}
+    sources = {
+        source.owner: source
+        for source in canaries_of_shop.find_source("m", dict(zip(KEYS, values.tolist(), strict=False)), ["ann", "bob"])
+    }
     assert sources["ann"].p_value < 1e-12
     assert sources["bob"].p_value > 0.001
     table.write_text("user_id,chance\nu1,0.5\n")
@@ -62,14 +65,14 @@ def test_a_leaked_table_names_who_asked(canaries: tuple[Home, Canaries]) -> None
 
 
 def test_nobody_else_gets_a_fingerprint(canaries: tuple[Home, Canaries]) -> None:
-    _, mine = canaries
+    _, canaries_of_shop = canaries
     for caller, keys, kind in (
         (None, {"user_id": KEYS[:1]}, "binary"),
         (_caller("ann"), {"track_id": KEYS[:1]}, "binary"),
         (_caller("ann"), {"user_id": ["u1"]}, "binary"),
         (_caller("ann"), {"user_id": KEYS[:1]}, "number"),
     ):
-        assert mine.fill(caller, "m", keys, _answers(1, kind))[0].tolist() == [0.25]
+        assert canaries_of_shop.fill(caller, "m", keys, _answers(1, kind))[0].tolist() == [0.25]
 
 
 def test_answers_get_the_form_of_the_model_and_of_the_key() -> None:

@@ -48,12 +48,15 @@ def test_a_request_of_a_thousand_rows_counts_a_thousand(shared: QuestionCounts) 
 
 
 def test_new_keys_of_an_owner_share_the_budget_and_tenants_do_not(home: Home) -> None:
-    mine, theirs = QuestionCounts.open(home), QuestionCounts(open_server(home, Address.from_env(), 1.0), "shop_acme")
+    default_counts, acme_counts = (
+        QuestionCounts.open(home),
+        QuestionCounts(open_server(home, Address.from_env(), 1.0), "shop_acme"),
+    )
     for key in range(5):
         budgets = [Budget("key", str(key), 10), Budget("owner", "ann", 12)]
-        answer = mine.add("ann", "m", texts(key * 4, key * 4 + 4), budgets, {})
+        answer = default_counts.add("ann", "m", texts(key * 4, key * 4 + 4), budgets, {})
         assert (answer.refused is None) == (key < 3)
-    assert theirs.add("ann", "m", texts(0, 4), [Budget("owner", "ann", 12)], {}).refused is None
+    assert acme_counts.add("ann", "m", texts(0, 4), [Budget("owner", "ann", 12)], {}).refused is None
 
 
 def test_processes_share_one_budget_exactly(home: Home) -> None:
@@ -110,7 +113,8 @@ def test_large_budgets_are_counted_by_a_sketch(shared: QuestionCounts) -> None:
 
 def test_a_window_ends_and_marks_are_counted(shared: QuestionCounts) -> None:
     first = shared.add("ann", "m", texts(0, 100), [], {"far": 7})
-    assert (first.asked, first.distinct, first.marks) == (100, 100, {"asked": 100, "far": 7})
+    assert (first.asked, first.marks) == (100, {"asked": 100, "far": 7})
+    assert first.distinct == pytest.approx(100, abs=5)
     last = shared.add("ann", "m", texts(0, WINDOW - 100), [], {"far": 1})
     assert last.asked == WINDOW
     assert last.marks is not None

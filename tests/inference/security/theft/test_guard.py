@@ -101,8 +101,8 @@ def test_rows_beyond_the_data_are_reported_and_missing_values_are_not(home: Home
     marks = RowMarks.fit(reference, np.full(400, 0.9))
     for name, rows in (("ann", rng.uniform(-9, 9, (60, 6))), ("bob", np.full((60, 6), np.nan))):
         for place, row in enumerate(rows):
-            asked = Rows(marks, row[None], np.array([0.9]))
-            assert setting.guard.check(caller(name), "m", [f"{name} {place}"], rows=asked) is None
+            question = Rows(marks, row[None], np.array([0.9]))
+            assert setting.guard.check(caller(name), "m", [f"{name} {place}"], rows=question) is None
     assert [alarm["name"] for alarm in setting.alarms()] == ["ann"]
     other = Rows(RowMarks.fit(reference[:, :3], np.full(400, 0.9)), reference[:1, :3], np.array([0.9]))
     assert setting.guard.check(caller("bob"), "m", ["q"], rows=other) is None  # the model has other columns now
