@@ -88,7 +88,8 @@ def _encrypt(footer: Struct, content: bytes, cipher: "AESGCM", prefix: bytes) ->
         total = 0
         for column_number, chunk in enumerate(group[1][1][1]):
             meta = chunk[3][1]
-            start, size, offsets = position, 0, {}
+            start, size = position, 0
+            offsets: dict[int, int] = {}
             for kind, header, page, ordinal in _pages(content, meta):
                 offsets.setdefault(kind, position + size)
                 header[3] = I32, header[3][1] + _OVERHEAD
