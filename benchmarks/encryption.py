@@ -1,12 +1,12 @@
 """Encryption at rest beside the same data folder in plain: build, point-in-time pull, lookups; in processor time.
 
-A simulated world (60,000 plays of 600 listeners in 60 days, or ``--plays``) is imported twice, plain and encrypted.
+A simulated world (30,000 plays of 600 listeners in 60 days, or ``--plays``) is imported twice, plain and encrypted.
 Then, in turns, each in a process of its own: all tiles and feature tables are built from nothing; a training set of all
 listeners at ten moments is pulled; online rows are looked up, which never touch Parquet. The case is the ratio of the
 medians of the turns, encrypted to plain. That both give equal values and digests is tested in
 ``tests/refrain/encryption``.
 
-    python -m benchmarks.encryption [--plays 60000] [--turns 3] [--quick]
+    python -m benchmarks.encryption [--plays 30000] [--turns 2] [--quick]
 """
 
 import argparse
@@ -106,8 +106,8 @@ def main() -> None:
     """Run the benchmark and print one line of JSON."""
     warnings.simplefilter("ignore")
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--plays", type=int, default=60_000, help="plays of the world [default: 60000]")
-    parser.add_argument("--turns", type=int, default=3, help="turns [default: 3]")
+    parser.add_argument("--plays", type=int, default=30_000, help="plays of the world [default: 30000]")
+    parser.add_argument("--turns", type=int, default=2, help="turns [default: 2]")
     parser.add_argument("--quick", action="store_true", help="8,000 plays, one turn")
     parser.add_argument("--task", choices=["prepare", *TASKS], help=argparse.SUPPRESS)
     arguments = parser.parse_args()
