@@ -1,4 +1,4 @@
-"""One key per person, which lies outside of the data folder: whoever destroys it makes backups unreadable for them.
+"""One key per person, outside of the data folder: once it is destroyed, no backup can be read for that person.
 
 The keys of a tenant are in one sealed file. It names people by a digest under a secret of the file, so that nobody
 reads from it who they are. ``DESTROYED`` beside it lists the digests of destroyed keys: a key that comes back with an
