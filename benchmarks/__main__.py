@@ -32,6 +32,7 @@ NAMES = (
     "serving_load",
     "heard",
     "erasure",
+    "encryption",
     "lifecycle",
     "quality_experiments",
     "quality_m4",

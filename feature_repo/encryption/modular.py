@@ -13,7 +13,7 @@ import struct
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from feature_repo.encryption.thrift import BINARY, I32, I64, STRUCT, TRUE, Struct, read_struct, write_struct
+from feature_repo.encryption.thrift import BINARY, I32, I64, STRUCT, TRUE, Fields, Struct, read_struct, write_struct
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -28,6 +28,14 @@ _IS_DICTIONARY = 2
 _INDEXES = (4, 5, 6, 7)
 """Fields of a column chunk about indexes of pages, which are left out."""
 _BLOOM = (14, 15)
+
+
+_META: Fields = {number: {} for number in (7, 9, 11, *_BLOOM)}
+_CHUNK: Fields = {2: {}, 3: _META, **{number: {} for number in _INDEXES}}
+_FOOTER_FIELDS: Fields = {4: {1: _CHUNK, 5: {}, 6: {}}}
+"""The fields that are changed: sizes and places of row groups, and of their column chunks."""
+_HEADER_FIELDS: Fields = {1: {}, 3: {}}
+"""Of a page header: kind and size of the page."""
 
 
 class Modules:
@@ -80,7 +88,8 @@ def _encrypt(footer: Struct, content: bytes, cipher: "AESGCM", prefix: bytes) ->
         total = 0
         for column_number, chunk in enumerate(group[1][1][1]):
             meta = chunk[3][1]
-            start, size, offsets = position, 0, {}
+            start, size = position, 0
+            offsets: dict[int, int] = {}
             for kind, header, page, ordinal in _pages(content, meta):
                 offsets.setdefault(kind, position + size)
                 header[3] = I32, header[3][1] + _OVERHEAD
@@ -110,7 +119,7 @@ def _plain_footer(content: bytes) -> Struct:
     if content[:4] != PLAIN or content[-4:] != PLAIN or len(content) < 12:
         raise ValueError("no plain Parquet file")
     length = int.from_bytes(content[-8:-4], "little")
-    return read_struct(content, len(content) - 8 - length)[0]
+    return read_struct(content, len(content) - 8 - length, _FOOTER_FIELDS)[0]
 
 
 def _groups(footer: Struct) -> list[Struct]:
@@ -127,7 +136,7 @@ def _pages(content: bytes, meta: Struct) -> Iterator[tuple[int, Struct, bytes, t
     place = _start(meta)
     end, page_number = place + meta[7][1], 0
     while place < end:
-        header, start = read_struct(content, place)
+        header, start = read_struct(content, place, _HEADER_FIELDS)
         is_dictionary = header[1][1] == _IS_DICTIONARY
         kind, ordinal = (_DICTIONARY_PAGE, ()) if is_dictionary else (_DATA_PAGE, (page_number,))
         page_end = start + header[3][1]

@@ -45,11 +45,11 @@ def scan(paths: Paths, **options: Any) -> "pl.LazyFrame":
     """
     import polars as pl
 
-    files = [paths] if isinstance(paths, str | Path) else list(paths)
+    files: list[Any] = [paths] if isinstance(paths, str | Path) else list(paths)
     groups = [(key, list(group)) for key, group in groupby(files, _decryption_of)]
     if len(groups) <= 1:
         decryption = groups[0][0] if groups else None
-        return pl.scan_parquet(paths, glob=False, **options, **_decrypting(decryption))
+        return pl.scan_parquet(files, glob=False, **options, **_decrypting(decryption))
     row_number = options.pop("row_index_name", None)
     scans = [pl.scan_parquet(group, glob=False, **options, **_decrypting(key)) for key, group in groups]
     rows = pl.concat(scans)
@@ -60,7 +60,7 @@ def read(paths: Paths, *, columns: list[str] | None = None, **options: Any) -> "
     """Reads files to memory, as ``polars.read_parquet`` does; see ``scan``."""
     import polars as pl
 
-    files = [paths] if isinstance(paths, str | Path) else list(paths)
+    files: list[Any] = [paths] if isinstance(paths, str | Path) else list(paths)
     if all(_decryption_of(file) is None for file in files):
         return pl.read_parquet(paths, columns=columns, glob=False, **options)  # type: ignore[arg-type]
     rows = scan(paths, **options)

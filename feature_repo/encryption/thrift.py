@@ -4,6 +4,7 @@ A structure is read to a dictionary: number of a field → its type and value, i
 be changed and written again. Source: https://github.com/apache/thrift/blob/master/doc/specs/thrift-compact-protocol.md
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 TRUE, FALSE, BYTE, I16, I32, I64, DOUBLE, BINARY, LIST, SET, MAP, STRUCT = range(1, 13)
@@ -12,12 +13,21 @@ Struct = dict[int, tuple[int, Any]]
 """Number of a field → its type and value."""
 
 
-def read_struct(data: bytes, place: int) -> tuple[Struct, int]:
+Fields = Mapping[int, Any]
+"""Number of a field to decode → the fields of its structures to decode, the same way."""
+
+
+class Raw(bytes):
+    """The value of a field that is not decoded: written as it was read."""
+
+
+def read_struct(data: bytes, place: int, fields: Fields | None = None) -> tuple[Struct, int]:
     """Reads a structure.
 
     Args:
         data: bytes that hold it.
         place: where it begins.
+        fields: the fields to decode, others are ``Raw``; all if None.
 
     Returns:
         The structure, and the place after it.
@@ -26,7 +36,7 @@ def read_struct(data: bytes, place: int) -> tuple[Struct, int]:
         ValueError: the bytes are no such structure.
     """
     try:
-        return _struct(data, place)
+        return _struct(data, place, fields)
     except (IndexError, KeyError, RecursionError) as error:
         raise ValueError("bytes that are no structure of Thrift") from error
 
@@ -53,7 +63,7 @@ def _varint(data: bytes, place: int) -> tuple[int, int]:
         shift += 7
 
 
-def _struct(data: bytes, place: int) -> tuple[Struct, int]:
+def _struct(data: bytes, place: int, fields: Fields | None) -> tuple[Struct, int]:
     struct: Struct = {}
     number = 0
     while head := data[place]:
@@ -66,13 +76,43 @@ def _struct(data: bytes, place: int) -> tuple[Struct, int]:
             number = (value >> 1) ^ -(value & 1)
         if kind <= FALSE:
             struct[number] = kind, kind == TRUE
+        elif fields is not None and number not in fields:
+            end = _end(data, place, kind)
+            struct[number] = kind, Raw(data[place:end])
+            place = end
         else:
-            content, place = _value(data, place, kind)
+            content, place = _value(data, place, kind, None if fields is None else fields[number])
             struct[number] = kind, content
     return struct, place + 1
 
 
-def _value(data: bytes, place: int, kind: int) -> tuple[Any, int]:  # noqa: PLR0911 - one for each type
+def _end(data: bytes, place: int, kind: int) -> int:
+    """Where a value ends that is passed over."""
+    if I16 <= kind <= I64:
+        while data[place] > 127:
+            place += 1
+        return place + 1
+    if kind == STRUCT:
+        while head := data[place]:
+            place += 1
+            if not head >> 4:
+                _, place = _varint(data, place)
+            if head & 15 > FALSE:
+                place = _end(data, place, head & 15)
+        return place + 1
+    if kind == LIST:
+        head = data[place]
+        place += 1
+        count = head >> 4
+        if count == 15:
+            count, place = _varint(data, place)
+        for _ in range(count):
+            place = _end(data, place, head & 15)
+        return place
+    return _value(data, place, kind, None)[1]
+
+
+def _value(data: bytes, place: int, kind: int, fields: Fields | None) -> tuple[Any, int]:  # noqa: PLR0911 - one for each type
     if I16 <= kind <= I64:
         value = data[place]
         if value < 128:
@@ -80,7 +120,7 @@ def _value(data: bytes, place: int, kind: int) -> tuple[Any, int]:  # noqa: PLR0
         value, place = _varint(data, place)
         return (value >> 1) ^ -(value & 1), place
     if kind == STRUCT:
-        return _struct(data, place)
+        return _struct(data, place, fields)
     if kind == BINARY:
         length, place = _varint(data, place)
         end = place + length
@@ -95,7 +135,7 @@ def _value(data: bytes, place: int, kind: int) -> tuple[Any, int]:  # noqa: PLR0
             count, place = _varint(data, place)
         items = []
         for _ in range(count):
-            item, place = _value(data, place, element)
+            item, place = _value(data, place, element, fields)
             items.append(item)
         return (element, items), place
     if kind in (TRUE, FALSE, BYTE):  # within a list, a truth is a byte
@@ -131,7 +171,9 @@ def _put_struct(out: bytearray, struct: Struct) -> None:
 
 
 def _put_value(out: bytearray, kind: int, value: Any) -> None:
-    if I16 <= kind <= I64:
+    if type(value) is Raw:
+        out += value
+    elif I16 <= kind <= I64:
         _put_varint(out, value << 1 if value >= 0 else (-value << 1) - 1)
     elif kind == STRUCT:
         _put_struct(out, value)

@@ -73,7 +73,7 @@ class Parquet:
     def _opened(self) -> Iterator[Any]:
         with tempfile.TemporaryFile() as copy, self._seekable(copy) as handle:
             try:
-                file = parquet_files.open_file(handle)
+                file = parquet_files.open_content(handle)
             except _UNREADABLE as error:
                 found = f"a Parquet file that is cut short or damaged: {_first_line(error)}"
                 raise damaged(self.member.place, found) from error
