@@ -1,7 +1,7 @@
 """Which sealed files belong to a data folder: the salt of each, so that an older version put back is refused.
 
 A seal says that a file was written at its place, not that it is the newest that was. The list says which one is. It is
-sealed itself, written whole under a lock, and cached until it changes. Whoever puts the whole folder back, list
+sealed itself, written whole under a lock, and cached until it changes. An older copy of the whole folder, list
 included, is not noticed: nothing in a folder can say how old the folder is.
 
 A file is listed before it gets its name, beside the one that it replaces; after that, alone. So a writer that is killed

@@ -1,4 +1,4 @@
-"""One key per person, which lies outside of the data folder: whoever destroys it makes backups unreadable for them.
+"""One key per person, outside of the data folder: once it is destroyed, no backup can be read for that person.
 
 The keys of a tenant are in one sealed file. It names people by a digest under a secret of the file, so that nobody
 reads from it who they are. ``DESTROYED`` beside it lists the digests of destroyed keys: a key that comes back with an
@@ -76,11 +76,9 @@ class PersonKeyFile:
 
     def __init__(self, home: Home, keys: EncryptionKeys) -> None:
         self._home, self._keys, self._place = home, keys, f"{home.tenant}:{SCOPE}"
-        if keys.file() is None:
-            keys.tenant_secret()
-        file = keys.file()
-        assert file is not None
-        self.path = _folder(home, keys.settings.key) / f"{home.tenant}-{file.tenant_key}"
+        newest, file = keys.key(SCOPE), keys.file()
+        first = next((key.id for key in file.keys if key.scope == SCOPE), newest.id) if file else newest.id
+        self.path = _folder(home, keys.settings.key) / f"{home.tenant}-{first}"  # a rotation changes other ids
 
     def read(self) -> PersonKeys:
         """The keys, without those that were destroyed.

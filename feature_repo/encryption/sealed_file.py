@@ -8,7 +8,7 @@ last one, so that chunks that are swapped, repeated or cut off are refused. Head
 every chunk, so that a file that was moved, or is of another tenant, is refused.
 
 Nothing of a chunk is returned before its tag was checked. A chunk that is yielded says nothing of those behind it:
-whoever writes a stream to a file gives it its name after the last one.
+a writer of a stream to a file gives it its name after the last one.
 """
 
 import io

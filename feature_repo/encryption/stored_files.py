@@ -71,7 +71,7 @@ def read_lines(path: Path, home: Home) -> list[bytes]:
 def write_stored(path: Path, content: bytes, home: Home, scope: str, *, is_secret: bool = False) -> None:
     """Writes a file whole, sealed where encryption is on; makes its folder.
 
-    A reader sees the content of before or that of after; what a killed writer leaves is sealed, too.
+    A reader sees the old content or the new one; what a killed writer leaves is sealed, too.
 
     Args:
         path: a file in the data folder.

@@ -21,7 +21,7 @@ def create(file: File, as_json: Json = False) -> None:
     """Write all that cannot be made again to an archive: raw tables, quarantine, logs, decisions.
 
     What names people is sealed with a key for each of them, which is not in the archive; encryption has to be on. After
-    `refrain person forget ID` the archives of before cannot be read for that person. Features, models and what is
+    `refrain person forget ID` earlier archives cannot be read for that person. Features, models and what is
     online are left out: build, model run and materialize make them.
 
     Example: refrain backup create /backups/monday.backup

@@ -1,4 +1,4 @@
-"""Logs of serving, as JSON lines: the plain ones of before are sealed as a whole.
+"""Logs of serving, as JSON lines: earlier plain ones are sealed as a whole.
 
 A log is renamed first, so that a server that writes to it begins another one, whose place is not that of a sealed log.
 A server that runs since before encryption was turned on writes plain lines until it is started again.

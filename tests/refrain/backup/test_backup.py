@@ -14,7 +14,8 @@ from polars.testing import assert_frame_equal
 
 from feature_repo import clock
 from feature_repo.encryption.key_ring import EncryptionKeys
-from feature_repo.encryption.person_keys import DESTROYED, PERSON_KEYS, PersonKeyFile
+from feature_repo.encryption.person_keys import DESTROYED, PERSON_KEYS, SCOPE, PersonKeyFile
+from feature_repo.encryption.rotation import rotate
 from feature_repo.encryption.settings import KEY
 from feature_repo.encryption.stored_files import read_lines, write_lines, write_stored
 from feature_repo.errors import EncryptionError, HomeError, InputError, StoreError
@@ -209,6 +210,18 @@ def test_a_key_that_comes_back_with_an_older_copy_is_not_used(world: Home, tmp_p
     file.path.unlink()
     with pytest.raises(EncryptionError, match="destroyed keys in it are not used"):
         verify(world, tmp_path / "a.backup")
+
+
+def test_a_rotation_loses_no_backup(world: Home, tmp_path: Path) -> None:
+    create(world, tmp_path / "a.backup")
+    before = contents(world)
+    rotate(world, "")
+    keys = EncryptionKeys.of(world)
+    assert keys is not None
+    keys.new_key(SCOPE)
+    erase(world, "user_id", [ID])
+    assert len(restore(emptied(world), tmp_path / "a.backup").left_out_people) == 1
+    assert list(contents(world)) == list(before)
 
 
 def test_without_the_keys_of_people_nothing_is_restored(world: Home, tmp_path: Path) -> None:

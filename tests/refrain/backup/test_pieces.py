@@ -14,7 +14,7 @@ from refrain.backup import lines, tables
 from refrain.backup.mentions import label_of, people_of
 from refrain.backup.pieces import KeyDestroyed, KeyUnknown, Piece, Sealer
 
-IDS = st.text(min_size=1, max_size=6)
+IDS = st.text("aé1 :\0", min_size=1, max_size=6)
 PEOPLE = st.lists(st.tuples(st.sampled_from(["user_id", "customer_id"]), IDS), max_size=3, unique=True)
 
 
