@@ -21,6 +21,7 @@ from feature_repo.manifest import load_service
 from feature_repo.plausibility import AccountLimits
 from feature_repo.project import Project
 from inference.features import OnlineFeatures
+from inference.features.seen_rows import SeenRows
 from tests.access.restricted_music import restricted_project
 from tests.projects import write_project
 
@@ -195,3 +196,14 @@ def test_a_registry_with_some_of_the_views_is_compiled(home: Home, monkeypatch: 
         check_whole(home, "a check")
     monkeypatch.setenv(VARIABLE, "owner")
     assert check_whole(home, "a check") == {"role": "owner"}
+
+
+def test_it_is_not_said_of_rows_that_are_not_seen_whether_there_is_consent(home: Home) -> None:
+    features, viewer = OnlineFeatures("session_v1", home), Viewer("a", frozenset({"listener"}), own_id=USERS[0])
+    sight = features.sight(viewer)
+    assert sight is not None
+    for denied, left in (([True, True, False], [True, False, False]), ([False, True, True], None)):
+        rows = features.get({"user_id": USERS})
+        rows.denied = np.array(denied)
+        seen = SeenRows(rows, sight, np.array([False, True, True]))
+        assert (None if seen.denied is None else seen.denied.tolist()) == left
