@@ -129,8 +129,14 @@ class Service:
         }
 
 
-def compile_manifest(store: "FeatureStore", home: Home) -> dict[str, Service]:
-    """Resolves every feature service of the registry and writes the manifest atomically."""
+def compile_manifest(store: "FeatureStore", home: Home, *, is_partial: bool = False) -> dict[str, Service]:
+    """Resolves every feature service of the registry and writes the manifest atomically.
+
+    Args:
+        store: the feature store.
+        home: the data folder.
+        is_partial: whether only some of the project's views are in the registry.
+    """
     services = {}
     tables, contract = tables_of(store), contract_of(home)
     for item in store.list_feature_services():
@@ -149,7 +155,7 @@ def compile_manifest(store: "FeatureStore", home: Home) -> dict[str, Service]:
         name: _view(table, {field.name: str(field.dtype) for field in table.features}, "")
         for name, table in tables.items()
     }
-    access = compile_access(home, contract, views)
+    access = compile_access(home, contract, views, is_partial=is_partial)
     if access is not None:
         document["access"] = access
     write_whole(home.manifest, json.dumps(document, indent=1) + "\n")

@@ -19,13 +19,16 @@ MARKING = "refrain.compliance.feature_marks"
 have to be marked."""
 
 
-def compile_access(home: Home, contract: "Contract", views: Mapping[str, Any]) -> dict[str, Any] | None:
+def compile_access(
+    home: Home, contract: "Contract", views: Mapping[str, Any], *, is_partial: bool = False
+) -> dict[str, Any] | None:
     """Returns the part of the manifest, and makes the key of pseudonyms; None if the project has no ``[access]``.
 
     Args:
         home: the data folder.
         contract: the definitions of the project.
         views: name → view of the registry, as ``feature_repo.manifest.View`` with all of its columns.
+        is_partial: whether views of the project are left out, so that lines about them are no mistakes.
 
     Raises:
         InputError: a line names a feature, view or mark that is not there, or a mask does not fit the type.
@@ -39,20 +42,20 @@ def compile_access(home: Home, contract: "Contract", views: Mapping[str, Any]) -
     marks = {name: set(inherited.get(name, ())) for name in features}
     for name, more in settings.marks.items():
         named = [feature for feature in features if name in (feature, feature.partition(":")[0])]
-        if not named:
+        if not named and not is_partial:
             raise _unknown(f"features and views in [access.marks], such as {_first(features)}", name)
         for feature in named:
             marks[feature] |= set(more)
     known = {*(mark for names in marks.values() for mark in names), "personal", "sensitive", "internal", EVERYTHING}
     known |= {*features, *(feature.partition(":")[0] for feature in features)}
-    for role in settings.roles.values():
+    for role in () if is_partial else settings.roles.values():
         _check_role(role, features, known)
     filters = [name.partition(":") for role in settings.roles.values() for name, _ in role.rows if ":" in name]
     make_key(home)
     return {
         "digest": settings.digest,
         "marks": {name.replace(":", "__", 1): sorted(names) for name, names in sorted(marks.items()) if names},
-        "views": {view: asdict(views[view]) for view, _, _ in sorted(filters)},
+        "views": {view: asdict(views[view]) for view, _, _ in sorted(filters) if view in views},
     }
 
 

@@ -6,6 +6,8 @@ another section is refused: nothing is shown by rules that do not hold any more,
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
 
 from feature_repo.access.pseudonyms import read_key
 from feature_repo.access.settings import AccessSettings
@@ -47,7 +49,14 @@ def load_access(home: Home) -> CompiledAccess | None:
         StoreError: the manifest is missing, or was compiled from another section than ``refrain.toml`` has.
     """
     settings = Project.load(home.project_folder).access
-    document = read_manifest(home).get("access") if settings is not None or home.manifest.is_file() else None
+    try:
+        stat = home.manifest.stat()
+        document = _section(home, (stat.st_mtime_ns, stat.st_ino, stat.st_size))
+    except (OSError, StoreError):
+        if settings is not None:
+            read_manifest(home)  # says what is wrong
+            raise
+        return None
     if settings is None and document is None:
         return None
     if settings is None or document is None or document["digest"] != settings.digest:
@@ -58,3 +67,10 @@ def load_access(home: Home) -> CompiledAccess | None:
         )
     views = {name: view_of(view) for name, view in document["views"].items()}
     return CompiledAccess(settings, document["marks"], views, read_key(home))
+
+
+@lru_cache(maxsize=16)
+def _section(home: Home, stamp: tuple[int, int, int]) -> dict[str, Any] | None:
+    """The section in a manifest, read once for each state of its file."""
+    section: dict[str, Any] | None = read_manifest(home).get("access")
+    return section

@@ -37,6 +37,9 @@ class SeenRows(OnlineRows):
         self._rows, self.sight, self.withheld = rows, sight, withheld
         rows._defaults = {}
         self.hidden = sight.hidden
+        if rows.denied is not None and withheld is not None:  # nor is it said of whom there is no consent
+            denied = rows.denied & ~withheld
+            self.denied = denied if denied.any() else None
         self._names = {name: dtype for name, dtype in rows._names.items() if name not in sight.refused}
         self._masked: dict[str, list[Any]] = {}
         self._stored = {}

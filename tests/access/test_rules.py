@@ -8,16 +8,20 @@ from typing import Any
 import numpy as np
 import pytest
 
+from feature_repo.access.compile import compile_access
 from feature_repo.access.compiled import load_access
 from feature_repo.access.settings import Role, read_settings
 from feature_repo.access.sight import treatment_of
-from feature_repo.access.viewer import Viewer
+from feature_repo.access.viewer import VARIABLE, Viewer
+from feature_repo.access.whole import check_whole
+from feature_repo.contract import contract_of
 from feature_repo.errors import AccessError, InputError, StoreError
 from feature_repo.home import REPOSITORY, Home
 from feature_repo.manifest import load_service
 from feature_repo.plausibility import AccountLimits
 from feature_repo.project import Project
 from inference.features import OnlineFeatures
+from inference.features.seen_rows import SeenRows
 from tests.access.restricted_music import restricted_project
 from tests.projects import write_project
 
@@ -176,3 +180,30 @@ def test_the_sections_of_the_page_are_valid(home: Home, tmp_path: Path, monkeypa
     assert compiled is not None
     assert list(compiled.settings.roles) == ["trainer", "analyst", "nordic", "listener", "desk"]
     assert Project.load(tmp_path).plausibility["plays"] == AccountLimits()
+
+
+def test_a_registry_with_some_of_the_views_is_compiled(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    contract, before = contract_of(home), load_access(home)
+    assert before is not None
+    with pytest.raises(InputError):
+        compile_access(home, contract, {})
+    partial = compile_access(home, contract, {}, is_partial=True)
+    assert partial is not None
+    assert partial["views"] == {}
+    assert set(partial["marks"]) >= {name for name, marks in before.marks.items() if "sensitive" in marks}
+    monkeypatch.setenv(VARIABLE, "regional")
+    with pytest.raises(AccessError, match="sees everything"):
+        check_whole(home, "a check")
+    monkeypatch.setenv(VARIABLE, "owner")
+    assert check_whole(home, "a check") == {"role": "owner"}
+
+
+def test_it_is_not_said_of_rows_that_are_not_seen_whether_there_is_consent(home: Home) -> None:
+    features, viewer = OnlineFeatures("session_v1", home), Viewer("a", frozenset({"listener"}), own_id=USERS[0])
+    sight = features.sight(viewer)
+    assert sight is not None
+    for denied, left in (([True, True, False], [True, False, False]), ([False, True, True], None)):
+        rows = features.get({"user_id": USERS})
+        rows.denied = np.array(denied)
+        seen = SeenRows(rows, sight, np.array([False, True, True]))
+        assert (None if seen.denied is None else seen.denied.tolist()) == left
