@@ -5,7 +5,7 @@ whether it is there, and for the elements of lists the repetition level whether 
 """
 
 from collections.abc import Sequence
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -51,10 +51,11 @@ def pages(series: pl.Series, heights: Sequence[int]) -> Pages:
     if not _is_constant(series):
         return Column(series, [*accumulate(heights, initial=0)]).pages()
     distinct = sorted(set(heights))  # files of as many rows have the same page
-    place = {height: number for number, height in enumerate(distinct)}
     values = series.new_from_index(0, sum(distinct))
-    parts = Column(values, [*accumulate(distinct, initial=0)]).pages()
-    return Pages(*([part[place[height]] for height in heights] for part in parts))
+    contents, unpacked_sizes, metadata = Column(values, [*accumulate(distinct, initial=0)]).pages()
+    place = {height: number for number, height in enumerate(distinct)}
+    places = [place[height] for height in heights]
+    return Pages([contents[n] for n in places], [unpacked_sizes[n] for n in places], [metadata[n] for n in places])
 
 
 def _is_constant(series: pl.Series) -> bool:
@@ -128,7 +129,7 @@ class Column:
     def pages(self) -> Pages:
         """The page of each file."""
         edges, starts, values = self._edges, self._starts, self._content
-        counts = [last - first for first, last in zip(edges[:-1], edges[1:], strict=True)]
+        counts = [last - first for first, last in pairwise(edges)]
         heads = {codec: b"\x1c" + head for codec, head in self._heads.items()}
         pages = Pages([], [], [])
         # parts are joined without further calls, as this is done for each column of each file

@@ -1,7 +1,6 @@
 """The two forms of Spotify's histories as one frame of streams: music, episodes of podcasts, chapters of books."""
 
 import json
-import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
@@ -96,7 +95,9 @@ _SHAPES: dict[type[Stream], frozenset[str]] = {
 
 
 _OF_TRACKS = ("spotify_track_uri", "master_metadata_track_name", "master_metadata_album_artist_name")
-_OF_OTHERS = tuple(name for name in ExtendedStream.__struct_fields__ if re.match("episode|spotify_episode|audiobook", name))
+_OF_OTHERS = tuple(
+    name for name in ExtendedStream.__struct_fields__ if name.startswith(("episode", "spotify_episode", "audiobook"))
+)
 
 
 def shape_of(member: Member) -> type[Stream] | None:
