@@ -13,7 +13,7 @@ from training.exact.follows import BITS, ORDERED
 from training.models.recommendation import segments
 from training.models.recommendation.contract import FromHistory, SameForAll
 from training.models.recommendation.ease import EASE, DualFit
-from training.models.recommendation.knowledge import FOLLOWS, MOST_PLAYS
+from training.models.recommendation.knowledge import FOLLOWS, MOST_IN_PAIRS, MOST_PLAYS
 from training.models.recommendation.popularity import POPULAR, Popularity
 from training.models.recommendation.transitions import Transitions
 from training.shilling.attacks.contract import find
@@ -124,7 +124,7 @@ def test_a_bot_that_plays_a_track_a_thousand_times_counts_ten_times(plays: Inter
     bounded = Popularity(most_plays=MOST_PLAYS).count(flooded, end)[POPULAR].toarray()[0]
     clean = Popularity().count(plays, end)[POPULAR].toarray()[0]
     assert (free - clean)[239] == 1_000 * 2**20 and (bounded - clean)[239] == MOST_PLAYS * 2**20
-    for model, least, most in ((Transitions(), 2_000, 3_000), (FOLLOWS, 10, 3 * MOST_PLAYS)):
+    for model, least, most in ((Transitions(), 2_000, 3_000), (FOLLOWS, 30, 3 * MOST_IN_PAIRS)):
         led_to = [model.count(rows, end)[ORDERED][:, [239]].sum() / 2**BITS for rows in (flooded, plays)]
         assert least < led_to[0] - led_to[1] < most
 

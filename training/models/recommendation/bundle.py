@@ -246,7 +246,8 @@ def _model_card(version: int, training_data: TrainingSet, evaluation: Evaluation
         f"training set {training_data.manifest['digest'][:16]}, and on moments within sessions "
         f"by `{REAL_TIME.service}`.",
         f"Validation from {iso(split.validation)}, test from {iso(split.test)} to {iso(split.end)}.",
-        f"{trust[0].upper()}{trust[1:]}. Plays of the same track count {MOST_PLAYS} times at most for each listener.",
+        f"{trust[0].upper()}{trust[1:]}.",
+        f"A listener's plays of a track count {MOST_PLAYS} times at most in what is popular.",
         "",
         "Test: full ranking over all tracks, heard ones left out.",
     ]

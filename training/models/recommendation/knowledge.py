@@ -38,13 +38,13 @@ from transforms.raw.table import MICROSECONDS_UTC
 
 POPULAR_DAYS, FRESH_DAYS = 28, 28
 NEIGHBOURS = 50
-MOST_PLAYS = 10
-"""Plays of a listener and a track that count in what is popular and in what follows what: no bot counts for more."""
+MOST_PLAYS, MOST_IN_PAIRS = 10, 30
+"""Plays of a listener and a track that count in what is popular, and in what follows what: no bot counts for more."""
 CONTENT_SERVICE = "track_content_v1"
 MOST_FOR_EASE = 2_500
 """Largest number of users or tracks, whichever is smaller, for EASE neighbours; above it RP3beta is used."""
 BLOCK = 1_024
-FOLLOWS = Transitions(most_plays=MOST_PLAYS)
+FOLLOWS = Transitions(most_plays=MOST_IN_PAIRS)
 """How it is learned what follows what."""
 
 
