@@ -108,8 +108,10 @@ def from_json(entries: Iterable[dict[str, Any]]) -> tuple[Curve, ...]:
 
 
 def _interval(entry: dict[str, Any]) -> Interval:
-    ends = [float("nan") if entry[name] is None else float(entry[name]) for name in ("mean", "low", "high")]
-    return Interval(*ends, units=int(entry["units"]), clusters=int(entry["clusters"]))
+    mean, low, high = (
+        float("nan") if entry[name] is None else float(entry[name]) for name in ("mean", "low", "high")
+    )
+    return Interval(mean, low, high, int(entry["units"]), int(entry["clusters"]))
 
 
 def _finite(value: Any) -> Any:
