@@ -36,6 +36,9 @@ def test_known_questions_are_free_and_refused_ones_do_not_count(shared: Question
     assert shared.add("ann", "m", texts(0, 8) * 5, budget, {}).refused is None
     assert shared.add("ann", "m", texts(8, 10), budget, {}).refused is None  # the refused ones did not use it up
     assert shared.add("ann", "m", ["q10"], budget, {}).refused is not None
+    lowered = [Budget("owner", "ann", 4)]
+    assert shared.add("ann", "m", texts(0, 8), lowered, {}).refused is None
+    assert shared.add("ann", "m", ["q10"], lowered, {}).refused is not None
     assert shared.add("ann", "other model", ["q10"], budget, {}).refused is None
     assert shared.add("bob", "m", ["q10"], [Budget("owner", "bob", 10)], {}).refused is None
 
