@@ -82,7 +82,7 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="one JSON object
     problem: EncryptionError | None = None
     if keys is not None and file is not None:
         try:
-            keys.tenant_secret()
+            EncryptionKeys(home, keys.settings).tenant_secret()  # not by what this process has unwrapped
         except EncryptionError as error:
             problem = error
     counts = count_files(home)

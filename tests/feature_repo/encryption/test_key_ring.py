@@ -155,6 +155,36 @@ def test_a_key_in_the_data_folder_is_refused(home: Home, monkeypatch: pytest.Mon
         EncryptionKeys.of(home)
 
 
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ('tables = "some"', 'tables = "all"'),
+        ('cache = "5 minutes"', 'cache = "5m"'),
+        ('kye = "x"', "the options key"),
+        ("key = 5", "a section of lines"),
+    ],
+)
+def test_settings_that_are_not_valid_are_refused(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str, message: str
+) -> None:
+    (tmp_path / "refrain.toml").write_text(f'name = "shop"\n[encryption]\n{line}\n')
+    monkeypatch.delenv(KEY, raising=False)
+    with pytest.raises(InputError, match=message):
+        EncryptionKeys.of(replace(home, project_folder=tmp_path))
+
+
+def test_a_project_says_where_the_key_is_relative_to_itself(
+    home: Home, key: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data_key = ring(home).key("logs")
+    monkeypatch.delenv(KEY)
+    (tmp_path / "refrain.toml").write_text('name = "shop"\n[encryption]\nkey = "file:encryption.key"\ncache = "30s"\n')
+    keys = EncryptionKeys.of(replace(home, project_folder=tmp_path))
+    assert keys is not None
+    assert keys.key("logs") == data_key
+    assert keys.settings.cache_seconds == 30
+
+
 def test_the_same_key_may_be_a_variable_or_a_command(home: Home, key: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data_key: DataKey = ring(home).key("logs")
     monkeypatch.setenv("REFRAIN_TEST_KEK", key.read_text())

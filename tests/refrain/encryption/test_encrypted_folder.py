@@ -124,7 +124,9 @@ def test_the_scanner_of_people_looks_into_encrypted_files_for_their_owner(
     assert len(found(plain)) > 3
 
 
-def test_commands_lead_from_plain_to_encrypted_and_back_and_nothing_is_built_anew(copy: Home, tmp_path: Path) -> None:
+def test_commands_lead_from_plain_to_encrypted_and_back_and_nothing_is_built_anew(
+    copy: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before, key = digests(copy), tmp_path / "keys" / "encryption.key"
     assert "encryption    off" in refrain("status")
     assert "refrain encryption on" in refrain("encrypt", fails=True)
@@ -142,6 +144,11 @@ def test_commands_lead_from_plain_to_encrypted_and_back_and_nothing_is_built_ane
     assert "wrapped anew" in refrain("rotate")
     assert "stay readable" in refrain("rotate", "--data", "raw/plays")
     refrain("rotate", "--data", "raw/play", fails=True)
+    monkeypatch.setenv("REFRAIN_KEK", new_text())
+    for place in ("env:REFRAIN_KEK", f"file:{key}"):
+        assert "wrapped anew" in refrain("rotate", "--to", place)
+        assert f"key           {place}, can be used" in refrain("status")
+    assert "none put back" in refrain("inventory", str(tmp_path / "inventories"))
     key.unlink()
     assert "recover" in refrain("status", fails=True)
     refrain("recover", "--key", f"file:{key}", "--make-key", env={"REFRAIN_RECOVERY_KEY": text})
