@@ -82,7 +82,7 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="one JSON object
     problem: EncryptionError | None = None
     if keys is not None and file is not None:
         try:
-            keys.tenant_secret()
+            EncryptionKeys(home, keys.settings).tenant_secret()  # not by what this process has unwrapped
         except EncryptionError as error:
             problem = error
     counts = count_files(home)
@@ -208,6 +208,23 @@ def encrypt() -> None:
     say(f"{count:,} files of tables encrypted; sealed: {_counts(sealed)}")
 
 
+def inventory(
+    file: Annotated[Path, typer.Argument(help="file of inventories, outside of the data folder")],
+) -> None:
+    """Check that no older version of an encrypted file was put back since the last inventory, and take one of now.
+
+    Who can write in the data folder can put back what a file was before. Keep the file of inventories where they
+    cannot write, and run this after each build.
+
+    Example: refrain encryption inventory /mnt/elsewhere/refrain.inventories
+    """
+    from transforms.inventory import take
+
+    home = Home.from_env()
+    result = take(home, _keys(home), file)
+    say(f"{result.files:,} encrypted files: {result.changed:,} others than before, {result.gone:,} gone, none put back")
+
+
 def off(yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False) -> None:
     """Turn encryption off, and make all encrypted files plain. May be killed and repeated.
 
@@ -275,6 +292,6 @@ def _plain_tables(home: Home, tables: str) -> tuple[str, ...]:
 COMMANDS = CommandGroup(
     "encryption",
     "Encryption at rest: on and off, its keys, their rotation, the way back.",
-    (on, status, rotate, recovery_key, recover, encrypt, off),
+    (on, status, rotate, recovery_key, recover, encrypt, inventory, off),
     "Data",
 )
