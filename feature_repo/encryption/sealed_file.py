@@ -101,9 +101,12 @@ class Header:
             secret: the data key, 32 bytes.
             purpose: what the key is for; another purpose has another key.
         """
-        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-        from cryptography.hazmat.primitives.hashes import SHA256
-        from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+        from feature_repo.extras import explained
+
+        with explained():
+            from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+            from cryptography.hazmat.primitives.hashes import SHA256
+            from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
         return AESGCM(HKDF(SHA256(), 32, self.salt, b"refrain " + purpose).derive(secret))
 
@@ -186,10 +189,10 @@ def open_stream(source: IO[bytes], keys: KeysById, place: str) -> Iterator[bytes
         SealError: it was changed, cut off, or is of another place.
         EncryptionError: there is no such key.
     """
-    from cryptography.exceptions import InvalidTag
-
     header = Header.read(source, MAGIC, place)
     cipher = header.cipher(keys.by_id(header.key_id).secret, b"sealed file")
+    from cryptography.exceptions import InvalidTag  # with the cipher, whose absence is explained
+
     about, number = header.to_bytes(MAGIC) + place.encode(), 0
     chunk = source.read(CHUNK + TAG)
     while True:

@@ -24,8 +24,6 @@ from refrain.person.spellings import is_distinctive
 from transforms.raw.declared import raw_tables
 from transforms.raw.table import RawTable
 
-_SPACE = " "
-
 
 class People:
     """The people of a data folder, as far as rows have named them.
@@ -144,7 +142,7 @@ def people_of(label: str) -> list[Person]:
 def _label(key: str, id_: pl.Expr) -> pl.Expr:
     text = id_.cast(pl.String)
     return pl.when(text.str.len_bytes() > 0).then(
-        pl.concat_str(pl.lit(f"{key} "), text.str.len_bytes().cast(pl.String), pl.lit(_SPACE), text)
+        pl.concat_str(pl.lit(f"{key} "), text.str.len_bytes().cast(pl.String), pl.lit(" "), text)
     )
 
 
