@@ -108,9 +108,7 @@ def from_json(entries: Iterable[dict[str, Any]]) -> tuple[Curve, ...]:
 
 
 def _interval(entry: dict[str, Any]) -> Interval:
-    mean, low, high = (
-        float("nan") if entry[name] is None else float(entry[name]) for name in ("mean", "low", "high")
-    )
+    mean, low, high = (float("nan") if entry[name] is None else float(entry[name]) for name in ("mean", "low", "high"))
     return Interval(mean, low, high, int(entry["units"]), int(entry["clusters"]))
 
 

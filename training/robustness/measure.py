@@ -52,12 +52,7 @@ def measure(
         InputError: there are no units, an attack does not exist, a strength is no positive number, or an attack that is
             named cannot run here.
     """
-    if rows < 1 or any(not np.isfinite(one) or one <= 0 for one in strengths):
-        raise InputError(
-            expected="positive numbers for --rows and --strengths",
-            found=f"{rows} and {', '.join(map(str, strengths)) or 'none'}",
-            next_command="refrain model attack --help",
-        )
+    check_numbers(rows, strengths)
     chosen = choose(names, [target.kind for target in targets])
     pairs = [(target, one) for target in targets for one in chosen if target.kind in one.kinds]
     curves, left_out = [], {}
@@ -74,6 +69,20 @@ def measure(
             left_out[title] = f"{error.found}; next: {error.next_command}"
         progress(number, len(pairs), one.name)
     return Measured(tuple(curves), left_out)
+
+
+def check_numbers(rows: int, strengths: Sequence[float]) -> None:
+    """Checks the number of units and the strengths of a run.
+
+    Raises:
+        InputError: one is no positive number.
+    """
+    if rows < 1 or any(not np.isfinite(one) or one <= 0 for one in strengths):
+        raise InputError(
+            expected="positive numbers for --rows and --strengths",
+            found=f"{rows} and {', '.join(map(str, strengths)) or 'none'}",
+            next_command="refrain model attack --help",
+        )
 
 
 def _curve(units: Target[Any], attack: Attack, strengths: Sequence[float], seed: int) -> Curve:

@@ -12,7 +12,7 @@ from training import registry
 from training.robustness import records
 from training.robustness.attack import choose
 from training.robustness.curve import Curve
-from training.robustness.measure import ROWS, measure
+from training.robustness.measure import ROWS, check_numbers, measure
 from training.robustness.subject import Request, subject_of
 from training.version_files import champion_of
 
@@ -68,6 +68,7 @@ def attack_model(
     model_name, number = name_and_version(name)
     subject, model = subject_of(model_name, home)
     choose(attacks, subject.kinds)
+    check_numbers(rows, strengths)
     version = None if model is None else _version(home, model_name, number)
     request = Request(home, model, version, rows, seed, sounds)
     measured = measure(
