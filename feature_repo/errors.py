@@ -43,6 +43,14 @@ class BundleError(RefrainError):
     """A model bundle is missing, damaged, or was trained on features that differ from the online ones."""
 
 
+class SignatureError(BundleError):
+    """A model bundle, or the promotion of one, is not signed as the pinned keys ask for."""
+
+
+class ManifestSignatureError(StoreError):
+    """The compiled manifest is not signed as the pinned keys ask for."""
+
+
 class NotPromoted(BundleError):
     """A model has no champion yet. Nothing is broken: ``refrain model promote`` makes one."""
 

@@ -22,6 +22,7 @@ from feature_repo.project import Project
 from feature_repo.purposes import consent_rule
 from feature_repo.registered_views import views_of
 from feature_repo.service import ServiceDeclaration
+from feature_repo.signing.manifests import read_manifest, sign_manifest
 from feature_repo.stores.source_files import is_feature_table, path_of
 from feature_repo.version import version
 from feature_repo.whole_files import write_whole
@@ -144,6 +145,7 @@ def compile_manifest(store: "FeatureStore", home: Home) -> dict[str, Service]:
         "windowed": {name: table.fingerprint for name, table in contract.windowed.items()},
     }
     write_whole(home.manifest, json.dumps(document, indent=1) + "\n")
+    sign_manifest(home)
     return services
 
 
@@ -414,7 +416,7 @@ def _pairs(lists: list[list]) -> tuple:
 def _read(home: Home) -> dict[str, Any]:
     home.check_layout()
     try:
-        document = json.loads(home.manifest.read_text())
+        document = json.loads(read_manifest(home))
         if document["version"] != VERSION:
             raise ValueError(f"version {document['version']}")
     except FileNotFoundError as error:

@@ -28,6 +28,10 @@
     [owners]                          # who answers for a model, raw table, view or service
     "*" = "data@shop.example"         # for everything else
 
+    [signing]                         # whose signatures of bundles and manifests count; feature_repo.signing.trust
+    trusted = ["ed25519:…"]
+    revoked = []
+
     [fairness.churn_model]            # limits and groups of a model; docs/fairness.md
     demographic_parity_difference = 0.1
 
@@ -96,6 +100,7 @@ class Project:
         purposes: purpose → whether it needs consent, one of ``feature_repo.purposes.RULES``.
         owners: name of a model, raw table, view or service → who answers for it; ``*`` stands for all others.
         fairness: model → what is declared of its fairness, as ``training.fairness.settings`` reads it.
+        signing: ``trusted`` and ``revoked``, lists of public keys.
         folder: the project's folder; None for the bundled project.
     """
 
@@ -112,6 +117,7 @@ class Project:
     purposes: Mapping[str, str] = field(default_factory=dict, hash=False)
     owners: Mapping[str, str] = field(default_factory=dict, hash=False)
     fairness: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, hash=False)
+    signing: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
     folder: Path | None = None
 
     @classmethod
@@ -200,6 +206,7 @@ def _load(file: Path, changed: int) -> Project:
         "purposes": _purposes,
         "owners": _owners,
         "fairness": _fairness,
+        "signing": _signing,
     }
     for name, value in entries.items():
         if name in sections:
@@ -306,6 +313,16 @@ def _fairness(file: Path, sections: Any) -> dict[str, dict[str, Any]]:
     if not isinstance(sections, dict) or not all(isinstance(section, dict) for section in sections.values()):
         raise _invalid(file, "fairness as sections such as [fairness.churn_model]", repr(sections))
     return sections
+
+
+def _signing(file: Path, section: Any) -> dict[str, tuple[str, ...]]:
+    """Checks the section ``[signing]``."""
+    if not isinstance(section, dict) or set(section) - {"trusted", "revoked"}:
+        raise _invalid(file, "signing as a section [signing] with the lists trusted and revoked", repr(section))
+    for name, keys in section.items():
+        if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
+            raise _invalid(file, f'{name} as a list of public keys such as ["ed25519:…"] in [signing]', repr(keys))
+    return {name: tuple(keys) for name, keys in section.items()}
 
 
 def _invalid(file: Path, expected: str, found: str) -> InputError:

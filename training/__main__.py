@@ -7,7 +7,7 @@ import typer
 
 from feature_repo.command_line import command_line, progress, say
 from feature_repo.home import Home
-from training.commands import cards, fairness, lifecycle, models, search, track_features
+from training.commands import cards, fairness, lifecycle, models, search, track_features, verify
 
 app = command_line("Feature services to models. Order of work: run, compare, promote; lifecycle does it all.")
 models.install(app)
@@ -16,6 +16,7 @@ search.install(app)
 cards.install(app)
 fairness.install(app)
 track_features.install(app)
+verify.install(app)
 
 
 @app.command("fine-tune")

@@ -16,6 +16,7 @@ from feature_repo.bundle import ALIASES, MANIFEST
 from feature_repo.errors import StoreError
 from feature_repo.home import REPOSITORY, Home
 from feature_repo.project import FILE, PROJECT, Project
+from feature_repo.signing.bundles import sign_again
 from feature_repo.version import version
 from training.bundle import BACKGROUND, SAMPLE
 from training.validation.evidence import EVIDENCE
@@ -125,6 +126,7 @@ def build_context(home: Home, champions: dict[str, str], folder: Path) -> None:
         bundles = image_home.bundles(name)
         shutil.copytree(home.bundles(name) / champion, bundles / champion)
         _remove_listener_data(bundles / champion)
+        sign_again(bundles / champion, home, name, int(champion))
         (bundles / ALIASES).write_text(aliases)
     (partial / "Dockerfile").write_text(_dockerfile(home, metadata.parent.name))
     (partial / ".dockerignore").write_text("**/__pycache__\n")
