@@ -1,6 +1,5 @@
 """``refrain keys``: creates, lists and revokes API keys."""
 
-import csv
 import sys
 from textwrap import shorten
 from typing import Annotated
@@ -9,7 +8,8 @@ import typer
 
 from feature_repo.command_line import command_line, say
 from feature_repo.home import Home
-from inference.security.audit import AuditLog, acts, cell
+from feature_repo.output.csv_text import write_rows
+from inference.security.audit import AuditLog, acts
 from inference.security.caller import ROLES, Limits
 from inference.security.keys import KeyRing
 
@@ -85,9 +85,7 @@ def log(
     names = ("at", "act", "key", "reason", "method", "path", "address", "request_id", "unwritten", "rows", "keys")
     entries = sorted(acts(Home.from_env()), key=lambda act: str(act.get("at")))[-last:]
     if as_csv:
-        table = csv.writer(sys.stdout)
-        table.writerow(names)
-        table.writerows([cell(act.get(name)) for name in names] for act in entries)
+        write_rows(sys.stdout, [names, *([act.get(name) for name in names] for act in entries)])
         return
     for act in entries:
         fields = "  ".join(f"{name} {shorten(repr(act[name]), MAX_SHOWN)}" for name in names[2:] if act.get(name))

@@ -20,6 +20,7 @@ from feature_repo import clock
 from feature_repo.errors import RefrainError, StoreError
 from feature_repo.extras import MissingExtra, explained
 from feature_repo.home import Home
+from feature_repo.output.plain import inert, shorten
 from feature_repo.project import Project
 from inference.anomaly.detector import DETECTORS, AnomalyDetector
 from inference.anomaly.file import read
@@ -53,6 +54,8 @@ POLICY = (
 )
 LARGEST_TEXT = 1 << 20
 """Maximum bytes of uploaded observations."""
+LONGEST = 4_000
+"""Characters of a text on a page."""
 REPORT = re.compile(r"(monitor|experiment)-[\w-]{1,64}\.html", re.ASCII)
 
 
@@ -78,7 +81,10 @@ class Console:
         )
         self.sound_service, self.running, self.controller = sound_service, running, controller
         self._templates = Environment(
-            loader=PackageLoader("inference", "console"), autoescape=select_autoescape(), auto_reload=False
+            loader=PackageLoader("inference", "console"),
+            autoescape=select_autoescape(),
+            auto_reload=False,
+            finalize=_shown,
         )
         self._freshness = FreshnessReader(home)
         self.has_music = Project.load(home.project_folder).has_music
@@ -278,6 +284,11 @@ def _login(app: FastAPI, console: Console, hidden: dict[str, Any]) -> None:
         response = RedirectResponse("/console/login", HTTPStatus.SEE_OTHER)
         response.delete_cookie(COOKIE)
         return response
+
+
+def _shown(value: Any) -> Any:
+    """Return a value as a page shows it: of a text no more than ``LONGEST`` characters, and none that acts."""
+    return inert(shorten(value, LONGEST)) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _detect(home: Home, name: str, content: bytes) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import numpy as np
 
 from feature_repo.errors import OnlineUnavailable
+from feature_repo.output.plain import shorten
 from inference.features import OnlineFeatures
 from inference.recommend.answer import Recommendation
 from inference.recommend.catalogue import Catalogue
@@ -19,6 +20,8 @@ from transforms.pure.candidates.pool import SOURCES, Pool
 REASON_HISTORY = 60
 """Number of most recent tracks of a history that a reason may name."""
 DAY = 86_400.0
+LONGEST = 500
+"""Characters of a title or a name in an answer."""
 
 
 @dataclass(frozen=True)
@@ -162,9 +165,9 @@ class Explainer:
             artists = [None if place is None else self._catalogue.artist_ids[place] for place in places]
             return Titles(list(tracks), artists, [None] * len(tracks))
         return Titles(
-            with_fallback(values["track_catalogue__title"], tracks),
+            [shorten(title, LONGEST) for title in with_fallback(values["track_catalogue__title"], tracks)],
             values["track_catalogue__artist_id"],
-            values["track_catalogue__artist_name"],
+            [name and shorten(name, LONGEST) for name in values["track_catalogue__artist_name"]],
         )
 
     def _matches(

@@ -10,7 +10,6 @@ Bodies and secrets are never written.
 """
 
 import os
-import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -126,13 +125,3 @@ def acts(home: Home) -> Iterator[dict[str, Any]]:
 
     for day in reversed(lines.days(home.audit_log)):
         yield from lines.lines(day)
-
-
-def cell(value: Any) -> str:
-    """Format a value for a CSV that a spreadsheet opens; formulas are escaped so that they stay text.
-
-    >>> cell("=1+1"), cell("u1"), cell(None)
-    ("'=1+1", 'u1', '')
-    """
-    text = "" if value is None else re.sub(r"[\r\n\t]", " ", str(value)).lstrip()
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@") else text

@@ -1,6 +1,5 @@
 """``refrain lineage``: what a feature, a model or an answer is made of, and what is made of a raw column or file."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,6 +8,7 @@ import typer
 from feature_repo.command_line import say
 from feature_repo.errors import InputError
 from feature_repo.home import Home
+from feature_repo.output.json_text import to_json
 from refrain.commands.command import CommandGroup
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def show(
     if as_json:
         facts = dict(lineage.facts.get(start, {}))
         say(
-            json.dumps(
+            to_json(
                 {
                     "node": _as_json(start),
                     "facts": facts,
@@ -106,7 +106,7 @@ def answer(
     traced = trace(home, lineage_of(home), served)
     if as_json:
         say(
-            json.dumps(
+            to_json(
                 {
                     **_answer_as_json(served),
                     "version": traced.version,
@@ -148,7 +148,7 @@ def file(
     home = Home.from_env()
     answers = answers_from(home, lineage_of(home), path)
     if as_json:
-        say(json.dumps([_answer_as_json(one) for one in answers]))
+        say(to_json([_answer_as_json(one) for one in answers]))
         return
     for one in answers[:_LISTED]:
         say(_line(one))
@@ -167,7 +167,7 @@ def answers(
 
     newest_answers = newest(Home.from_env(), most)
     if as_json:
-        say(json.dumps([_answer_as_json(one) for one in newest_answers]))
+        say(to_json([_answer_as_json(one) for one in newest_answers]))
         return
     for one in newest_answers:
         say(_line(one))

@@ -1,6 +1,5 @@
 """``refrain person``: where the data of one person are, their export, and their erasure."""
 
-import json
 import re
 import shlex
 from dataclasses import asdict
@@ -12,6 +11,7 @@ import typer
 from feature_repo.command_line import progress, say
 from feature_repo.errors import InputError
 from feature_repo.home import Home
+from feature_repo.output.json_text import to_json
 from refrain.commands.command import CommandGroup
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def scan(
     with progress("scan") as report:
         result = run(home, key, id_, server=outside_client(home), progress=report)
     if as_json:
-        say(json.dumps(asdict(result), ensure_ascii=False))
+        say(to_json(asdict(result)))
     else:
         for trace in result.traces[:_MOST_LINES]:
             form = trace.form if trace.is_certain else f"{trace.form}, perhaps of another id"

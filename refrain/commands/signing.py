@@ -1,6 +1,5 @@
 """``refrain signing``: keys that sign model bundles, promotions and manifests, and keys whose signatures count."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -8,6 +7,7 @@ import typer
 
 from feature_repo.command_line import say
 from feature_repo.home import Home
+from feature_repo.output.json_text import to_json
 from refrain.commands.command import CommandGroup
 
 Note = Annotated[str, typer.Option(help="what is said of the key, such as whose it is")]
@@ -90,7 +90,7 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="one JSON object
     if as_json:
         keys = {"trusted": trusted.trusted, "revoked": trusted.revoked}
         pins = {word: {name: asdict(pin) for name, pin in pins.items()} for word, pins in keys.items()}
-        say(json.dumps({"signs": own, **pins, "things": [asdict(thing) for thing in things]}, ensure_ascii=False))
+        say(to_json({"signs": own, **pins, "things": [asdict(thing) for thing in things]}))
     else:
         say(f"signs: {own or 'nothing; next: refrain signing key'}")
         for public_key, pin in trusted.trusted.items():

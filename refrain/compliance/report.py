@@ -1,11 +1,11 @@
 """A report of the check: as text, JSON, or JUnit XML, which every CI reads."""
 
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import asdict
 from xml.etree import ElementTree
 
+from feature_repo.output.json_text import to_json
 from refrain.compliance.check import Judgement, Report
 
 _SIGNS = {"error": "error", "warn": "warning", "off": "exempt"}
@@ -29,7 +29,7 @@ def as_json(report: Report) -> str:
         for each in report.judgements
     ]
     rules = {name: rule.about for name, rule in report.rules.items()}
-    return json.dumps({"kept": report.is_kept, "rules": rules, "breaches": breaches}, ensure_ascii=False)
+    return to_json({"kept": report.is_kept, "rules": rules, "breaches": breaches})
 
 
 def as_junit(report: Report) -> str:

@@ -1,7 +1,7 @@
 """What is recorded of a version of a model, as one JSON object from which every document of it is made."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -118,22 +118,6 @@ def _text(path: Path) -> str:
 
 def _size(path: Path) -> int:
     return path.stat().st_size if path.is_file() else 0
-
-
-def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """A table of Markdown.
-
-    >>> print(table(["feature", "share"], [["plays|skips", 0.5]]))
-    | feature | share |
-    |---|---|
-    | plays\\|skips | 0.5 |
-    """
-    lines = [columns, ["---"] * len(columns), *rows]
-    cells = [[" ".join(str(cell).replace("|", "\\|").split()) for cell in line] for line in lines]
-    return "\n".join(
-        "|" + "|".join(line) + "|" if number == 1 else "| " + " | ".join(line) + " |"
-        for number, line in enumerate(cells)
-    )
 
 
 def number(value: float | None) -> str:

@@ -9,7 +9,8 @@ from typing import Any
 
 import yaml
 
-from training.cards.facts import Facts, number, table
+from feature_repo.output.markdown import escape, table, without_html
+from training.cards.facts import Facts, number
 
 TASKS = {
     "anomaly": "tabular-classification",
@@ -72,20 +73,24 @@ def _results(facts: Facts, task: str) -> list[dict[str, Any]]:
 
 def _summary(facts: Facts) -> str:
     model = facts["model"]
-    people = [f"Owner: {facts['owner']}."] if facts.get("owner") else []
-    people += [f"Reviewed by {one['by']} at {one['at'][:10]}. {one['note']}" for one in facts.get("reviews") or ()]
+    people = [f"Owner: {escape(facts['owner'])}."] if facts.get("owner") else []
     people += [
-        f"**Promoted anyway** at {one['at'][:10]} ({one['reason']}), against its gates: {'; '.join(one['anyway'])}."
+        f"Reviewed by {escape(one['by'])} at {one['at'][:10]}. {escape(one['note'])}"
+        for one in facts.get("reviews") or ()
+    ]
+    people += [
+        f"**Promoted anyway** at {one['at'][:10]} ({escape(one['reason'])}), against its gates: "
+        f"{escape('; '.join(one['anyway']))}."
         for one in facts.get("promotions") or ()
         if one.get("version") == model["version"] and one.get("anyway")
     ]
     lines = [
-        f"# {model['name']} {model['version']}",
+        f"# {escape(model['name'])} {model['version']}",
         f"A model of the family {model['family']}. Nothing after {model['cutoff'] or 'an unknown time'} was known to "
         f"it. It takes {len(model['inputs'])} inputs"
         + (f" of the feature service {model['feature_service']}." if model["feature_service"] else "."),
         *people,
-        f"## Intended use, and limits\n\n{below(facts['about'], 2)}" if facts["about"] else "",
+        f"## Intended use, and limits\n\n{below(without_html(facts['about']), 2)}" if facts["about"] else "",
     ]
     return "\n\n".join(line for line in lines if line)
 

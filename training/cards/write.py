@@ -1,10 +1,10 @@
 """The documents of a registered version, each in its form."""
 
-import json
 from typing import Literal
 
 from feature_repo.errors import BundleError
 from feature_repo.home import Home
+from feature_repo.output.json_text import to_json
 from training.card import CARD, GATES
 from training.cards import annex_iv, markdown
 from training.cards.facts import Facts, facts_of
@@ -41,7 +41,7 @@ def write(home: Home, model: str, version: int, form: Form) -> str:
     if form == "html":
         return page.replace(GATES, _people(facts) + GATES, 1)
     if form == "json":
-        return json.dumps(facts, indent=1, ensure_ascii=False) + "\n"
+        return to_json(facts, indent=1) + "\n"
     return markdown.card(facts) if form == "md" else annex_iv.document(facts, words_of(home, model))
 
 
