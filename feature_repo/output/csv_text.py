@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 from typing import IO, TYPE_CHECKING, Any
 
-from feature_repo.output.plain import inert
+from feature_repo.output.plain import ACTING, inert
 
 if TYPE_CHECKING:
     import polars as pl
@@ -63,7 +63,7 @@ def text_of(frame: "pl.DataFrame", **options: Any) -> str:
     texts = [name for name, kind in frame.schema.items() if kind in (pl.String, pl.Categorical) or kind == pl.Enum]
     numbers = [name for name, kind in frame.schema.items() if kind.is_float()]
     cells = frame.with_columns(
-        *(pl.col(name).cast(pl.String).map_elements(cell, pl.String) for name in texts),
+        *(_cells(pl.col(name).cast(pl.String)).alias(name) for name in texts),
         *(pl.when(pl.col(name).is_finite()).then(name) for name in numbers),
     )
     return cells.rename({name: str(cell(name)) for name in frame.columns}).write_csv(**options)
@@ -73,6 +73,19 @@ def frame_read_back(frame: "pl.DataFrame") -> "pl.DataFrame":
     """Returns a table that was read from such CSV with the texts that its cells were made of."""
     import polars as pl
 
-    return frame.with_columns(pl.col(pl.String).map_elements(read_back, pl.String)).rename(
+    texts = pl.col(pl.String)
+    is_secured = texts.str.contains(f"^{_SECURED.pattern}")
+    return frame.with_columns(pl.when(is_secured).then(texts.str.slice(1)).otherwise(texts)).rename(
         {name: read_back(name) for name in frame.columns}
     )
+
+
+def _cells(texts: "pl.Expr") -> "pl.Expr":
+    """What ``cell`` makes of each text of a column."""
+    import polars as pl
+
+    shown = texts.str.replace_all("\r\n", "\n", literal=True).str.replace_all(
+        f"[{ACTING}]", "\N{REPLACEMENT CHARACTER}"
+    )
+    is_formula = shown.str.contains(f"^{_FORMULA.pattern}")
+    return pl.when(is_formula).then("'" + shown).otherwise(shown).str.slice(0, LONGEST)

@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 
 from feature_repo.output.plain import inert, shorten
 
-_SIGNS = re.compile(r"[\\|<>*`\[\]~]|(?<!\w)_|_(?!\w)|&(?=[#\w])")
+_SIGNS = re.compile(r"[\\|<>*`\[\]~]|(?<![^\W_])_|_(?![^\W_])|&(?=[#\w])")
 _LINK = re.compile(r"(?<=:)/(?=/)|(?<=www)\.|@|(?<=mailto):|(?<=xmpp):", re.IGNORECASE)
 _START = re.compile(r"^(?=[#+=-])|^(?=\d+[.)])")
 

@@ -7,8 +7,10 @@ Anderson, Trojan Source, 2021). Marks that writing needs (ZWJ, LRM, RLM) stay.
 
 import re
 
-_ACTING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufff9-\ufffb]")
-"""All of them but tab and line feed."""
+ACTING = "\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufff9-\ufffb"
+"""All of them but tab, line feed and halves of surrogate pairs, for a class of characters."""
+
+_ACTING = re.compile(f"[{ACTING}\ud800-\udfff]")
 
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 

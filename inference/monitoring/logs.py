@@ -96,7 +96,10 @@ class JsonLines(logging.Formatter):
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": shorten(record.getMessage(), LONGEST),
-            **getattr(record, "fields", {}),
+            **{
+                name: shorten(each, LONGEST) if isinstance(each, str) else each
+                for name, each in getattr(record, "fields", {}).items()
+            },
         }
         if record.exc_info:
             line["error"] = self.formatException(record.exc_info)

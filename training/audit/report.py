@@ -1,7 +1,6 @@
 """An audit as one self-contained HTML page, and as a table of text."""
 
 import io
-import json
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -9,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from feature_repo.home import Home
+from feature_repo.output.json_text import to_json
 from feature_repo.version import version
 from training.audit.replay import Audit, FeatureSkew
 from transforms.pure import svg
@@ -55,7 +55,7 @@ def write(audit: Audit, home: Home, failures: list[str], path: Path | None = Non
         "failures": failures,
         "features": figures,
     }
-    path.with_suffix(".json").write_text(json.dumps(document, indent=1) + "\n")
+    path.with_suffix(".json").write_text(to_json(document, indent=1) + "\n")
     return path
 
 

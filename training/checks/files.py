@@ -3,6 +3,7 @@
 import hashlib
 import io
 import pickletools
+import warnings
 import zipfile
 from pathlib import PurePath
 
@@ -59,6 +60,8 @@ def runs_code(name: str, content: bytes) -> str:
 def _is_pickle(content: bytes) -> bool:
     """Whether the content is a program of pickle's machine, of any protocol, up to its end."""
     try:
-        return sum(1 for _ in pickletools.genops(content)) > 1
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of escapes in bytes that are no pickle
+            return sum(1 for _ in pickletools.genops(content)) > 1
     except Exception:  # of bytes that are no pickle, by whatever its parser stumbles over
         return False

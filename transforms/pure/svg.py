@@ -14,8 +14,8 @@ from feature_repo.version import version
 from feature_repo.whole_files import write_whole
 
 WIDTH, HEIGHT = 640, 160
-LONGEST_CELL = 1_000
-"""Characters of a cell of a table."""
+LONGEST, LONGEST_CELL = 100_000, 1_000
+"""Characters of a text, and of a cell of a table."""
 COLOURS = ("#1f6fb2", "#c2410c", "#2e7d32", "#6a4c93", "#8a6d00")
 PAGE = """
 :root { color-scheme: light dark }
@@ -66,7 +66,7 @@ def escape(text: object) -> str:
     >>> escape("<b title='x'>\x00")
     '&lt;b title=&#x27;x&#x27;&gt;\ufffd'
     """
-    return html.escape(inert(str(text)), quote=True)
+    return html.escape(inert(shorten(str(text), LONGEST)), quote=True)
 
 
 class Html(str):
