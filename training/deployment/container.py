@@ -12,6 +12,9 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from feature_repo.bill_of_materials import FILE as BOM
+from feature_repo.bill_of_materials.document import document
+from feature_repo.bill_of_materials.packages import locked
 from feature_repo.bundle import ALIASES, MANIFEST
 from feature_repo.errors import StoreError
 from feature_repo.home import REPOSITORY, Home
@@ -39,7 +42,7 @@ ARG BASE=python:{python}-slim
 FROM ${{BASE}}
 LABEL org.opencontainers.image.title="Refrain" org.opencontainers.image.version="{version}"
 WORKDIR /app
-COPY requirements.lock ./
+COPY requirements.lock bom.json ./
 RUN python -m pip install --no-cache-dir --require-hashes --only-binary :all: --requirement requirements.lock
 {packages}
 RUN python -m compileall -q .
@@ -113,6 +116,7 @@ def build_context(home: Home, champions: dict[str, str], folder: Path) -> None:
     for package in PACKAGES:
         shutil.copytree(REPOSITORY / package, partial / package, ignore=ignored)
     shutil.copy2(LOCK, partial / "requirements.lock")
+    (partial / BOM).write_text(document(locked(LOCK), "refrain", version(), kind="container"))
     metadata = partial / f"refrain-{version()}.dist-info" / "METADATA"  # the version, as an installed package says it
     metadata.parent.mkdir()
     metadata.write_text(f"Metadata-Version: 2.1\nName: refrain\nVersion: {version()}\n")
