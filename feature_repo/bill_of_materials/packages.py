@@ -88,12 +88,12 @@ def _normal(name: str) -> str:
 
 
 def _licence(about: metadata.PackageMetadata) -> tuple[str, bool]:
-    expression = about.get("License-Expression")
+    expression = "".join(about.get_all("License-Expression", []))
     if expression:
         return str(expression), True
     named = [str(one).split(" :: ") for one in about.get_all("Classifier", []) if one.startswith("License ::")]
     classifiers = [parts[-1] for parts in named if parts[-1] != "OSI Approved"]
     if classifiers:
         return " or ".join(dict.fromkeys(classifiers)), False
-    text = " ".join(str(about.get("License") or "").split())
+    text = " ".join(" ".join(about.get_all("License", [])).split())
     return (text if len(text) <= LONGEST_LICENCE and text.upper() != "UNKNOWN" else ""), False

@@ -29,7 +29,7 @@ def cell(value: object) -> object:
     """Returns a value as it goes into a cell; only texts are changed, and cut at ``LONGEST``.
 
     >>> cell("=1+1"), cell("'=1"), cell("a=1"), cell(-1)
-    ("'=1", "''=1", 'a=1', -1)
+    ("'=1+1", "''=1", 'a=1', -1)
     """
     if not isinstance(value, str):
         return value

@@ -11,21 +11,20 @@ from feature_repo.output.plain import inert, shorten
 
 _SIGNS = re.compile(r"[\\|<>*`\[\]~]|(?<![^\W_])_|_(?![^\W_])|&(?=[#\w])")
 _LINK = re.compile(r"(?<=:)/(?=/)|(?<=www)\.|@|(?<=mailto):|(?<=xmpp):", re.IGNORECASE)
-_START = re.compile(r"^(?=[#+=-])|^(?=\d+[.)])")
+_START = re.compile(r"^(?=[#+=-])|^\d+(?=[.)](?:\s|$))")
+"""Where a heading, a list or a rule would begin."""
 
 LONGEST_CELL = 1_000
 """Characters of a cell."""
 
 
 def escape(text: object, most: int = 10_000) -> str:
-    r"""Returns a text for a paragraph, a heading or a cell, on one line and of at most so many characters.
+    r"""Returns a text for a paragraph or a heading, on one line and of at most so many characters.
 
     >>> print(escape("a|b <script>\n*x* www.example.org user_id"))
     a\|b \<script\> \*x\* www\.example.org user_id
     """
-    line = " ".join(inert(shorten(str(text), most)).split())
-    escaped = _LINK.sub(lambda match: f"\\{match[0]}", _SIGNS.sub(lambda match: f"\\{match[0]}", line))
-    return _START.sub(lambda match: "\\" if not line[:1].isdigit() else "\u200b", escaped)
+    return _START.sub(lambda match: f"{match[0]}\\", _inline(text, most))
 
 
 def table(heads: Sequence[object], rows: Sequence[Sequence[object]], *, numbers: Collection[int] = ()) -> str:
@@ -42,8 +41,13 @@ def table(heads: Sequence[object], rows: Sequence[Sequence[object]], *, numbers:
     | plays\|skips | 0.5 |
     """
     line = "|" + "".join("--:|" if place in numbers else "---|" for place in range(len(heads)))
-    head, *body = ["| " + " | ".join(escape(value, LONGEST_CELL) for value in row) + " |" for row in (heads, *rows)]
+    head, *body = ["| " + " | ".join(_inline(value, LONGEST_CELL) for value in row) + " |" for row in (heads, *rows)]
     return "\n".join([head, line, *body])
+
+
+def _inline(text: object, most: int) -> str:
+    line = " ".join(inert(shorten(str(text), most)).split())
+    return _LINK.sub(lambda match: f"\\{match[0]}", _SIGNS.sub(lambda match: f"\\{match[0]}", line))
 
 
 def without_html(text: str) -> str:

@@ -112,6 +112,8 @@ MARKS = {
     "user_id": "user_id",
     "# a": r"\# a",
     "- a": r"\- a",
+    "1. a": r"1\. a",
+    "1.5 a": "1.5 a",
     "https://a.example": r"https:\//a.example",
     "www.a.example": r"www\.a.example",
     "a@b.example": r"a\@b.example",
@@ -133,3 +135,4 @@ def test_a_table_has_as_many_cells_as_it_was_given(one: str, other: str) -> None
     for line in (lines[0], lines[2]):
         assert len(re.findall(r"(?<!\\)(?:\\\\)*\|", line)) == 3
     assert len(markdown.table(["a"], [["b" * 10_000]])) < 1_100
+    assert markdown.table(["a"], [[-1.5]]).endswith("| -1.5 |")
