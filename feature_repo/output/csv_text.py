@@ -1,8 +1,8 @@
 """CSV whose cells no spreadsheet runs: a text that begins like a formula gets an apostrophe before it.
 
-Spreadsheets take cells that begin with ``= + - @``, a tab or a line break for formulas (OWASP, CSV Injection). Only
-texts are changed: a column of numbers keeps its minus signs. ``read_back`` undoes it exactly, also for texts that began
-with an apostrophe themselves.
+Spreadsheets take cells that begin with ``= + - @``, a tab or a line break for formulas, also after blanks (OWASP, CSV
+Injection). Only texts are changed: a column of numbers keeps its minus signs. ``read_back`` undoes it exactly, also for
+texts that began with an apostrophe themselves.
 """
 
 import csv
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 _SIGNS = "=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20"
 """Signs at the beginning of a formula, of ASCII and of full width, for a class of characters."""
 
-_FORMULA = re.compile(f"'*[{_SIGNS}]")
-_SECURED = re.compile(f"'+[{_SIGNS}]")
+_FORMULA = re.compile(f"'*[ \u00a0]*[{_SIGNS}]")
+_SECURED = re.compile(f"'+[ \u00a0]*[{_SIGNS}]")
 
 LONGEST = 32_767
 """Characters of a cell; spreadsheets hold no more."""

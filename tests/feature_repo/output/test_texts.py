@@ -98,6 +98,11 @@ def test_a_table_keeps_numbers_and_gives_texts_back(rows: list[tuple[str, float,
     assert read["share"].to_list() == [value if math.isfinite(value) else None for value in frame["share"]]
 
 
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "  =1", "\t=1", "\xa0@a", "'=1", "＝1"])
+def test_a_formula_is_a_text(text: str) -> None:
+    assert csv_text.cell(text) == f"'{text}"
+
+
 def test_a_cell_is_no_longer_than_a_spreadsheet_holds() -> None:
     assert len(str(csv_text.cell("=" * 1_000_000))) == csv_text.LONGEST
     assert shorten("a" * 9, 8) == "aaaaaaaa…"

@@ -25,7 +25,7 @@ from inference.api.access import ANYBODY, OPEN, RULES, role_of
 from inference.api.acts import request_fields
 from inference.api.app import create_app
 from inference.monitoring import background_log
-from inference.security.audit import MAX_REFUSALS_PER_SECOND, AuditLog, acts, cell
+from inference.security.audit import MAX_REFUSALS_PER_SECOND, AuditLog, acts
 from inference.security.caller import ROLES, Limits
 from inference.security.keys import KeyRing
 from inference.serve import serve
@@ -314,14 +314,6 @@ def test_an_attack_does_not_fill_the_disk(tmp_path: Path) -> None:
     assert MAX_REFUSALS_PER_SECOND < len(logged_acts) < 10 * MAX_REFUSALS_PER_SECOND
     assert sum(act.get("unwritten", 0) + (act["act"] == "refused") for act in logged_acts) == 5_000
     assert logged_acts[-1]["act"] == "administer"
-
-
-def test_a_cell_is_no_formula() -> None:
-    for formula in ("=1+1", "+1", "-1", "@SUM(A1)"):
-        assert cell(formula) == f"'{formula}"
-    assert cell("\t=1") == cell("\r\n=1") == cell("  =1") == "'=1"
-    assert cell("a\r\n=1") == "a  =1"
-    assert cell("u000042") == "u000042"
 
 
 def test_an_answer_carries_a_name_that_is_no_header(client: TestClient) -> None:
