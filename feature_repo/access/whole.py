@@ -1,8 +1,5 @@
 """Commands that show whole people, or compute with the values of all of them, need a role that sees everything."""
 
-from feature_repo.access.compiled import load_access
-from feature_repo.access.sight import REASON
-from feature_repo.access.viewer import local_viewer
 from feature_repo.errors import AccessError
 from feature_repo.home import Home
 
@@ -20,6 +17,10 @@ def check_whole(home: Home, what: str) -> dict[str, str]:
     Raises:
         AccessError: it does not, or there is no role.
     """
+    from feature_repo.access.compiled import load_access  # not where a command line begins
+    from feature_repo.access.sight import REASON
+    from feature_repo.access.viewer import local_viewer
+
     compiled = load_access(home)
     if compiled is None:
         return {}
