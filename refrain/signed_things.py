@@ -10,7 +10,7 @@ from feature_repo.errors import BundleError, InputError, NotPromoted, RefrainErr
 from feature_repo.home import Home
 from feature_repo.signing.bundles import digests_of, read_statement, sign_bundle, verify_bundle
 from feature_repo.signing.champions import read_champion_statement, write_champion
-from feature_repo.signing.manifests import read_signed_manifest, read_manifest_statement, sign_manifest
+from feature_repo.signing.manifests import read_manifest_statement, read_signed_manifest, sign_manifest
 from feature_repo.signing.public_keys import short_name
 from feature_repo.signing.statement import Statement
 from training.version_files import champion_of

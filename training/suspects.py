@@ -7,9 +7,11 @@ import urllib.request
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 
 from feature_repo.errors import InputError, RefrainError
 from feature_repo.home import Home
+from feature_repo.output.csv_text import text_of
 from training.models.lightgbm_onnx import OnnxBooster
 from training.models.served import ServedTabular
 
@@ -53,10 +55,7 @@ def answers_of(suspect: str, inputs: np.ndarray, home: Home) -> np.ndarray:
 
 def write_rows(file: Path, inputs: np.ndarray, columns: list[str]) -> None:
     """Write rows as CSV, to be answered by a suspect that cannot be reached; missing values are empty."""
-    with file.open("w", newline="", encoding="utf-8") as lines:
-        table = csv.writer(lines)
-        table.writerow(columns)
-        table.writerows([["" if np.isnan(value) else repr(float(value)) for value in row] for row in inputs])
+    file.write_text(text_of(pl.DataFrame(inputs.astype(np.float64), schema=columns)), encoding="utf-8")
 
 
 def _run(path: Path, inputs: np.ndarray) -> np.ndarray:

@@ -1,7 +1,6 @@
 """``refrain theft``: who asks systematically, and where a table of answers comes from."""
 
 import csv
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +9,7 @@ import typer
 from feature_repo.command_line import command_line, say
 from feature_repo.errors import InputError
 from feature_repo.home import Home
+from feature_repo.output.json_text import to_json
 from inference.security.audit import AuditLog, acts
 from inference.security.keys import KeyRing
 from inference.security.theft.canaries import Canaries
@@ -30,7 +30,7 @@ def report(as_json: Annotated[bool, typer.Option("--json", help="one JSON object
     for alarm in alarms:
         is_flagged = (alarm.get("name"), alarm.get("model")) in flags
         if as_json:
-            say(json.dumps({**alarm, "flagged": is_flagged}, ensure_ascii=False))
+            say(to_json({**alarm, "flagged": is_flagged}))
             continue
         state = "flagged" if is_flagged else "over"
         say(

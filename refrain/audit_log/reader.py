@@ -16,6 +16,7 @@ from typing import Any
 import polars as pl
 
 from feature_repo.clock import parse_time
+from feature_repo.encryption import parquet_files
 from feature_repo.errors import InputError
 from feature_repo.home import Home
 from inference.security.audit import acts
@@ -143,7 +144,7 @@ def _spine_digest(manifest: Path) -> str:
 
 def _is_in(spine: Path, person: str, key: str) -> bool:
     try:
-        rows = pl.scan_parquet(spine, glob=False).filter(pl.col(key).cast(pl.String) == person)
+        rows = parquet_files.scan(spine).filter(pl.col(key).cast(pl.String) == person)
         return not rows.head(1).collect().is_empty()
     except (OSError, pl.exceptions.PolarsError) as error:
         raise InputError(

@@ -1,6 +1,5 @@
 """``refrain access``: what a role sees, break-glass, and the reviews of it."""
 
-import json
 from typing import Annotated
 
 import typer
@@ -8,6 +7,7 @@ import typer
 from feature_repo.command_line import say
 from feature_repo.errors import InputError
 from feature_repo.home import Home
+from feature_repo.output.json_text import to_json
 from refrain.commands.command import CommandGroup
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="id of the break-glass")]
@@ -42,7 +42,7 @@ def show(
     conditions = [f"{one.name} is {', '.join(sorted(one.values)) or 'the own id'}" for one in sight.conditions]
     columns = {name: sight.hidden.get(name, "seen") for name, _ in resolved.features}
     if as_json:
-        say(json.dumps({"role": sight.role, "columns": columns, "rows": conditions}))
+        say(to_json({"role": sight.role, "columns": columns, "rows": conditions}))
         return
     for name, treatment in columns.items():
         say(f"{treatment:16}{name:44}{', '.join(compiled.marks_of(name))}")
@@ -136,7 +136,7 @@ def reviews(
         state = "lasts" if lasts else "to review" if is_open else f"{grant.verdict}, by {grant.reviewer}"
         if as_json:
             say(
-                json.dumps(
+                to_json(
                     {
                         "id": grant.id,
                         "holder": grant.caller,

@@ -1,6 +1,5 @@
 """``refrain audit``: what happened, who read a person's data, what one caller did."""
 
-import json
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from textwrap import shorten
@@ -10,6 +9,7 @@ import typer
 
 from feature_repo.command_line import say
 from feature_repo.home import Home
+from feature_repo.output.json_text import to_json
 from refrain.commands.command import CommandGroup
 
 MAX_SHOWN = 160
@@ -77,10 +77,10 @@ def by(
 def _say(entries: Iterable[dict[str, Any]], *, as_json: bool) -> None:
     for entry in entries:
         if as_json:
-            say(json.dumps(entry, ensure_ascii=False))
+            say(to_json(entry))
             continue
         fields = [
-            f"{name} {shorten(value if isinstance(value, str) else json.dumps(value), MAX_SHOWN)}"
+            f"{name} {shorten(value if isinstance(value, str) else to_json(value), MAX_SHOWN)}"
             for name, value in entry.items()
             if name not in _FIRST and value not in ("", None, True)
         ]

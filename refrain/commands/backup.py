@@ -1,6 +1,5 @@
 """``refrain backup``: backups from which one person can be taken out afterwards."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,6 +7,7 @@ import typer
 
 from feature_repo.command_line import progress, say
 from feature_repo.home import Home
+from feature_repo.output.json_text import to_json
 from refrain.commands.command import CommandGroup
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def create(file: File, as_json: Json = False) -> None:
         counts = run(Home.from_env(), file, progress=report)
     if as_json:
         numbers = {"files": counts.files, "rows": counts.rows, "people": len(counts.people), "bytes": counts.size}
-        say(json.dumps(numbers | {"left_out_rows": counts.left_out}))
+        say(to_json(numbers | {"left_out_rows": counts.left_out}))
         return
     say(f"{counts.files:,} files, {counts.rows:,} rows and lines, {len(counts.people):,} people")
     if counts.left_out:
@@ -73,7 +73,7 @@ def _show(result: "Result", as_json: bool) -> None:
     if as_json:
         numbers = {"files": result.files, "rows": result.rows, "people": len(result.people)}
         left_out = {"left_out_rows": result.left_out_rows, "left_out_people": len(result.left_out_people)}
-        say(json.dumps({"made_at": result.about.made_at, "tenant": result.about.tenant, **numbers, **left_out}))
+        say(to_json({"made_at": result.about.made_at, "tenant": result.about.tenant, **numbers, **left_out}))
         return
     say(f"backup of {result.about.tenant} of {result.about.made_at}")
     say(f"{result.files:,} files, {result.rows:,} rows and lines, {len(result.people):,} people")

@@ -1,6 +1,5 @@
 """``refrain encryption``: encryption at rest, turned on and off; its keys, their rotation, the way back."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from difflib import get_close_matches
@@ -12,6 +11,7 @@ import typer
 from feature_repo.command_line import progress, say
 from feature_repo.errors import InputError
 from feature_repo.home import Home
+from feature_repo.output.json_text import to_json
 from refrain.commands.command import CommandGroup
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="one JSON object
         "files": {table: vars(count) for table, count in counts.items()},
     }
     if as_json:
-        say(json.dumps(state, ensure_ascii=False))
+        say(to_json(state))
     else:
         encrypted = sum(count.encrypted for count in counts.values())
         plain = {table: count.plain for table, count in counts.items() if count.plain}

@@ -7,6 +7,7 @@ import typer
 
 from feature_repo.command_line import progress, say
 from feature_repo.home import Home
+from feature_repo.output.json_text import to_json
 
 
 def install(app: typer.Typer) -> None:
@@ -27,9 +28,7 @@ def attack(
 
     Example: refrain model attack sentiment_model --attack typos --strengths 0.1,0.5
     """
-    import json
-
-    from training.robustness.curve import to_json
+    from training.robustness.curve import to_json as curves_as_json
     from training.robustness.report import lines
     from training.robustness.run import attack_model, numbers
 
@@ -45,8 +44,8 @@ def attack(
             progress=report,
         )
     if as_json:
-        record = {"model": result.model, "version": result.version, "curves": to_json(result.curves)}
-        say(json.dumps({**record, "left_out": result.left_out}, ensure_ascii=False))
+        record = {"model": result.model, "version": result.version, "curves": curves_as_json(result.curves)}
+        say(to_json({**record, "left_out": result.left_out}))
         return
     for line in lines(result.curves, result.left_out):
         say(line)

@@ -1,6 +1,5 @@
 """Command that lists accounts whose plays look made up, for a person to review."""
 
-import json
 from dataclasses import asdict
 from typing import Annotated
 
@@ -8,6 +7,7 @@ import typer
 
 from feature_repo.command_line import say
 from feature_repo.home import Home
+from feature_repo.output.json_text import to_json
 
 
 def install(app: typer.Typer) -> None:
@@ -36,7 +36,7 @@ def manipulation(
     accounts = reviews(plays, detection.assess(plays), detection)
     people = len(plays.user_ids)
     if as_json:
-        say(json.dumps({"listeners": people, "accounts": [asdict(each) for each in accounts]}, ensure_ascii=False))
+        say(to_json({"listeners": people, "accounts": [asdict(each) for each in accounts]}))
         return
     if not detection.judges(people):
         judged = f"between {detection.fewest} and {detection.most:,} listeners are judged"

@@ -1,6 +1,5 @@
 """Commands of the owner's watermark: its secret, and the test whether a model is a copy."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -8,6 +7,7 @@ import typer
 
 from feature_repo.command_line import say
 from feature_repo.home import Home
+from feature_repo.output.json_text import to_json
 
 
 def install(app: typer.Typer) -> None:
@@ -63,7 +63,7 @@ def own_test(
         return
     result = run(home, name, suspect)
     if as_json:
-        say(json.dumps(asdict(result)))
+        say(to_json(asdict(result)))
         return
     say(f"p-value {result.p_value:.2g}: the chance of such an agreement with our secret, if the model is independent")
     say(

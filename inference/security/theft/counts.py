@@ -107,7 +107,7 @@ class Count:
         refused: the budget that is used up; None if none is.
         held_back: whether the owner is held back after an alarm.
         wait_s: seconds until a refused question may be asked.
-        asked: questions of this owner in the present window.
+        total: questions of this owner in the present window.
         distinct: distinct ones of them, about.
         marks: mark → how many of them had it.
     """
@@ -115,7 +115,7 @@ class Count:
     refused: Budget | None = None
     held_back: bool = False
     wait_s: float = 0.0
-    asked: int = 0
+    total: int = 0
     distinct: int = 0
     marks: Mapping[str, int] | None = None
 
@@ -231,15 +231,17 @@ class QuestionCounts:
         limits = [part for budget in budgets for part in (budget.most, budget.seconds, int(budget.most <= EXACT))]
         marked = [part for mark, count in marks.items() for part in (mark, count)]
         head = (len(budgets), int(refuses_flagged), WINDOW, len(marks), len(hashes))
-        verdict, wait, asked, distinct, counts = self._send(
+        verdict, wait, number, distinct, counts = self._send(
             "EVAL", _SCRIPT, len(keys), *keys, *head, *limits, *marked, *dict.fromkeys(hashes), key=keys[0]
         )
         if verdict == b"flag":
             return Count(held_back=True, wait_s=float(max(wait, 1)))
         if verdict == b"budget":
-            return Count(refused=budgets[asked - 1], wait_s=float(wait))
+            return Count(refused=budgets[number - 1], wait_s=float(wait))
         pairs = dict(zip(counts[::2], counts[1::2], strict=True))
-        return Count(asked=asked, distinct=distinct, marks={name.decode(): int(value) for name, value in pairs.items()})
+        return Count(
+            total=number, distinct=distinct, marks={name.decode(): int(value) for name, value in pairs.items()}
+        )
 
     def _send(self, *command: object, key: bytes | None = None) -> Any:
         place = key or command[1]

@@ -187,19 +187,19 @@ class TheftGuard:
     ) -> tuple[str, float, int] | None:
         """Return the mark by which an owner is unlike ordinary ones, the score, and the number of questions."""
         if canaries:
-            return CANARY, float(len(canaries)), count.asked
-        checkpoint = checkpoint_between(count.asked - added, count.asked)
+            return CANARY, float(len(canaries)), count.total
+        checkpoint = checkpoint_between(count.total - added, count.total)
         if checkpoint is None or count.marks is None:
             return None
-        shares = {name: value / count.asked for name, value in count.marks.items()}
-        shares[NEW] = min(count.distinct / count.asked, 1.0)
+        shares = {name: value / count.total for name, value in count.marks.items()}
+        shares[NEW] = min(count.distinct / count.total, 1.0)
         for profile in (Profile.load("keys"), *([] if rows is None else [Profile.load("rows")])):
             score, name = profile.score(checkpoint, shares)
             if score > profile.threshold:
-                return name, score, count.asked
+                return name, score, count.total
         return None
 
-    def _alarm(self, counts: QuestionCounts, caller: Caller, model: str, name: str, score: float, asked: int) -> None:
+    def _alarm(self, counts: QuestionCounts, caller: Caller, model: str, name: str, score: float, total: int) -> None:
         if not counts.flag(caller.name, model, name):
             return
         self._alarms.labels(name).inc()
@@ -209,7 +209,7 @@ class TheftGuard:
             key=caller.id,
             name=caller.name,
             model=model,
-            reason=f"{name}, score {score:.2f} after {asked} questions",
+            reason=f"{name}, score {score:.2f} after {total} questions",
             action=self.settings.action,
         )
 

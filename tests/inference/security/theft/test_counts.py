@@ -45,7 +45,7 @@ def test_known_questions_are_free_and_refused_ones_do_not_count(shared: Question
 
 def test_a_request_of_a_thousand_rows_counts_a_thousand(shared: QuestionCounts) -> None:
     budget = [Budget("key", "1", 1_500)]
-    assert shared.add("ann", "m", texts(0, 1_000), budget, {}).asked == 1_000
+    assert shared.add("ann", "m", texts(0, 1_000), budget, {}).total == 1_000
     assert shared.add("ann", "m", texts(1_000, 2_000), budget, {}).refused == budget[0]
     assert shared.add("ann", "m", texts(0, 5_000), [Budget("owner", "ann", 4_000)], {}).refused is not None
 
@@ -116,14 +116,14 @@ def test_large_budgets_are_counted_by_a_sketch(shared: QuestionCounts) -> None:
 
 def test_a_window_ends_and_marks_are_counted(shared: QuestionCounts) -> None:
     first = shared.add("ann", "m", texts(0, 100), [], {"far": 7})
-    assert (first.asked, first.marks) == (100, {"asked": 100, "far": 7})
+    assert (first.total, first.marks) == (100, {"asked": 100, "far": 7})
     assert first.distinct == pytest.approx(100, abs=5)
     last = shared.add("ann", "m", texts(0, WINDOW - 100), [], {"far": 1})
-    assert last.asked == WINDOW
+    assert last.total == WINDOW
     assert last.marks is not None
     assert last.marks["far"] == 8
     assert last.distinct == pytest.approx(WINDOW - 100, rel=0.05)
-    assert shared.add("ann", "m", ["q"], [], {}).asked == 1
+    assert shared.add("ann", "m", ["q"], [], {}).total == 1
 
 
 def test_an_owner_is_flagged_once_and_released(shared: QuestionCounts) -> None:
