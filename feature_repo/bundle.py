@@ -12,13 +12,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from feature_repo.encryption.bundle_files import check_manifest, read_file
 from feature_repo.errors import BundleError, NotPromoted
 from feature_repo.home import Home
 from feature_repo.project import Project
+from feature_repo.signing.bundles import read_signed, verify_bundle
+from feature_repo.signing.champions import verify_champion
 
 MANIFEST, ALIASES, CHAMPION = "manifest.json", "aliases.json", "champion"
 GOLDEN = "golden.npz"
 """File with inputs and outputs of the model at training time, for checks; optional in a bundle."""
+BACKGROUND = "background.npz"
+"""File with the rows that explain the model, and what explains them; optional in a bundle."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +54,16 @@ class Bundle:
         return hashlib.sha256(json.dumps(self.manifest["files"], sort_keys=True).encode()).hexdigest()
 
     def read(self, name: str) -> bytes:
-        """Reads one file of the bundle."""
-        return (self.folder / name).read_bytes()
+        """Reads one file of the bundle, opened if it is sealed, with the content that was checked when it was opened.
+
+        Raises:
+            BundleError: the file was changed since.
+            EncryptionError: its key is not there, or it was changed so that it does not open.
+        """
+        content = read_file(self.folder, name)
+        if self.manifest["files"].get(name) not in (None, hashlib.sha256(content).hexdigest()):
+            raise _changed(self.manifest, self.folder, name)
+        return content
 
 
 def open_bundle(name: str, home: Home) -> Bundle:
@@ -62,20 +75,20 @@ def open_bundle(name: str, home: Home) -> Bundle:
 
     Raises:
         BundleError: the bundle is damaged.
+        SignatureError: keys are pinned, and the bundle or its promotion is not signed as it has to be.
+        EncryptionError: it is sealed, and was changed, or its key is not there.
         NotPromoted: the model has no champion.
     """
     home.check_layout()
     model, version = name_and_version(name)
-    folder = home.bundles(model) / (version or champion(home, model))
-    manifest = _manifest(folder, model)
+    version = version or champion(home, model)
+    folder = home.bundles(model) / version
+    signed = verify_bundle(folder, home, model, version)
+    manifest = _manifest(folder, home, model)
+    check_manifest(folder, list(manifest["files"]))
     for file, digest in manifest["files"].items():
-        path = folder / file
-        if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != digest:
-            raise BundleError(
-                expected=f"the file {file} of {model}:{manifest['version']} as it was registered",
-                found="another content" if path.is_file() else "no file",
-                next_command=f"rm -r '{folder}' && refrain model promote {model} {manifest['version']}",
-            )
+        if digest != (_digest(folder, file) if signed is None else signed.get(file)):
+            raise _changed(manifest, folder, file)
     return Bundle(folder, manifest)
 
 
@@ -93,13 +106,17 @@ def name_and_version(name: str) -> tuple[str, str]:
 
 
 def is_promoted(home: Home, model: str) -> bool:
-    """Whether there is a version to serve: the one that ``NAME:VERSION`` names, or a champion of ``NAME``."""
+    """Whether there is a version to serve: the one that ``NAME:VERSION`` names, or a champion of ``NAME``.
+
+    Raises:
+        SignatureError: keys are pinned, and the promotion is not signed as it has to be.
+    """
     name, version = name_and_version(model)
     if version:
         return True
     try:
         champion(home, name)
-    except BundleError:
+    except NotPromoted:
         return False
     return True
 
@@ -115,7 +132,7 @@ def promoted_models(home: Home, kind: str) -> dict[str, str]:
     for folder in sorted(home.bundles("any").parent.glob("*")):
         try:
             version = champion(home, folder.name)
-            if _manifest(folder / version, folder.name).get("extra", {}).get("kind") == kind:
+            if _manifest(folder / version, home, folder.name).get("extra", {}).get("kind") == kind:
                 promoted[folder.name] = version
         except BundleError:
             continue
@@ -127,9 +144,12 @@ def champion(home: Home, model: str) -> str:
 
     Raises:
         NotPromoted: the model has no champion.
+        SignatureError: keys are pinned, and the promotion is not signed as it has to be.
     """
     try:
-        return str(json.loads((home.bundles(model) / ALIASES).read_text())[CHAMPION])
+        content = (home.bundles(model) / ALIASES).read_bytes()
+        verify_champion(content, home, model)
+        return str(json.loads(content)[CHAMPION])
     except (FileNotFoundError, NotADirectoryError, KeyError, ValueError) as error:
         raise NotPromoted(
             expected=f"a champion of {model!r}",
@@ -140,9 +160,22 @@ def champion(home: Home, model: str) -> str:
         ) from error
 
 
-def _manifest(folder: Path, model: str) -> dict[str, Any]:
+def _digest(folder: Path, file: str) -> str | None:
+    return hashlib.sha256(read_file(folder, file)).hexdigest() if (folder / file).is_file() else None
+
+
+def _changed(manifest: Mapping[str, Any], folder: Path, file: str) -> BundleError:
+    model, version = manifest["name"], manifest["version"]
+    return BundleError(
+        expected=f"the file {file} of {model}:{version} as it was registered",
+        found="another content" if (folder / file).is_file() else "no file",
+        next_command=f"rm -r '{folder}' && refrain model promote {model} {version}",
+    )
+
+
+def _manifest(folder: Path, home: Home, model: str) -> dict[str, Any]:
     try:
-        manifest = json.loads((folder / MANIFEST).read_text())
+        manifest = json.loads(read_signed(folder, MANIFEST, home, model, folder.name))
         if manifest["name"] != model:
             raise ValueError(f"it is a bundle of {manifest['name']!r}")
         return manifest

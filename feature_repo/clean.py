@@ -24,7 +24,7 @@ _WRITTEN = (
     *(f"{name}/.*" for name in _TABLES),
     *(f"{name}/tenant=*" for name in _TENANT_FOLDERS),
     *("registry.db*", "manifest-*.json*", "lineage-*.json", "feature_store-*.yaml", "experiments-*.json"),
-    "security/keys-*.json",
+    *("security/keys-*.json", "security/sealed-*.list", "security/.sealed-*.lock", "security/person-keys-*.json"),
     *("redis", "mlflow", "simulated", "anomaly", "rights", "tiles/text_scores", layout.FILE, ".*.lock"),
 )
 

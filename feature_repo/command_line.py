@@ -17,6 +17,7 @@ from typer.core import TyperGroup
 from feature_repo.errors import RefrainError
 from feature_repo.extras import explained
 from feature_repo.home import settle_paths
+from feature_repo.output.plain import one_line, shorten, visible
 from feature_repo.project import settle_project
 
 _DISK_ERRORS = {
@@ -106,11 +107,15 @@ def _terminate(*_: object) -> None:
     raise SystemExit(TERMINATED)
 
 
+LONGEST, LONGEST_NOTE = 4_000, 200
+"""Characters of a line of an error, and of a note beside progress."""
+
+
 def show_error(expected: str, found: str, next_command: str) -> None:
     """Prints an error as three lines: what was expected, what was found, what to do next."""
-    typer.secho(f"Expected  {expected}", err=True)
-    typer.secho(f"Found     {found}", err=True, fg="red")
-    typer.secho(f"Next      {next_command}", err=True, bold=True)
+    typer.secho(f"Expected  {visible(shorten(expected, LONGEST))}", err=True)
+    typer.secho(f"Found     {visible(shorten(found, LONGEST))}", err=True, fg="red")
+    typer.secho(f"Next      {visible(shorten(next_command, LONGEST))}", err=True, bold=True)
 
 
 def command_line(help_text: str) -> typer.Typer:
@@ -126,8 +131,8 @@ def command_line(help_text: str) -> typer.Typer:
 
 
 def say(text: str) -> None:
-    """Prints one line of output and flushes it."""
-    typer.echo(text)
+    """Prints one line of output and flushes it; characters that a terminal would run are visible."""
+    typer.echo(visible(text))
     sys.stdout.flush()
 
 
@@ -150,10 +155,10 @@ def progress(label: str) -> Iterator[Progress]:
     from rich.progress import Progress as Bar
 
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         TimeElapsedColumn(),
-        TextColumn("{task.fields[note]}"),
+        TextColumn("{task.fields[note]}", markup=False),
     )
     console = Console(stderr=True)
     if not console.is_terminal:
@@ -164,7 +169,7 @@ def progress(label: str) -> Iterator[Progress]:
         task = bar.add_task(label, total=None, note="")
 
         def report(done: float, total: float, note: str = "") -> None:
-            bar.update(task, completed=done, total=total, note=note)
+            bar.update(task, completed=done, total=total, note=one_line(note, LONGEST_NOTE))
 
         yield report
 
@@ -185,7 +190,7 @@ def progress_lines(label: str) -> Iterator[Progress]:
     started, state, ended = time.monotonic(), ["", ""], threading.Event()
 
     def report(done: float, total: float, note: str = "") -> None:
-        state[:] = f"{min(done / total, 1.0):.0%}" if total else "", note
+        state[:] = f"{min(done / total, 1.0):.0%}" if total else "", one_line(note, LONGEST_NOTE)
 
     def write() -> None:
         while not ended.wait(max(FIRST_LINE_SECONDS, _INTERVAL_GROWTH * (time.monotonic() - started))):

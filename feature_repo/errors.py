@@ -31,6 +31,10 @@ class StoreError(RefrainError):
     """A store (registry, Redis, feature tables) is missing, broken or out of step with the definitions."""
 
 
+class EncryptionError(StoreError):
+    """An encrypted file or its key cannot be used: no key, the wrong one, one that was destroyed, a changed file."""
+
+
 class InputError(RefrainError):
     """A file, row, spine or request is invalid."""
 
@@ -39,8 +43,20 @@ class ConsentError(RefrainError):
     """People have not consented to the purpose of a request."""
 
 
+class AccessError(RefrainError):
+    """The role of the caller does not permit a request."""
+
+
 class BundleError(RefrainError):
     """A model bundle is missing, damaged, or was trained on features that differ from the online ones."""
+
+
+class SignatureError(BundleError):
+    """A model bundle, or the promotion of one, is not signed as the pinned keys ask for."""
+
+
+class ManifestSignatureError(StoreError):
+    """The compiled manifest is not signed as the pinned keys ask for."""
 
 
 class NotPromoted(BundleError):

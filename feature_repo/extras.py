@@ -30,7 +30,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "audio": ("matplotlib", "tinytag"),
     "ffmpeg": ("av",),
     "training": (
-        *("holidays", "joblib", "lightgbm", "matplotlib", "mlflow", "onnx", "onnxmltools", "onnxruntime", "optuna"),
+        *("holidays", "lightgbm", "matplotlib", "mlflow", "onnx", "onnxmltools", "onnxruntime", "optuna"),
         *("sacrebleu", "scipy", "skl2onnx", "sklearn", "statsforecast", "statsmodels", "textblob"),
         *("threadpoolctl", "vaderSentiment", "voyager", "xgboost"),
     ),
@@ -43,6 +43,8 @@ MODULES: dict[str, tuple[str, ...]] = {
     "telemetry": ("opentelemetry",),
     "client": ("httpx2",),
     "oidc": ("jwt",),
+    "signing": ("cryptography",),
+    "encryption": ("cryptography",),
     "encoder": ("tokenizers",),
     "spark": ("pyspark",),
     "sql": ("adbc_driver_manager", "adbc_driver_postgresql"),

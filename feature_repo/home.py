@@ -217,9 +217,29 @@ class Home:
         return self.root / "security" / f"forgotten-{self.tenant}.json"
 
     @property
+    def watermark_secret(self) -> Path:
+        """File with the secret of the owner's marks in answers."""
+        return self.root / "security" / f"watermark-{self.tenant}.key"
+
+    @property
     def restricted(self) -> Path:
         """File with the ids of people whose data are stored, but not used."""
         return self.root / "security" / f"restricted-{self.tenant}.json"
+
+    @property
+    def encryption_keys(self) -> Path:
+        """File with the data keys of encryption, each wrapped; see ``feature_repo.encryption``."""
+        return self.root / "security" / f"encryption-{self.tenant}.json"
+
+    @property
+    def pseudonyms(self) -> Path:
+        """File with the secret key of pseudonyms, which mask values of features."""
+        return self.root / "security" / f"pseudonyms-{self.tenant}.key"
+
+    @property
+    def break_glass(self) -> Path:
+        """Folder of break-glass grants, one file each."""
+        return self.root / "security" / f"break_glass-{self.tenant}"
 
     @property
     def erasures(self) -> Path:

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from feature_repo.access.compile import compile_access
 from feature_repo.code_text import code_of
 from feature_repo.contract import Contract, contract_of
 from feature_repo.errors import StoreError
@@ -22,6 +23,7 @@ from feature_repo.project import Project
 from feature_repo.purposes import consent_rule
 from feature_repo.registered_views import views_of
 from feature_repo.service import ServiceDeclaration
+from feature_repo.signing.manifests import read_signed_manifest, sign_manifest
 from feature_repo.stores.source_files import is_feature_table, path_of
 from feature_repo.version import version
 from feature_repo.whole_files import write_whole
@@ -127,8 +129,14 @@ class Service:
         }
 
 
-def compile_manifest(store: "FeatureStore", home: Home) -> dict[str, Service]:
-    """Resolves every feature service of the registry and writes the manifest atomically."""
+def compile_manifest(store: "FeatureStore", home: Home, *, is_partial: bool = False) -> dict[str, Service]:
+    """Resolves every feature service of the registry and writes the manifest atomically.
+
+    Args:
+        store: the feature store.
+        home: the data folder.
+        is_partial: whether only some of the project's views are in the registry.
+    """
     services = {}
     tables, contract = tables_of(store), contract_of(home)
     for item in store.list_feature_services():
@@ -143,7 +151,15 @@ def compile_manifest(store: "FeatureStore", home: Home) -> dict[str, Service]:
         "sources": _sources(store),
         "windowed": {name: table.fingerprint for name, table in contract.windowed.items()},
     }
+    views = {
+        name: _view(table, {field.name: str(field.dtype) for field in table.features}, "")
+        for name, table in tables.items()
+    }
+    access = compile_access(home, contract, views, is_partial=is_partial)
+    if access is not None:
+        document["access"] = access
     write_whole(home.manifest, json.dumps(document, indent=1) + "\n")
+    sign_manifest(home)
     return services
 
 
@@ -293,7 +309,7 @@ def load_address(home: Home) -> Address:
     Raises:
         StoreError: there is no manifest, or it was compiled for an external Redis and ``REFRAIN_REDIS`` is not set.
     """
-    online = _read(home)["online"]
+    online = read_manifest(home)["online"]
     address = Address.from_env(**(online or {}))
     if online is not None and address.is_embedded:
         raise StoreError(
@@ -310,7 +326,7 @@ def load_views(home: Home) -> tuple[str, list[str]]:
     Raises:
         StoreError: the manifest is missing or damaged.
     """
-    document = _read(home)
+    document = read_manifest(home)
     return document["project"], sorted(
         {view["name"] for service in document["services"].values() for view in service["views"]}
     )
@@ -322,7 +338,7 @@ def load_keys(home: Home) -> dict[str, list[str]]:
     Raises:
         StoreError: the manifest is missing or damaged.
     """
-    services = _read(home)["services"]
+    services = read_manifest(home)["services"]
     return {
         name: list(dict.fromkeys(key for view in service["views"] for key in view["join_keys"]))
         for name, service in services.items()
@@ -337,7 +353,7 @@ def load_sources(home: Home) -> dict[str, str | None]:
     Raises:
         StoreError: the manifest is missing or damaged.
     """
-    return _read(home).get("sources", {})
+    return read_manifest(home).get("sources", {})
 
 
 def load_definitions(home: Home) -> dict[str, str]:
@@ -346,7 +362,7 @@ def load_definitions(home: Home) -> dict[str, str]:
     Raises:
         StoreError: the manifest is missing or damaged.
     """
-    return _read(home).get("windowed", {})
+    return read_manifest(home).get("windowed", {})
 
 
 def load_service(home: Home, name: str) -> Service:
@@ -356,7 +372,7 @@ def load_service(home: Home, name: str) -> Service:
         UnknownService: the manifest has no such service.
         StoreError: the manifest is missing, damaged, or of another version.
     """
-    document = _read(home)
+    document = read_manifest(home)
     services = document["services"]
     if name not in services:
         raise UnknownService(
@@ -376,23 +392,25 @@ def load_service(home: Home, name: str) -> Service:
         name=name,
         project=document["project"],
         fingerprint=entry["fingerprint"],
-        views=tuple(
-            View(
-                name=view["name"],
-                join_keys=tuple(view["join_keys"]),
-                key_types=tuple(view["key_types"]),
-                features=_pairs(view["features"]),
-                columns=_pairs(view["columns"]),
-                ttl=view["ttl"],
-                defaults=_pairs(view["defaults"]),
-                definition=view["definition"],
-            )
-            for view in entry["views"]
-        ),
+        views=tuple(view_of(view) for view in entry["views"]),
         on_demand=tuple(entry["on_demand"]),
         features=_pairs(entry["features"]),
         functions={function: _function(home, function) for function in entry["on_demand"]},
         purpose=entry.get("purpose", ""),
+    )
+
+
+def view_of(entry: Mapping[str, Any]) -> View:
+    """Returns a view of its form in the manifest."""
+    return View(
+        name=entry["name"],
+        join_keys=tuple(entry["join_keys"]),
+        key_types=tuple(entry["key_types"]),
+        features=_pairs(entry["features"]),
+        columns=_pairs(entry["columns"]),
+        ttl=entry["ttl"],
+        defaults=_pairs(entry["defaults"]),
+        definition=entry["definition"],
     )
 
 
@@ -411,10 +429,15 @@ def _pairs(lists: list[list]) -> tuple:
     return tuple(map(tuple, lists))
 
 
-def _read(home: Home) -> dict[str, Any]:
+def read_manifest(home: Home) -> dict[str, Any]:
+    """Returns the whole manifest. Imports no Feast.
+
+    Raises:
+        StoreError: it is missing, damaged, or of another version.
+    """
     home.check_layout()
     try:
-        document = json.loads(home.manifest.read_text())
+        document = json.loads(read_signed_manifest(home))
         if document["version"] != VERSION:
             raise ValueError(f"version {document['version']}")
     except FileNotFoundError as error:

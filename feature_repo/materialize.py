@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from feature_repo import clock
 from feature_repo.contract import contract_of
 from feature_repo.days import files_in
+from feature_repo.encryption import parquet_files
 from feature_repo.errors import InputError, StoreError
 from feature_repo.home import Home
 from feature_repo.packed import entity_key
@@ -39,7 +40,7 @@ def newest_feature(home: Home) -> datetime:
     import polars as pl
 
     schema = {"event_timestamp": pl.Datetime("us", "UTC")}
-    rows = pl.scan_parquet(_tables_with_rows(home), glob=False, schema=schema, extra_columns="ignore")
+    rows = parquet_files.scan(_tables_with_rows(home), schema=schema, extra_columns="ignore")
     newest: datetime = rows.select(pl.col("event_timestamp").max()).collect().item()
     return newest
 
@@ -50,10 +51,9 @@ def _tables_with_rows(home: Home) -> list[Path]:
     Raises:
         StoreError: there are none.
     """
-    import pyarrow.parquet as pq
 
     files = _feature_files(home)
-    with_rows = [file for file in files if pq.read_metadata(file).num_rows]
+    with_rows = [file for file in files if parquet_files.metadata(file).num_rows]
     if not with_rows:
         raise StoreError(
             expected=f"feature tables in {home.root / 'features'}",

@@ -28,8 +28,24 @@
     [owners]                          # who answers for a model, raw table, view or service
     "*" = "data@shop.example"         # for everything else
 
+    [signing]                         # whose signatures of bundles and manifests count; feature_repo.signing.trust
+    trusted = ["ed25519:…"]
+    revoked = []
+
+    [encryption]                      # files of the data folder are encrypted; docs/encryption.md
+    key = "file:/etc/refrain/encryption.key"
+
+    [plausibility.plays]              # events that no person causes are refused; see feature_repo.plausibility
+    at_once = 4
+
+    [access.roles.analyst]            # who sees which columns and rows; see feature_repo.access.settings
+    services = ["orders_v1"]
+
     [fairness.churn_model]            # limits and groups of a model; docs/fairness.md
     demographic_parity_difference = 0.1
+
+    [model_theft]                     # budgets of questions and what an alarm does; see feature_repo.model_theft
+    questions_per_day = 20_000
 
 ``REFRAIN_PROJECT`` names the folder, or the file. Without it, the file is searched from the working directory upwards.
 Without a file, the bundled definitions of music are the project.
@@ -45,7 +61,10 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
+from feature_repo.access.settings import AccessSettings, read_settings
 from feature_repo.errors import InputError
+from feature_repo.model_theft import TheftSettings
+from feature_repo.plausibility import AccountLimits
 from feature_repo.purposes import RULES
 
 FILE = "refrain.toml"
@@ -96,6 +115,11 @@ class Project:
         purposes: purpose → whether it needs consent, one of ``feature_repo.purposes.RULES``.
         owners: name of a model, raw table, view or service → who answers for it; ``*`` stands for all others.
         fairness: model → what is declared of its fairness, as ``training.fairness.settings`` reads it.
+        model_theft: what is declared against the theft of models.
+        signing: ``trusted`` and ``revoked``, lists of public keys.
+        encryption: where the key-encryption key is; ``feature_repo.encryption.settings`` reads it.
+        plausibility: kind of events → what one account can plausibly do within an hour; other kinds are not judged.
+        access: who sees which columns and rows; None if everybody sees all.
         folder: the project's folder; None for the bundled project.
     """
 
@@ -112,6 +136,11 @@ class Project:
     purposes: Mapping[str, str] = field(default_factory=dict, hash=False)
     owners: Mapping[str, str] = field(default_factory=dict, hash=False)
     fairness: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, hash=False)
+    model_theft: TheftSettings = field(default_factory=TheftSettings, hash=False)
+    signing: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
+    encryption: Mapping[str, str] = field(default_factory=dict, hash=False)
+    plausibility: Mapping[str, AccountLimits] = field(default_factory=dict, hash=False)
+    access: AccessSettings | None = None
     folder: Path | None = None
 
     @classmethod
@@ -193,13 +222,18 @@ def _load(file: Path, changed: int) -> Project:
     if "name" not in entries:
         raise _invalid(file, "a name", "none")
     values: dict[str, Any] = {"extends": ()}
-    sections: dict[str, Callable[[Path, Any], Mapping[str, Any]]] = {
+    sections: dict[str, Callable[[Path, Any], Any]] = {
         "imports": _imports,
         "retention": partial(_retention, section="retention"),
         "tenants": _tenants,
         "purposes": _purposes,
         "owners": _owners,
         "fairness": _fairness,
+        "model_theft": lambda _, section: TheftSettings.parse(section),
+        "signing": _signing,
+        "encryption": _encryption,
+        "plausibility": _plausibility,
+        "access": _access,
     }
     for name, value in entries.items():
         if name in sections:
@@ -306,6 +340,41 @@ def _fairness(file: Path, sections: Any) -> dict[str, dict[str, Any]]:
     if not isinstance(sections, dict) or not all(isinstance(section, dict) for section in sections.values()):
         raise _invalid(file, "fairness as sections such as [fairness.churn_model]", repr(sections))
     return sections
+
+
+def _signing(file: Path, section: Any) -> dict[str, tuple[str, ...]]:
+    """Checks the section ``[signing]``."""
+    if not isinstance(section, dict) or set(section) - {"trusted", "revoked"}:
+        raise _invalid(file, "signing as a section [signing] with the lists trusted and revoked", repr(section))
+    for name, keys in section.items():
+        if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
+            raise _invalid(file, f'{name} as a list of public keys such as ["ed25519:…"] in [signing]', repr(keys))
+    return {name: tuple(keys) for name, keys in section.items()}
+
+
+def _encryption(file: Path, section: Any) -> dict[str, str]:
+    """Checks that the section ``[encryption]`` is one of texts; ``feature_repo.encryption.settings`` reads it."""
+    if not isinstance(section, dict) or not all(isinstance(value, str) for value in section.values()):
+        raise _invalid(file, 'encryption as a section of lines such as key = "file:/etc/refrain/key"', repr(section))
+    return section
+
+
+def _plausibility(file: Path, sections: Any) -> dict[str, AccountLimits]:
+    """Reads the sections ``[plausibility.KIND]``."""
+    if not isinstance(sections, dict):
+        raise _invalid(file, "plausibility as sections such as [plausibility.plays]", repr(sections))
+    try:
+        return {kind: AccountLimits.read(kind, section) for kind, section in sections.items()}
+    except InputError as error:
+        raise _invalid(file, error.expected, error.found) from error
+
+
+def _access(file: Path, section: Any) -> AccessSettings:
+    """Reads the section ``[access]``."""
+    try:
+        return read_settings(section)
+    except InputError as error:
+        raise _invalid(file, error.expected, error.found) from error
 
 
 def _invalid(file: Path, expected: str, found: str) -> InputError:

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from feature_repo.encryption.stored_files import read_stored, write_stored
 from feature_repo.errors import StoreError
 from feature_repo.home import Home
-from feature_repo.whole_files import write_whole
 
 Ids = Mapping[str, frozenset[str]]
 """Join key → ids, as texts."""
@@ -45,7 +45,7 @@ class Restricted:
         """
         path = home.restricted
         try:
-            content = json.loads(path.read_bytes())
+            content = json.loads(read_stored(path, home))
             return cls(_ids(content["ids"]), _ids(content["lifted"]))
         except FileNotFoundError:
             return cls()
@@ -73,14 +73,14 @@ class Restricted:
         return Restricted(_without(self.ids, key, id_), _without(self.lifted, key, id_))
 
     def save(self, home: Home) -> Path:
-        """Write the file, readable by its owner alone."""
+        """Write the file, readable by its owner alone, and sealed where encryption is on."""
         path = home.restricted
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         content = {
             name: {key: sorted(ids) for key, ids in people.items()}
             for name, people in (("ids", self.ids), ("lifted", self.lifted))
         }
-        write_whole(path, json.dumps(content), is_secret=True)
+        write_stored(path, json.dumps(content).encode(), home, "people", is_secret=True)
         return path
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import polars as pl
 
+from feature_repo.encryption import parquet_files
 from feature_repo.errors import StoreError
 from feature_repo.home import Home
 
@@ -31,7 +32,7 @@ def note(home: Home, table: str, keys: pl.DataFrame, now: int) -> None:
     number = len(list(folder.glob("*.parquet")))
     path = folder / f"{now}-{os.getpid()}-{number}.parquet"
     partial = folder / f".partial-{path.name}"
-    keys.unique().write_parquet(partial)
+    parquet_files.write(keys.unique(), partial, final=path)
     partial.replace(path)
 
 
@@ -57,7 +58,7 @@ def forget(files: list[Path]) -> None:
 
 def _read(path: Path) -> pl.DataFrame:
     try:
-        return pl.read_parquet(path, glob=False, hive_partitioning=False)
+        return parquet_files.read(path, hive_partitioning=False)
     except (pl.exceptions.PolarsError, OSError) as error:
         raise StoreError(
             expected=f"a whole Parquet file at {path}",

@@ -1,5 +1,6 @@
 """Small files that are written whole: a reader sees the content of before or that of after, whenever a writer dies."""
 
+import errno
 import os
 import threading
 from pathlib import Path
@@ -29,6 +30,23 @@ def write_whole(path: Path, content: str | bytes, *, is_secret: bool = False) ->
         raise
 
 
+def append_at_once(handle: int, content: bytes, path: Path) -> None:
+    """Appends to a file in one write; of what does not fit on the disk nothing is left.
+
+    Args:
+        handle: the file, opened with ``O_APPEND``; nobody else appends to it meanwhile.
+        content: what is appended.
+        path: the file, for the error.
+
+    Raises:
+        OSError: the disk is full, or the file cannot be written.
+    """
+    length = os.fstat(handle).st_size
+    if os.write(handle, content) < len(content):
+        os.ftruncate(handle, length)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+
 def _make_folder(folder: str) -> None:
     try:
         os.mkdir(folder)  # noqa: PTH102 - of thousands of days, only the folder of the day is missing
@@ -38,8 +56,11 @@ def _make_folder(folder: str) -> None:
 
 def _write(path: str, data: bytes, is_secret: bool) -> None:
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600 if is_secret else 0o666)
-    with os.fdopen(handle, "wb") as stream:
-        stream.write(data)
+    try:
+        rest = memoryview(data)
+        while rest:
+            rest = rest[os.write(handle, rest) :]
         if is_secret:
-            stream.flush()
-            os.fsync(stream.fileno())
+            os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 import typer
 
 from feature_repo import clock
+from feature_repo.access.whole import check_whole
+from feature_repo.audit_lines import whose, write_act
 from feature_repo.command_line import command_line, say
 from feature_repo.errors import InputError
 from feature_repo.home import Home
@@ -59,7 +61,10 @@ def recommend(
             found=repr(strategy),
             next_command="refrain recommend --help",
         )
-    engine = OF_STRATEGY[strategy].load(model, Home.from_env())
+    home = Home.from_env()
+    under = check_whole(home, "recommendations and what a listener played")
+    engine = OF_STRATEGY[strategy].load(model, home)
+    write_act(home, "recommendation", **under, **whose({"user_id": [user]}))
     answer = engine.recommend(
         user,
         count=count,
@@ -183,7 +188,7 @@ def serve(
     )
 
 
-for _name in ("keys", "experiments", "monitor"):
+for _name in ("keys", "theft", "experiments", "monitor"):
     app.add_typer(import_module(f"inference.commands.{_name}").app, name=_name)
 
 if __name__ == "__main__":

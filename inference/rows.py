@@ -14,6 +14,8 @@ from inference import golden
 from inference.features import OnlineFeatures, OnlineRows
 from inference.features.consent import require_consent
 from inference.models import load_bundle, onnx_session
+from inference.security.theft.row_marks import RowMarks
+from inference.watermarks import AnswerMark, reference_rows
 from transforms.pure.tabular.layout import Layout
 
 
@@ -26,12 +28,14 @@ class Predictions:
         model: name and version, such as ``skip_model:3``.
         kind: ``binary`` for probabilities, ``number`` for numbers.
         known: (n,) whether any stored feature of the row has a value; features of the moment do not count.
+        inputs: (n, d) rows that the model saw.
     """
 
     values: np.ndarray
     model: str
     kind: Literal["binary", "number"]
     known: np.ndarray
+    inputs: np.ndarray
 
 
 class RowModel:
@@ -49,6 +53,13 @@ class RowModel:
         self._session = onnx_session(bundle.read("model.onnx"))
         self._input = self._session.get_inputs()[0].name
         self._features = OnlineFeatures(bundle.manifest["feature_service"], home)
+        self._kind: Literal["binary", "number"] = bundle.manifest["extra"]["answer"]
+        reference = reference_rows(bundle)
+        answers = self.answer(reference) if len(reference) else np.zeros(0, np.float32)
+        self.row_marks = (
+            RowMarks.fit(reference, answers, are_chances=self._kind == "binary") if len(reference) else None
+        )
+        self._mark = AnswerMark.load(bundle, home, reference, answers)
 
     @classmethod
     def load(cls, name: str, home: Home | None = None) -> "RowModel":
@@ -56,7 +67,8 @@ class RowModel:
 
         Raises:
             BundleError: nothing is promoted, the bundle is damaged or was trained on other features than those online,
-                the model is not a tabular model, or it answers other than in training.
+                the model is not a tabular model, it answers other than in training, or it is to have a watermark and
+                the secret or its reference rows are missing.
         """
         home = home or Home.from_env()
         bundle = load_bundle(name, home)
@@ -69,6 +81,11 @@ class RowModel:
         model = cls(bundle, home)
         golden.check(bundle, str(bundle.manifest["name"]), model.answer)
         return model
+
+    @property
+    def lookup(self) -> OnlineFeatures:
+        """The lookup of the feature service that the model reads."""
+        return self._features
 
     @property
     def service(self) -> Service:
@@ -90,13 +107,14 @@ class RowModel:
         rows = self._features.get(keys, request)
         require_consent(rows)
         inputs = self._layout.matrix({name: _column(rows, name) for name in self._layout.names})
-        manifest = self.bundle.manifest
         functions = rows.service.functions
         stored = [name for name in self._layout.names if name.partition("__")[0] not in functions]
         missing = [rows.missing[name] for name in stored]  # a function may give a number for whoever is unknown
         known = ~np.all(missing, axis=0) if missing else np.isfinite(inputs).any(axis=1)
-        kind: Literal["binary", "number"] = manifest["extra"]["answer"]
-        return Predictions(self.answer(inputs), self.bundle.name_version, kind, known)
+        answers = self.answer(inputs)
+        if self._mark is not None:
+            answers = self._mark.apply(answers, inputs, self._kind)
+        return Predictions(answers, self.bundle.name_version, self._kind, known, inputs)
 
     def answer(self, inputs: np.ndarray) -> np.ndarray:
         """Predict (n,) values from a feature matrix (n, d) float32."""

@@ -56,6 +56,7 @@ app.add_typer(
     help="Models: train, list, compare, promote, tune, explain, retrain.",
     rich_help_panel="Models",
 )
+_add_own("Models")
 _add("Answers", inference.__main__.app)
 _add_own("Answers")
 

@@ -7,7 +7,18 @@ import typer
 
 from feature_repo.command_line import command_line, progress, say
 from feature_repo.home import Home
-from training.commands import cards, fairness, lifecycle, models, search, track_features
+from training.commands import (
+    attack,
+    cards,
+    fairness,
+    lifecycle,
+    manipulation,
+    models,
+    ownership,
+    search,
+    track_features,
+    verify,
+)
 
 app = command_line("Feature services to models. Order of work: run, compare, promote; lifecycle does it all.")
 models.install(app)
@@ -15,7 +26,11 @@ lifecycle.install(app)
 search.install(app)
 cards.install(app)
 fairness.install(app)
+attack.install(app)
+manipulation.install(app)
+ownership.install(app)
 track_features.install(app)
+verify.install(app)
 
 
 @app.command("fine-tune")
@@ -50,6 +65,7 @@ def mel_cnn(
     epochs: Annotated[int, typer.Option(min=1, help="passes through the sounds, at the most")] = 20,
     rate: Annotated[float, typer.Option(min=1e-6, max=1.0, help="largest learning rate")] = 3e-3,
     batch: Annotated[int, typer.Option(min=2, help="sounds per step")] = 16,
+    augment: Annotated[bool, typer.Option("--augment", help="also learn from copies through MP3 and noise")] = False,
 ) -> None:
     """Train a convolutional network on labelled sounds, and register it as the next audio_classifier.
 
@@ -61,7 +77,7 @@ def mel_cnn(
     from training.models.audio.train_cnn import train_cnn
 
     with progress("mel-cnn") as report:
-        result = train_cnn(Home.from_env(), folder, CnnRecipe(epochs, batch, rate), progress=report)
+        result = train_cnn(Home.from_env(), folder, CnnRecipe(epochs, batch, rate, augment=augment), progress=report)
     for line in result.lines():
         say(line)
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from feature_repo.bundle import MANIFEST
-from training.bundle import BACKGROUND
+from feature_repo.bundle import BACKGROUND, MANIFEST
+from feature_repo.encryption.bundle_files import read_file
 from transforms.pure import npz
 from transforms.pure.candidates.blend import RANKER
 
@@ -75,7 +75,7 @@ class Background:
     def read(cls, folder: Path) -> "Background | None":
         """Reads the background of a bundle; None if it has none."""
         try:
-            arrays = npz.unpack((folder / BACKGROUND).read_bytes())
+            arrays = npz.unpack(read_file(folder, BACKGROUND))
             inputs, contributions, model = arrays["inputs"], arrays["contributions"], str(arrays["model"][0])
             columns = json.loads((folder / MANIFEST).read_text())["extra"]["columns"]
         except (OSError, KeyError):

@@ -13,11 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from feature_repo.bundle import MANIFEST, open_bundle
+from feature_repo.encryption.bundle_files import seal_files, write_file
 from feature_repo.home import IS_WORKING_COPY, REPOSITORY, Home
 from feature_repo.version import version
 
-BACKGROUND = "background.npz"
-"""File of a bundle: rows of the test that explain it, as ``inputs``, with the contribution of each column."""
 SAMPLE = "training_sets.npz"
 """File of a bundle: features of sample rows of its training sets (``training.datasets.sample``)."""
 
@@ -60,7 +59,7 @@ class BundleManifest:
 
 
 def write_bundle(folder: Path, files: Mapping[str, bytes], manifest: dict[str, Any]) -> BundleManifest:
-    """Writes a bundle's files and its manifest, the manifest last.
+    """Writes a bundle's manifest and its files, sealed where encryption is on.
 
     Args:
         folder: an empty or new folder.
@@ -68,22 +67,26 @@ def write_bundle(folder: Path, files: Mapping[str, bytes], manifest: dict[str, A
         manifest: fields of ``BundleManifest`` without ``files``, ``code_revision`` and ``refrain``.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    for name, content in files.items():
-        (folder / name).write_bytes(content)
     digests = {name: hashlib.sha256(content).hexdigest() for name, content in sorted(files.items())}
     complete = BundleManifest(**manifest, files=digests, code_revision=code_revision(), refrain=version())
-    (folder / MANIFEST).write_text(json.dumps(asdict(complete), indent=1) + "\n")
+    _write(folder, files, asdict(complete))
     return complete
 
 
 def amend(folder: Path, files: Mapping[str, bytes]) -> BundleManifest:
     """Adds files to a bundle that is not registered yet, and rewrites its manifest."""
-    for name, content in files.items():
-        (folder / name).write_bytes(content)
     manifest = json.loads((folder / MANIFEST).read_text())
     manifest["files"] |= {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
-    (folder / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n")
+    _write(folder, files, manifest)
     return BundleManifest(**manifest)
+
+
+def _write(folder: Path, files: Mapping[str, bytes], manifest: Mapping[str, Any]) -> None:
+    """Writes the manifest, which says where sealed files belong, then the files."""
+    (folder / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n")
+    for name, content in files.items():
+        write_file(folder, name, content)
+    seal_files(folder)
 
 
 def read_champion(home: Home, name: str) -> tuple[Path, BundleManifest]:

@@ -11,6 +11,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from feature_repo.bill_of_materials import FILE as BOM
+from feature_repo.bill_of_materials.document import document
+from feature_repo.bill_of_materials.packages import installed
 from training.bundle import SAMPLE, BundleManifest, amend
 from training.datasets.sample import Sample, samples_to_bytes
 from training.fairness.figure import FAIRNESS, Figure, to_bytes
@@ -31,7 +34,7 @@ def add_files(
     training_sets: Sequence[Sample],
     figures: Sequence[Figure] = (),
 ) -> None:
-    """Adds what every bundle has: evidence, figures of fairness, decision, lineage, sample rows, and its cards."""
+    """Adds what every bundle has: evidence, fairness, decision, lineage, sample rows, packages, and its cards."""
     from training.card import CARD, draw
     from training.cards import ANNEX_IV, CARD_MARKDOWN, annex_iv, markdown
     from training.cards.facts import gather
@@ -46,6 +49,7 @@ def add_files(
         files[FAIRNESS] = to_bytes(figures)
     if training_sets:
         files[SAMPLE] = samples_to_bytes(training_sets)
+    files[BOM] = document(installed(), manifest.name, str(manifest.version), kind="machine-learning-model").encode()
     files[CARD] = draw(folder, manifest, evidence, decision, lineage, figures).encode()
     complete = amend(folder, files)
     facts = gather(folder, complete, evidence, decision, run)

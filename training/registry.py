@@ -18,8 +18,10 @@ from typing import TYPE_CHECKING, Any
 from feature_repo.bundle import ALIASES, CHAMPION, MANIFEST
 from feature_repo.errors import BundleError
 from feature_repo.home import Home
+from feature_repo.signing.bundles import sign_again, sign_bundle
+from feature_repo.signing.champions import write_champion
+from feature_repo.signing.private_key import has_private_key
 from feature_repo.urls import file_url
-from feature_repo.whole_files import write_whole
 from training.bundle import BundleManifest, amend
 from training.datasets.sample import Sample
 from training.fairness.figure import Figure, read
@@ -161,6 +163,8 @@ def _register(
             decision = _decide(home, name, evidence, gates, training_sets, limits)
             add_files(folder, manifest, evidence, decision, training_sets, figures)
             check_bundle(folder, home)
+            if has_private_key():
+                sign_bundle(folder, home, name, version)
             for key, tag in tags_of(manifest, decision, training_sets).items():
                 mlflow.set_tag(run.info.run_id, key, tag)
             mlflow.log_artifacts(run.info.run_id, str(folder), _ARTIFACT)
@@ -356,7 +360,7 @@ def promote(
     mlflow.set_registered_model_alias(name, alias_of(home, alias), str(chosen))
     if alias != CHAMPION:
         return chosen
-    write_whole(home.bundles(name) / ALIASES, json.dumps({CHAMPION: chosen}) + "\n")
+    write_champion(home.bundles(name) / ALIASES, home, name, chosen)
     if before != chosen:
         promotion: dict[str, Any] = {"version": chosen, "before": before, "reason": reason}
         promotion |= {"anyway": gates_failed} if gates_failed else {}
@@ -375,7 +379,7 @@ def demote(home: Home, name: str, *, reason: str = "by hand") -> int:
         raise BundleError(
             expected=f"a champion of {name!r}", found="none", next_command=f"refrain model promote {name} VERSION"
         )
-    write_whole(home.bundles(name) / ALIASES, "{}\n")
+    write_champion(home.bundles(name) / ALIASES, home, name, None)
     mlflow = client(home)
     if alias_of(home, CHAMPION) in mlflow.get_registered_model(name).aliases:
         mlflow.delete_registered_model_alias(name, alias_of(home, CHAMPION))
@@ -427,6 +431,7 @@ def _mark(
     folder = home.bundles(name) / str(version)
     if (folder / CARD).is_file():
         amend(folder, {CARD: marked((folder / CARD).read_text(), reason, failed_gates).encode()})
+        sign_again(folder, home, name, version)
 
 
 def rollback(home: Home, name: str, *, reason: str = "rolled back by hand") -> int:

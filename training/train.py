@@ -6,6 +6,9 @@ from typing import Any
 from feature_repo.command_line import Progress, silent
 from feature_repo.errors import BundleError, InputError
 from feature_repo.home import Home
+from feature_repo.manifest import load_service
+from feature_repo.project import Project
+from training.datasets.access import check_model
 from training.models.base import FamilyModel, Result
 from training.models.find import models
 
@@ -20,6 +23,7 @@ def train(home: Home, name: str, *, parameters: Mapping[str, Any] | None = None,
         progress: callback for the stages.
 
     Raises:
+        AccessError: the role of this process does not see the features of the model as they are.
         InputError: there is no such model.
     """
     declared = models(home)
@@ -29,7 +33,10 @@ def train(home: Home, name: str, *, parameters: Mapping[str, Any] | None = None,
             found=repr(name),
             next_command="refrain model run --help",
         )
-    return declared[name].run(home, parameters=parameters, progress=progress)
+    model = declared[name]
+    if Project.load(home.project_folder).access is not None:
+        check_model(home, name, {service: load_service(home, service) for service in model.services})
+    return model.run(home, parameters=parameters, progress=progress)
 
 
 def forecast(home: Home, *, progress: Progress = silent) -> dict[str, int]:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from feature_repo.bundle import ALIASES, CHAMPION
+from feature_repo.encryption.bundle_files import read_file
 from feature_repo.home import Home
 from training.bundle import SAMPLE
 from training.datasets.sample import samples_from_bytes
@@ -31,7 +32,7 @@ def champion_of(home: Home, name: str) -> int | None:
 def evidence_of(home: Home, name: str, version: int) -> Evidence | None:
     """Reads the test evidence of a version; None if it has none."""
     try:
-        return Evidence.from_bytes((home.bundles(name) / str(version) / EVIDENCE).read_bytes())
+        return Evidence.from_bytes(read_file(home.bundles(name) / str(version), EVIDENCE))
     except (OSError, ValueError, KeyError):
         return None
 
@@ -47,7 +48,7 @@ def lineage_of(home: Home, name: str, version: int) -> dict[str, Any]:
 def learned_from(home: Home, name: str, version: int) -> dict[str, dict[str, np.ndarray]] | None:
     """Reads the sample of a version's training sets: service → feature → values; None if it has none."""
     try:
-        return samples_from_bytes((home.bundles(name) / str(version) / SAMPLE).read_bytes())
+        return samples_from_bytes(read_file(home.bundles(name) / str(version), SAMPLE))
     except (OSError, ValueError):
         return None
 

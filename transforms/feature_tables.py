@@ -12,6 +12,7 @@ import polars as pl
 from feature_repo import clock
 from feature_repo.contract import contract_of
 from feature_repo.days import files_in
+from feature_repo.encryption import parquet_files
 from feature_repo.errors import StoreError
 from feature_repo.home import Home
 from feature_repo.whole_files import write_whole
@@ -209,7 +210,7 @@ def scan(home: Home, name: str) -> pl.LazyFrame:
             found="no Parquet file",
             next_command="refrain build",
         )
-    return pl.scan_parquet(files, hive_partitioning=False, glob=False)
+    return parquet_files.scan(files, hive_partitioning=False)
 
 
 def _mismatch(view: "FeatureView", found: str) -> StoreError:

@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from itertools import groupby
+from itertools import accumulate, groupby
 from pathlib import Path
 from types import UnionType
 from typing import Any
@@ -16,6 +16,7 @@ import polars as pl
 
 from feature_repo import whole_files
 from feature_repo.days import days_in
+from feature_repo.encryption import parquet_files
 from feature_repo.errors import StoreError
 from transforms.small_parquet.encode import MOST_ROWS, encode, small_files
 
@@ -66,6 +67,26 @@ def write_all(
                 _write_large(large[place : place + SINKS_AT_ONCE], about)
 
 
+def write_slices(rows: pl.DataFrame, heights: Mapping[Path, int]) -> None:
+    """Write consecutive rows of a frame to many files as ``write_all`` does, without a frame for each small one.
+
+    Args:
+        rows: the rows of all files, one file after another.
+        heights: file → number of its rows, in this order.
+    """
+    paths, position = list(heights), 0
+    for start in range(0, len(paths), FILES_AT_ONCE):
+        together = paths[start : start + FILES_AT_ONCE]
+        counts = [heights[path] for path in together]
+        part = rows.slice(position, sum(counts))
+        position += part.height
+        if all(small_files(part, counts)):
+            _write_encoded(part, counts, together)
+        else:
+            firsts = accumulate(counts, initial=0)
+            write_all({path: part.slice(first, heights[path]) for path, first in zip(together, firsts, strict=False)})
+
+
 def _write_small(items: Items, metadata: Mapping[Path, Mapping[str, str]]) -> Items:
     """Write those of some files that are small; returns the others."""
     rows, heights = pl.concat([rows for _, rows in items]), [rows.height for _, rows in items]
@@ -74,19 +95,33 @@ def _write_small(items: Items, metadata: Mapping[Path, Mapping[str, str]]) -> It
     if small:
         if len(small) < len(items):
             rows, heights = pl.concat([rows for _, rows in small]), [rows.height for _, rows in small]
-        contents = encode(rows, heights, [metadata.get(path, {}) for path, _ in small])
-        for (path, _), content in zip(small, contents, strict=True):
-            whole_files.write_whole(path, content)
+        _write_encoded(rows, heights, [path for path, _ in small], metadata)
     return [item for item, fits in zip(items, is_small, strict=True) if not fits]
 
 
+def _write_encoded(
+    rows: pl.DataFrame,
+    heights: Sequence[int],
+    paths: Sequence[Path],
+    metadata: Mapping[Path, Mapping[str, str]] | None = None,
+) -> None:
+    about = [metadata.get(path, {}) for path in paths] if metadata else None
+    for path, content in zip(paths, encode(rows, heights, about), strict=True):
+        whole_files.write_whole(path, parquet_files.protected(content, path))
+
+
 def _write_large(items: Items, metadata: Mapping[Path, Mapping[str, str]]) -> None:
+    if any(parquet_files.is_encrypted_at(path) for path, _ in items):
+        for path, rows in items:
+            content = parquet_files.content(rows, metadata=dict(metadata.get(path, {})), **_FORMAT)
+            whole_files.write_whole(path, parquet_files.protected(content, path))
+        return
     partials = {path: _partial(path) for path, _ in items}
     try:
         for path in partials:
             path.parent.mkdir(parents=True, exist_ok=True)
         sinks = [
-            rows.lazy().sink_parquet(partials[path], lazy=True, metadata=dict(metadata.get(path, {})), **_FORMAT)
+            parquet_files.planned_sink(rows.lazy(), partials[path], metadata=dict(metadata.get(path, {})), **_FORMAT)
             for path, rows in items
         ]
         pl.collect_all(sinks, optimizations=pl.QueryOptFlags.none())
@@ -131,7 +166,7 @@ def read_whole(path: Path, *, columns: list[str] | None = None, remedy: str) -> 
         StoreError: the file is truncated or not Parquet.
     """
     try:
-        return pl.read_parquet(path, columns=columns, hive_partitioning=False, glob=False)
+        return parquet_files.read(path, columns=columns, hive_partitioning=False)
     except UNREADABLE as error:
         raise damaged(path, error, remedy) from error
 
@@ -139,6 +174,8 @@ def read_whole(path: Path, *, columns: list[str] | None = None, remedy: str) -> 
 def damaged(path: Path, error: Exception, remedy: str) -> StoreError:
     """The error for a file that cannot be read; it names the file and the command that replaces it."""
     first_line = (str(error).splitlines() or [""])[0]
+    if encrypted := parquet_files.unreadable(path, first_line):
+        return encrypted
     return StoreError(
         expected=f"a whole Parquet file at {path}",
         found=first_line or "nothing",
@@ -156,17 +193,18 @@ def metadata(path: Path) -> dict[str, str]:
     if not os.path.isfile(path):  # noqa: PTH113 - of a first build's thousands of files none exists
         return {}
     import pyarrow as pa  # takes longer than what commands that read no metadata do
-    import pyarrow.parquet as pq
 
     try:
-        entries = pq.read_metadata(path).metadata or {}
+        entries = parquet_files.metadata(path).metadata or {}
     except (pa.ArrowException, OSError):
         return {}
     return {key.decode(): value.decode() for key, value in entries.items() if key != b"ARROW:schema"}  # a library's own
 
 
 def digest(path: Path) -> str:
-    """SHA-256 of the bytes of a file, in hexadecimal."""
+    """SHA-256 of the bytes of a file, in hexadecimal; of an encrypted Parquet file, of the plain one that it was."""
+    if plain := parquet_files.plain_digest(path):
+        return plain
     with path.open("rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 

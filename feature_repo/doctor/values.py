@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from feast import utils
 
+from feature_repo.access.feast_calls import own_pull
 from feature_repo.clock import microseconds
 from feature_repo.doctor.finding import Finding
 from feature_repo.doctor.steps import MATERIALIZE
@@ -93,7 +94,8 @@ def _compare(
     spine = pa.table(
         {**columns, "event_timestamp": pa.array([now] * len(columns[join_keys[0]]), pa.timestamp("us", "UTC"))}
     )
-    offline = store.get_historical_features(spine, references).to_arrow()
+    with own_pull():
+        offline = store.get_historical_features(spine, references).to_arrow()
     answers = store.get_online_features(references, columns).to_dict()
     names = [entity_key.prefix(store.project, view.name) + name + b"}" for name in online]
     online_rows = OnlineRows.read(server, names)

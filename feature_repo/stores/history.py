@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from feature_repo.encryption import parquet_files
 from feature_repo.errors import StoreError
 from feature_repo.packed.schema import Column
 from feature_repo.stores.column_types import MICROSECONDS, polars_type, readable, settled, unified
@@ -335,7 +335,7 @@ def _stage(source: "DataSource", view: str, repo_path: Any, target: Path) -> Non
 
     try:
         batches = _read_data_source(source, str(repo_path)).to_pyarrow_batches()
-        with pq.ParquetWriter(target, batches.schema) as writer:
+        with parquet_files.writer(target, batches.schema) as writer:
             for batch in batches:
                 writer.write_table(pa.Table.from_batches([batch]))
     except Exception as error:

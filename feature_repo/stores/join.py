@@ -11,9 +11,10 @@ import duckdb
 import numpy as np
 import polars as pl
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from feature_repo.command_line import Progress, silent
+from feature_repo.encryption import parquet_files
+from feature_repo.encryption.places import is_in_use
 from feature_repo.errors import InputError
 from feature_repo.stores.as_of import LOWEST, Newest, Slots
 from feature_repo.stores.column_types import small
@@ -66,6 +67,9 @@ class Limits:
             duck.execute(f"SET threads = {self.cores}")
             duck.execute("SET preserve_insertion_order = false")
             duck.execute("SET temp_directory = ?", [str(spill)])
+            if is_in_use():  # keys of the spill are drawn by DuckDB's own generator: docs/encryption.md
+                duck.execute("SET force_mbedtls_unsafe = true")
+                duck.execute("SET temp_file_encryption = true")
             yield duck
 
 
@@ -196,7 +200,7 @@ def _bytes_a_row(history: History) -> float:
     """Estimates the memory of one row of a history's features, in bytes, from the statistics of its largest file."""
     columns = set(history.features.values())
     with contextlib.suppress(pa.ArrowInvalid, OSError):
-        footer = pq.read_metadata(max(history.files, key=os.path.getsize))
+        footer = parquet_files.metadata(max(history.files, key=os.path.getsize))
         groups = [footer.row_group(number) for number in range(footer.num_row_groups)]
         chunks = [group.column(place) for group in groups for place in range(group.num_columns)]
         size = sum(chunk.total_uncompressed_size for chunk in chunks if chunk.path_in_schema.split(".")[0] in columns)

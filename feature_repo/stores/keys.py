@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 
 import polars as pl
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from feature_repo.clock import microseconds
+from feature_repo.encryption import parquet_files
 from feature_repo.errors import InputError
 from feature_repo.stores.column_types import small
 from feature_repo.stores.history import History, literal
@@ -82,7 +82,7 @@ def all_keys(
                 )
         rows = duck.execute(query).to_arrow_reader(ROWS_AT_ONCE)
         schema = pa.schema([item.with_name(name) for item, name in zip(rows.schema, [*keys, TIME], strict=True)])
-        with pq.ParquetWriter(target, schema) as writer:
+        with parquet_files.writer(target, schema) as writer:
             for batch in rows:
                 writer.write_batch(pa.RecordBatch.from_arrays(batch.columns, schema=schema))
     spine = open_spine(target)

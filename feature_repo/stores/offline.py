@@ -23,6 +23,7 @@ from feast.utils import make_tzaware
 from pydantic import ByteSize, StrictStr
 
 from feature_repo import clock
+from feature_repo.access.feast_calls import check_call
 from feature_repo.stores import pushed
 from feature_repo.stores.history import parquet_files_in
 from feature_repo.stores.join import Join, Limits
@@ -91,9 +92,11 @@ class AsOfOfflineStore(DuckDBOfflineStore):
             A lazy job. Its result has the rows in the order of the spine, and the spine's columns first.
 
         Raises:
+            AccessError: the role of this process does not see the features as they are (``[access]`` of the project).
             InputError: the spine lacks a column, or has a column in a type that cannot be joined.
             StoreError: a view's files are missing or are not what the view says.
         """
+        check_call(feature_refs)
         limits = config.offline_store.limits()
         on_demand = OnDemandFeatureView.get_requested_odfvs(feature_refs, project, registry)
         histories = histories_of(config, feature_views, feature_refs, full_feature_names)

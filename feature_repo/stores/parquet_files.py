@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from itertools import accumulate
+from itertools import accumulate, chain
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from polars.io.plugins import register_io_source
 
+from feature_repo.encryption import parquet_files
 from feature_repo.stores.as_of import Integers
 from feature_repo.stores.column_types import polars_type, readable
 
@@ -89,7 +90,7 @@ def footer(file: str, file_state: State | None) -> Footer:
 
 @lru_cache(maxsize=65_536)
 def _footer(file: str, file_state: State) -> Footer:
-    metadata = pq.read_metadata(file)
+    metadata = parquet_files.metadata(file)
     columns = _columns(metadata.schema.to_arrow_schema().remove_metadata())
     return Footer(columns, metadata.num_rows, _latest(metadata, columns))
 
@@ -228,9 +229,8 @@ class Group:
         types = self.polars_types()
         present_types = {name: types[name] for name in names if name in self.types}
         if self.is_readable and self._has_types(present_types):
-            scan = pl.scan_parquet(
+            scan = parquet_files.scan(
                 list(self.files),
-                glob=False,
                 row_index_name=row,
                 hive_partitioning=False,
                 schema=present_types,
@@ -245,7 +245,7 @@ class Group:
 
     def _has_types(self, types: Mapping[str, pl.DataType]) -> bool:
         """Whether polars agrees on the types. It infers some (dates in milliseconds) from metadata that Arrow hides."""
-        polars_schema = pl.scan_parquet(self.files[0], glob=False).collect_schema()
+        polars_schema = parquet_files.scan(self.files[0]).collect_schema()
         return all(polars_schema[name] == dtype for name, dtype in types.items())
 
     def _from_path(self, name: str, row: str) -> pl.Expr:
@@ -269,7 +269,7 @@ class _ArrowSource:
         columns = [name for name in self._types if with_columns is None or name in with_columns]
         first_row = 0
         for file in self._files:
-            with pq.ParquetFile(file) as source:
+            with parquet_files.open_file(file) as source:
                 for batch in source.iter_batches(min(batch_size or ROWS_AT_ONCE, ROWS_AT_ONCE), columns=columns):
                     frame = self._frame(batch, columns, first_row)
                     first_row += len(batch)
@@ -299,16 +299,13 @@ def write_tables(tables: Iterable[pa.Table], target: Path, compression_level: in
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}")
-    writer = None
+    remaining = iter(tables)
     try:
-        for table in tables:
-            if writer is None:
-                writer = pq.ParquetWriter(
-                    partial, table.schema, compression="zstd", compression_level=compression_level
-                )
-            writer.write_table(table)
-        if writer:
-            writer.close()
+        first = next(remaining)
+        options = {"compression": "zstd", "compression_level": compression_level}
+        with parquet_files.writer(partial, first.schema, final=target, **options) as writer:
+            for table in chain([first], remaining):
+                writer.write_table(table)
         partial.replace(target)
     finally:
         partial.unlink(missing_ok=True)

@@ -10,10 +10,10 @@ from typing import Any
 import pandas as pd
 import polars as pl
 import pyarrow as pa
-import pyarrow.parquet as pq
 from feast import FeatureView, Field
 from feast.data_source import DataSource
 
+from feature_repo.encryption import parquet_files
 from feature_repo.errors import InputError
 from feature_repo.packed.encode import MOMENT, arrow_type, from_seconds, is_text
 from feature_repo.packed.key_columns import key_column
@@ -140,7 +140,8 @@ def add_file(folder: Path, rows: pa.Table) -> None:
     name = f"{time.time_ns():020}-{uuid.uuid4().hex}.parquet"
     partial, final = folder / f".{name}", folder / f"{PUSHED}{name}"
     try:
-        pq.write_table(rows, partial, compression="zstd")
+        with parquet_files.writer(partial, rows.schema, final=final, compression="zstd") as writer:
+            writer.write_table(rows)
         partial.rename(final)
     finally:
         partial.unlink(missing_ok=True)
@@ -156,7 +157,10 @@ def append(file: Path, rows: pa.Table) -> None:
     schema = pa.schema(list(types.items()))
     partial = file.with_name(f".{file.name}.{uuid.uuid4().hex[:8]}")
     try:
-        with pq.ParquetFile(file) as old_file, pq.ParquetWriter(partial, schema, compression="zstd") as writer:
+        with (
+            parquet_files.open_file(file) as old_file,
+            parquet_files.writer(partial, schema, final=file, compression="zstd") as writer,
+        ):
             for batch in old_file.iter_batches():
                 writer.write_table(_to_schema(pa.Table.from_batches([batch]), schema))
             writer.write_table(_to_schema(rows, schema))

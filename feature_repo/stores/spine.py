@@ -11,10 +11,10 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.dataset
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from feature_repo import iso8601
+from feature_repo.encryption import parquet_files
 from feature_repo.errors import InputError
 from feature_repo.stores.as_of import LOWEST, Integers
 from feature_repo.stores.history import History, literal
@@ -99,7 +99,7 @@ class Spine:
     def _batches(self, rows: int) -> Iterator[pa.RecordBatch]:
         """Yields batches file by file. A dataset's scanner would read ahead until it held the whole spine."""
         for file in self.table.files:
-            with pq.ParquetFile(file, pre_buffer=False) as source:
+            with parquet_files.open_file(file, pre_buffer=False) as source:
                 for batch in source.iter_batches(rows):
                     yield batch if batch.schema.equals(self.schema) else batch.cast(self.schema)
 
@@ -185,7 +185,7 @@ def _run_query(query: str, target: Path) -> Path:
 
 def _open_dataset(path: Path) -> pyarrow.dataset.Dataset:
     try:
-        return pyarrow.dataset.dataset(path, format="parquet")
+        return parquet_files.dataset(path)
     except (OSError, pa.ArrowInvalid) as error:
         raise InputError(
             expected=f"a spine in Parquet at {path}",

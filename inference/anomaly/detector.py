@@ -43,6 +43,10 @@ class _Turn:
     is_kept: bool = True
 
 
+PERSONAL_KEYS = {"user_behavior": "user_id", "security": "client_ip"}
+"""Detector → join key of the rows about a person that it looks up."""
+
+
 class AnomalyDetector:
     """A detector with a memory of earlier observations. Safe to share between threads.
 
@@ -89,6 +93,11 @@ class AnomalyDetector:
         bundle = load_bundle(name or cls.name, home)
         kind = next((detector for detector in DETECTORS.values() if detector.name == bundle.manifest["name"]), cls)
         return kind(bundle, home, remember=remember)
+
+    @property
+    def lookup(self) -> tuple[OnlineFeatures, str] | None:
+        """The lookup of the features, and the join key of the entities; None if only metrics are scored."""
+        return None if self._lookup is None else (self._lookup, self._key)
 
     @property
     def model(self) -> str:

@@ -1,6 +1,5 @@
 """Renders incidents as one self-contained HTML page: metrics, alarms and causes of each."""
 
-import html
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from inference.anomaly.observation import Detections, IncidentReport, Observation
+from transforms.pure import svg
 
 WIDTH, HEIGHT = 720, 110
 MAX_INCIDENTS, MAX_METRICS = 50, 4
@@ -33,7 +33,7 @@ def page(observations: Sequence[Observation], detections: Detections, incidents:
     """
     sections = [_incident(incident, observations, detections) for incident in incidents[:MAX_INCIDENTS]]
     remainder = f"<p>and {len(incidents) - MAX_INCIDENTS} more</p>" if len(incidents) > MAX_INCIDENTS else ""
-    title = f"{len(incidents)} incident{'' if len(incidents) == 1 else 's'} by {html.escape(detections.model)}"
+    title = f"{len(incidents)} incident{'' if len(incidents) == 1 else 's'} by {svg.escape(detections.model)}"
     return (
         f"<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>"
         f"<title>{title}</title><style>{_STYLE}</style><h1>{title}</h1>"
@@ -53,7 +53,7 @@ def _incident(incident: IncidentReport, observations: Sequence[Observation], res
     metrics = [
         name for name in incident.causes if any(_is_number(observation.values.get(name)) for observation, _ in visible)
     ]
-    causes = ", ".join(f"{html.escape(name)} {share:.0%}" for name, share in incident.causes.items())
+    causes = ", ".join(f"{svg.escape(name)} {share:.0%}" for name, share in incident.causes.items())
     times = [detection.at for _, detection in visible]
     alarms = [detection.alarm for _, detection in visible]
     figures = "".join(
@@ -61,7 +61,7 @@ def _incident(incident: IncidentReport, observations: Sequence[Observation], res
         for name in metrics[:MAX_METRICS]
     )
     return (
-        f"<h2>{html.escape(incident.entity)} · {incident.start:%Y-%m-%d %H:%M} – {incident.end:%H:%M} UTC</h2>"
+        f"<h2>{svg.escape(incident.entity)} · {incident.start:%Y-%m-%d %H:%M} – {incident.end:%H:%M} UTC</h2>"
         f"<p class=causes>{incident.alarms} alarm{'' if incident.alarms == 1 else 's'}, p {incident.p_value:.1e}: "
         f"{causes}</p>{figures}"
     )
@@ -90,7 +90,7 @@ def _figure(
     )
     left, right = x(incident.start.timestamp()), x(incident.end.timestamp())
     shade = f"<rect x={left} y=0 width={max(right - left, 2):.1f} height={HEIGHT} fill='#c0392b' opacity='.12'/>"
-    label = f"{html.escape(name)}, {low:,.6g} to {high:,.6g}"
+    label = f"{svg.escape(name)}, {low:,.6g} to {high:,.6g}"
     return (
         f"<figure><svg viewBox='0 0 {WIDTH} {HEIGHT}' role=img aria-label='{label}'>{shade}"
         f"<polyline points='{line}' fill=none stroke='#1f6fb2' stroke-width=1.3 />{dots}</svg>"

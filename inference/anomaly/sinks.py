@@ -1,6 +1,5 @@
 """Sends notices of incidents to files and webhooks, without repeating them too often."""
 
-import json
 import threading
 import time
 import urllib.error
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from feature_repo.errors import InputError
+from feature_repo.output.json_text import to_json
 from inference.anomaly.notice_times import NoticeTimes
 from inference.anomaly.observation import IncidentReport
 
@@ -38,7 +38,7 @@ class FileSink:
         """Append the notice as one line."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.open("a") as handle:
-            handle.write(json.dumps(notice) + "\n")
+            handle.write(to_json(notice) + "\n")
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class WebhookSink:
     def send(self, notice: dict[str, Any]) -> None:
         """POST the notice; any status other than 2xx raises OSError."""
         request = urllib.request.Request(
-            self.url, json.dumps(notice).encode(), {"Content-Type": "application/json"}, method="POST"
+            self.url, to_json(notice).encode(), {"Content-Type": "application/json"}, method="POST"
         )
         try:
             with urllib.request.urlopen(request, timeout=self.timeout):

@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from feature_repo.audit_lines import Detail
 from feature_repo.errors import StoreError
 from inference.api import errors
 from inference.api.acts import request_fields
@@ -24,7 +25,7 @@ from inference.api.hosts import Hosts
 from inference.api.places import MOST, Place, Places
 from inference.monitoring.counters import labelled_counter
 from inference.monitoring.logs import log_request
-from inference.security.audit import AuditLog, Detail
+from inference.security.audit import AuditLog
 from inference.security.caller import ADMINISTER, METRICS, PREDICT, READ_FEATURES, ROLES, SEND_EVENTS, Caller, Refused
 from inference.security.keys import KeyRing
 from inference.security.limits import Limiter

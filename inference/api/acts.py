@@ -5,7 +5,7 @@ import ipaddress
 from starlette.requests import Request
 from starlette.types import Scope
 
-from inference.security.audit import Detail
+from feature_repo.audit_lines import Detail
 
 
 def request_fields(scope: Scope, request_id: str) -> dict[str, str]:

@@ -9,22 +9,22 @@ from functools import partial
 from fastapi import FastAPI, Request
 from prometheus_client import CollectorRegistry
 
+from feature_repo.access.sight import Sight
+from feature_repo.audit_lines import whose
 from feature_repo.home import Home
-from inference.anomaly.detector import DETECTORS, AnomalyDetector
+from inference.anomaly.detector import DETECTORS, PERSONAL_KEYS, AnomalyDetector
 from inference.anomaly.notice_times import NoticeTimes
 from inference.anomaly.observation import Observation
 from inference.anomaly.sinks import Alerts, sink_of
 from inference.api import errors
 from inference.api.acts import audit_act
 from inference.api.costs import OBSERVATIONS, charge_in_thread, units_of
+from inference.api.permission import Permission, role_field
 from inference.api.schemas.anomalies import DetectRequest, DetectResponse
+from inference.api.theft import check_questions
 from inference.monitoring.counters import labelled_counter
 from inference.monitoring.predictions import PredictionLog
-from inference.security.audit import whose
 from inference.swap import Live
-
-PERSONAL_KEYS = {"user_behavior": "user_id", "security": "client_ip"}
-"""Detector → join key of the rows about a person that it looks up."""
 
 
 class DetectionService:
@@ -62,7 +62,25 @@ def _try_out(detector: AnomalyDetector) -> None:
     detector.detect([])
 
 
-def install(app: FastAPI, service: DetectionService, log: PredictionLog, registry: CollectorRegistry) -> None:
+def check_detection(
+    permission: Permission, request: Request, detector: AnomalyDetector, entities: list[str]
+) -> Sight | None:
+    """Check that the caller may have detections about people; their causes name the features of the detector.
+
+    Raises:
+        AccessError: no role of the caller has the service, sees the rows, or sees all features.
+    """
+    lookup = detector.lookup
+    return None if lookup is None else permission.check(request, lookup[0], {lookup[1]: entities}, needs=None)
+
+
+def install(
+    app: FastAPI,
+    service: DetectionService,
+    log: PredictionLog,
+    registry: CollectorRegistry,
+    permission: Permission,
+) -> None:
     """Add the route."""
     alarms = labelled_counter(registry, "refrain_alarms", "Alarms by detector", "detector", DETECTORS)
 
@@ -77,7 +95,13 @@ def install(app: FastAPI, service: DetectionService, log: PredictionLog, registr
         charge_in_thread(request, units_of(len(body.observations), OBSERVATIONS), "so many observations")
         if body.detector in PERSONAL_KEYS:
             entities = [observation.entity for observation in body.observations]
-            audit_act(request, "detection", detector=body.detector, **whose({PERSONAL_KEYS[body.detector]: entities}))
+            sight = None
+            if permission.has_rules:
+                sight = check_detection(permission, request, service.lives[body.detector].get(), entities)
+            keys = {PERSONAL_KEYS[body.detector]: entities}
+            audit_act(request, "detection", detector=body.detector, **role_field(sight), **whose(keys))
+        questions = [f"{one.entity} {one.at} {sorted(one.values.items())}" for one in body.observations]
+        check_questions(request, f"anomalies-{body.detector}", questions)
         response = service.detect(body)
         for detection in response.detections:
             log.put("anomalies", response.model, detector=body.detector, score=detection.score, alarm=detection.alarm)

@@ -30,6 +30,7 @@ from inference.api import (
 )
 from inference.api.access import Access, Guard
 from inference.api.hosts import HOST_NAMES, LOOPBACK_NAMES, Hosts
+from inference.api.permission import Permission
 from inference.api.readiness import ReadinessCheck
 from inference.api.recommendations import RecommendationService
 from inference.console import docs, not_found, pages
@@ -44,6 +45,7 @@ from inference.security.audit import AuditLog
 from inference.security.keys import KeyRing
 from inference.security.limits import Limiter
 from inference.security.sessions import Sessions
+from inference.security.theft.guard import TheftGuard
 from inference.security.tokens import TokenVerifier
 from inference.swap import Live
 from inference.workers import Workers
@@ -83,7 +85,7 @@ def create_app(
     home.check_layout()
     registry = CollectorRegistry()
     guard = _access(home, access or os.environ.get(ACCESS) or "auto")
-    running, log = Running(home), PredictionLog(home)
+    running, log, permission = Running(home), PredictionLog(home), Permission(home)
     controller = Controller(float(os.environ.get(GOAL_MS) or GOAL * 1e3) / 1e3)
     champions = models.Champions(registry)
     recommendation_service = RecommendationService(model, home, running, controller, log)
@@ -109,7 +111,7 @@ def create_app(
         *(one_log for one_log in (impression_log, lookup_log) if one_log is not None),
     )
 
-    threads = (champions.watcher, recommendation_service, guard.limiter, running)
+    threads = (champions.watcher, recommendation_service, guard.limiter, running, permission)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -133,13 +135,13 @@ def create_app(
         lifespan=lifespan,
     )
     errors.install(app)
-    recommendations.install(app, recommendation_service, controller, registry)
-    forecasts.install(app, live_forecasters, log)
-    anomalies.install(app, detection_service, log, registry)
+    recommendations.install(app, recommendation_service, controller, registry, permission)
+    forecasts.install(app, live_forecasters, log, permission)
+    anomalies.install(app, detection_service, log, registry, permission)
     texts.install(app, text_service, log, registry)
     audio.install(app, sound_service, log, registry)
-    features.install(app, features.FeatureLookups(home))
-    predictions.install(app, prediction_service, log)
+    features.install(app, features.FeatureLookups(home), permission)
+    predictions.install(app, prediction_service, log, permission)
     events.install(app, home, registry)
     feedback.install(app, home, running, registry)
     experiments.install(app, home, running)
@@ -153,6 +155,7 @@ def create_app(
         sound_service=sound_service,
         running=running,
         controller=controller,
+        permission=permission,
     )
     for part in (pages, docs, not_found):
         part.install(app, console)
@@ -161,6 +164,7 @@ def create_app(
         own_document.install(app, home)
     document.install(app)
     _add_layers(app, guard, registry, Hosts.from_env() if hosts is None else Hosts(hosts), controller)
+    app.state.theft = TheftGuard(home, guard.audit, registry)
     app.state.access, app.state.logs = guard, (guard.audit, running.log, log)
     return app
 

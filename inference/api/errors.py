@@ -10,7 +10,15 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
-from feature_repo.errors import BundleError, ConsentError, InputError, NotPromoted, RefrainError, StoreError
+from feature_repo.errors import (
+    AccessError,
+    BundleError,
+    ConsentError,
+    InputError,
+    NotPromoted,
+    RefrainError,
+    StoreError,
+)
 from feature_repo.extras import MissingExtra, missing_extra
 from inference.api.schemas.common import Problem
 from inference.api.schemas.events import RefusedEvent, RefusedEventsProblem
@@ -36,7 +44,11 @@ OPEN_PATHS = ("/health", "/live", "/ready")
 RESPONSES: dict[int | str, dict[str, Any]] = {
     **OF_EVERY_ROUTE,
     401: {"content": _PROBLEM_CONTENT, "description": "a valid key is needed"},
-    403: {"content": _PROBLEM_CONTENT, "description": "the key does not have the role, or people have not consented"},
+    403: {
+        "content": _PROBLEM_CONTENT,
+        "description": "the key does not have the role, or is held back for asking systematically, the role does not "
+        "see it, or people have not consented",
+    },
     408: {"content": _PROBLEM_CONTENT, "description": "the body did not arrive in time"},
     404: {"content": _PROBLEM_CONTENT, "description": "nothing is known of the key"},
     413: {"content": _PROBLEM_CONTENT, "description": "the body is too long"},
@@ -44,7 +56,8 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
     422: {"content": _PROBLEM_CONTENT, "description": "the request is invalid"},
     429: {
         "content": _PROBLEM_CONTENT,
-        "description": "a limit of the key is exceeded; Retry-After says when to try again",
+        "description": "a limit of the key, or a budget of distinct questions, is exceeded; Retry-After says when to "
+        "try again",
     },
     503: {
         "content": _PROBLEM_CONTENT,
@@ -105,7 +118,7 @@ def to_problem(error: RefrainError) -> Problem:
     """Turn an error into a problem without internal paths and addresses."""
     if isinstance(error, UnknownKey):
         status, step = HTTPStatus.NOT_FOUND, next_step(error)
-    elif isinstance(error, ConsentError):
+    elif isinstance(error, ConsentError | AccessError):
         status, step = HTTPStatus.FORBIDDEN, next_step(error)
     elif isinstance(error, InputError):
         status, step = HTTPStatus.UNPROCESSABLE_ENTITY, SEE_DOCS
@@ -135,9 +148,15 @@ def problem(status: HTTPStatus, detail: str, step: str = SEE_DOCS) -> JSONRespon
 
 def of_exception(error: HTTPException) -> JSONResponse:
     """Build the response for an exception that carries its status."""
-    answer = problem(HTTPStatus(error.status_code), str(error.detail), SEE_DOCS)
+    answer = response(exception_to_problem(error))
     answer.headers.update(error.headers or {})
     return answer
+
+
+def exception_to_problem(error: HTTPException) -> Problem:
+    """Turn an exception that carries its status into a problem."""
+    status = HTTPStatus(error.status_code)
+    return Problem(title=status.phrase, status=status, detail=str(error.detail), next=SEE_DOCS)
 
 
 def all_refused(detail: str, refused: list[RefusedEvent]) -> JSONResponse:

@@ -4,12 +4,15 @@ from dataclasses import asdict
 from functools import partial
 
 from fastapi import FastAPI, Request
+from starlette.exceptions import HTTPException
 
+from feature_repo.audit_lines import whose
 from feature_repo.errors import RefrainError
 from feature_repo.home import Home
 from inference.api import errors
 from inference.api.acts import audit_act
 from inference.api.costs import charge_in_thread
+from inference.api.permission import Permission, role_field
 from inference.api.schemas.forecasts import (
     ForecastBatch,
     ForecastRequest,
@@ -17,9 +20,9 @@ from inference.api.schemas.forecasts import (
     ForecastResult,
     ForecastResults,
 )
+from inference.api.theft import check_questions
 from inference.forecast.forecaster import TARGETS, Forecaster, target_of
 from inference.monitoring.predictions import PredictionLog
-from inference.security.audit import whose
 from inference.swap import Live
 
 
@@ -28,15 +31,21 @@ def forecasters(home: Home) -> dict[str, Live[Forecaster]]:
     return {target: Live(partial(kind.load, home=home), [kind.name], home) for target, kind in TARGETS.items()}
 
 
-def install(app: FastAPI, lives: dict[str, Live[Forecaster]], log: PredictionLog) -> None:
+def install(app: FastAPI, lives: dict[str, Live[Forecaster]], log: PredictionLog, permission: Permission) -> None:
     """Add the routes."""
 
     def forecast(request: Request, body: ForecastRequest) -> ForecastResponse:
-        if body.entity == "user":
-            audit_act(request, "forecast", **whose({"user_id": [body.id]}))
         target = target_of(body.entity, body.target).target
+        sight = None
+        if permission.has_rules:
+            lookup, join_key = lives[target].get().lookup(body.entity)
+            sight = permission.check(request, lookup, {join_key: [body.id]}, needs=None)
+        if body.entity == "user":
+            audit_act(request, "forecast", **role_field(sight), **whose({"user_id": [body.id]}))
         result = lives[target].get().forecast(body.entity, body.id, horizon=body.horizon)
         first = result.points[0]
+        key: dict[str, list[str]] = {body.entity: [body.id]}
+        check_questions(request, f"forecasts-{result.target}", [f"{body.entity} {body.id}"], keys=key)
         log.put(
             "forecasts",
             result.model,
@@ -62,5 +71,7 @@ def install(app: FastAPI, lives: dict[str, Live[Forecaster]], log: PredictionLog
                 return ForecastResult(answer=forecast(request, request_body))
             except RefrainError as error:
                 return ForecastResult(problem=errors.to_problem(error))
+            except HTTPException as error:  # a budget of questions is used up
+                return ForecastResult(problem=errors.exception_to_problem(error))
 
         return ForecastResults(results=[forecast_or_problem(request_body) for request_body in body.requests])

@@ -6,18 +6,24 @@ from typing import Annotated
 
 from fastapi import FastAPI, Path, Request
 
+from feature_repo.audit_lines import whose
 from feature_repo.bundle import champion, open_bundle, promoted_models
 from feature_repo.errors import BundleError, ConsentError, InputError
 from feature_repo.home import Home
+from feature_repo.project import Project
 from inference.api import errors
 from inference.api.acts import audit_act
 from inference.api.costs import VALUES, charge_in_thread, units_of
 from inference.api.models import PREDICTIONS, Champions
+from inference.api.permission import Permission, role_field
 from inference.api.schemas.features import MOST_ROWS, FeaturesRequest, PredictionsResponse
+from inference.api.theft import caller_of, check_questions, questions_of, texts_of
 from inference.forecast.forecaster import UnknownKey
 from inference.monitoring.predictions import PredictionLog
 from inference.rows import RowModel
-from inference.security.audit import whose
+from inference.security.theft.answer_form import form_answers
+from inference.security.theft.canaries import Canaries
+from inference.security.theft.guard import Rows
 from inference.swap import Live
 
 NAME = r"[a-z][a-z0-9_]{0,63}"
@@ -37,6 +43,8 @@ class PredictionService:
         self._home, self._champions = home, champions
         self._lives: dict[str, Live[RowModel]] = {}
         self._lock = threading.Lock()
+        self.settings = Project.load(home.project_folder).model_theft
+        self.canaries = Canaries(home)
 
     def model(self, name: str) -> RowModel:
         """Get the champion of a model.
@@ -73,7 +81,7 @@ class PredictionService:
         )
 
 
-def install(app: FastAPI, service: PredictionService, log: PredictionLog) -> None:
+def install(app: FastAPI, service: PredictionService, log: PredictionLog, permission: Permission) -> None:
     """Add the route."""
 
     @app.post("/v1/predictions/{model}", responses=errors.RESPONSES, tags=["predictions"], operation_id="predict")
@@ -88,15 +96,27 @@ def install(app: FastAPI, service: PredictionService, log: PredictionLog) -> Non
             raise InputError(expected=f"at most {MOST_ROWS:,} rows", found=f"{longest:,}", next_command="see /docs")
         serving = service.model(model)
         charge_in_thread(request, units_of(longest * len(serving.service.features), VALUES), "so many features")
-        audit_act(request, "prediction", model=model, rows=longest, **whose(body.keys))
+        fields = body.request_for(serving.service)
+        sight = permission.check(request, serving.lookup, body.keys)
+        audit_act(request, "prediction", model=model, rows=longest, **role_field(sight), **whose(body.keys))
         try:
-            result = serving.predict(body.keys, body.request_for(serving.service))
+            result = serving.predict(body.keys, fields)
         except ConsentError:
             audit_act(request, "withheld", model=model, **whose(body.keys))
             raise
+        keys = texts_of(body.keys)
+        marks = serving.row_marks
+        check_questions(
+            request,
+            model,
+            questions_of(keys, body.request),
+            keys=keys,
+            unknown=int((~result.known).sum()),
+            rows=None if marks is None else Rows(marks, result.inputs, result.values),
+        )
+        values, known = service.canaries.fill(caller_of(request), model, keys, result)
         family = str(serving.bundle.manifest["family"])
         for value in result.values.tolist():
             log.put(family, result.model, answer=round(value, 6))
-        return PredictionsResponse(
-            model=result.model, kind=result.kind, values=result.values.tolist(), known=result.known.tolist()
-        )
+        answers = form_answers(values, result.kind, service.settings.answers_of(model), caller_of(request))
+        return PredictionsResponse(model=result.model, kind=result.kind, values=answers, known=known.tolist())

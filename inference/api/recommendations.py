@@ -9,13 +9,17 @@ from typing import TypeVar
 from anyio import CapacityLimiter, to_thread
 from fastapi import FastAPI, Request
 from prometheus_client import CollectorRegistry, Counter, Gauge
+from starlette.exceptions import HTTPException
 
+from feature_repo.access.sight import Sight
+from feature_repo.audit_lines import whose
 from feature_repo.bundle import is_promoted, name_and_version
 from feature_repo.errors import RefrainError
 from feature_repo.home import Home
 from inference.api import errors
 from inference.api.acts import audit_act
 from inference.api.costs import charge
+from inference.api.permission import Permission, role_field
 from inference.api.schemas.recommendations import (
     RecommendationBatch,
     RecommendationRequest,
@@ -23,14 +27,15 @@ from inference.api.schemas.recommendations import (
     RecommendationResult,
     RecommendationResults,
 )
+from inference.api.theft import check_questions
 from inference.experiments.running import Assigned, Running
 from inference.monitoring.counters import labelled_counter
 from inference.monitoring.predictions import PredictionLog
 from inference.recommend.answer import Answer
 from inference.recommend.controller import LEVELS, Controller, Decision
 from inference.recommend.engine import RecommendationEngine
+from inference.recommend.hidden_facts import REPEATED
 from inference.recommend.known_rights import REFRESH_S, KnownRights
-from inference.security.audit import whose
 from inference.swap import Live
 from inference.ticker import Ticker
 
@@ -81,12 +86,35 @@ class RecommendationService:
         """Whether there is a version to serve."""
         return is_promoted(self._home, self._model)
 
-    def recommend(self, body: RecommendationRequest, decision: Decision | None = None) -> tuple[Answer, list[Assigned]]:
+    def check(
+        self, permission: Permission, request: Request, body: RecommendationRequest
+    ) -> tuple[frozenset[str], Sight | None]:
+        """Check that the caller may have recommendations to a listener.
+
+        Returns:
+            The features that the answer must not repeat, and what the caller sees; None if everything.
+
+        Raises:
+            AccessError: no role of the caller has the features of listeners, or sees this one.
+        """
+        if not permission.has_rules:
+            return frozenset(), None
+        sight = permission.check(request, self.live.get().listener_lookup, {"user_id": [body.user_id]})
+        return permission.unseen(request, self.live.get().listener_lookup.service.name, REPEATED), sight
+
+    def recommend(
+        self,
+        body: RecommendationRequest,
+        decision: Decision | None = None,
+        *,
+        hidden: frozenset[str] = frozenset(),
+    ) -> tuple[Answer, list[Assigned]]:
         """Recommend to one listener with the settings of their experiment arms; fields of the request win over arms.
 
         Args:
             body: the request.
             decision: what is left out; the controller decides if None.
+            hidden: features that the answer must not repeat.
         """
         decision = decision or self._controller.decide()
         started, cpu_started = time.perf_counter(), time.thread_time()
@@ -103,7 +131,7 @@ class RecommendationService:
             options |= {name: value for name, value in assignment.settings.items() if _arm_may_set(body, name)}
             applied.append(assignment)
         answer = engine.recommend(
-            body.user_id, body.context.request(), count=body.count, budget=decision.budget, **options
+            body.user_id, body.context.request(), count=body.count, budget=decision.budget, hidden=hidden, **options
         )
         if applied and answer.consented:
             self._running.exposed(body.user_id, applied, answer.answer_id, answer.at)
@@ -165,7 +193,13 @@ def _arm_may_set(body: RecommendationRequest, name: str) -> bool:
     return name != "model" and name not in body.model_fields_set
 
 
-def install(app: FastAPI, service: RecommendationService, controller: Controller, registry: CollectorRegistry) -> None:
+def install(
+    app: FastAPI,
+    service: RecommendationService,
+    controller: Controller,
+    registry: CollectorRegistry,
+    permission: Permission,
+) -> None:
     """Add the routes."""
     labels = ["model", "strategy"]
     answers = Counter("refrain_recommendations", "Answers by model and strategy", labels, registry=registry)
@@ -186,9 +220,12 @@ def install(app: FastAPI, service: RecommendationService, controller: Controller
     service.on_tick = report_level  # a level ends by time, whether anybody asks or not
 
     def answer_request(request: Request, body: RecommendationRequest) -> RecommendationResponse:
-        audit_act(request, "recommendation", **whose({"user_id": [body.user_id]}))
+        hidden, sight = service.check(permission, request, body)
+        audit_act(request, "recommendation", **role_field(sight), **whose({"user_id": [body.user_id]}))
         decision = controller.decide()
-        answer, applied = service.recommend(body, decision)
+        answer, applied = service.recommend(body, decision, hidden=hidden)
+        keys = {"user_id": [body.user_id]}
+        check_questions(request, "recommendations", [body.user_id], keys=keys, unknown=int(not answer.known))
         if not answer.consented:
             audit_act(request, "withheld", **whose({"user_id": [body.user_id]}))
         answers.labels(answer.model, answer.strategy).inc()
@@ -225,3 +262,5 @@ def install(app: FastAPI, service: RecommendationService, controller: Controller
             return RecommendationResult(answer=answer_request(request, body))
         except RefrainError as error:
             return RecommendationResult(problem=errors.to_problem(error))
+        except HTTPException as error:  # a budget of questions is used up
+            return RecommendationResult(problem=errors.exception_to_problem(error))

@@ -15,6 +15,7 @@ from inference.api import errors
 from inference.api.body import read_body
 from inference.api.costs import CHARACTERS, charge, units_of
 from inference.api.schemas.texts import AnalyzedText, AnalyzeRequest, AnalyzeResponse
+from inference.api.theft import check_questions
 from inference.monitoring.predictions import PredictionLog
 from inference.swap import Live
 from inference.text.analyzer import MODELS, TextAnalyzer, TextAnswer, label, likeliest
@@ -57,6 +58,7 @@ class TextService:
                 next_command="send the texts in several requests",
             )
         await charge(request, units_of(characters, CHARACTERS), "the characters of these texts")
+        await run_in_threadpool(check_questions, request, "texts", _texts(body))
         if characters <= MAX_BESIDE_ANSWERS:
             return await run_in_threadpool(self.analyze_here, body)
         if not self.workers.has_processes:

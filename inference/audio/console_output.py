@@ -1,11 +1,11 @@
 """Formats an audio analysis for the terminal and as JSON."""
 
-import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
+from feature_repo.output.json_text import to_json
 from inference.audio.analyzer import AudioAnalysis
 from inference.audio.classifier import Chances
 from transforms.pure.audio.loudness.meter import Loudness
@@ -105,7 +105,7 @@ def _track_features_lines(track: TrackFeatures) -> Iterator[str]:
 
 def line_of_json(analysis: AudioAnalysis) -> str:
     """Format an analysis as one line of JSON, like a response of the API."""
-    return json.dumps(plain(analysis))
+    return to_json(plain(analysis))
 
 
 def plain(analysis: AudioAnalysis) -> dict[str, Any]:

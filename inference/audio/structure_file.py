@@ -1,11 +1,13 @@
 """Writes the structure of one sound: JSON of Spotify's shape, JAMS, or one long table as CSV or Parquet."""
 
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from feature_repo.encryption import parquet_files
 from feature_repo.errors import InputError
+from feature_repo.output import csv_text
+from feature_repo.output.json_text import to_json
 from feature_repo.whole_files import write_whole
 from inference.audio.analyzer import AudioAnalysis
 from transforms.pure.audio.structure.document import document
@@ -19,15 +21,15 @@ def spotify(analysis: AudioAnalysis) -> dict[str, Any]:
 
 
 def _write_json(analysis: AudioAnalysis, out: Path) -> None:
-    write_whole(out, json.dumps(spotify(analysis)) + "\n")
+    write_whole(out, to_json(spotify(analysis)) + "\n")
 
 
 def _write_jams(analysis: AudioAnalysis, out: Path) -> None:
-    write_whole(out, json.dumps(jams(analysis.structure, out.stem)) + "\n")
+    write_whole(out, to_json(jams(analysis.structure, out.stem)) + "\n")
 
 
 def _write_csv(analysis: AudioAnalysis, out: Path) -> None:
-    write_whole(out, _table(analysis).write_csv())
+    write_whole(out, csv_text.text_of(_table(analysis)))
 
 
 def _write_parquet(analysis: AudioAnalysis, out: Path) -> None:
@@ -75,7 +77,7 @@ def _is_replaceable(out: Path) -> bool:
     """Whether a file is no table, or one of a structure: the table of a folder takes hours to compute."""
     import polars as pl
 
-    readers: dict[str, Callable[[Path], pl.LazyFrame]] = {".csv": pl.scan_csv, ".parquet": pl.scan_parquet}
+    readers: dict[str, Callable[[Path], pl.LazyFrame]] = {".csv": pl.scan_csv, ".parquet": parquet_files.scan}
     reader = readers.get(out.suffix.lower())
     if reader is None:
         return True

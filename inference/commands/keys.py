@@ -1,6 +1,5 @@
 """``refrain keys``: creates, lists and revokes API keys."""
 
-import csv
 import sys
 from textwrap import shorten
 from typing import Annotated
@@ -9,7 +8,8 @@ import typer
 
 from feature_repo.command_line import command_line, say
 from feature_repo.home import Home
-from inference.security.audit import AuditLog, acts, cell
+from feature_repo.output.csv_text import write_rows
+from inference.security.audit import AuditLog, acts
 from inference.security.caller import ROLES, Limits
 from inference.security.keys import KeyRing
 
@@ -21,11 +21,15 @@ app = command_line("API keys: create, list and revoke them; and the audit log.")
 @app.command()
 def create(
     name: Annotated[str, typer.Argument(help="name of the owner, such as 'web player'")],
-    role: Annotated[list[str], typer.Option(help=f"{', '.join(ROLES)}; may be given again")],
+    role: Annotated[list[str], typer.Option(help=f"{', '.join(ROLES)}, or one of [access]; may be given again")],
     days: Annotated[float | None, typer.Option(help="days after which it expires; never if left out")] = None,
     per_second: Annotated[float, typer.Option(help="requests a second in the long run")] = 100.0,
     burst: Annotated[int, typer.Option(help="requests at once")] = 200,
     per_day: Annotated[int | None, typer.Option(help="requests a day (UTC); any number if left out")] = None,
+    questions_per_day: Annotated[
+        int | None, typer.Option(help="distinct questions to one model a day (UTC); any number if left out")
+    ] = None,
+    digits: Annotated[int | None, typer.Option(help="digits of predictions; all if left out")] = None,
 ) -> None:
     """Create a key. It is shown once; only its digest is stored.
 
@@ -34,7 +38,8 @@ def create(
     Example: refrain keys create "web player" --role predict --days 90
     """
     home = Home.from_env().ensure()
-    text, key = KeyRing(home).create(name, role, days=days, limits=Limits(per_second, burst, per_day))
+    limits = Limits(per_second, burst, per_day, questions_per_day, digits)
+    text, key = KeyRing(home).create(name, role, days=days, limits=limits)
     _audit(home, "key created", key.id, key.name)
     say(text)
     typer.secho(f"id {key.id}, tenant {key.tenant}: {', '.join(key.roles)}. It is not shown again.", err=True)
@@ -85,9 +90,7 @@ def log(
     names = ("at", "act", "key", "reason", "method", "path", "address", "request_id", "unwritten", "rows", "keys")
     entries = sorted(acts(Home.from_env()), key=lambda act: str(act.get("at")))[-last:]
     if as_csv:
-        table = csv.writer(sys.stdout)
-        table.writerow(names)
-        table.writerows([cell(act.get(name)) for name in names] for act in entries)
+        write_rows(sys.stdout, [names, *([act.get(name) for name in names] for act in entries)])
         return
     for act in entries:
         fields = "  ".join(f"{name} {shorten(repr(act[name]), MAX_SHOWN)}" for name in names[2:] if act.get(name))

@@ -17,23 +17,27 @@ from markupsafe import Markup
 from starlette.concurrency import run_in_threadpool
 
 from feature_repo import clock
-from feature_repo.errors import RefrainError, StoreError
+from feature_repo.access.break_glass import BreakGlass, at
+from feature_repo.audit_lines import whose
+from feature_repo.errors import AccessError, RefrainError, StoreError
 from feature_repo.extras import MissingExtra, explained
 from feature_repo.home import Home
+from feature_repo.output.plain import inert, shorten
 from feature_repo.project import Project
-from inference.anomaly.detector import DETECTORS, AnomalyDetector
+from inference.anomaly.detector import DETECTORS, PERSONAL_KEYS, AnomalyDetector
 from inference.anomaly.file import read
 from inference.api.access import Access
 from inference.api.acts import audit_act, request_fields
+from inference.api.anomalies import check_detection
 from inference.api.audio import SoundService
 from inference.api.models import Champions, served
+from inference.api.permission import Permission, role_field
 from inference.api.recommendations import RecommendationService
 from inference.api.schemas.recommendations import RecommendationRequest
 from inference.experiments.running import Running
 from inference.monitoring.freshness import FreshnessReader, cells
 from inference.public_text import describe, next_step
 from inference.recommend.controller import Controller
-from inference.security.audit import whose
 from inference.security.caller import PREDICT, Refused
 from inference.security.sessions import COOKIE, SECONDS, session_token
 from transforms.pure import svg
@@ -53,6 +57,8 @@ POLICY = (
 )
 LARGEST_TEXT = 1 << 20
 """Maximum bytes of uploaded observations."""
+LONGEST = 4_000
+"""Characters of a text on a page."""
 REPORT = re.compile(r"(monitor|experiment)-[\w-]{1,64}\.html", re.ASCII)
 
 
@@ -69,6 +75,7 @@ class Console:
         sound_service: SoundService,
         running: Running,
         controller: Controller,
+        permission: Permission,
     ) -> None:
         self.home, self.access, self.champions, self.recommendation_service = (
             home,
@@ -77,8 +84,12 @@ class Console:
             recommendation_service,
         )
         self.sound_service, self.running, self.controller = sound_service, running, controller
+        self.permission = permission
         self._templates = Environment(
-            loader=PackageLoader("inference", "console"), autoescape=select_autoescape(), auto_reload=False
+            loader=PackageLoader("inference", "console"),
+            autoescape=select_autoescape(),
+            auto_reload=False,
+            finalize=_shown,
         )
         self._freshness = FreshnessReader(home)
         self.has_music = Project.load(home.project_folder).has_music
@@ -119,9 +130,18 @@ class Console:
             "p99": f"{self.controller.p99 * 1e3:.1f}",
             "goal": f"{self.controller.goal * 1e3:g}",
             "open": not self.access.closed,
+            "glass": self._glass(),
             "running": sum(experiment.state == "running" for experiment in self.running.declared.experiments.values()),
             "report": reports[-1] if reports else "",
         }
+
+    def _glass(self) -> list[str]:
+        """List the break-glasses that last, and the number of those to review."""
+        grants = BreakGlass(self.home)
+        lasting = [grant for grant in grants.all() if grants.is_active(grant)]
+        lines = [f"{grant.caller} holds {grant.role} since {at(grant.started)}, {grant.id}" for grant in lasting]
+        count = sum(not grants.is_active(grant) and not grant.reviewer for grant in grants.all())
+        return [*lines, *([f"{count} to review: refrain access reviews"] if count else [])]
 
     def experiments(self) -> dict[str, Any]:
         """Collect the data of the page of experiments."""
@@ -178,12 +198,13 @@ def install(app: FastAPI, console: Console) -> None:
             try:
                 options = {"diversify": diversify} if diversify else {}
                 body = RecommendationRequest.model_validate({"user_id": user, "count": count, **options})
-                audit_act(request, "recommendation", **whose({"user_id": [user]}))
-                context["answer"], assignments = console.recommendation_service.recommend(body)
+                hidden, sight = console.recommendation_service.check(console.permission, request, body)
+                audit_act(request, "recommendation", **role_field(sight), **whose({"user_id": [user]}))
+                context["answer"], assignments = console.recommendation_service.recommend(body, hidden=hidden)
                 context["arms"] = {assignment.experiment: assignment.variant for assignment in assignments}
                 context["milliseconds"] = f"{(time.perf_counter() - started) * 1e3:.0f}"
             except RefrainError as error:
-                context["problem"], status = _error_text(error), HTTPStatus.UNPROCESSABLE_ENTITY
+                context["problem"], status = _error_text(error), _status_of(error)
         return console.page(request, "recommend.html", "Recommend", status, **context)
 
     @app.get("/console/sound", **hidden)
@@ -221,15 +242,19 @@ def install(app: FastAPI, console: Console) -> None:
         context: dict[str, Any] = {"detectors": ["untrained", *DETECTORS], "detector": detector, "text": text[:20_000]}
         status = HTTPStatus.OK
         try:
-            context |= await run_in_threadpool(_detect, console.home, detector, content or text.encode())
+            context |= await run_in_threadpool(_detect, console, request, detector, content or text.encode())
         except RefrainError as error:
-            context["problem"], status = _error_text(error), HTTPStatus.UNPROCESSABLE_ENTITY
+            context["problem"], status = _error_text(error), _status_of(error)
         return console.page(request, "anomalies.html", "Anomalies", status, **context)
 
     @app.get("/console/experiments", **hidden)
     def experiments(request: Request) -> Response:
         return console.page(request, "experiments.html", "Experiments", **console.experiments())
 
+    _reports(app, console, hidden)
+
+
+def _reports(app: FastAPI, console: Console, hidden: dict[str, Any]) -> None:
     @app.get("/console/reports/{name}", **hidden)
     def report(request: Request, name: str) -> Response:
         file = console.report(name)
@@ -238,6 +263,13 @@ def install(app: FastAPI, console: Console) -> None:
             return console.page(
                 request, "experiments.html", "Reports", HTTPStatus.NOT_FOUND, problem=problem, holdout=0
             )
+        if name.startswith("monitor-"):  # it names values of features that are new
+            try:
+                under = console.permission.check_everything(request, "reports of monitoring")
+                audit_act(request, "report", report=name, **under)
+            except RefrainError as error:
+                problem, status = _error_text(error), _status_of(error)
+                return console.page(request, "experiments.html", "Reports", status, problem=problem, holdout=0)
         return HTMLResponse(file.read_text(encoding="utf-8"), headers={"content-security-policy": POLICY})
 
 
@@ -280,14 +312,23 @@ def _login(app: FastAPI, console: Console, hidden: dict[str, Any]) -> None:
         return response
 
 
-def _detect(home: Home, name: str, content: bytes) -> dict[str, Any]:
+def _shown(value: Any) -> Any:
+    """Return a value as a page shows it: of a text no more than ``LONGEST`` characters, and none that acts."""
+    return inert(shorten(value, LONGEST)) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _detect(console: Console, request: Request, name: str, content: bytes) -> dict[str, Any]:
     """Score observations with a separate detector, so that trials in the console leave no state behind."""
     detector_class = DETECTORS.get(name)
-    detector = AnomalyDetector() if detector_class is None else detector_class.load(home=home)
+    detector = AnomalyDetector() if detector_class is None else detector_class.load(home=console.home)
     with tempfile.NamedTemporaryFile(suffix=".txt") as file:
         file.write(content)
         file.flush()
         observations = read(Path(file.name)).observations
+    if name in PERSONAL_KEYS:
+        entities = [observation.entity for observation in observations]
+        sight = check_detection(console.permission, request, detector, entities)
+        audit_act(request, "detection", detector=name, **role_field(sight), **whose({PERSONAL_KEYS[name]: entities}))
     result = detector.detect(observations)
     alarms = [place for place, detection in enumerate(result.detections) if detection.alarm]
     picture = svg.lines("Score", [[detection.score for detection in result.detections]], marks=alarms)
@@ -310,6 +351,11 @@ def _waveform(columns: np.ndarray, seconds: float, beats: list[float]) -> str:
         f"<path d='{marks}' stroke='#c9a227' stroke-width=1 opacity=.6 />"
         f"<path d='{bars}' stroke='#3d7ab8' stroke-width=1 /></svg><figcaption>{label}</figcaption></figure>"
     )
+
+
+def _status_of(error: RefrainError) -> HTTPStatus:
+    """Return the status of a page that shows an error."""
+    return HTTPStatus.FORBIDDEN if isinstance(error, AccessError) else HTTPStatus.UNPROCESSABLE_ENTITY
 
 
 def _error_text(error: RefrainError) -> str:

@@ -18,7 +18,7 @@ class ExposureLog(BackgroundLog):
     WHAT = "exposures"
 
     def __init__(self, home: Home) -> None:
-        super().__init__(share=1.0)
+        super().__init__(1.0, home)
         self._folder = home.exposures
 
     def to_line(self, exposure: dict[str, Any]) -> tuple[Path, dict[str, Any]]:

@@ -5,11 +5,16 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
+import numpy as np
+
 from feature_repo import clock
+from feature_repo.access.sight import Sight
+from feature_repo.access.viewer import Viewer
 from feature_repo.errors import OnlineUnavailable, RefrainError
 from feature_repo.home import Home
 from feature_repo.manifest import Service, load_address, load_service
 from feature_repo.packed.server import READ_TIMEOUT, Server, get, open_server
+from inference.features.access import ServiceAccess
 from inference.features.column_cache import ColumnCache
 from inference.features.consent import ConsentCheck
 from inference.features.entities import GroupKeys
@@ -17,6 +22,7 @@ from inference.features.fetch import Fetch, ReusedRows, WholeFetch
 from inference.features.plan import Plan
 from inference.features.prepared import PreparedLookup
 from inference.features.rows import OnlineRows
+from inference.features.seen_rows import SeenRows
 from inference.features.view_rows import ViewRows
 from inference.monitoring.lookups import LookupLog
 
@@ -79,6 +85,7 @@ class OnlineFeatures:
         on_failure: Literal["raise", "defaults"] = "raise",
         reuse: "OnlineRows | None" = None,
         prepared: PreparedLookup | None = None,
+        viewer: Viewer | None = None,
     ) -> "OnlineRows":
         """Look up rows.
 
@@ -97,15 +104,18 @@ class OnlineFeatures:
             reuse: an earlier lookup of the same answer, of this or another service. Views that it looked up for the
                 same single entity are not looked up again.
             prepared: what ``prepare`` returned for these keys; if its rows were fetched, Redis is not asked.
+            viewer: who gets the rows: where the project has ``[access]``, columns are refused and masked and rows
+                withheld as their role says. None for the service itself, such as a model, which sees everything.
 
         Raises:
+            AccessError: no role of the viewer has the service.
             InputError: a join key of the service is not given or does not fit its type, or lengths differ.
             OnlineUnavailable: Redis does not answer.
             StoreError: a packed value in Redis is damaged or has an unknown schema.
         """
-        lookup = prepared or self.prepare(keys, request, reuse=reuse)
+        lookup = prepared or self.prepare(keys, request, reuse=reuse, viewer=viewer)
         plan, groups, length, fields = lookup.plan, lookup.groups, lookup.length, lookup.request
-        degraded, denied = None, None
+        degraded, denied, withheld = None, None, list[tuple[frozenset[str], np.ndarray]]()
         try:
             if lookup.error is not None:
                 raise lookup.error
@@ -116,8 +126,8 @@ class OnlineFeatures:
             degraded, fill = str(error), True
             blocks = [fetch.rows([None] * len(fetch.redis_keys)) for fetch in _fetches(plan, groups, None, None)]
         else:
-            denied = lookup.denied(packed)
-            blocks = lookup.blocks(packed, denied)
+            denied, withheld = lookup.denied(packed), lookup.withheld(packed)
+            blocks = lookup.blocks(packed, denied, withheld)
         now = clock.seconds()
         views = [
             ViewRows(block, places, length, (now - one.view.ttl) * 1_000_000 if one.view.ttl else None)
@@ -125,7 +135,47 @@ class OnlineFeatures:
         ]
         if self._log is not None and lookup.is_logged and degraded is None and denied is None:
             self._log.put(keys, fields, OnlineRows(plan, views, groups, length, fields, False, None, now))
-        return OnlineRows(plan, views, groups, length, fields, fill, degraded, now, keys, denied)
+        unseen = np.logical_or.reduce([mask for _, mask in withheld]) if withheld else None
+        rows = OnlineRows(plan, views, groups, length, fields, fill, degraded, now, keys, denied)
+        return rows if lookup.sight is None else SeenRows(rows, lookup.sight, unseen)
+
+    def sight(self, viewer: Viewer) -> Sight | None:
+        """Return what a caller sees of the service; None if the project has no ``[access]``.
+
+        Raises:
+            AccessError: no role of the caller has the service.
+
+        >>> features.sight(Viewer("web", frozenset({"analyst"}))).hidden                # doctest: +SKIP
+        {'user_profile__gender': 'null'}
+        """
+        self._reload_manifest()
+        access = self._state[3]
+        return None if access is None else access.sight(viewer)
+
+    @property
+    def is_marked(self) -> bool:
+        """Whether the project has ``[access]``, and a feature of the service has a mark."""
+        access = self._state[3]
+        return access is not None and access.is_marked
+
+    def withheld(self, keys: Mapping[str, Sequence[Any]], viewer: Viewer) -> np.ndarray:
+        """Return the (n,) mask of the rows that a caller does not see.
+
+        Raises:
+            AccessError: no role of the caller has the service.
+            InputError: as in ``get``.
+            OnlineUnavailable: Redis does not answer.
+
+        >>> features.withheld({"user_id": ["u000042"]}, Viewer("web", frozenset({"analyst"})))   # doctest: +SKIP
+        array([False])
+        """
+        sight, access = self.sight(viewer), self._state[3]
+        length, _ = self._state[0].keys(keys)
+        unseen = np.zeros(length, bool)
+        for condition in access.conditions(sight, keys) if access is not None and sight is not None else ():
+            packed = get(self._server, condition.redis_keys) if condition.redis_keys else []
+            unseen |= condition.withheld(packed, length)
+        return unseen
 
     def prepare(
         self,
@@ -133,6 +183,7 @@ class OnlineFeatures:
         request: Mapping[str, Any] | None = None,
         *,
         reuse: "OnlineRows | None" = None,
+        viewer: Viewer | None = None,
     ) -> PreparedLookup:
         """Prepare a lookup that ``RoundTrip`` fetches together with others, and ``get`` finishes.
 
@@ -140,8 +191,10 @@ class OnlineFeatures:
             keys: as in ``get``.
             request: as in ``get``.
             reuse: as in ``get``.
+            viewer: as in ``get``.
 
         Raises:
+            AccessError: as in ``get``.
             InputError: as in ``get``.
 
         >>> lookup = features.prepare({"user_id": ["u000042"]})                    # doctest: +SKIP
@@ -149,13 +202,26 @@ class OnlineFeatures:
         >>> rows = features.get(lookup.keys, prepared=lookup)                      # doctest: +SKIP
         """
         self._reload_manifest()
-        plan, cache, check = self._state
+        plan, cache, check, access = self._state
+        sight = None if viewer is None or access is None else access.sight(viewer)
+        sight = None if sight is None or sight.is_whole else sight
         length, groups = plan.keys(keys)
         consent = None if check is None else check.fetch(keys)
-        is_logged = self._log is not None and self._log.wants()
+        conditions = [] if sight is None or access is None else access.conditions(sight, keys)
+        is_logged = sight is None and self._log is not None and self._log.wants()
         fetches = _fetches(plan, groups, None, None) if is_logged else _fetches(plan, groups, cache, reuse)
         return PreparedLookup(
-            plan, groups, length, fetches, self._server, keys, request or {}, is_logged=is_logged, consent=consent
+            plan,
+            groups,
+            length,
+            fetches,
+            self._server,
+            keys,
+            request or {},
+            is_logged=is_logged,
+            consent=consent,
+            sight=sight,
+            conditions=conditions,
         )
 
     async def aget(
@@ -165,6 +231,7 @@ class OnlineFeatures:
         *,
         fill: bool = False,
         on_failure: Literal["raise", "defaults"] = "raise",
+        viewer: Viewer | None = None,
     ) -> "OnlineRows":
         """Look up rows as ``get`` does, without blocking the event loop.
 
@@ -177,15 +244,17 @@ class OnlineFeatures:
             request: as in ``get``.
             fill: as in ``get``.
             on_failure: as in ``get``.
+            viewer: as in ``get``.
 
         Raises:
+            AccessError: as in ``get``.
             InputError: as in ``get``.
             OnlineUnavailable: Redis does not answer.
             StoreError: as in ``get``.
 
         >>> rows = await OnlineFeatures("listener_v1").aget({"user_id": ["u000042"]})  # doctest: +SKIP
         """
-        return await asyncio.to_thread(self.get, keys, request, fill=fill, on_failure=on_failure)
+        return await asyncio.to_thread(self.get, keys, request, fill=fill, on_failure=on_failure, viewer=viewer)
 
     def _reload_manifest(self) -> None:
         """Load a changed manifest; keep the old one if the new one cannot be read."""
@@ -201,15 +270,17 @@ class OnlineFeatures:
                 return
             self._manifest_stamp = stamp
 
-    def _load_plan(self) -> tuple[Plan, ColumnCache | None, ConsentCheck | None]:
-        """Return the plan by the manifest, an empty cache for its views, and the check of consent.
+    def _load_plan(self) -> tuple[Plan, ColumnCache | None, ConsentCheck | None, ServiceAccess | None]:
+        """Return the plan by the manifest, an empty cache for its views, the check of consent, and who sees what.
 
-        None instead of the cache if nothing may be held, and of the check if no consent is needed.
+        None instead of the cache if nothing may be held, of the check if no consent is needed, and of the last if
+        everybody sees everything.
         """
         service = load_service(self._home, self._name)
         plan = Plan(service, self._given_defaults, self._server)
         check = ConsentCheck.of(self._home, service, self._server)
-        return plan, ColumnCache(self._hold) if self._hold else None, check
+        access = ServiceAccess.of(self._home, service, self._server)
+        return plan, ColumnCache(self._hold) if self._hold else None, check, access
 
 
 def _fetches(

@@ -5,8 +5,10 @@ from typing import Any
 
 import numpy as np
 
+from feature_repo.access.sight import Sight
 from feature_repo.errors import OnlineUnavailable
 from feature_repo.packed.server import Server, get
+from inference.features.access import ConditionFetch
 from inference.features.consent import ConsentFetch, places_of_others
 from inference.features.entities import GroupKeys
 from inference.features.fetch import Fetch, Rows
@@ -27,6 +29,7 @@ class PreparedLookup:
         redis_keys: Redis keys of the rows to fetch.
         packed: packed values of ``redis_keys``; None while they have not been fetched.
         error: why they could not be fetched; None if they could, or have not been.
+        sight: what the caller sees; None if everything.
     """
 
     def __init__(
@@ -41,13 +44,18 @@ class PreparedLookup:
         *,
         is_logged: bool,
         consent: ConsentFetch | None = None,
+        sight: Sight | None = None,
+        conditions: Sequence[ConditionFetch] = (),
     ) -> None:
         self.plan, self.groups, self.length, self.server = plan, groups, length, server
         self.keys, self.request, self.is_logged = keys, request, is_logged
-        self._fetches, self._consent = fetches, consent
+        self._fetches, self._consent, self.sight, self._conditions = fetches, consent, sight, conditions
         self.redis_keys = [key for fetch in fetches for key in fetch.redis_keys]
         if consent is not None:
             self.redis_keys += consent.fetch.redis_keys
+        self._conditions_start = len(self.redis_keys)
+        for condition in conditions:
+            self.redis_keys += condition.redis_keys
         self.packed: Sequence[bytes | None] | None = None
         self.error: OnlineUnavailable | None = None
 
@@ -62,15 +70,40 @@ class PreparedLookup:
         """
         if self._consent is None:
             return None
-        denied = self._consent.denied(packed[len(packed) - len(self._consent.fetch.redis_keys) :])
+        start = self._conditions_start - len(self._consent.fetch.redis_keys)
+        denied = self._consent.denied(packed[start : self._conditions_start])
         return np.broadcast_to(denied, self.length) if denied.any() else None
 
-    def blocks(self, packed: Sequence[bytes | None], denied: np.ndarray | None = None) -> list[Rows]:
+    def withheld(self, packed: Sequence[bytes | None]) -> list[tuple[frozenset[str], np.ndarray]]:
+        """Return, of each condition that some row does not pass, its join keys and the (n,) mask of these rows.
+
+        Args:
+            packed: packed values of ``redis_keys``.
+
+        Raises:
+            StoreError: a value is damaged or has an unknown schema.
+        """
+        masks, start = [], self._conditions_start
+        for condition in self._conditions:
+            stop = start + len(condition.redis_keys)
+            withheld = condition.withheld(packed[start:stop], self.length)
+            if withheld.any():
+                masks.append((condition.keys, withheld))
+            start = stop
+        return masks
+
+    def blocks(
+        self,
+        packed: Sequence[bytes | None],
+        denied: np.ndarray | None = None,
+        withheld: Sequence[tuple[frozenset[str], np.ndarray]] = (),
+    ) -> list[Rows]:
         """Decode the rows of each view.
 
         Args:
             packed: packed values of ``redis_keys``.
             denied: what ``denied`` returned: people of whom nothing is returned.
+            withheld: what ``withheld`` returned: rows that the caller does not see.
 
         Raises:
             StoreError: a value is damaged or has an unknown schema.
@@ -78,13 +111,16 @@ class PreparedLookup:
         blocks, start = list[Rows](), 0
         for fetch, lookup in zip(self._fetches, self.plan.lookups, strict=True):
             stop = start + len(fetch.redis_keys)
-            is_withheld = denied is not None and self._consent is not None and self._consent.concerns(lookup.view)
-            if denied is None or not is_withheld:
+            masks = [mask for keys, mask in withheld if keys <= set(lookup.view.join_keys)]
+            if denied is not None and self._consent is not None and self._consent.concerns(lookup.view):
+                masks.append(denied)
+            if not masks:
                 blocks.append(fetch.rows(packed[start:stop]))
             else:
-                of_others = [None] * (stop - start) if denied.all() else packed[start:stop]
+                others = np.logical_or.reduce(masks)
+                of_others = [None] * (stop - start) if others.all() else packed[start:stop]
                 block, places = fetch.rows(of_others)
-                blocks.append((block, places_of_others(places, denied, self.length)))
+                blocks.append((block, places_of_others(places, others, self.length)))
             start = stop
         return blocks
 

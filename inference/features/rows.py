@@ -58,6 +58,10 @@ class OnlineRows:
         degraded: why the result consists of defaults only; None if it does not.
         denied: (n,) bool, true for rows of people who have not consented to the purpose of the service, of whom no
             value is here; None if there are none.
+        withheld: (n,) bool, true for rows that the role of the caller does not see: nothing of them is here, whether
+            they exist or not; None if there are none.
+        hidden: feature → ``refused``, which are not in the mappings, or how its values are masked; empty where the
+            caller sees everything (``inference.features.seen_rows``).
 
     >>> rows = OnlineFeatures("listener_v1").get({"user_id": ["u000042"]})         # doctest: +SKIP
     >>> rows.matrix().shape, rows.ages(), rows.head(1), rows.to_pandas()           # doctest: +SKIP
@@ -80,6 +84,9 @@ class OnlineRows:
         self._plan, self._views, self._groups, self._request = plan, views, groups, request
         self._defaults, self._keys = plan.defaults if fill else {}, keys or {}
         self._now = now
+        self.withheld: np.ndarray | None = None
+        self.hidden: Mapping[str, str] = {}
+        self._names: Mapping[str, str] = plan.names
         self._stored: dict[str, tuple[Any, np.ndarray]] = {}
         self._computed: dict[str, Mapping[str, np.ndarray]] = {}
         self._inputs: np.ndarray | None = None
@@ -90,17 +97,17 @@ class OnlineRows:
     @property
     def columns(self) -> Mapping[str, np.ndarray]:
         """``view__feature`` → (n,) numpy array."""
-        return LazyMapping(self._plan.names, lambda name: self._column(name)[0])
+        return LazyMapping(self._names, lambda name: self._column(name)[0])
 
     @property
     def missing(self) -> Mapping[str, np.ndarray]:
         """``view__feature`` → (n,) bool."""
-        return LazyMapping(self._plan.names, lambda name: self._column(name)[1])
+        return LazyMapping(self._names, lambda name: self._column(name)[1])
 
     @property
     def values(self) -> Mapping[str, list[Any]]:
         """``view__feature`` → n Python values."""
-        return LazyMapping(self._plan.names, self._python_values)
+        return LazyMapping(self._names, self._python_values)
 
     @property
     def event_times(self) -> Mapping[str, np.ndarray]:
@@ -140,7 +147,7 @@ class OnlineRows:
         for name, dtype in self.service.key_types.items() if self._keys else ():
             keys = key_values(self._keys[name], dtype, name)
             columns[name] = pd.Series(keys * self.length if len(keys) == 1 else keys)
-        for name in self._plan.names:
+        for name in self._names:
             values, missing = self._column(name)
             is_missing = missing & (name not in self._defaults)
             if values.dtype.kind == "M":
@@ -178,7 +185,7 @@ class OnlineRows:
         Raises:
             InputError: a name is not a numeric feature of the service.
         """
-        feature_names = self._plan.numeric if names is None else tuple(names)
+        feature_names = self._numeric if names is None else tuple(names)
         plan = self._plan.matrix(feature_names)
         matrix = np.empty((self.length, len(feature_names)), np.float32)
         for gather in plan.stored:
@@ -192,6 +199,11 @@ class OnlineRows:
                 is_nan = np.isnan(matrix[:, column])
                 matrix[is_nan, column] = self._defaults[name]
         return matrix
+
+    @property
+    def _numeric(self) -> tuple[str, ...]:
+        """Names of the numeric features of the service."""
+        return self._plan.numeric
 
     def block_of(self, lookup: Lookup, keys: GroupKeys) -> Block | Mixed | ColumnRows | None:
         """Return the row of a view if it was looked up here for the same single entity; else None.

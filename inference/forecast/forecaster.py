@@ -97,6 +97,23 @@ class Forecaster:
         home = home or Home.from_env()
         return cls(load_bundle(name or cls.name, home), home)
 
+    def lookup(self, entity: str) -> tuple[OnlineFeatures, str]:
+        """Return the lookup of an entity's forecasts, and its join key.
+
+        Raises:
+            InputError: the model does not forecast this entity.
+
+        >>> Forecaster.load().lookup("user")[1]                                         # doctest: +SKIP
+        'user_id'
+        """
+        if entity not in self.views:
+            raise InputError(
+                expected=f"one of {sorted(self.views)}",
+                found=repr(entity),
+                next_command="refrain forecast --help",
+            )
+        return self._lookups[entity], self.views[entity][1]
+
     def forecast(self, entity: str, key: str, *, horizon: int | None = None) -> Forecast:
         """Look up the forecast of one key.
 
@@ -111,14 +128,9 @@ class Forecaster:
             ConsentError: the person has not consented to the purpose of the forecast.
             OnlineUnavailable: Redis does not answer.
         """
-        if entity not in self.views:
-            raise InputError(
-                expected=f"one of {sorted(self.views)}",
-                found=repr(entity),
-                next_command="refrain forecast --help",
-            )
-        view, join_key = self.views[entity]
-        rows = self._lookups[entity].get({join_key: [key]})
+        lookup, join_key = self.lookup(entity)
+        view = self.views[entity][0]
+        rows = lookup.get({join_key: [key]})
         require_consent(rows)
         columns = rows.values
         values: dict[str, Any] = {

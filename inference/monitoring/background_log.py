@@ -2,7 +2,6 @@
 
 import atexit
 import contextlib
-import errno
 import logging
 import math
 import os
@@ -12,9 +11,14 @@ import threading
 import uuid
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from feature_repo.appended_lines import append_line, sealed_logs
 from feature_repo.errors import InputError
+from feature_repo.home import Home
+
+if TYPE_CHECKING:
+    pass
 
 MAX_QUEUED = 1_000
 """Maximum number of records that wait to be written."""
@@ -27,8 +31,11 @@ class BackgroundLog:
 
     If writing falls behind, records are dropped and counted. A log that cannot be written warns once until it can be.
 
+    Where encryption is on when a log begins, its lines are sealed, those that gathered as one block.
+
     Args:
         share: share of the records to log, 0 to 1.
+        home: the data folder.
 
     Attributes:
         left_out: number of records that were dropped.
@@ -37,8 +44,9 @@ class BackgroundLog:
 
     WHAT = "lines"
 
-    def __init__(self, share: float) -> None:
+    def __init__(self, share: float, home: Home) -> None:
         self._share = share
+        self._sealed = sealed_logs(home)
         self._queue: queue.Queue[Any] = queue.Queue(MAX_QUEUED)
         self._name = f"{os.getpid()}-{uuid.uuid4().hex[:8]}.jsonl"
         self.left_out = 0
@@ -72,6 +80,13 @@ class BackgroundLog:
             self._hurry.set()
             self._queue.join()
 
+    def close(self) -> None:
+        """Write all queued records, and end the files if they are sealed; later records begin others."""
+        self.flush()
+        with self._file_lock:
+            if self._sealed is not None:
+                self._sealed.close()
+
     def drop(self) -> None:
         """Count a record that was not written."""
         self.left_out += 1
@@ -83,7 +98,7 @@ class BackgroundLog:
                 if self._thread is None or not self._thread.is_alive():
                     self._thread = threading.Thread(target=self._write_all, name=f"log of {self.WHAT}", daemon=True)
                     self._thread.start()
-                    atexit.register(self.flush)
+                    atexit.register(self.close)
 
     def _write_all(self) -> None:
         while True:
@@ -151,23 +166,10 @@ class BackgroundLog:
     def _append(self, folder: Path, lines: bytes) -> None:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         with self._file_lock:
-            append_line(folder / self._name, lines)
-
-
-def append_line(path: Path, line: bytes) -> None:
-    """Append a line, or several, to a file in one write; of what does not fit on the disk nothing is left.
-
-    Raises:
-        OSError: the disk is full, or the file cannot be written.
-    """
-    handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-    try:
-        length, content = os.fstat(handle).st_size, line + b"\n"
-        if os.write(handle, content) < len(content):
-            os.ftruncate(handle, length)
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
-    finally:
-        os.close(handle)
+            if self._sealed is None:
+                append_line(folder / self._name, lines)
+            else:
+                self._sealed.append(folder / self._name, lines)
 
 
 def share_of(variable: str) -> float:

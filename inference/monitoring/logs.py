@@ -13,8 +13,12 @@ from typing import Any
 import msgspec
 from starlette.types import Scope
 
+from feature_repo.output.plain import one_line, shorten, visible
+
 ACCESS = "refrain.access"
 _log = logging.getLogger(ACCESS)
+LONGEST = 8_000
+"""Characters of a message."""
 _OUTCOMES = {401: "refused", 403: "refused", 429: "limited"}
 
 
@@ -30,7 +34,10 @@ def settings(form: str) -> dict[str, Any]:
     if not form:
         from uvicorn.config import LOGGING_CONFIG
 
-        return copy.deepcopy(LOGGING_CONFIG)
+        config = copy.deepcopy(LOGGING_CONFIG)
+        config["formatters"]["lines"] = {"()": f"{__name__}.PlainLines"}
+        config["handlers"]["warnings"] = {"class": "logging.StreamHandler", "formatter": "lines"}
+        return config | {"root": {"handlers": ["warnings"], "level": "WARNING"}}
     formatter = {"json": JsonLines, "text": TextLines}[form]
     return {
         "version": 1,
@@ -88,12 +95,15 @@ class JsonLines(logging.Formatter):
             "time": _utc(record.created),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": record.getMessage(),
-            **getattr(record, "fields", {}),
+            "message": shorten(record.getMessage(), LONGEST),
+            **{
+                name: shorten(each, LONGEST) if isinstance(each, str) else each
+                for name, each in getattr(record, "fields", {}).items()
+            },
         }
         if record.exc_info:
             line["error"] = self.formatException(record.exc_info)
-        return msgspec.json.encode(line, enc_hook=str).decode()
+        return visible(msgspec.json.encode(line, enc_hook=str).decode())
 
 
 class TextLines(logging.Formatter):
@@ -106,10 +116,19 @@ class TextLines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Format one record; only a traceback has lines of its own."""
-        message = record.getMessage().replace("\r", "\\r").replace("\n", "\\n")
-        fields = "".join(f" {name}={value}" for name, value in getattr(record, "fields", {}).items())
+        message = one_line(record.getMessage(), LONGEST)
+        fields = "".join(f" {name}={one_line(str(each))}" for name, each in getattr(record, "fields", {}).items())
         line = f"{_utc(record.created)} {record.levelname.lower()} {record.name}: {message}{fields}"
-        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+        return f"{line}\n{visible(self.formatException(record.exc_info))}" if record.exc_info else line
+
+
+class PlainLines(logging.Formatter):
+    """Formats a record as its message alone, on one line; only a traceback has lines of its own."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Format one record."""
+        line = one_line(record.getMessage(), LONGEST)
+        return f"{line}\n{visible(self.formatException(record.exc_info))}" if record.exc_info else line
 
 
 def _utc(seconds: float) -> str:

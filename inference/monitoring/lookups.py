@@ -32,7 +32,7 @@ class LookupLog(BackgroundLog):
     WHAT = "lookups"
 
     def __init__(self, home: Home, share: float) -> None:
-        super().__init__(share)
+        super().__init__(share, home)
         self._home = home
 
     @classmethod

@@ -28,7 +28,7 @@ class PredictionLog(BackgroundLog):
     WHAT = "predictions"
 
     def __init__(self, home: Home, share: float | None = None) -> None:
-        super().__init__(share_of("REFRAIN_LOG_PREDICTIONS") if share is None else share)
+        super().__init__(share_of("REFRAIN_LOG_PREDICTIONS") if share is None else share, home)
         self._folder = home.predictions
 
     def put(self, family: str, model: str, **values: float | str | bool | None) -> None:

@@ -7,6 +7,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from feature_repo.home import Home
+from inference.monitoring.break_glass_metrics import BreakGlassCollector
 from inference.monitoring.freshness import FreshnessCollector
 from inference.monitoring.process_metrics import DiskCollector, ServingProcesses, forget_ended_processes
 from inference.monitoring.stream_metrics import StreamCollector
@@ -32,6 +33,7 @@ class Scrape:
             StreamCollector(home),
             DiskCollector(home),
             ServingProcesses(self._folder),
+            BreakGlassCollector(home),
         ):
             self._read_at_scrape.register(collector)  # type: ignore[arg-type]
 

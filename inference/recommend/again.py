@@ -86,7 +86,14 @@ class HearAgain:
         self._catalogue, self._orders = catalogue, orders
 
     def recommend(
-        self, listener: Listener, count: int, options: RequestOptions, now: float, *, forgotten: bool
+        self,
+        listener: Listener,
+        count: int,
+        options: RequestOptions,
+        now: float,
+        *,
+        forgotten: bool,
+        hidden: frozenset[str] = frozenset(),
     ) -> tuple[list[Recommendation], list[str]]:
         """Return the best heard tracks that may be played, with reasons, and notes.
 
@@ -96,14 +103,21 @@ class HearAgain:
             options: what is excluded, and how many tracks one artist may have.
             now: time of the request, in seconds since 1970 UTC.
             forgotten: whether only forgotten favourites are wanted.
+            hidden: features that titles must not repeat.
         """
         try:
-            return self._recommend(listener, count, options, now, forgotten)
+            return self._recommend(listener, count, options, now, forgotten, hidden)
         except OnlineUnavailable:
             return [], ["the online store does not answer: what was heard is not known"]
 
     def _recommend(
-        self, listener: Listener, count: int, options: RequestOptions, now: float, forgotten: bool
+        self,
+        listener: Listener,
+        count: int,
+        options: RequestOptions,
+        now: float,
+        forgotten: bool,
+        hidden: frozenset[str],
     ) -> tuple[list[Recommendation], list[str]]:
         ranking, catalogue = self.rank(listener, now, forgotten=forgotten), self._catalogue
         barred = excluded_places(catalogue, np.empty(0, np.int64), options.exclude_tracks, options.exclude_artists)
@@ -117,7 +131,7 @@ class HearAgain:
         rows = limit_per_artist(rows, catalogue.artists[ranking.places], count, max_per_artist)[:count]
         tracks = [catalogue.track_ids[place] for place in ranking.places[rows].tolist()]
         causes = [catalogue.track_ids[place] if place >= 0 else None for place in ranking.followed[rows].tolist()]
-        shown = self._explainer.titles([*tracks, *(cause for cause in causes if cause is not None)])
+        shown = self._explainer.titles([*tracks, *(cause for cause in causes if cause is not None)], hidden=hidden)
         title_of = dict(zip([*tracks, *(cause for cause in causes if cause is not None)], shown.titles, strict=True))
         plays, last = self._heard.plays(listener.user_id, tracks)
         items = [

@@ -10,8 +10,9 @@ from typing import Any, Unpack
 import numpy as np
 
 from feature_repo import clock
+from feature_repo.access.sight import REASON
 from feature_repo.bundle import Bundle
-from feature_repo.errors import BundleError, InputError, OnlineUnavailable
+from feature_repo.errors import AccessError, BundleError, InputError, OnlineUnavailable
 from feature_repo.home import Home
 from inference.features import OnlineFeatures
 from inference.models import load_bundle
@@ -26,6 +27,7 @@ from inference.recommend.explain import Explainer, Ranking
 from inference.recommend.explore import Slots, explore
 from inference.recommend.filter import excluded_places
 from inference.recommend.heard import SERVICE, Heard
+from inference.recommend.hidden_facts import HEARD
 from inference.recommend.impressions import ImpressionLog
 from inference.recommend.known_rights import KnownRights, max_staleness_s
 from inference.recommend.listener import STALE_DAYS, Listener, look_up_listener, picked_places, unknown_listener
@@ -106,6 +108,7 @@ class RecommendationEngine:
         *,
         count: int = 10,
         budget: Budget = Budget(),  # noqa: B008 (it cannot be changed)
+        hidden: frozenset[str] = frozenset(),
         **option_values: Unpack[RecommendationOptions],
     ) -> Answer:
         """Recommend the best tracks that the listener has not heard.
@@ -116,9 +119,12 @@ class RecommendationEngine:
             context: request fields ``device``, ``context`` and ``request_timestamp`` (seconds since 1970 UTC).
             count: number of tracks, 1 to 1,000. Fewer are returned only if there are no more tracks.
             budget: limits on the cost of the answer. The answer's note says which steps were skipped.
+            hidden: features that the answer must not repeat, as the role of the caller does not see them: reasons and
+                titles are made without them.
             option_values: fields of ``RequestOptions``.
 
         Raises:
+            AccessError: tracks that the listener has heard are asked for, and hidden.
             InputError: the count or an option is invalid.
         """
         if not 1 <= count <= MAX_COUNT:
@@ -131,7 +137,14 @@ class RecommendationEngine:
         strategy, picks = self._choose_strategy(listener, options)
         notes = list(listener.notes)
         if strategy in OF_HEARD:
-            items, more = self._again.recommend(listener, count, options, moment, forgotten=strategy == "forgotten")
+            if hidden & HEARD:
+                raise AccessError(
+                    expected=f"a role that sees what listeners have heard, for the strategy {strategy}",
+                    found="one that does not",
+                    next_command=REASON,
+                )
+            is_forgotten = strategy == "forgotten"
+            items, more = self._again.recommend(listener, count, options, moment, forgotten=is_forgotten, hidden=hidden)
             return self._build_answer(listener, strategy, items, [*notes, *more], {}, at)
         if not budget.diversify:
             options = replace(options, diversify=None, explore=0.0)
@@ -161,13 +174,20 @@ class RecommendationEngine:
         rows = self._diversify(listener, pool, ranking, options, count)
         slots = self._fill_slots(pool, ranking, rows, options)
         picked = picks if strategy == "cold_start" else None
-        items = self._explainer.items(listener, pool, ranking, slots, picked, unheard=candidates.unheard, now=moment)
+        items = self._explainer.items(
+            listener, pool, ranking, slots, picked, unheard=candidates.unheard, now=moment, hidden=hidden
+        )
         notes += [*self._extra_notes(listener, strategy, bool(notes)), *busy]
         answer = self._build_answer(listener, strategy, items, notes, dict(ranking.services or {}), at)
-        if not options.explain or not budget.diversify:
+        if not options.explain or not budget.diversify or hidden:
             return answer
         reason = explain_first(listener, picks, pool, ranking, self.catalogue, self._explainer, ask_again)
         return replace(answer, counterfactual=reason)
+
+    @property
+    def listener_lookup(self) -> OnlineFeatures:
+        """The lookup of the features of listeners."""
+        return self._listener
 
     def history(self, user_id: str, count: int = 10) -> list[Recommendation]:
         """List the listener's last distinct tracks, newest first.

@@ -7,10 +7,12 @@ from datetime import UTC, datetime
 import numpy as np
 
 from feature_repo.errors import OnlineUnavailable
+from feature_repo.output.plain import shorten
 from inference.features import OnlineFeatures
 from inference.recommend.answer import Recommendation
 from inference.recommend.catalogue import Catalogue
 from inference.recommend.explore import Slots
+from inference.recommend.hidden_facts import ARTIST_ID, ARTIST_NAME, TITLE, without_hidden
 from inference.recommend.listener import Listener
 from inference.recommend.reasons import Facts, reason, strongest_neighbours, with_fallback
 from inference.recommend.retrieve import content_profile
@@ -19,6 +21,8 @@ from transforms.pure.candidates.pool import SOURCES, Pool
 REASON_HISTORY = 60
 """Number of most recent tracks of a history that a reason may name."""
 DAY = 86_400.0
+LONGEST = 500
+"""Characters of a title or a name in an answer."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +84,7 @@ class Explainer:
         *,
         unheard: bool,
         now: float,
+        hidden: frozenset[str] = frozenset(),
     ) -> list[Recommendation]:
         """Make the items of the slots.
 
@@ -91,6 +96,7 @@ class Explainer:
             picks: places of the tracks that a new listener picked; None or empty if the history counts.
             unheard: whether the candidates were looked up among all tracks that the listener has heard.
             now: time of the request, in seconds since 1970 UTC.
+            hidden: features that reasons and titles must not repeat.
         """
         catalogue, shown = self._catalogue, pool.keep(slots.rows)
         session, history = listener.session_places(catalogue), catalogue.places(listener.history[:REASON_HISTORY])
@@ -104,7 +110,7 @@ class Explainer:
             for places, rows in ((session, follow_rows), (seeds, similar_rows))
         )
         causes = list(dict.fromkeys(track for track in (*follow_ids, *similar_ids) if track is not None))
-        display = self.titles([*tracks, *causes], reachable=listener.reachable)
+        display = self.titles([*tracks, *causes], reachable=listener.reachable, hidden=hidden)
         title_of = dict(zip([*tracks, *causes], display.titles, strict=True))
         content, taste = self._matches(listener, shown.places, seeds if is_picked else None)
         day_of_cutoff, items = self._day_of_cutoff(now), []
@@ -140,15 +146,32 @@ class Explainer:
                     artist_name=display.artist_names[slot],
                     score=None if ranking.scores is None else float(ranking.scores[row]),
                     source=source,
-                    reason=reason(facts),
+                    reason=reason(without_hidden(facts, hidden)),
                     propensity=float(slots.propensity[slot]),
                     explored=bool(slots.explored[slot]),
                 )
             )
         return items
 
-    def titles(self, tracks: list[str], *, reachable: bool = True) -> Titles:
-        """Look up titles, artists and artist names; without the online store, identifiers stand in for titles."""
+    def titles(self, tracks: list[str], *, reachable: bool = True, hidden: frozenset[str] = frozenset()) -> Titles:
+        """Look up titles, artists and artist names; without the online store, identifiers stand in for titles.
+
+        Args:
+            tracks: the tracks.
+            reachable: whether the online store is asked.
+            hidden: features that are left out, as if they were unknown.
+        """
+        shown = self._titles(tracks, reachable=reachable)
+        if not hidden:
+            return shown
+        nothing: list[str | None] = [None] * len(tracks)
+        return Titles(
+            list(tracks) if TITLE in hidden else shown.titles,
+            nothing if ARTIST_ID in hidden else shown.artist_ids,
+            nothing if ARTIST_NAME in hidden else shown.artist_names,
+        )
+
+    def _titles(self, tracks: list[str], *, reachable: bool) -> Titles:
         if not tracks:
             return Titles([], [], [])
         values = None
@@ -162,9 +185,9 @@ class Explainer:
             artists = [None if place is None else self._catalogue.artist_ids[place] for place in places]
             return Titles(list(tracks), artists, [None] * len(tracks))
         return Titles(
-            with_fallback(values["track_catalogue__title"], tracks),
-            values["track_catalogue__artist_id"],
-            values["track_catalogue__artist_name"],
+            [shorten(title, LONGEST) for title in with_fallback(values[TITLE], tracks)],
+            values[ARTIST_ID],
+            [name and shorten(name, LONGEST) for name in values[ARTIST_NAME]],
         )
 
     def _matches(

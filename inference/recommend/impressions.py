@@ -27,7 +27,7 @@ class ImpressionLog(BackgroundLog):
     WHAT = "impressions"
 
     def __init__(self, home: Home, share: float) -> None:
-        super().__init__(share)
+        super().__init__(share, home)
         self._folder = home.impressions
 
     @classmethod

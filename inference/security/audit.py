@@ -9,24 +9,16 @@ cannot be. Values that callers sent are escaped as JSON strings, so that a line 
 Bodies and secrets are never written.
 """
 
-import os
-import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from feature_repo.errors import InputError, StoreError
+from feature_repo.audit_lines import Detail, folder_of, is_required, line_of, unwritable
 from feature_repo.home import Home
 from inference.monitoring.background_log import BackgroundLog
 
-Detail = str | int | dict[str, list[str]]
-"""A field of an act: a text, a number, or the values of join keys."""
-MAX_FIELD_LENGTH = 200
-"""Maximum characters of one field."""
-MAX_KEYS = 1_000
-"""Maximum number of values of one join key that an act names; it has the number of the others."""
 MAX_REFUSALS_PER_SECOND = 20
 """Maximum refusals written per second, so that an attack cannot fill the disk; the next line counts the others."""
 
@@ -42,7 +34,7 @@ class AuditLog(BackgroundLog):
     WHAT = "acts"
 
     def __init__(self, home: Home, *, required: bool = False) -> None:
-        super().__init__(share=1.0)
+        super().__init__(1.0, home)
         self._folder, self._required = home.audit_log, required
         self._second, self._refusals, self._unwritten = 0, 0, 0
 
@@ -53,14 +45,7 @@ class AuditLog(BackgroundLog):
         Raises:
             InputError: the variable is neither empty nor ``required``.
         """
-        text = os.environ.get("REFRAIN_AUDIT", "")
-        if text not in ("", "required"):
-            raise InputError(
-                expected="REFRAIN_AUDIT as required, or not set",
-                found=repr(text),
-                next_command="export REFRAIN_AUDIT=required",
-            )
-        return cls(home, required=bool(text))
+        return cls(home, required=is_required())
 
     def put(self, act: str, **details: Detail) -> None:
         """Log an act; does not wait for the disk unless the log is required.
@@ -90,34 +75,12 @@ class AuditLog(BackgroundLog):
             self.write(entry)
         except OSError as error:
             self.drop()
-            raise StoreError(
-                expected="an audit log that can be written, as REFRAIN_AUDIT=required says",
-                found=error.strerror or type(error).__name__,
-                next_command="refrain doctor",
-            ) from error
+            raise unwritable(error) from error
 
     def to_line(self, entry: Any) -> tuple[Path, dict[str, Any]]:
         """Return the file and the fields of one act."""
         at, act, fields = entry
-        short = {name: value[:MAX_FIELD_LENGTH] if isinstance(value, str) else value for name, value in fields.items()}
-        return self._folder / f"date={at.date()}", {"at": at.isoformat(), "act": act, **short}
-
-
-def whose(keys: Mapping[str, Sequence[Any]]) -> dict[str, Detail]:
-    """Return the fields of an act that name the rows it read: distinct values of each join key, at most ``MAX_KEYS``.
-
-    >>> whose({"user_id": ["u1", "u1", "u2"]})
-    {'keys': {'user_id': ['u1', 'u2']}}
-    >>> whose({"user_id": [str(number) for number in range(1_003)]})["unnamed_keys"]
-    3
-    """
-    named: dict[str, list[str]] = {}
-    unnamed = 0
-    for name, values in keys.items():
-        distinct = list(dict.fromkeys(str(value)[:MAX_FIELD_LENGTH] for value in values))
-        named[name[:MAX_FIELD_LENGTH]] = distinct[:MAX_KEYS]
-        unnamed += max(len(distinct) - MAX_KEYS, 0)
-    return {"keys": named, "unnamed_keys": unnamed} if unnamed else {"keys": named}
+        return folder_of(self._folder, at), line_of(at, act, fields)
 
 
 def acts(home: Home) -> Iterator[dict[str, Any]]:
@@ -125,14 +88,4 @@ def acts(home: Home) -> Iterator[dict[str, Any]]:
     from transforms.logged import lines  # imports data frames, which a serving process does without
 
     for day in reversed(lines.days(home.audit_log)):
-        yield from lines.lines(day)
-
-
-def cell(value: Any) -> str:
-    """Format a value for a CSV that a spreadsheet opens; formulas are escaped so that they stay text.
-
-    >>> cell("=1+1"), cell("u1"), cell(None)
-    ("'=1+1", 'u1', '')
-    """
-    text = "" if value is None else re.sub(r"[\r\n\t]", " ", str(value)).lstrip()
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@") else text
+        yield from lines.lines(day, home)

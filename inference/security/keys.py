@@ -25,7 +25,7 @@ import msgspec
 from feature_repo.errors import InputError
 from feature_repo.home import Home
 from feature_repo.whole_files import write_whole
-from inference.security.caller import ROLES, Caller, Limits, Refused
+from inference.security.caller import Caller, Limits, Refused, known_roles
 
 PATTERN = re.compile(r"rf_([0-9a-f]{8})_([A-Za-z0-9_-]{43})", re.ASCII)
 CHECK_SECONDS = 1.0
@@ -86,6 +86,7 @@ class KeyRing:
 
     def __init__(self, home: Home, clock: Callable[[], float] = time.time) -> None:
         self._file, self._tenant, self._clock = home.keys, home.tenant, clock
+        self._home = home
         self._lock = threading.Lock()
         self._keys: dict[str, Key] = {}
         self._file_stamp: tuple[int, int, int] | None = None
@@ -103,20 +104,25 @@ class KeyRing:
 
         Args:
             name: name of the owner.
-            roles: a subset of ``ROLES``.
+            roles: of ``ROLES``, and of the section ``[access]`` of the project.
             days: days until the key expires; never if None.
             limits: rate limit and quota.
 
         Raises:
             InputError: a role, the name or a limit is invalid.
         """
-        unknown = sorted(set(roles) - set(ROLES))
+        known = known_roles(self._home)
+        unknown = sorted(set(roles) - set(known))
         if unknown or not roles:
-            raise _invalid(f"roles among {', '.join(ROLES)}", repr(unknown[0]) if unknown else "none")
+            raise _invalid(f"roles among {', '.join(known)}", repr(unknown[0]) if unknown else "none")
         if not re.fullmatch(r"[\w .@-]{1,64}", name):
             raise _invalid("a name of 1 to 64 letters, digits, spaces and . @ _ -", repr(name))
         if limits.per_second <= 0 or limits.burst < 1 or (limits.per_day is not None and limits.per_day < 1):
             raise _invalid("limits above zero", str(limits))
+        if limits.questions_per_day is not None and limits.questions_per_day < 1:
+            raise _invalid("questions a day above zero", str(limits.questions_per_day))
+        if limits.digits is not None and limits.digits < 0:
+            raise _invalid("digits of zero or more", str(limits.digits))
         if days is not None and days <= 0:
             raise _invalid("days above zero", f"{days:g}")
         text = f"rf_{secrets.token_hex(4)}_{secrets.token_urlsafe(32)}"
@@ -125,7 +131,7 @@ class KeyRing:
             id=text[3:11],
             name=name,
             tenant=self._tenant,
-            roles=tuple(role for role in ROLES if role in roles),
+            roles=tuple(role for role in known if role in roles),
             digest=_digest(text),
             created=now,
             expires=None if days is None else now + timedelta(days=days),
@@ -198,7 +204,7 @@ class KeyRing:
         if key.tenant != self._tenant:
             raise Refused(f"key of the tenant {key.tenant}", key.id)
         expires = None if key.expires is None else key.expires.timestamp()
-        return Caller(key.id, key.name, key.tenant, frozenset(key.roles), key.limits, expires)
+        return Caller(key.id, key.name, key.tenant, frozenset(key.roles), key.limits, expires, own_id=key.name)
 
     def _now(self) -> datetime:
         return datetime.fromtimestamp(self._clock(), UTC)

@@ -37,6 +37,7 @@ class _Session(msgspec.Struct):
     roles: list[str]
     expires: float
     is_key: bool
+    own_id: str = ""
 
 
 class Sessions:
@@ -64,7 +65,7 @@ class Sessions:
         if caller.expires is not None:
             expires = min(expires, caller.expires)
         is_key = not caller.id.startswith(PREFIX)
-        session = _Session(caller.id, caller.name, caller.tenant, sorted(caller.roles), expires, is_key)
+        session = _Session(caller.id, caller.name, caller.tenant, sorted(caller.roles), expires, is_key, caller.own_id)
         write_whole(self._file(token), msgspec.json.encode(session), is_secret=True)
         return token
 
@@ -85,7 +86,8 @@ class Sessions:
             raise Refused("expired session", session.id)
         if session.is_key:
             return self._ring.caller_of(session.id)
-        return Caller(session.id, session.name, session.tenant, frozenset(session.roles), Limits(), session.expires)
+        roles = frozenset(session.roles)
+        return Caller(session.id, session.name, session.tenant, roles, Limits(), session.expires, own_id=session.own_id)
 
     def revoke(self, token: str) -> None:
         """End a session at once, in every process; nothing happens if there is none."""

@@ -18,7 +18,7 @@ from typing import Any
 from feature_repo.errors import InputError
 from feature_repo.extras import install_command
 from feature_repo.home import Home
-from inference.security.caller import ROLES, Caller, Refused
+from inference.security.caller import Caller, Refused, known_roles
 
 ALGORITHMS = ("RS256", "ES256", "EdDSA")
 """Only public-key algorithms: with a shared secret, whoever can verify a token could also create one."""
@@ -54,7 +54,7 @@ class TokenVerifier:
             ) from error
         if keys.startswith("http:"):
             raise _invalid("REFRAIN_OIDC_KEYS as a file or an https address", keys)
-        self._jwt, self._tenant = jwt, home.tenant
+        self._jwt, self._tenant, self._home = jwt, home.tenant, home
         self._issuer, self._audience, self._keys_location, self._roles = issuer, audience, keys, roles
         self._lock = threading.Lock()
         self._keys: dict[str | None, Any] = {}
@@ -110,9 +110,12 @@ class TokenVerifier:
             if isinstance(claimed_roles, list)
             else []
         )
-        subject = str(claims["sub"])[:64]
-        known_roles = frozenset(role for role in roles if role in ROLES)
-        return Caller(f"{PREFIX}{subject}", subject, tenant, known_roles, expires=float(claims["exp"]))
+        whole_subject = str(claims["sub"])
+        subject = whole_subject[:64]
+        known = known_roles(self._home)
+        held_roles = frozenset(role for role in roles if role in known)
+        expires = float(claims["exp"])
+        return Caller(f"{PREFIX}{subject}", subject, tenant, held_roles, expires=expires, own_id=whole_subject)
 
     def _key(self, name: str | None) -> Any:
         age = time.monotonic() - self._read_at

@@ -1,11 +1,11 @@
 """Reads texts from a file, and formats answers for the terminal and as JSON."""
 
-import json
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from feature_repo.errors import InputError
+from feature_repo.output.json_text import to_json
 from inference.text.analyzer import MOST_TEXTS, TextAnswer, label
 
 _MAX_SHOWN = 100
@@ -89,4 +89,4 @@ def line_of_json(answer: TextAnswer) -> str:
     """Format one answer as JSON, without vectors."""
     fields = {name: value for name, value in vars(answer.analysis).items() if name not in ("topics", "vector")}
     topic = list(answer.topic[1]) if answer.topic else None
-    return json.dumps({**fields, "tags": answer.tags, "topic": topic}, ensure_ascii=False, default=dict)
+    return to_json({**fields, "tags": answer.tags, "topic": topic}, default=dict)

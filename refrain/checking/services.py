@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 from feast import FeatureStore
 
+from feature_repo.access.whole import check_whole
 from feature_repo.contract import Contract
 from feature_repo.home import Home
 from feature_repo.manifest import compile_manifest
@@ -53,7 +54,7 @@ def publish(home: Home, contract: Contract, services: Iterable[str], until: date
         store = FeatureStore(repo_path=str(FOLDER), fs_yaml_file=config_file(home))
         silence_feast()
         store.apply([*entities, *views, *functions, *chosen.values()])
-        compile_manifest(store, home)
+        compile_manifest(store, home, is_partial=True)
     materialize(home, until, say=lambda text: None)
 
 
@@ -69,6 +70,7 @@ def compare(home: Home, service: str, keys: Mapping[str, Sequence[Any]], until: 
     Returns:
         The first difference; None if there is none.
     """
+    check_whole(home, "the comparison of training sets with lookups")
     lookup = OnlineFeatures(service, home)
     choices = [
         [*keys.get(key, [STRANGER + "-1"]), STRANGER] if dtype == "String" else [*keys.get(key, [1, 2]), -1]

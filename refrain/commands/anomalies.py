@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from feature_repo.access.whole import check_whole
+from feature_repo.audit_lines import whose, write_act
 from feature_repo.command_line import progress, say
 from feature_repo.errors import InputError
 from feature_repo.home import Home
@@ -105,7 +107,7 @@ def _detect_by_model(
     alerts: "Alerts",
 ) -> None:
     """Shows what a promoted model, or the untrained detector, finds."""
-    from inference.anomaly.detector import DETECTORS, AnomalyDetector
+    from inference.anomaly.detector import DETECTORS, PERSONAL_KEYS, AnomalyDetector
     from inference.anomaly.file import read
     from inference.anomaly.page import page as page_of
     from transforms.pure import svg
@@ -124,7 +126,12 @@ def _detect_by_model(
             found=f"{len(observations):,} rows of times without any in {file}",
             next_command="refrain anomalies FILE --detector system",
         )
-    model = AnomalyDetector() if detector == UNTRAINED else DETECTORS[detector].load(home=Home.from_env())
+    home = Home.from_env()
+    if detector in PERSONAL_KEYS:
+        under = check_whole(home, "detections about people")
+        entities = [observation.entity for observation in observations]
+        write_act(home, "detection", **under, detector=detector, **whose({PERSONAL_KEYS[detector]: entities}))
+    model = AnomalyDetector() if detector == UNTRAINED else DETECTORS[detector].load(home=home)
     detections = model.detect(observations)
     for error in errors[:5]:
         say(f"not read, {error}")

@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from feature_repo.access.whole import check_whole
+from feature_repo.audit_lines import whose, write_act
 from feature_repo.command_line import say
 from feature_repo.errors import InputError
 from feature_repo.home import Home
@@ -88,7 +90,11 @@ def _look_up(entity: str, key: str, target: str, horizon: int | None, plot: bool
     from inference.forecast.forecaster import target_of
     from inference.forecast.plot import lines
 
-    result = target_of(entity, target or None).load(home=Home.from_env()).forecast(entity, key, horizon=horizon)
+    home = Home.from_env()
+    if entity == "user":
+        under = check_whole(home, "the forecast of a person")
+        write_act(home, "forecast", **under, **whose({"user_id": [key]}))
+    result = target_of(entity, target or None).load(home=home).forecast(entity, key, horizon=horizon)
     say(f"{result.target} of {result.entity} {result.id}, by {result.model}, as of {result.origin:%Y-%m-%d %H:%M} UTC")
     for line in lines(result, plot=plot):
         say(line)

@@ -1,14 +1,16 @@
 """``refrain lineage``: what a feature, a model or an answer is made of, and what is made of a raw column or file."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from feature_repo.access.whole import check_whole
+from feature_repo.audit_lines import whose, write_act
 from feature_repo.command_line import say
 from feature_repo.errors import InputError
 from feature_repo.home import Home
+from feature_repo.output.json_text import to_json
 from refrain.commands.command import CommandGroup
 
 if TYPE_CHECKING:
@@ -46,7 +48,7 @@ def show(
     if as_json:
         facts = dict(lineage.facts.get(start, {}))
         say(
-            json.dumps(
+            to_json(
                 {
                     "node": _as_json(start),
                     "facts": facts,
@@ -102,11 +104,13 @@ def answer(
     from refrain.lineage.served import trace
 
     home = Home.from_env()
+    under = check_whole(home, "the rows of an answer")
     served = find_answer(home, id_)
+    write_act(home, "answer traced", **under, answer=id_, **whose(served.keys))
     traced = trace(home, lineage_of(home), served)
     if as_json:
         say(
-            json.dumps(
+            to_json(
                 {
                     **_answer_as_json(served),
                     "version": traced.version,
@@ -146,9 +150,11 @@ def file(
     from refrain.lineage.served import answers_from
 
     home = Home.from_env()
+    under = check_whole(home, "logged answers")
+    write_act(home, "answers listed", **under, file=path)
     answers = answers_from(home, lineage_of(home), path)
     if as_json:
-        say(json.dumps([_answer_as_json(one) for one in answers]))
+        say(to_json([_answer_as_json(one) for one in answers]))
         return
     for one in answers[:_LISTED]:
         say(_line(one))
@@ -165,9 +171,12 @@ def answers(
     """
     from refrain.lineage.logs import newest
 
-    newest_answers = newest(Home.from_env(), most)
+    home = Home.from_env()
+    under = check_whole(home, "logged answers")
+    write_act(home, "answers listed", **under, rows=most)
+    newest_answers = newest(home, most)
     if as_json:
-        say(json.dumps([_answer_as_json(one) for one in newest_answers]))
+        say(to_json([_answer_as_json(one) for one in newest_answers]))
         return
     for one in newest_answers:
         say(_line(one))

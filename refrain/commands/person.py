@@ -1,6 +1,5 @@
 """``refrain person``: where the data of one person are, their export, and their erasure."""
 
-import json
 import re
 import shlex
 from dataclasses import asdict
@@ -9,9 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from feature_repo.access.whole import check_whole
+from feature_repo.audit_lines import whose, write_act
 from feature_repo.command_line import progress, say
 from feature_repo.errors import InputError
 from feature_repo.home import Home
+from feature_repo.output.json_text import to_json
 from refrain.commands.command import CommandGroup
 
 if TYPE_CHECKING:
@@ -44,7 +46,7 @@ def scan(
     with progress("scan") as report:
         result = run(home, key, id_, server=outside_client(home), progress=report)
     if as_json:
-        say(json.dumps(asdict(result), ensure_ascii=False))
+        say(to_json(asdict(result)))
     else:
         for trace in result.traces[:_MOST_LINES]:
             form = trace.form if trace.is_certain else f"{trace.form}, perhaps of another id"
@@ -75,8 +77,10 @@ def export(
     """
     from refrain.person.export import export as run
 
-    path = out or Path(f"{re.sub(r'[^0-9A-Za-z_.-]', '_', id_)}.zip")
-    for part, count in run(Home.from_env(), key, id_, path).items():
+    path, home = out or Path(f"{re.sub(r'[^0-9A-Za-z_.-]', '_', id_)}.zip"), Home.from_env()
+    under = check_whole(home, "the export of a person")
+    write_act(home, "person exported", **under, **whose({key: [id_]}))
+    for part, count in run(home, key, id_, path).items():
         say(f"{part:40}{count:>10,}")
     say(str(path))
 
@@ -234,6 +238,8 @@ def consent(
         say(f"{id_} {'consents to' if grant else 'withdraws consent to'} {purpose}")
         say("training counts it from now on, serving when the stream is read; next, if it is not: refrain stream")
         return
+    under = check_whole(home, "what a person has consented to")
+    write_act(home, "consent read", **under, **whose({"user_id": [id_]}))
     lines = states(home, id_)
     for state in lines:
         words = "said nothing" if state.granted is None else f"{'yes' if state.granted else 'no'}, of {state.since}"

@@ -1,6 +1,5 @@
 """``refrain retention``: how long rows are kept, and the removal of older ones."""
 
-import json
 from typing import Annotated
 
 import typer
@@ -8,6 +7,7 @@ import typer
 from feature_repo import clock
 from feature_repo.command_line import progress, say
 from feature_repo.home import Home
+from feature_repo.output.json_text import to_json
 from refrain.commands.command import CommandGroup
 
 
@@ -33,7 +33,7 @@ def show(as_json: Annotated[bool, typer.Option("--json", help="one JSON object")
             for item in items
         }
         state = {"last_run": done.done_at if done else None, "unfinished": begun is not None}
-        say(json.dumps({"kept": kept, **state}, ensure_ascii=False))
+        say(to_json({"kept": kept, **state}))
         return
     for item in items:
         begins = f"  begins {item.begins:%Y-%m-%d %H:%M} UTC" if item.begins else ""

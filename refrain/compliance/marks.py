@@ -11,15 +11,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from feature_repo.errors import InputError
+from feature_repo.people import PEOPLE
 from refrain.lineage.graph import Lineage, Node
 from transforms.raw.table import RawTable
 
 Mark = Literal["personal", "sensitive"]
-
-PEOPLE = frozenset(
-    {"user_id", "customer_id", "person_id", "member_id", "listener_id", "subscriber_id", "patient_id", "employee_id"}
-)
-"""Join keys that are of people wherever they stand. A table that marks another one of its keys makes it one, too."""
 
 _PASSED_ON = ("column", "tile", "feature", "view", "service")
 
@@ -74,7 +70,7 @@ class Marks:
         for table, name in sorted(self.columns[mark]):
             column = Node("column", f"{table}.{name}")
             if column in lineage:
-                for node in _made_of(lineage, column):
+                for node in made_of(lineage, column):
                     origin.setdefault(node, column)
         return {node: origin[node] for node in sorted(origin) if node.kind in ("feature", "view", "service")}
 
@@ -97,8 +93,8 @@ def _check(table: RawTable) -> None:
             )
 
 
-def _made_of(lineage: Lineage, column: Node) -> set[Node]:
-    """All that is made of a column without a model in between."""
+def made_of(lineage: Lineage, column: Node) -> set[Node]:
+    """All that is made of a column or feature without a model in between."""
     found, frontier = set[Node](), [column]
     while frontier:
         for node in lineage.downstream(frontier.pop(), depth=1):

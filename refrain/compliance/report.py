@@ -1,11 +1,12 @@
 """A report of the check: as text, JSON, or JUnit XML, which every CI reads."""
 
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import asdict
 from xml.etree import ElementTree
 
+from feature_repo.output.json_text import to_json
+from feature_repo.output.plain import inert
 from refrain.compliance.check import Judgement, Report
 
 _SIGNS = {"error": "error", "warn": "warning", "off": "exempt"}
@@ -29,7 +30,7 @@ def as_json(report: Report) -> str:
         for each in report.judgements
     ]
     rules = {name: rule.about for name, rule in report.rules.items()}
-    return json.dumps({"kept": report.is_kept, "rules": rules, "breaches": breaches}, ensure_ascii=False)
+    return to_json({"kept": report.is_kept, "rules": rules, "breaches": breaches})
 
 
 def as_junit(report: Report) -> str:
@@ -41,7 +42,7 @@ def as_junit(report: Report) -> str:
         case = ElementTree.SubElement(suite, "testcase", classname="refrain.comply", name=name)
         own = [judgement for judgement in report.judgements if judgement.rule is rule]
         if errors := [each for each in own if each.level == "error"]:
-            failure = ElementTree.SubElement(case, "failure", message=f"{rule.about} {len(errors)} do not.")
+            failure = ElementTree.SubElement(case, "failure", message=_xml_text(f"{rule.about} {len(errors)} do not."))
             failure.text = "\n".join(map(_line, errors))
         if others := [each for each in own if each.level != "error"]:
             ElementTree.SubElement(case, "system-out").text = "\n".join(map(_line, others))
@@ -51,7 +52,11 @@ def as_junit(report: Report) -> str:
 
 def _line(judgement: Judgement) -> str:
     breach, sign = judgement.breach, _SIGNS[judgement.level]
-    text = f"{sign}: {breach.subject}: {breach.problem}; {judgement.reason or f'next: {breach.next_command}'}"
-    return re.sub(
-        r"[^\t\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "\N{REPLACEMENT CHARACTER}", text
-    )  # XML has no others
+    return _xml_text(
+        f"{sign}: {breach.subject}: {breach.problem}; {judgement.reason or f'next: {breach.next_command}'}"
+    )
+
+
+def _xml_text(text: str) -> str:
+    """Returns a text of the characters that XML has, on one line."""
+    return re.sub(r"[^\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "\N{REPLACEMENT CHARACTER}", inert(text))

@@ -8,6 +8,7 @@ import polars as pl
 
 from feature_repo import clock
 from feature_repo.command_line import Progress, silent
+from feature_repo.encryption import parquet_files
 from feature_repo.errors import InputError, StoreError
 from feature_repo.home import Home
 from refrain.data_contract.checks import drift, rows, times, volume
@@ -129,7 +130,7 @@ def _scanned(
 
 def _schema(path: Path) -> tuple[tuple[str, pl.DataType], ...]:
     try:
-        return tuple(pl.scan_parquet(path, hive_partitioning=False, glob=False).collect_schema().items())
+        return tuple(parquet_files.scan(path, hive_partitioning=False).collect_schema().items())
     except parquet.UNREADABLE as error:
         raise parquet.damaged(path, error, "refrain doctor") from error
 
@@ -156,7 +157,7 @@ def _misfits(
 
 def _scan(columns: Mapping[str, pl.DataType], schema: Mapping[str, pl.DataType], files: Sequence[Path]) -> pl.LazyFrame:
     first, *others = files
-    rows_of_files = pl.scan_parquet([first, *others], hive_partitioning=False, glob=False)
+    rows_of_files = parquet_files.scan([first, *others], hive_partitioning=False)
     return rows_of_files.select(_column(name, dtype, schema.get(name)) for name, dtype in columns.items())
 
 

@@ -1,11 +1,11 @@
 """The results of a check for a person: lines of a terminal, and a page."""
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from itertools import groupby
 
+from feature_repo.output import json_text
 from refrain.data_contract.result import Result, Status
 from transforms.pure import svg
 
@@ -51,7 +51,7 @@ def page(results: Sequence[Result]) -> str:
 def to_json(results: Sequence[Result]) -> str:
     """The results as one JSON object."""
     content = {"violations": violations(results), "results": [asdict(result) for result in results]}
-    return json.dumps(content, ensure_ascii=False)
+    return json_text.to_json(content)
 
 
 def _place(result: Result) -> str:

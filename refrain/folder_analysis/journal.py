@@ -6,7 +6,9 @@ from typing import Any
 
 import polars as pl
 
+from feature_repo.encryption import parquet_files
 from feature_repo.errors import InputError
+from feature_repo.output import csv_text
 from feature_repo.whole_files import write_whole
 from refrain.folder_analysis.rows import SCHEMA, table, without_nan
 from transforms import parquet
@@ -45,7 +47,7 @@ class Journal:
         """Write the table with the rows of these paths, and remove the journal."""
         frame = table([row for path, row in self.rows.items() if path in paths])
         if self._out.suffix.lower() == ".csv":
-            write_whole(self._out, frame.select(_flat(frame)).write_csv())
+            write_whole(self._out, csv_text.text_of(frame.select(_flat(frame))))
         elif self._out.suffix.lower() == ".jsonl":
             write_whole(self._out, frame.write_ndjson())
         else:
@@ -68,11 +70,12 @@ class Journal:
     def _of_table(self) -> list[dict[str, Any]]:
         if not self._out.exists():
             return []
-        readers: dict[str, Any] = {".csv": pl.read_csv, ".jsonl": pl.read_ndjson, ".parquet": pl.read_parquet}
+        readers: dict[str, Any] = {".csv": pl.read_csv, ".jsonl": pl.read_ndjson, ".parquet": parquet_files.read}
         suffix = self._out.suffix.lower()
         schema = {} if suffix == ".parquet" else {"schema_overrides": _read_types(suffix)}
         try:
             frame = readers[suffix](self._out, **schema)
+            frame = csv_text.frame_read_back(frame) if suffix == ".csv" else frame
             rows: list[dict[str, Any]] = frame.select(name for name in SCHEMA if name in frame.columns).to_dicts()
             is_ours = {"path", "size", "modified_ns", "error", "model"} <= set(frame.columns)
         except (pl.exceptions.PolarsError, OSError):

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import polars as pl
 
 from feature_repo.days import files_in
+from feature_repo.encryption import parquet_files
 from feature_repo.home import Home
 from feature_repo.manifest import Service, UnknownService, View, load_service
 from refrain.lineage.logs import ServedAnswer
@@ -133,7 +134,7 @@ def _artists(home: Home, tracks: Collection[str]) -> pl.DataFrame | None:
     if not tracks or not files:
         return None
     artists = (
-        pl.scan_parquet(files, glob=False, hive_partitioning=False)
+        parquet_files.scan(files, hive_partitioning=False)
         .filter(pl.col("track_id").is_in(list(tracks)))
         .select("track_id", "artist_id", TIME)
         .collect()
@@ -153,7 +154,7 @@ def _rows_of(home: Home, view: View, moments: pl.DataFrame) -> pl.DataFrame | No
     if not files or moments.is_empty():
         return None
     keys = [pl.col(name).cast(pl.String) for name in view.join_keys]
-    lazy_rows = pl.scan_parquet(files, glob=False, hive_partitioning=False, include_file_paths="path").select(
+    lazy_rows = parquet_files.scan(files, hive_partitioning=False, include_file_paths="path").select(
         *keys, pl.col(TIME).dt.timestamp("us"), pl.col(CREATED).dt.timestamp("us"), "path"
     )
     for name in view.join_keys:

@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from feature_repo.days import days_in
+from feature_repo.encryption import parquet_files
+from feature_repo.encryption.stored_files import read_lines
 from feature_repo.errors import InputError, StoreError
 from feature_repo.home import Home
 
@@ -72,7 +74,7 @@ def find_answer(home: Home, id_: str) -> ServedAnswer:
         for file in _files(folder) if needle else ():
             if (whole := _joined(lines_of_answer)) is not None and file.parent != whole.log.parent:
                 return whole  # days before have nothing more of it
-            for number, line in enumerate(_lines(file), start=1):
+            for number, line in enumerate(_lines(file, home), start=1):
                 if needle not in line:
                     continue
                 entry = _parsed(line)
@@ -107,7 +109,7 @@ def newest(home: Home, most: int = KEPT, *, since: int = 0) -> list[ServedAnswer
     for _, folder, read in _logs(home):
         count, lines_by_id = 0, dict[str, list[ServedAnswer]]()
         for file in _files(folder):
-            for line in reversed(_lines(file)):
+            for line in reversed(_lines(file, home)):
                 entry = _parsed(line)
                 answer = None if entry is None or count >= most else _read(read, entry, file)
                 if answer is not None and answer.at >= since and answer.id not in answers:
@@ -198,14 +200,16 @@ def _files(folder: Path) -> Iterator[Path]:
         )
 
 
-def _lines(file: Path) -> Sequence[bytes]:
+def _lines(file: Path, home: Home) -> Sequence[bytes]:
     try:
         if file.suffix != ".parquet":
-            return file.read_bytes().splitlines()
+            return read_lines(file, home)
         import polars as pl
 
-        rows = pl.read_parquet(file, glob=False, hive_partitioning=False).with_columns(pl.col("at").to_physical())
+        rows = parquet_files.read(file, hive_partitioning=False).with_columns(pl.col("at").to_physical())
         return [json.dumps(row, default=str).encode() for row in rows.iter_rows(named=True)]
+    except StoreError:
+        raise
     except Exception as error:  # polars has many kinds of errors of damaged files
         raise StoreError(
             expected=f"a log that can be read at {file}",

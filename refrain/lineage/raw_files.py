@@ -8,6 +8,7 @@ import polars as pl
 
 from feature_repo.contract import contract_of
 from feature_repo.days import days_in
+from feature_repo.encryption import parquet_files
 from feature_repo.home import Home
 from feature_repo.manifest import Service
 from feature_repo.windows import WindowedTable
@@ -78,8 +79,8 @@ class _Events:
         rows = rows.select("answer", "start", pl.col(TIME).alias("stamp"), *own_keys)
         if files.is_empty():
             return _no_files()
-        lazy_rows = pl.scan_parquet(
-            files["path"].to_list(), glob=False, hive_partitioning=False, include_file_paths="path"
+        lazy_rows = parquet_files.scan(
+            files["path"].to_list(), hive_partitioning=False, include_file_paths="path"
         ).select(*(pl.col(key).cast(pl.String) for key in keys), pl.col(TIME).dt.timestamp("us"), "path")
         for key in keys:
             lazy_rows = lazy_rows.filter(pl.col(key).is_in(rows[key].unique().implode()))

@@ -12,6 +12,7 @@ from typing import Any
 from feature_repo.bundle import ALIASES, MANIFEST
 from feature_repo.errors import BundleError
 from feature_repo.home import Home
+from feature_repo.signing.champions import SIGNED
 from refrain.lineage.graph import Edge, Lineage, Node
 
 RECORD = "lineage.json"
@@ -42,6 +43,8 @@ def recorded_lineage(home: Home) -> Lineage:
                 edges.append(Edge(Node("service", str(of_set["feature_service"])), of, "record"))
     for file in sorted(home.bundles("any").parent.glob(f"*/{ALIASES}")):
         for alias, number in _read(file).items():
+            if alias == SIGNED:
+                continue
             node = Node("alias", f"{file.parent.name}@{alias}")
             nodes.append(node)
             version = Node("version", f"{file.parent.name}:{number}")

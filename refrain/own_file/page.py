@@ -1,11 +1,13 @@
 """Writes a result as one page, HTML or Markdown, and its answers as CSV or Parquet."""
 
-import io
 from pathlib import Path
 
 import polars as pl
 
+from feature_repo.encryption import parquet_files
 from feature_repo.errors import InputError
+from feature_repo.output import csv_text
+from feature_repo.output import markdown as md
 from feature_repo.whole_files import write_whole
 from refrain.own_file.result import Result, Section, Table
 from transforms.pure import svg
@@ -39,11 +41,9 @@ def write_page(result: Result, path: Path) -> Path:
 def write_answers(answers: pl.DataFrame, path: Path) -> Path:
     """Writes the answers; the ending of the name says whether as CSV or Parquet."""
     if path.suffix.lower() == ".parquet":
-        buffer = io.BytesIO()
-        answers.write_parquet(buffer)
-        _write(path, buffer.getvalue(), "--out")
+        _write(path, parquet_files.content(answers), "--out")
     else:
-        _write(path, answers.write_csv(datetime_format="%Y-%m-%dT%H:%M:%SZ"), "--out")
+        _write(path, csv_text.text_of(answers, datetime_format="%Y-%m-%dT%H:%M:%SZ"), "--out")
     return path
 
 
@@ -61,11 +61,11 @@ def html(result: Result) -> str:
 
 def markdown(result: Result) -> str:
     """The page as Markdown, without pictures."""
-    parts = [f"# {_escaped(result.title)}", *map(_escaped, (result.verdict.line, *result.lines))]
+    parts = [f"# {md.escape(result.title)}", *map(md.escape, (result.verdict.line, *result.lines))]
     for section in _sections(result):
-        parts += [f"## {_escaped(section.title)}", *map(_escaped, section.paragraphs)]
+        parts += [f"## {md.escape(section.title)}", *map(md.escape, section.paragraphs)]
         if section.table is not None:
-            parts.append(_markdown_table(section.table))
+            parts.append(md.table(section.table.heads, section.table.rows, numbers=section.table.numbers))
     return "\n\n".join(parts) + "\n"
 
 
@@ -90,19 +90,6 @@ def cell(value: object) -> str:
 
 def _paragraph(text: str) -> str:
     return f"<p>{svg.escape(text)}</p>"
-
-
-def _markdown_table(table: Table) -> str:
-    heads = "| " + " | ".join(map(_escaped, table.heads)) + " |"
-    line = "|" + "".join("--:|" if place in table.numbers else "---|" for place in range(len(table.heads)))
-    return "\n".join([heads, line, *("| " + " | ".join(map(_escaped, row)) + " |" for row in table.rows)])
-
-
-def _escaped(text: object) -> str:
-    cleaned = " ".join(str(text).split())
-    for sign in "\\|<>*_`[]":
-        cleaned = cleaned.replace(sign, f"\\{sign}")
-    return cleaned
 
 
 def _write(path: Path, content: str | bytes, option: str) -> None:

@@ -2,7 +2,8 @@
 
 ``tables/<raw table>.jsonl`` are the rows with the person's id, and the rows of slowly changing tables that they name,
 such as the tracks that were played; ``refrain import person`` reads them, and gives the same features of the person
-again. ``features/<view>.jsonl`` are the person's features as of every moment, ``records/…`` the lines of logs.
+again. ``features/<view>.jsonl`` are the person's features as of every moment, ``records/…`` the lines of logs, without
+what they say of others.
 """
 
 import json
@@ -20,6 +21,7 @@ from feature_repo.errors import InputError
 from feature_repo.home import Home
 from refrain.person.erasure.records import feature_rows, mentions_of
 from refrain.person.erasure.run import RECORDS, canonical
+from refrain.person.own_lines import own_part
 from refrain.person.scan import PersonKey
 from transforms.raw.declared import raw_tables
 from transforms.raw.importers.person import FORM, MANIFEST, TABLES, as_lines
@@ -58,7 +60,7 @@ def export(home: Home, key: str, id_: str, path: Path) -> dict[str, int]:
     person = PersonKey.of(home, key)
     for folder in RECORDS:
         for file, lines in mentions_of(home, folder, person, id_):
-            parts[f"records/{file}.jsonl"] = b"".join(lines)
+            parts[f"records/{file}.jsonl"] = b"".join(own_part(line, person, id_) for line in lines)
             counts[f"records/{folder}"] = counts.get(f"records/{folder}", 0) + len(lines)
     if not counts:
         raise InputError(

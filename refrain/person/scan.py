@@ -14,6 +14,8 @@ from typing import Any
 from feature_repo.command_line import Progress, silent
 from feature_repo.contract import contract_of
 from feature_repo.discovery import definitions
+from feature_repo.encryption.stored_files import open_content
+from feature_repo.errors import RefrainError
 from feature_repo.home import Home
 from refrain.person.contents.json_documents import values_of
 from refrain.person.contents.reader import ANY_KEY, SEPARATOR, Part, Reader, values_part
@@ -117,7 +119,7 @@ def scan(home: Home, key: str, id_: str, *, server: Any = None, progress: Progre
     >>> scan(Home.from_env(), "user_id", "u000042").certain                        # doctest: +SKIP
     """
     person = PersonKey.of(home, key)
-    return scan_files(home.root, files_of(home), person, [id_], server=server, progress=progress)[id_]
+    return scan_files(home, files_of(home), person, [id_], server=server, progress=progress)[id_]
 
 
 def files_of(home: Home) -> list[Path]:
@@ -137,7 +139,7 @@ def is_of_tenant(path: Path, tenant: str) -> bool:
 
 
 def scan_files(
-    root: Path,
+    home: Home,
     paths: Sequence[Path],
     person: PersonKey,
     ids: Sequence[str],
@@ -148,7 +150,7 @@ def scan_files(
     """Look for ids in some files, and in their names below a folder; each file is decoded once for all of them.
 
     Args:
-        root: the folder that the names of the traces are relative to.
+        home: the data folder, whose sealed files are opened.
         paths: the files; one that goes meanwhile is passed over.
         person: the key of the ids.
         ids: the ids.
@@ -158,11 +160,11 @@ def scan_files(
     Returns:
         Id → where it is.
     """
-    walk = _Walk([_Search(person, id_) for id_ in ids], person.project)
+    walk = _Walk(home, [_Search(person, id_) for id_ in ids], person.project)
     sizes = [path.stat().st_size if path.is_file() else 0 for path in paths]
     total, done = sum(sizes), 0
     for path, size in zip(paths, sizes, strict=True):
-        walk.file(root, path)
+        walk.file(path)
         done += size
         progress(done, total, f"{sum(len(search.traces) for search in walk.searches):,} traces")
     if server is not None:
@@ -212,8 +214,8 @@ class _Search:
 class _Walk:
     """Decodes contents and shows their parts to searches."""
 
-    def __init__(self, searches: list[_Search], project: str) -> None:
-        self.searches, self._project = searches, project
+    def __init__(self, home: Home, searches: list[_Search], project: str) -> None:
+        self._home, self.searches, self._project = home, searches, project
         self._values = [search for search in searches if not search.is_distinctive]
         by_content: dict[bytes, list[tuple[_Search, Spelling]]] = {}
         for search in searches:
@@ -225,20 +227,23 @@ class _Walk:
         self.unread: dict[str, str] = {}
         self.size = 0
 
-    def file(self, root: Path, path: Path) -> None:
-        name = str(path.relative_to(root))
+    def file(self, path: Path) -> None:
+        name = str(path.relative_to(self._home.root))
         self._look(name, values_part("its name", [path.name, path.stem]))
         try:
             with path.open("rb") as handle:
                 if not (size := path.stat().st_size):
                     return
                 is_large = size >= _LARGE
-                content = mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ) if is_large else handle.read()
-            self.content(name, Part("", content), path, 0)  # type: ignore[arg-type]
+                raw: Any = mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ) if is_large else handle.read()
+            content = open_content(raw, path, self._home)
+            self.content(name, Part("", content), path, 0)
         except FileNotFoundError:
             return
         except OSError as error:
             self.unread[name] = error.strerror or str(error)
+        except RefrainError as error:  # sealed, and its key is gone, or it was changed
+            self.unread[name] = error.found
 
     def content(self, name: str, part: Part, path: Path | None, depth: int) -> None:
         if part.owner and self._project and part.owner != self._project:

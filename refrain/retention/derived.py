@@ -4,12 +4,11 @@ from collections.abc import Set
 from datetime import date
 from pathlib import Path
 
-import polars as pl
-
 from feature_repo import retractions
 from feature_repo.clock import microseconds, now
 from feature_repo.contract import Contract, contract_of
 from feature_repo.days import days_in, files_in
+from feature_repo.encryption import parquet_files
 from feature_repo.home import Home
 from feature_repo.horizon import Horizons
 from feature_repo.windows import WindowedTable
@@ -57,7 +56,7 @@ def _remove_windowed(home: Home, table: WindowedTable, whole_from: date) -> None
 def _note_keys(home: Home, table: WindowedTable) -> None:
     files = files_in(home.features(table.name))
     if files:
-        rows = pl.scan_parquet(files, hive_partitioning=False, glob=False)
+        rows = parquet_files.scan(files, hive_partitioning=False)
         keys = rows.select(table.keys).unique().collect()
         retractions.note(home, table.name, keys, microseconds(now()))
 

@@ -73,4 +73,4 @@ def _read(home: Home, name: str) -> Journal | None:
     path = home.retention / name
     if not path.is_file():
         return None
-    return read_record(Journal, path, "a journal of the retention", "refrain retention run")
+    return read_record(Journal, path, home, "a journal of the retention", "refrain retention run")

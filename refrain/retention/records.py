@@ -11,15 +11,15 @@ from typing import Any
 import polars as pl
 
 from feature_repo.days import days_in
+from feature_repo.encryption import parquet_files
+from feature_repo.encryption.stored_files import read_lines, write_lines
 from feature_repo.home import Home
-from feature_repo.whole_files import write_whole
 from refrain.person.erasure.records import LINES, is_parquet
 from refrain.person.erasure.rows import erase_rows
 from refrain.retention.rows import always
 from transforms import parquet
 
 _DAY = timedelta(days=1)
-_PACKING = ".packing"
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def aged_records(home: Home, record: Record, horizon: datetime, *, remove: bool)
     """
     if record.folders is None:
         return _aged_sets(home, horizon, remove)
-    return sum(_aged_days(folder, horizon, remove) for folder in record.folders(home))
+    return sum(_aged_days(folder, home, horizon, remove) for folder in record.folders(home))
 
 
 def aged_quarantine(home: Home, table: str, horizon: datetime, *, remove: bool) -> int:
@@ -90,7 +90,7 @@ def aged_quarantine(home: Home, table: str, horizon: datetime, *, remove: bool) 
         if remove:
             count += erase_rows([path], always(is_aged))
         else:
-            count += pl.read_parquet(path, glob=False).filter(is_aged).height
+            count += parquet_files.read(path).filter(is_aged).height
     return count
 
 
@@ -102,7 +102,7 @@ def _event_time(row: str) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _aged_days(folder: Path, horizon: datetime, remove: bool) -> int:
+def _aged_days(folder: Path, home: Home, horizon: datetime, remove: bool) -> int:
     count = 0
     for text, path in days_in(folder).items():
         day, start = Path(path), datetime.fromisoformat(text).replace(tzinfo=UTC)
@@ -110,13 +110,13 @@ def _aged_days(folder: Path, horizon: datetime, remove: bool) -> int:
             break
         is_over = start + _DAY <= horizon
         for file in sorted(each for each in day.iterdir() if each.is_file() and not each.name.startswith(".")):
-            count += _aged_file(file, None if is_over else horizon, remove)
+            count += _aged_file(file, home, None if is_over else horizon, remove)
         if remove and is_over:
             shutil.rmtree(day)
     return count
 
 
-def _aged_file(path: Path, horizon: datetime | None, remove: bool) -> int:
+def _aged_file(path: Path, home: Home, horizon: datetime | None, remove: bool) -> int:
     """Count, and remove, the rows or lines of a file before a moment; all of them if it is None."""
     if is_parquet(path):
         rows = parquet.read_whole(path, remedy="")
@@ -126,15 +126,15 @@ def _aged_file(path: Path, horizon: datetime | None, remove: bool) -> int:
         if not remove or is_aged is None:
             return 0 if is_aged is None else rows.filter(is_aged).height
         return erase_rows([path], always(is_aged))
-    if path.suffix not in (*LINES, _PACKING):
+    if path.suffix not in LINES:
         return 0
-    lines = path.read_bytes().splitlines(keepends=True)
+    lines = read_lines(path, home)
     if horizon is None:
         return len(lines)
     kept = [line for line in lines if not _is_before(line, horizon)]
     if remove and len(kept) < len(lines):
         mode = path.stat().st_mode
-        write_whole(path, b"".join(kept), is_secret=True)
+        write_lines(path, kept, home)
         path.chmod(mode)
     return len(lines) - len(kept)
 

@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
-import pyarrow.parquet as pq
 
 from feature_repo.days import days_in
+from feature_repo.encryption import parquet_files
 from feature_repo.home import Home
 from refrain.person.erasure.rows import erase_rows
 from transforms import parquet
@@ -30,7 +30,7 @@ def aged_rows(home: Home, name: str, horizon: datetime) -> int:
     """
     table = raw_tables(home)[name]
     whole, partial = _files(home, table, horizon)
-    count = sum(pq.read_metadata(path).num_rows for path in whole)
+    count = sum(parquet_files.metadata(path).num_rows for path in whole)
     for path in partial:
         rows = parquet.read_whole(path, remedy=REMEDY)
         count += rows.filter(_is_aged(table, path, horizon)).height
@@ -45,7 +45,7 @@ def remove_aged(home: Home, name: str, horizon: datetime) -> int:
     """
     table = raw_tables(home)[name]
     whole, partial = _files(home, table, horizon)
-    count = sum(pq.read_metadata(path).num_rows for path in whole)
+    count = sum(parquet_files.metadata(path).num_rows for path in whole)
     for folder in [] if table.person else _days_over(home, table, horizon):
         shutil.rmtree(folder)
     for path in partial:

@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-import pyarrow.parquet as pq
-
 from feature_repo.command_line import Progress, silent
 from feature_repo.contract import contract_of
 from feature_repo.days import files_in
+from feature_repo.encryption import parquet_files
 from feature_repo.home import Home
 from feature_repo.horizon import Horizons
 from feature_repo.manifest import load_address
@@ -106,7 +105,7 @@ def _write_online(home: Home, journal: Journal) -> None:
     """Write what is left, in place of what is online."""
     server = open_server(home, load_address(home), WRITE_TIMEOUT)
     tables = [file for folder in home.root.glob(f"features/*/tenant={home.tenant}") for file in files_in(folder)]
-    has_rows = any(pq.read_metadata(file).num_rows for file in tables)
+    has_rows = any(parquet_files.metadata(file).num_rows for file in tables)
     for view in journal.anew if has_rows else sorted(contract_of(home).feature_tables):
         erase_view(server, home.project, view)
     if has_rows:

@@ -37,8 +37,10 @@ HEALTHY = {
     "refrain_stream_lag_seconds": "0.2+0x40",
     f"refrain_disk_free_bytes{{{JOB}}}": "50+0x40",
     f"refrain_disk_size_bytes{{{JOB}}}": "100+0x40",
+    "refrain_break_glass_total": "0+0x40",
     **{f'refrain_log_left_out_total{{log="{log}"}}': "0+0x40" for log in ("acts", "lookups")},
     **{f'refrain_refusals_total{{reason="{reason}"}}': "0+0x40" for reason in ("key", "rate", "quota")},
+    **{f'refrain_theft_alarms_total{{reason="{reason}"}}': "0+0x40" for reason in ("successor", "canary")},
 }
 """Series of a service without faults, one sample a minute."""
 
@@ -62,8 +64,10 @@ FAULTS: dict[str, dict[str, str | None]] = {
     "RefrainDiskFull": {f"refrain_disk_free_bytes{{{JOB}}}": "9+0x40"},
     "RefrainLogsLeftOut": {'refrain_log_left_out_total{log="lookups"}': "0+0x35 1+0x5"},
     "RefrainAuditLost": {'refrain_log_left_out_total{log="acts"}': "0+0x35 1+0x5"},
+    "RefrainGlassBroken": {"refrain_break_glass_total": "0+0x35 1+0x5"},
     "RefrainKeysGuessed": {'refrain_refusals_total{reason="key"}': "0+600x40"},
     "RefrainQuotaUsedUp": {'refrain_refusals_total{reason="quota"}': "0+0x35 1+0x5"},
+    "RefrainModelTheft": {'refrain_theft_alarms_total{reason="canary"}': "0+0x35 1+0x5"},
 }
 """Alert → the series of its fault, which replace those of a healthy service; None for a series that is gone."""
 

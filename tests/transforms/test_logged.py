@@ -126,4 +126,4 @@ def test_lookups_are_packed_by_the_form_of_their_service(own_world: Home) -> Non
     assert_frame_equal(lookups.served(own_world, service), rows_before)
     packed_files = list(own_world.lookups("listener_v1").rglob("packed-json-*.parquet"))
     assert json.loads(pl.read_parquet(packed_files[0], hive_partitioning=False)["line"][0]) == old_line
-    assert not list(lines.lines(packed_files[0].parent))
+    assert not list(lines.lines(packed_files[0].parent, own_world))

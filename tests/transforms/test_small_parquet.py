@@ -105,3 +105,14 @@ def test_frames_that_are_long_or_of_other_types_are_left_to_polars(tmp_path: Pat
     alone = tmp_path / "alone.parquet"
     parquet.write_whole(small, alone, metadata={"number": "2"})
     assert alone.read_bytes() == (tmp_path / "2" / "a.parquet").read_bytes()
+
+
+def test_slices_of_a_frame_are_the_files_of_their_frames(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parquet, "FILES_AT_ONCE", 3)
+    rng, heights = np.random.default_rng(2), [3, 1, 0, MOST_ROWS + 1, 5, 2, 7]
+    frames = [random_rows(rng, height) for height in heights]
+    slices, whole = ([tmp_path / kind / f"{number}.parquet" for number in range(7)] for kind in ("slices", "whole"))
+    parquet.write_slices(pl.concat(frames), dict(zip(slices, heights, strict=True)))
+    parquet.write_all(dict(zip(whole, frames, strict=True)))
+    assert [path.read_bytes() for path in slices] == [path.read_bytes() for path in whole]
+    parquet.write_slices(frames[0], {})

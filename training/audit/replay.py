@@ -6,6 +6,7 @@ from datetime import datetime
 import numpy as np
 import polars as pl
 
+from feature_repo.access.whole import check_whole
 from feature_repo.contract import contract_of
 from feature_repo.home import Home
 from feature_repo.manifest import Service, View, resolve_service
@@ -109,6 +110,7 @@ def audit(name: str, *, home: Home | None = None, since: datetime | None = None,
         StoreError: no lookups were logged, or the feature tables are not built.
     """
     home = home or Home.from_env()
+    check_whole(home, "the audit of lookups")
     store = open_store(home)
     service = resolve_service(store, contract_of(home), name)
     lookups = Permission.of(home, service.purpose).rows(served(home, service, since, most))

@@ -1,8 +1,6 @@
 """An audit as one self-contained HTML page, and as a table of text."""
 
-import html
 import io
-import json
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -10,8 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from feature_repo.home import Home
+from feature_repo.output.json_text import to_json
 from feature_repo.version import version
 from training.audit.replay import Audit, FeatureSkew
+from transforms.pure import svg
 
 MOST_PICTURES = 24
 
@@ -55,17 +55,17 @@ def write(audit: Audit, home: Home, failures: list[str], path: Path | None = Non
         "failures": failures,
         "features": figures,
     }
-    path.with_suffix(".json").write_text(json.dumps(document, indent=1) + "\n")
+    path.with_suffix(".json").write_text(to_json(document, indent=1) + "\n")
     return path
 
 
 def _page(audit: Audit, failures: list[str]) -> str:
-    heading = f"Skew of {html.escape(audit.service)}"
-    failure_items = "".join(f"<li class=bad>{html.escape(failure)}</li>" for failure in failures)
+    heading = f"Skew of {svg.escape(audit.service)}"
+    failure_items = "".join(f"<li class=bad>{svg.escape(failure)}</li>" for failure in failures)
     verdict = failure_items or "<li>Nothing is above a limit.</li>"
     headings = ("feature", "rows that differ", "share", "mean by", "at most by", "PSI", "KS", "why")
     period = f"{audit.first:%Y-%m-%d %H:%M:%S} to {audit.last:%Y-%m-%d %H:%M:%S} UTC"
-    reference = f"the training set {html.escape(audit.trained_on)}" if audit.trained_on else "the replay itself"
+    reference = f"the training set {svg.escape(audit.trained_on)}" if audit.trained_on else "the replay itself"
     rows = "".join(map(_row, _ordered(audit)))
     histograms = "".join(
         f"<figure>{_histogram(skew)}</figure>" for skew in _ordered(audit)[:MOST_PICTURES] if skew.served is not None
@@ -88,9 +88,9 @@ def _row(feature: FeatureSkew) -> str:
         f"{feature.different:,}",
         f"{feature.share:.3%}",
         *map(_number, (feature.mean_difference, feature.largest_difference, feature.psi, feature.ks)),
-        html.escape(_causes(feature)),
+        svg.escape(_causes(feature)),
     )
-    return f"<tr><td{style}>{html.escape(feature.name)}{''.join(f'<td>{cell}' for cell in cells)}</tr>"
+    return f"<tr><td{style}>{svg.escape(feature.name)}{''.join(f'<td>{cell}' for cell in cells)}</tr>"
 
 
 def _ordered(audit: Audit) -> list[FeatureSkew]:

@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from training.cards.facts import Facts, table
+from feature_repo.output.markdown import escape, table, without_html
+from training.cards.facts import Facts
 from training.cards.markdown import below, evaluation_tables, gates_table, importance_table, training_data_table
 
 TO_WRITE = "> **To be written by the provider:**"
@@ -48,7 +49,7 @@ def document(facts: Facts, words: Mapping[str, str] = MappingProxyType({})) -> s
     """
     model = facts["model"]
     parts = [
-        f"# Technical documentation of {model['name']} {model['version']}",
+        f"# Technical documentation of {escape(model['name'])} {model['version']}",
         f"Headings of {SOURCE}. What follows a heading is taken from the records of this version; what they do not "
         f"say is marked. Whether the system is of high risk (Article 6), so that this documentation is required, is "
         f"the provider's to decide.",
@@ -107,7 +108,9 @@ def _design(facts: Facts) -> str:
     model = facts["model"]
     outputs = table(["output", "type"], model["outputs"]) if model["outputs"] else ""
     inputs = table(["input", "type"], model["inputs"]) if model["inputs"] else ""
-    return "\n\n".join(part for part in (below(facts["about"], 3), inputs, outputs, importance_table(facts)) if part)
+    return "\n\n".join(
+        part for part in (below(without_html(facts["about"]), 3), inputs, outputs, importance_table(facts)) if part
+    )
 
 
 def _data(facts: Facts) -> str:

@@ -1,7 +1,7 @@
 """What is recorded of a version of a model, as one JSON object from which every document of it is made."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,8 @@ from feature_repo.bundle import MANIFEST
 from feature_repo.home import Home
 from training.background import Background
 from training.bundle import BundleManifest
+from training.robustness.curve import to_json
+from training.robustness.records import read
 from training.validation.bootstrap import Interval
 from training.validation.evidence import MODEL_KEY, PERMUTED, Evidence
 from training.validation.gates import Decision
@@ -60,7 +62,7 @@ def gather(
 
 
 def facts_of(home: Home, model: str, version: int) -> dict[str, Any]:
-    """Collects the facts of a registered version, with its owner, its reviews and its promotions until now.
+    """Collects the facts of a registered version, with owner, reviews, promotions and curves under attack until now.
 
     Raises:
         OSError, ValueError: the bundle is not there, or damaged.
@@ -75,6 +77,7 @@ def facts_of(home: Home, model: str, version: int) -> dict[str, Any]:
         "owner": stewardship_of(home, model, version).owner,
         "reviews": [asdict(record) for record in reviews(home, model) if record.version == version],
         "promotions": promotions(home, model),
+        "robustness": to_json(read(home, model, version)),
     }
 
 
@@ -118,22 +121,6 @@ def _text(path: Path) -> str:
 
 def _size(path: Path) -> int:
     return path.stat().st_size if path.is_file() else 0
-
-
-def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """A table of Markdown.
-
-    >>> print(table(["feature", "share"], [["plays|skips", 0.5]]))
-    | feature | share |
-    |---|---|
-    | plays\\|skips | 0.5 |
-    """
-    lines = [columns, ["---"] * len(columns), *rows]
-    cells = [[" ".join(str(cell).replace("|", "\\|").split()) for cell in line] for line in lines]
-    return "\n".join(
-        "|" + "|".join(line) + "|" if number == 1 else "| " + " | ".join(line) + " |"
-        for number, line in enumerate(cells)
-    )
 
 
 def number(value: float | None) -> str:

@@ -9,7 +9,10 @@ from typing import Any
 
 import yaml
 
-from training.cards.facts import Facts, number, table
+from feature_repo.output.markdown import escape, table, without_html
+from training.cards.facts import Facts, number
+from training.robustness.curve import from_json
+from training.robustness.report import HEADS, table_rows
 
 TASKS = {
     "anomaly": "tabular-classification",
@@ -34,7 +37,7 @@ def card(facts: Facts) -> str:
         The text of ``model_card.md``, or of a ``README.md`` on the hub.
     """
     metadata = yaml.safe_dump(_metadata(facts), sort_keys=False, allow_unicode=True, width=120)
-    sections = (_summary(facts), _evaluation(facts), _gates(facts), _data(facts), _where(facts))
+    sections = (_summary(facts), _evaluation(facts), robustness(facts), _gates(facts), _data(facts), _where(facts))
     return f"---\n{metadata}---\n\n" + "\n\n".join(part for part in sections if part) + "\n"
 
 
@@ -72,20 +75,24 @@ def _results(facts: Facts, task: str) -> list[dict[str, Any]]:
 
 def _summary(facts: Facts) -> str:
     model = facts["model"]
-    people = [f"Owner: {facts['owner']}."] if facts.get("owner") else []
-    people += [f"Reviewed by {one['by']} at {one['at'][:10]}. {one['note']}" for one in facts.get("reviews") or ()]
+    people = [f"Owner: {escape(facts['owner'])}."] if facts.get("owner") else []
     people += [
-        f"**Promoted anyway** at {one['at'][:10]} ({one['reason']}), against its gates: {'; '.join(one['anyway'])}."
+        f"Reviewed by {escape(one['by'])} at {one['at'][:10]}. {escape(one['note'])}"
+        for one in facts.get("reviews") or ()
+    ]
+    people += [
+        f"**Promoted anyway** at {one['at'][:10]} ({escape(one['reason'])}), against its gates: "
+        f"{escape('; '.join(one['anyway']))}."
         for one in facts.get("promotions") or ()
         if one.get("version") == model["version"] and one.get("anyway")
     ]
     lines = [
-        f"# {model['name']} {model['version']}",
+        f"# {escape(model['name'])} {model['version']}",
         f"A model of the family {model['family']}. Nothing after {model['cutoff'] or 'an unknown time'} was known to "
         f"it. It takes {len(model['inputs'])} inputs"
         + (f" of the feature service {model['feature_service']}." if model["feature_service"] else "."),
         *people,
-        f"## Intended use, and limits\n\n{below(facts['about'], 2)}" if facts["about"] else "",
+        f"## Intended use, and limits\n\n{below(without_html(facts['about']), 2)}" if facts["about"] else "",
     ]
     return "\n\n".join(line for line in lines if line)
 
@@ -126,6 +133,15 @@ def _cells(figure: dict[str, Any]) -> list[str]:
 def _evaluation(facts: Facts) -> str:
     parts = evaluation_tables(facts)
     return "## Evaluation\n\n" + ("\n\n".join(parts) if parts else "No evidence of a test was kept.")
+
+
+def robustness(facts: Facts) -> str:
+    """The worst of each attack that was measured of the version, as Markdown; empty if none was."""
+    curves = from_json(facts.get("robustness") or ())
+    if not curves:
+        return ""
+    judged = list(dict.fromkeys(curve.judged for curve in curves if curve.judged))
+    return "\n\n".join(["## Robustness", *judged, table(HEADS, table_rows(curves))])
 
 
 def gates_table(facts: Facts) -> str:

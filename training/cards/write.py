@@ -1,14 +1,16 @@
 """The documents of a registered version, each in its form."""
 
-import json
 from typing import Literal
 
 from feature_repo.errors import BundleError
 from feature_repo.home import Home
+from feature_repo.output.json_text import to_json
 from training.card import CARD, GATES
 from training.cards import annex_iv, markdown
 from training.cards.facts import Facts, facts_of
 from training.cards.provider import words_of
+from training.robustness.curve import from_json
+from training.robustness.page import section
 from transforms.pure import svg
 
 Form = Literal["html", "md", "json", "annex-iv"]
@@ -39,10 +41,16 @@ def write(home: Home, model: str, version: int, form: Form) -> str:
             next_command=f"refrain model run {model} --again",
         ) from error
     if form == "html":
-        return page.replace(GATES, _people(facts) + GATES, 1)
+        return page.replace(GATES, _robustness(facts) + _people(facts) + GATES, 1)
     if form == "json":
-        return json.dumps(facts, indent=1, ensure_ascii=False) + "\n"
+        return to_json(facts, indent=1) + "\n"
     return markdown.card(facts) if form == "md" else annex_iv.document(facts, words_of(home, model))
+
+
+def _robustness(facts: Facts) -> str:
+    """Charts of the attacks that were measured, as a part of the page; empty without any."""
+    curves = from_json(facts["robustness"])
+    return f"<h2>Robustness</h2>{section(curves)}" if curves else ""
 
 
 def _people(facts: Facts) -> str:

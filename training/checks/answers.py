@@ -42,8 +42,8 @@ def _golden(bundle: Bundle) -> Iterator[tuple[str, object, np.ndarray, np.ndarra
 
     arrays = npz.unpack(bundle.read(GOLDEN))
     for name in sorted({key.rpartition("__")[0] for key in arrays}):
-        path = bundle.folder / f"{name}.onnx"
-        content = (path if path.is_file() else bundle.folder / ONLY).read_bytes()
+        file = f"{name}.onnx"
+        content = bundle.read(file if (bundle.folder / file).is_file() else ONLY)
         session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
         yield name, session, arrays[f"{name}__inputs"], arrays[f"{name}__outputs"]
 

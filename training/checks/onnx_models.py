@@ -12,7 +12,7 @@ def onnx_models_load(bundle: Bundle, home: Home) -> None:
     onnxruntime.set_default_logger_severity(3)
     for path in sorted(bundle.folder.glob("*.onnx")):
         try:
-            session = onnxruntime.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"])
+            session = onnxruntime.InferenceSession(bundle.read(path.name), providers=["CPUExecutionProvider"])
         except Exception as error:  # the runtime's own, of several kinds
             raise broken(bundle, f"an ONNX model in {path.name}", str(error).partition("\n")[0][:200]) from error
         if not session.get_inputs() or not session.get_outputs():

@@ -1,6 +1,5 @@
 """Commands for the documents of a model, and for its reviews."""
 
-import json
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -8,6 +7,7 @@ import typer
 
 from feature_repo.command_line import say
 from feature_repo.home import Home
+from feature_repo.output.json_text import to_json
 
 Version = Annotated[str, typer.Argument(metavar="NAME[:VERSION]", help="the champion if no version is named")]
 
@@ -67,7 +67,7 @@ def review(
     model, _ = version_of(home, name)
     stewardship = stewardship_of(home, model, record.version)
     if as_json:
-        say(json.dumps(asdict(record) | {"model": model, "owner": stewardship.owner}, ensure_ascii=False))
+        say(to_json(asdict(record) | {"model": model, "owner": stewardship.owner}))
         return
     say(f"{model}:{record.version} was reviewed by {record.by} at {record.at[:19]}Z")
     say(f"owner: {stewardship.owner or 'nobody; next: --owner NAME, or [owners] in refrain.toml'}")

@@ -1,6 +1,5 @@
 """Command that shows the figures of fairness of a model."""
 
-import json
 from dataclasses import asdict
 from typing import Annotated
 
@@ -8,6 +7,7 @@ import typer
 
 from feature_repo.command_line import say
 from feature_repo.home import Home
+from feature_repo.output.json_text import to_json
 
 
 def install(app: typer.Typer) -> None:
@@ -34,10 +34,10 @@ def fairness(
     if as_json and versions:
         by_version = figures_by_version(home, report.name)
         one_of_each = [{"version": one, "figures": [asdict(each) for each in by_version[one]]} for one in by_version]
-        say(json.dumps({"name": report.name, "versions": one_of_each}, ensure_ascii=False))
+        say(to_json({"name": report.name, "versions": one_of_each}))
         return
     if as_json:
-        say(json.dumps({**asdict(report), "checks": [asdict(check) for check in report.checks]}, ensure_ascii=False))
+        say(to_json({**asdict(report), "checks": [asdict(check) for check in report.checks]}))
         return
     for line in lines_of_versions(home, report.name) if versions else lines(report, groups=groups):
         say(line)

@@ -14,6 +14,7 @@ from typing import Any
 import polars as pl
 
 from feature_repo.contract import contract_of
+from feature_repo.encryption import parquet_files
 from feature_repo.home import Home
 from transforms import parquet
 
@@ -76,9 +77,9 @@ def write(home: Home, folder: Path, manifest: Mapping[str, Any]) -> Path:
 def describe(home: Home, folder: Path, manifest: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the description of a saved training set; equal files give equal descriptions."""
     data = folder / "data.parquet"
-    schema = pl.scan_parquet(data, glob=False).collect_schema()
+    schema = parquet_files.scan(data).collect_schema()
     moment = pl.col("event_timestamp")
-    first, last = pl.scan_parquet(data, glob=False).select(first=moment.min(), last=moment.max()).collect().row(0)
+    first, last = parquet_files.scan(data).select(first=moment.min(), last=moment.max()).collect().row(0)
     service = manifest["feature_service"]
     license_of_data = contract_of(home).project.data_license
     fields = [_field(name, dtype) for name, dtype in schema.items()]

@@ -7,8 +7,6 @@ Nothing is read before it is requested, and neither the spine nor the result mus
 ``to_parquet`` stream a set that lies in files.
 """
 
-import hashlib
-import io
 import json
 import uuid
 from collections.abc import Iterator, Sequence
@@ -19,9 +17,12 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from feature_repo.access.feast_calls import own_pull
+from feature_repo.access.sight import REASON
 from feature_repo.command_line import Progress, silent
 from feature_repo.contract import contract_of
-from feature_repo.errors import InputError, StoreError
+from feature_repo.encryption import parquet_files
+from feature_repo.errors import AccessError, InputError, StoreError
 from feature_repo.home import Home
 from feature_repo.manifest import Service, View, resolve_service
 from feature_repo.on_demand import MOMENT
@@ -32,8 +33,11 @@ from feature_repo.stores.source_files import digest_of, files_at, is_feature_tab
 from feature_repo.stores.source_path import remedy
 from feature_repo.version import version
 from training.datasets import croissant
+from training.datasets.access import SetAccess
+from training.datasets.audit import write_pull
 from training.datasets.columns import to_numpy
 from training.datasets.consent import Permission
+from training.datasets.digests import DIGEST_ROWS, TableDigest, digest
 from training.datasets.history import kept_history
 from training.datasets.read_spine import TIME
 from training.datasets.spine import SpineTable
@@ -50,9 +54,6 @@ if TYPE_CHECKING:
 
 CHUNK_ROWS = 100_000
 """Rows of a spine per request to another offline store than Refrain's."""
-
-DIGEST_ROWS = 65_536
-"""Rows that are digested at once; another number gives other digests."""
 
 _FILES = ("manifest.json", "spine.parquet", "data.parquet")
 
@@ -75,9 +76,10 @@ class TrainingSet:
         home: Home,
         as_known: bool,
         permission: Permission,
+        access: SetAccess | None = None,
     ) -> None:
         self._store, self._service, self._home = store, service, home
-        self._spine, self._as_known, self._permission = spine, as_known, permission
+        self._spine, self._as_known, self._permission, self._access = spine, as_known, permission, access
         self._sources: dict[str, str] | None = None
         self._digest: str | None = None
         self._data: pl.DataFrame | None = None
@@ -109,7 +111,9 @@ class TrainingSet:
         if self._data is not None:
             return self._data.head(count)
         first = self._spine.head(max(count, 0))
-        return TrainingSet(self._store, self._service, first, self._home, self._as_known, self._permission).data
+        return TrainingSet(
+            self._store, self._service, first, self._home, self._as_known, self._permission, self._access
+        ).data
 
     def to_polars(self) -> pl.DataFrame:
         """Returns the set as a polars frame in memory."""
@@ -140,15 +144,15 @@ class TrainingSet:
 
         >>> training_set("listener_v1", "spine.parquet").to_parquet("set.parquet")      # doctest: +SKIP
         """
-        target, digest = Path(path), _Digest()
+        target, total = Path(path), TableDigest()
 
         def tables() -> "Iterator[pa.Table]":
             for batch in self.batches(DIGEST_ROWS, progress):
-                digest.update(batch)
+                total.update(batch)
                 yield batch.to_arrow(compat_level=pl.CompatLevel.oldest())
 
         write_tables(tables(), target, compression_level=1)
-        self._digest = digest.hexdigest()
+        self._digest = total.hexdigest()
         return target
 
     @cached_property
@@ -172,6 +176,7 @@ class TrainingSet:
             "digest": self._digest,
             "refrain": version(),
             **self._left_out(),
+            **({} if self._access is None else self._access.fields),
         }
 
     def save(self, home: Home | None = None, progress: Progress = silent) -> Path:
@@ -185,7 +190,7 @@ class TrainingSet:
             self.to_parquet(partial, progress)
             folder = folders / self.manifest["digest"][:16]
             folder.mkdir(exist_ok=True)
-            partial.replace(folder / "data.parquet")
+            parquet_files.move(partial, folder / "data.parquet")
         finally:
             partial.unlink(missing_ok=True)
         self._spine.write(folder / "spine.parquet")
@@ -200,8 +205,12 @@ class TrainingSet:
         return {"purposes": permission.purposes, "left_out": dict(permission.left_out)}
 
     def _pull(self, progress: Progress = silent) -> Iterator[pl.DataFrame]:
+        names = [name for name, _ in self._service.features]
+        sight = None if self._access is None else self._access.sight
+        seen = [name for name in names if sight is None or name not in sight.refused]
+        write_pull(self._home, self._service.name, seen, self._spine, {} if sight is None else sight.act_fields)
         self._sources = {view.name: _snapshot(self._store, view) for view in self._service.views}
-        spine, features = self._spine.schema, self._service.features
+        spine = self._spine.schema
         if self._job is None:
             joined_tables = _from_any_store(self._store, self._service, self._spine, self._as_known)
         else:
@@ -214,7 +223,8 @@ class TrainingSet:
         }
         for joined in joined_tables:
             typed = joined.with_columns(pl.col(name).cast(dtype) for name, dtype in {**spine, **types}.items())
-            yield _on_demand(self._service, typed).select(*spine, *(name for name, _ in features))
+            rows = _on_demand(self._service, typed).select(*spine, *names)
+            yield rows if self._access is None else self._access.applied(rows)
 
 
 def training_set(
@@ -231,7 +241,9 @@ def training_set(
     request's unless the spine has a ``request_timestamp``.
 
     Rows of people who have not consented to the purpose of the service, or to training, and rows of people whose data
-    may not be used, are left out (``training.datasets.consent``); ``manifest["left_out"]`` counts them.
+    may not be used, are left out (``training.datasets.consent``); ``manifest["left_out"]`` counts them. Where the
+    project has ``[access]``, so are rows and features that the role of this process does not see, and others are
+    masked (``training.datasets.access``). Every pull is in the audit log.
 
     Args:
         feature_service: name of an applied service.
@@ -246,6 +258,7 @@ def training_set(
         One row per row of the spine that may be used, in its order; read on first use.
 
     Raises:
+        AccessError: the role of this process does not have the service, or there is none.
         InputError: the spine lacks a column, a key cannot be converted to its type, or its time is not a time.
             Or it is before what is kept; see ``training.datasets.history``.
         StoreError: there is no such service, or its tables are not built.
@@ -265,7 +278,10 @@ def training_set(
     permission = Permission.of(home, service.purpose)
     if permission.concerns(list(spine_table.schema)):
         spine_table = spine_table.keep(permission.kept)
-    return TrainingSet(store, service, spine_table, home, as_known, permission)
+    access = SetAccess.of(home, service)
+    if access is not None and access.sight.conditions:
+        spine_table = spine_table.keep(lambda rows: access.kept(store, rows, as_known=as_known))
+    return TrainingSet(store, service, spine_table, home, as_known, permission, access)
 
 
 def _check_history(home: Home, service: Service, spine: SpineTable) -> None:
@@ -310,6 +326,7 @@ def all_keys(
         Views with other keys than the rest add rows of their own, in which the keys that they lack are null.
 
     Raises:
+        AccessError: the role of this process has conditions on rows, and must not learn which keys there are.
         InputError: the range or the step is invalid, or the offline store is not the embedded one.
         StoreError: there is no such service, or its tables are not built.
 
@@ -332,6 +349,11 @@ def all_keys(
             next_command="unset REFRAIN_PROFILE, or bring a spine of your own",
         )
     service = resolve_service(store, contract_of(home), feature_service)
+    access = SetAccess.of(home, service)
+    if access is not None and access.sight.conditions:
+        raise AccessError(
+            expected="a role that sees all rows, for the keys of all", found=access.sight.role, next_command=REASON
+        )
     histories = histories_of(config, [view_named(store, view.name) for view in service.views], [], True)
     return keys.all_keys(
         histories,
@@ -373,27 +395,6 @@ def repeat(folder: Path, *, home: Home | None = None) -> TrainingSet:
                 next_command="pull a new set: training_set(…).save()",
             )
     return repeated
-
-
-def digest(batches: Iterator[pl.DataFrame]) -> str:
-    """Computes the SHA-256 of a table in batches of ``DIGEST_ROWS``: equal rows in equal order give equal digests."""
-    total = _Digest()
-    for batch in batches:
-        total.update(batch)
-    return total.hexdigest()
-
-
-class _Digest:
-    def __init__(self) -> None:
-        self._hash = hashlib.sha256()
-
-    def update(self, batch: pl.DataFrame) -> None:
-        buffer = io.BytesIO()
-        batch.rechunk().write_parquet(buffer, compression="uncompressed")
-        self._hash.update(buffer.getbuffer())
-
-    def hexdigest(self) -> str:
-        return self._hash.hexdigest()
 
 
 def rebatched(tables: Iterator[pl.DataFrame] | Sequence[pl.DataFrame], rows: int) -> Iterator[pl.DataFrame]:
@@ -445,12 +446,13 @@ def _embedded_store_job(store: "FeatureStore", service: Service, spine: SpineTab
 
     if not isinstance(store.config.offline_store, AsOfOfflineStoreConfig):
         return None
-    return store.get_historical_features(
-        entity_df=spine.for_store(),
-        features=_references(service),
-        full_feature_names=True,
-        filter_by_created_timestamp=as_known,
-    )
+    with own_pull():
+        return store.get_historical_features(
+            entity_df=spine.for_store(),
+            features=_references(service),
+            full_feature_names=True,
+            filter_by_created_timestamp=as_known,
+        )
 
 
 def _from_any_store(

@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 
+from feature_repo.encryption import parquet_files
 from feature_repo.errors import InputError
 from feature_repo.keys import key_values
 from feature_repo.stores.key_series import KEY_TYPES
@@ -31,7 +32,7 @@ def read_spine(given: Any, keys: Mapping[str, str], request_fields: Mapping[str,
     from feature_repo.stores.spine import Spine
 
     if isinstance(given, Spine):
-        return pl.DataFrame(given.table) if given.in_memory else pl.scan_parquet(given.table.files, glob=False)
+        return pl.DataFrame(given.table) if given.in_memory else parquet_files.scan(given.table.files)
     if isinstance(given, pl.DataFrame | pl.LazyFrame):
         return given
     if isinstance(given, str | Path):
@@ -63,7 +64,7 @@ def _file(path: Path, keys: Mapping[str, str], request_fields: Mapping[str, str]
             return _csv(path, texts)
         if path.suffix in _LINES:
             return _json_lines(path, texts)
-        scan = pl.scan_parquet(path, glob=False, hive_schema=_in_paths(path, keys))
+        scan = parquet_files.scan(path, hive_schema=_in_paths(path, keys))
         scan.collect_schema()
     except (*_CONVERSION_ERRORS, OSError) as error:
         if path.suffix == ".csv" or path.suffix in _LINES:

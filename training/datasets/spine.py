@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 
+from feature_repo.encryption import parquet_files
 from feature_repo.errors import InputError
 from feature_repo.stores.key_series import KEY_TYPES, key_series
 from feature_repo.stores.parquet_files import write_tables
@@ -80,8 +81,8 @@ class SpineTable:
             else:
                 staged = Staging()
                 file = staged.folder / "spine.parquet"
-                converted_spine.sink_parquet(file, compression="zstd", compression_level=1)
-                spine = cls(pl.scan_parquet(file, glob=False), converted_schema, file, staged)
+                parquet_files.sink(converted_spine, file, compression="zstd", compression_level=1)
+                spine = cls(parquet_files.scan(file), converted_schema, file, staged)
         except (pl.exceptions.PolarsError, ValueError, OSError) as error:
             raise conversions.first_error or unreadable(given, error) from error
         missing = spine.rows.lazy().select(pl.col(TIME).null_count()).collect().item()
@@ -113,7 +114,7 @@ class SpineTable:
         file = staged.folder / "spine.parquet"
         parts = (part.filter(kept(part)) for part in self.batches(_ROWS_A_PART))
         write_tables((part.to_arrow(compat_level=pl.CompatLevel.oldest()) for part in parts), file, compression_level=1)
-        return SpineTable(pl.scan_parquet(file, glob=False), self.schema, file, staged)
+        return SpineTable(parquet_files.scan(file), self.schema, file, staged)
 
     def extent(self) -> tuple[int, datetime | None]:
         """Returns the number of rows and the last moment."""
@@ -136,7 +137,7 @@ class SpineTable:
             parquet.write_whole(self.collect(), path)
             return
         partial = path.with_name(f".{path.name}")
-        self.rows.lazy().sink_parquet(partial, compression="zstd", compression_level=1)
+        parquet_files.sink(self.rows.lazy(), partial, final=path, compression="zstd", compression_level=1)
         partial.replace(path)
 
 

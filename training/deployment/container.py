@@ -12,17 +12,22 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from feature_repo.bundle import ALIASES, MANIFEST
+from feature_repo.bill_of_materials import FILE as BOM
+from feature_repo.bill_of_materials.document import document
+from feature_repo.bill_of_materials.packages import locked
+from feature_repo.bundle import ALIASES, BACKGROUND, MANIFEST
+from feature_repo.encryption.bundle_files import SEAL, is_readable, read_file
 from feature_repo.errors import StoreError
 from feature_repo.home import REPOSITORY, Home
 from feature_repo.project import FILE, PROJECT, Project
+from feature_repo.signing.bundles import sign_again
 from feature_repo.version import version
-from training.bundle import BACKGROUND, SAMPLE
+from training.bundle import SAMPLE
 from training.validation.evidence import EVIDENCE
 
 PACKAGES = ("feature_repo", "transforms", "inference", "refrain")
 """The packages of a serving process; ``refrain`` has the names that the definitions of a project import."""
-EXTRAS = ("inference", "sound", "encoder", "oidc")
+EXTRAS = ("inference", "sound", "encoder", "oidc", "signing")
 """The extras with which every route of a server answers; what they need is locked in ``LOCK``."""
 LOCK = Path(__file__).with_name("serving.lock")
 """Every package of the image in one version, with the hashes of its files; ``make lock`` writes it."""
@@ -38,7 +43,7 @@ ARG BASE=python:{python}-slim
 FROM ${{BASE}}
 LABEL org.opencontainers.image.title="Refrain" org.opencontainers.image.version="{version}"
 WORKDIR /app
-COPY requirements.lock ./
+COPY requirements.lock bom.json ./
 RUN python -m pip install --no-cache-dir --require-hashes --only-binary :all: --requirement requirements.lock
 {packages}
 RUN python -m compileall -q .
@@ -112,6 +117,7 @@ def build_context(home: Home, champions: dict[str, str], folder: Path) -> None:
     for package in PACKAGES:
         shutil.copytree(REPOSITORY / package, partial / package, ignore=ignored)
     shutil.copy2(LOCK, partial / "requirements.lock")
+    (partial / BOM).write_text(document(locked(LOCK), "refrain", version(), kind="container"))
     metadata = partial / f"refrain-{version()}.dist-info" / "METADATA"  # the version, as an installed package says it
     metadata.parent.mkdir()
     metadata.write_text(f"Metadata-Version: 2.1\nName: refrain\nVersion: {version()}\n")
@@ -124,7 +130,10 @@ def build_context(home: Home, champions: dict[str, str], folder: Path) -> None:
         champion = str(json.loads(aliases)["champion"])
         bundles = image_home.bundles(name)
         shutil.copytree(home.bundles(name) / champion, bundles / champion)
+        for file in _sealed_files(bundles / champion):
+            (bundles / champion / file).write_bytes(read_file(home.bundles(name) / champion, file))
         _remove_listener_data(bundles / champion)
+        sign_again(bundles / champion, home, name, int(champion))
         (bundles / ALIASES).write_text(aliases)
     (partial / "Dockerfile").write_text(_dockerfile(home, metadata.parent.name))
     (partial / ".dockerignore").write_text("**/__pycache__\n")
@@ -136,6 +145,12 @@ def build_context(home: Home, champions: dict[str, str], folder: Path) -> None:
         folder.rename(old)
     partial.rename(folder)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def _sealed_files(folder: Path) -> list[str]:
+    """Names of the sealed files of a copied bundle; the image has no keys, and what protects it is the registry."""
+    (folder / SEAL).unlink(missing_ok=True)
+    return [path.name for path in sorted(folder.iterdir()) if not is_readable(path.name)]
 
 
 def _dockerfile(home: Home, metadata: str) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from scipy import sparse
 
+from feature_repo.encryption.bundle_files import read_file
 from training.exact.sums import Sums, Table
 from transforms.pure import npz
 
@@ -39,8 +40,7 @@ class KeptSums:
     @classmethod
     def read(cls, folder: Path) -> "KeptSums | None":
         """Reads the sums of a bundle; None if it keeps none."""
-        path = folder / FILE
-        return cls.from_bytes(path.read_bytes()) if path.is_file() else None
+        return cls.from_bytes(read_file(folder, FILE)) if (folder / FILE).is_file() else None
 
     def to_bytes(self) -> bytes:
         """Serializes the sums, compressed; of a symmetric table the cells on and above the diagonal."""

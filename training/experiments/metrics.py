@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 import numpy as np
 import polars as pl
 
+from feature_repo.access.whole import check_whole
 from feature_repo.errors import InputError, StoreError
 from feature_repo.experiments import METRICS, Experiment
 from feature_repo.home import Home
@@ -106,6 +107,7 @@ def _newest(home: Home) -> datetime:
 def _features(
     home: Home, users: pl.DataFrame, arms: list[str]
 ) -> tuple[dict[str, dict[str, np.ndarray]], dict[str, dict[str, np.ndarray]]]:
+    check_whole(home, "the analysis of an experiment")
     features = {metric: feature for metric, feature in METRICS.items() if feature}
     frames: list[pl.DataFrame] = []
     for shift in (timedelta(days=DAYS + 1), timedelta(0)):

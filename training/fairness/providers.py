@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from feature_repo.encryption import parquet_files
 from feature_repo.errors import InputError
 from training.datasets.interactions import Interactions
 from transforms.pure.candidates.exposure import HEAD, is_long_tail
@@ -58,7 +59,7 @@ def providers_of(
 def _read(file: Path) -> pl.DataFrame:
     try:
         is_parquet = file.suffix == ".parquet"
-        rows = pl.read_parquet(file, glob=False) if is_parquet else pl.read_csv(file, infer_schema=False, glob=False)
+        rows = parquet_files.read(file) if is_parquet else pl.read_csv(file, infer_schema=False, glob=False)
         rows = rows.with_columns(pl.col(_KEY).cast(pl.String))
         if _AT in rows.columns and rows.schema[_AT] == pl.String:
             rows = rows.with_columns(pl.col(_AT).str.to_datetime(time_zone="UTC"))

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 class Problem(ABC):
     """A training set for repeated fits; subclasses are dataclasses.
 
-    It is sent to processes as a file, so it holds only arrays, plain values, and functions at the top level of modules.
+    Processes share it (``training.tuning.shared_problem``), so it holds only arrays, plain values, dataclasses, tuples
+    and mappings of these, and functions at the top level of modules.
     """
 
     def __getstate__(self) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from feature_repo.bundle import open_bundle
+from feature_repo.encryption.bundle_files import read_file
 from feature_repo.errors import BundleError
 from feature_repo.home import Home
 from training.background import Background
@@ -79,7 +80,7 @@ class ServedTabular:
         """
         native = NATIVES.get(str(self.extra["learner"]))
         if native is not None and (self.folder / NATIVE).is_file():  # earlier forests and linear models have none
-            return np.asarray(native.from_native((self.folder / NATIVE).read_text()).contributions(inputs))
+            return np.asarray(native.from_native(read_file(self.folder, NATIVE).decode()).contributions(inputs))
         background = Background.read(self.folder)
         background_rows = inputs if background is None else background.inputs
         return sampled(self.onnx.predict, self.extra["answer"], inputs, background_rows)

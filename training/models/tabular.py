@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from feature_repo.bundle import GOLDEN
+from feature_repo.bundle import BACKGROUND, GOLDEN
 from feature_repo.command_line import Progress, silent
 from feature_repo.errors import InputError
 from feature_repo.home import Home
 from training.background import background
-from training.bundle import BACKGROUND, BundleManifest, write_bundle
+from training.bundle import BundleManifest, write_bundle
 from training.clock import Clock
 from training.datasets.sample import LOOKED_AT, Sample, drawn
 from training.datasets.tabular import TabularSet
@@ -64,10 +64,13 @@ class TabularModel(Model):
         segments: columns whose values are the segments of the test.
         searched: learners that a search tries.
         without: features, or whole views, that the model does not read.
+        movable: features, or whole views, that a person can change by what they do, for attacks
+            (``training.robustness``); all if empty.
         most_rows: maximum number of rows; a random sample if there are more.
         test: share of the rows in the test; these are the last ones.
         folds: number of past periods for the losses of a search.
         seed: random seed of samples and learners.
+        augment: standard deviations of the noise on a second copy of each training row; 0 for no copies.
 
     >>> def rows(home: Home) -> pl.DataFrame:
     ...     return pl.read_parquet(home.root / "labels.parquet")  # user_id, event_timestamp, label
@@ -97,10 +100,12 @@ class TabularModel(Model):
     segments: tuple[str, ...] = ()
     searched: tuple[str, ...] = tuple(LEARNERS)
     without: tuple[str, ...] = ()
+    movable: tuple[str, ...] = ()
     most_rows: int = 60_000
     test: float = 0.2
     folds: int = 3
     seed: int = 0
+    augment: float = 0.0
 
     @property
     def service(self) -> str:
@@ -177,8 +182,11 @@ class TabularModel(Model):
         return replace(self, without=tuple(dict.fromkeys((*self.without, *left_out))))
 
     def fit(self, rows: TabularSet, layout: Layout, learner: str, parameters: Mapping[str, Any]) -> Fitted:
-        """Fit a learner to rows."""
-        return find_learner(learner).fit(layout.matrix(rows.features), rows.labels, self.kind, parameters, self.seed)
+        """Fit a learner to rows, and to noisy copies of them if ``augment`` is set."""
+        inputs, labels = layout.matrix(rows.features), rows.labels
+        if self.augment > 0:
+            inputs, labels = with_noise(inputs, labels, self.augment, self.seed)
+        return find_learner(learner).fit(inputs, labels, self.kind, parameters, self.seed)
 
     def fresh(self, home: Home, version: int) -> Fresh:
         """Return features and losses of a version on the newest labelled rows after its cutoff."""
@@ -258,6 +266,11 @@ class TabularModel(Model):
         if parameters and "without" in parameters:
             other_parameters = {name: value for name, value in parameters.items() if name != "without"}
             return self.leaving_out(parameters["without"]).run(home, parameters=other_parameters, progress=progress)
+        if parameters and "augment" in parameters:
+            other_parameters = {name: value for name, value in parameters.items() if name != "augment"}
+            self.refuse({"augment": parameters["augment"]}, {"augment": 0.0})
+            augmented = replace(self, augment=float(parameters["augment"]))
+            return augmented.run(home, parameters=other_parameters, progress=progress)
         clock = Clock(progress, 4)
         learner, learner_parameters = self.choice(parameters)
         rows = self.pull(home)
@@ -377,6 +390,7 @@ class TabularModel(Model):
                         "without": list(self.without),
                         "lists": list(rows.lists),
                         "seed": self.seed,
+                        "augment": self.augment,
                     },
                 },
             )
@@ -394,6 +408,20 @@ class TabularModel(Model):
             gates=self.gates,
             training_sets=[self._sample(rows, layout)],
         )
+
+
+def with_noise(inputs: np.ndarray, labels: np.ndarray, deviations: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return rows with a noisy copy of each behind them, and the labels of both; missing values stay missing.
+
+    Args:
+        inputs: (n, d) rows.
+        labels: (n,) labels.
+        deviations: standard deviation of the noise, in that of each column.
+        seed: random seed.
+    """
+    filled = np.where(np.isnan(inputs).all(axis=0), 0.0, inputs)
+    noise = np.random.default_rng(seed).normal(size=inputs.shape) * np.nanstd(filled, axis=0) * deviations
+    return np.concatenate([inputs, inputs + noise]).astype(np.float32), np.concatenate([labels, labels])
 
 
 def _note(lists: Sequence[str]) -> str:

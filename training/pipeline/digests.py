@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 
 from feature_repo.days import files_in
+from feature_repo.encryption import parquet_files
 from feature_repo.home import REPOSITORY, Home
 from feature_repo.manifest import load_sources
 from feature_repo.project import FILE, Project
@@ -112,9 +113,8 @@ def key(**parts: object) -> str:
 
 def rows(home: Home, table: str) -> int:
     """Number of rows of a raw table, from the metadata of its files."""
-    import pyarrow.parquet as pq
 
-    return sum(pq.read_metadata(path).num_rows for path in files(home, table))
+    return sum(parquet_files.metadata(path).num_rows for path in files(home, table))
 
 
 def newest_event(home: Home, tables: Iterable[str]) -> datetime | None:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from feature_repo.output.plain import one_line
 from training.pipeline.models import Outcome
 
 if TYPE_CHECKING:
@@ -12,12 +13,13 @@ if TYPE_CHECKING:
 def table(outcomes: Sequence[Outcome]) -> "Table":
     """Makes a table with one row per model: version, figure on test, gain over the best baseline, seconds, decision."""
     from rich.table import Table
+    from rich.text import Text
 
     result = Table(title="Models", title_justify="left")
     for heading in ("model", "version", "figure on test", "over the best baseline", "seconds", "pull", "may serve"):
         result.add_column(heading, justify="right" if heading in ("version", "seconds", "pull") else "left")
     for outcome in outcomes:
-        result.add_row(*_cells(outcome))
+        result.add_row(*(Text(one_line(cell)) for cell in _cells(outcome)))
     return result
 
 

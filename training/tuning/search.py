@@ -1,9 +1,9 @@
 """Searches parameters with Optuna (Akiba et al. 2019), and compares the best with the default on the test.
 
 A trial is evaluated on one past period after the other, each trained on the rows before it; a trial that is behind the
-median after a period is pruned. The training set is pulled once (``training.models.problem``). Processes share it and a
-study in SQLite, which the next search of the same problem resumes. The test is used once, for the best trial and the
-default.
+median after a period is pruned. The training set is pulled once (``training.models.problem``). Processes share it
+(``shared_problem``) for the time of the search, and a study in SQLite, which the next search of the same problem
+resumes. The test is used once, for the best trial and the default.
 """
 
 import multiprocessing
@@ -19,12 +19,14 @@ from feature_repo.child_process import end_with_parent
 from feature_repo.command_line import Progress, silent
 from feature_repo.errors import InputError
 from feature_repo.home import Home
+from feature_repo.temporary import temporary_folder
 from feature_repo.urls import sqlite_url
 from training.models.base import Model
 from training.models.find import models
 from training.models.problem import Problem
 from training.pipeline.models import run_model
 from training.threads import one_thread_each
+from training.tuning.shared_problem import digest, with_arrays, without_arrays
 from training.validation.bootstrap import Interval, interval
 
 if TYPE_CHECKING:
@@ -34,7 +36,7 @@ FIT = "fit_seconds"
 """Attribute of a trial: seconds in fits and predictions."""
 CHOICE = "parameters"
 """Attribute of a trial: parameters of the model's ``run``."""
-PROBLEM, STUDY = "problem.joblib", "study.db"
+STUDY = "study.db"
 
 
 @dataclass(frozen=True)
@@ -101,8 +103,6 @@ def search(
     Raises:
         InputError: there is nothing to search, no such learner, or there are too few past periods.
     """
-    import joblib
-
     model = _model(home, name)
     problem = model.narrowed(learners=learners, without=without).problem(home, progress=progress)
     if not problem.folds:
@@ -112,21 +112,23 @@ def search(
             next_command="refrain import FORMAT PATH  (events over more days)",
         )
     started = time.perf_counter()
-    folder = home.pipeline / "searches" / name / joblib.hash(problem)[:16]
+    folder = home.pipeline / "searches" / name / digest(problem)
     folder.mkdir(parents=True, exist_ok=True)
-    joblib.dump(problem, folder / PROBLEM)
+    for pickled in folder.parent.glob("*/problem.joblib"):  # of searches before arrays were files of NumPy
+        pickled.unlink(missing_ok=True)
     study = _study(folder)
     for parameters in problem.first:
         study.enqueue_trial(parameters, skip_if_exists=True)
     context = multiprocessing.get_context("spawn")
-    arguments = (folder, time.time() + 60 * minutes)
-    workers = [context.Process(target=_work, args=(*arguments, number), daemon=True) for number in range(jobs)]
-    with one_thread_each():  # processes inherit this environment
-        for worker in workers:
-            worker.start()
-    while any(worker.is_alive() for worker in workers):
-        time.sleep(0.2)
-        progress(min(60 * minutes, time.perf_counter() - started), 60 * minutes, _note(study))
+    with temporary_folder(folder) as arrays:
+        arguments = (folder, without_arrays(problem, arrays), time.time() + 60 * minutes)
+        workers = [context.Process(target=_work, args=(*arguments, number), daemon=True) for number in range(jobs)]
+        with one_thread_each():  # processes inherit this environment
+            for worker in workers:
+                worker.start()
+        while any(worker.is_alive() for worker in workers):
+            time.sleep(0.2)
+            progress(min(60 * minutes, time.perf_counter() - started), 60 * minutes, _note(study))
     if any(worker.exitcode for worker in workers):
         raise InputError(
             expected=f"{jobs} searching processes that end well",
@@ -163,13 +165,12 @@ def _study(folder: Path, seed: int = 0) -> "optuna.Study":
     )
 
 
-def _work(folder: Path, deadline: float, number: int) -> None:
+def _work(folder: Path, shared: Problem, deadline: float, number: int) -> None:
     """Runs trials until the deadline, in one process."""
     end_with_parent()
-    import joblib
     import optuna
 
-    problem: Problem = joblib.load(folder / PROBLEM, mmap_mode="r")  # arrays are mapped, not copied
+    problem = with_arrays(shared)
 
     def objective(trial: optuna.Trial) -> float:
         parameters = problem.suggest(trial)

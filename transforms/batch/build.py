@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import polars as pl
-import pyarrow.parquet as pq
 
 from feature_repo import clock
 from feature_repo.command_line import Progress, silent
 from feature_repo.contract import Contract, contract_of
 from feature_repo.days import files_in
+from feature_repo.encryption import parquet_files
 from feature_repo.errors import InputError, StoreError
 from feature_repo.home import Home
 from transforms import feature_tables, parquet
@@ -179,7 +179,7 @@ def _digests(home: Home, table: str) -> list[str]:
 
 
 def _rows(folder: Path) -> int:
-    return sum(pq.read_metadata(path).num_rows for path in files_in(folder) if path.name == parquet.PART)
+    return sum(parquet_files.metadata(path).num_rows for path in files_in(folder) if path.name == parquet.PART)
 
 
 def _nested(progress: Progress, step: int, steps: int, name: str) -> Progress:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from feature_repo.encryption import parquet_files
 from feature_repo.home import Home
 from transforms import parquet
 
@@ -62,7 +63,7 @@ class GoneRows:
         """
         path = self.folder / f"{date or WHOLE}+{part}"
         if rows is not None and end is not None and path.is_file():
-            noted = pl.read_parquet(path, glob=False).filter(pl.col("event_timestamp") > end)
+            noted = parquet_files.read(path).filter(pl.col("event_timestamp") > end)
             rows = pl.concat([rows, noted.select(rows.columns)])
         if rows is None or rows.is_empty():
             path.unlink(missing_ok=True)

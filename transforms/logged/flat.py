@@ -20,18 +20,18 @@ def families(home: Home) -> list[str]:
 
 def predictions(home: Home, family: str, since: datetime | None = None) -> pl.DataFrame:
     """Logged answers of one family, oldest first: ``at`` (UTC), ``model`` and the answer's fields; may be empty."""
-    return _read(home.predictions / f"family={family}", since)
+    return _read(home.predictions / f"family={family}", home, since)
 
 
 def exposures(home: Home) -> pl.DataFrame:
     """Logged exposures to variants: ``at``, ``user_id``, ``experiment``, ``variant``, ``chance``, ``answer_id``."""
-    return _read(home.exposures, None)
+    return _read(home.exposures, home, None)
 
 
 def pack(home: Home) -> int:
     """Convert the JSON lines of answers and exposures to Parquet; returns the number of lines."""
     folders = [home.predictions / f"family={family}" for family in families(home)]
-    return sum(lines.pack(folder, _tables) for folder in (*folders, home.exposures))
+    return sum(lines.pack(folder, _tables, home) for folder in (*folders, home.exposures))
 
 
 def _tables(entries: Sequence[dict[str, Any]]) -> dict[str, pl.DataFrame]:
@@ -43,13 +43,13 @@ def _frame(entries: Sequence[dict[str, Any]]) -> pl.DataFrame:
     return rows.with_columns(pl.col("at").cast(MICROSECONDS_UTC))
 
 
-def _read(folder: Path, since: datetime | None) -> pl.DataFrame:
+def _read(folder: Path, home: Home, since: datetime | None) -> pl.DataFrame:
     frames = []
     for day in lines.days(folder):
         if since is not None and day.name < f"date={since.date()}":
             break
         frames += [parquet.read_whole(file, remedy="") for file in lines.packed(day)]
-        entries = list(lines.lines(day))
+        entries = list(lines.lines(day, home))
         frames += [_frame(entries)] if entries else []
     if not frames:
         return pl.DataFrame(schema={"at": MICROSECONDS_UTC, "model": pl.String()})

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -31,7 +30,7 @@ def impressions(home: Home, *, within: timedelta = ATTRIBUTED) -> pl.DataFrame:
     Raises:
         InputError: no answers were logged.
     """
-    rows = list(_slots(home.impressions))
+    rows = list(_slots(home))
     if not rows:
         raise InputError(
             expected=f"logged answers in {home.impressions}",
@@ -54,9 +53,9 @@ def impressions(home: Home, *, within: timedelta = ATTRIBUTED) -> pl.DataFrame:
     return slots.with_columns(reward=pl.col("row").is_in(rewarded_rows.implode()).cast(pl.Float64)).drop("row")
 
 
-def _slots(folder: Path) -> Iterator[dict[str, Any]]:
-    for day in lines.days(folder):
-        for answer in lines.lines(day):
+def _slots(home: Home) -> Iterator[dict[str, Any]]:
+    for day in lines.days(home.impressions):
+        for answer in lines.lines(day, home):
             for position, slot in enumerate(answer["slots"]):
                 yield {
                     "answer_id": answer["answer_id"],

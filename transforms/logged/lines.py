@@ -15,9 +15,12 @@ from typing import Any
 import polars as pl
 
 from feature_repo.days import days_in
+from feature_repo.encryption.stored_files import read_lines, remove_stored
+from feature_repo.encryption.stored_place import TAKEN
+from feature_repo.home import Home
 from transforms import parquet
 
-LINES, TAKEN = ".jsonl", ".packing"
+LINES = ".jsonl"
 SETTLES = 0.2
 """Seconds that a writer has to finish its line after its file was renamed."""
 
@@ -27,10 +30,10 @@ def days(folder: Path) -> list[Path]:
     return [Path(day) for day in reversed(days_in(folder).values())]
 
 
-def lines(day: Path) -> Iterator[dict[str, Any]]:
+def lines(day: Path, home: Home) -> Iterator[dict[str, Any]]:
     """The entries of a day that are not packed yet; lines that a crash has cut off are left out."""
     for file in sorted((*day.glob(f"*{LINES}"), *day.glob(f"*{TAKEN}"))):
-        yield from _read_entries(file)
+        yield from _read_entries(file, home)
 
 
 def packed(day: Path) -> list[Path]:
@@ -38,12 +41,13 @@ def packed(day: Path) -> list[Path]:
     return sorted(day.glob("packed-*.parquet"))
 
 
-def pack(folder: Path, rows_of: Callable[[Sequence[dict[str, Any]]], dict[str, pl.DataFrame]]) -> int:
+def pack(folder: Path, rows_of: Callable[[Sequence[dict[str, Any]]], dict[str, pl.DataFrame]], home: Home) -> int:
     """Convert the JSON lines of a log to Parquet.
 
     Args:
         folder: the folder of the log.
         rows_of: converts entries to tables: name → rows. Entries that it puts into no table are lost.
+        home: the data folder.
 
     Returns:
         The number of lines that were packed.
@@ -58,16 +62,16 @@ def pack(folder: Path, rows_of: Callable[[Sequence[dict[str, Any]]], dict[str, p
             continue
         time.sleep(SETTLES)
         for file in renamed:
-            entries = list(_read_entries(file))
+            entries = list(_read_entries(file, home))
             for kind, rows in rows_of(entries).items():
                 parquet.write_whole(rows, day / f"packed-{kind}-{file.stem}.parquet")
-            file.unlink()
+            remove_stored(file, home)
             count += len(entries)
     return count
 
 
-def _read_entries(file: Path) -> Iterator[dict[str, Any]]:
-    for line in file.read_bytes().splitlines():
+def _read_entries(file: Path, home: Home) -> Iterator[dict[str, Any]]:
+    for line in read_lines(file, home):
         try:
             entry = json.loads(line)
         except ValueError:  # a process was killed during the write

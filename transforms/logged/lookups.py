@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 
 from feature_repo import clock
+from feature_repo.encryption import parquet_files
 from feature_repo.errors import StoreError
 from feature_repo.home import Home
 from feature_repo.manifest import Service, UnknownService, load_service
@@ -44,7 +45,7 @@ def served(home: Home, service: Service, since: datetime | None = None, most: in
     for day in lines.days(home.lookups(service.name)):
         if count >= most or (since is not None and day.name < f"date={since.date()}"):
             break
-        frames += [_frame(service, _current_rows(lines.lines(day), service))]
+        frames += [_frame(service, _current_rows(lines.lines(day, home), service))]
         frames += [parquet.read_whole(file, remedy="") for file in _packed_files(day, service)]
         count = sum(frame.height for frame in frames)
     rows = pl.concat(frames) if frames else _frame(service, [])
@@ -77,7 +78,7 @@ def pack(home: Home) -> int:
             frames = {service.fingerprint: rows, "json": pl.DataFrame({"line": outdated})}
             return {name: frame for name, frame in frames.items() if frame.height}
 
-        count += lines.pack(folder, tables)
+        count += lines.pack(folder, tables, home)
     return count
 
 
@@ -158,5 +159,5 @@ def trained_on(home: Home, service: Service) -> tuple[str | None, pl.DataFrame |
             continue
         manifest = json.loads(manifest_file.read_text())
         if manifest["feature_service"] == service.name and manifest["fingerprint"] == service.fingerprint:
-            return folder.name, pl.read_parquet(folder / "data.parquet", glob=False)
+            return folder.name, parquet_files.read(folder / "data.parquet")
     return None, None

@@ -9,10 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
+from feature_repo.output.plain import inert, shorten
 from feature_repo.version import version
 from feature_repo.whole_files import write_whole
 
 WIDTH, HEIGHT = 640, 160
+LONGEST, LONGEST_CELL = 100_000, 1_000
+"""Characters of a text, and of a cell of a table."""
 COLOURS = ("#1f6fb2", "#c2410c", "#2e7d32", "#6a4c93", "#8a6d00")
 PAGE = """
 :root { color-scheme: light dark }
@@ -32,7 +35,7 @@ th { border-bottom: 2px solid #8886 } td { border-bottom: 1px solid #8883 } td.n
 
 def page(title: str, body: str) -> str:
     """A complete HTML page; ``body`` is HTML, ``title`` is plain text."""
-    escaped_title = html.escape(title)
+    escaped_title = escape(title)
     return (
         "<!doctype html><html lang=en><head><meta charset=utf-8>"
         "<meta name=viewport content='width=device-width, initial-scale=1'>"
@@ -50,7 +53,7 @@ def write(path: Path, content: str) -> Path:
 def table(heads: Sequence[str], rows: Sequence[Sequence[object]], *, numbers: Sequence[int] = ()) -> str:
     """An HTML table; cells are escaped, except those of type ``Html``. ``numbers`` are the columns aligned right."""
     classes = [" class=n" if column in numbers else "" for column in range(len(heads))]
-    head = "".join(f"<th{css}>{html.escape(title)}" for css, title in zip(classes, heads, strict=True))
+    head = "".join(f"<th{css}>{escape(title)}" for css, title in zip(classes, heads, strict=True))
     body = "".join(
         "<tr>" + "".join(f"<td{css}>{_cell(value)}" for css, value in zip(classes, row, strict=True)) for row in rows
     )
@@ -58,8 +61,12 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[object]], *, numbers: Se
 
 
 def escape(text: object) -> str:
-    """Escape a text for HTML, also within quotes."""
-    return html.escape(str(text), quote=True)
+    r"""Escape a text for HTML, also within quotes; characters that act rather than show are replaced.
+
+    >>> escape("<b title='x'>\x00")
+    '&lt;b title=&#x27;x&#x27;&gt;\ufffd'
+    """
+    return html.escape(inert(shorten(str(text), LONGEST)), quote=True)
 
 
 class Html(str):
@@ -67,7 +74,7 @@ class Html(str):
 
 
 def _cell(value: object) -> str:
-    return value if isinstance(value, Html) else html.escape(str(value))
+    return value if isinstance(value, Html) else escape(shorten(str(value), LONGEST_CELL))
 
 
 def lines(
@@ -153,7 +160,7 @@ def intervals(label: str, rows: Sequence[tuple[str, float, float, float]]) -> st
     for row, (name, least, middle, most) in enumerate(rows):
         y = 20 + 28 * row
         colour = "#1b6e2b" if least > 0 else "#b00020" if most < 0 else "#555"
-        elements.append(f"<text x=4 y={y + 5} font-size=13 fill='currentColor'>{html.escape(name[:20])}</text>")
+        elements.append(f"<text x=4 y={y + 5} font-size=13 fill='currentColor'>{escape(name[:20])}</text>")
         elements.append(f"<line x1={across(least)} x2={across(most)} y1={y} y2={y} stroke='{colour}' stroke-width=3 />")
         elements.append(f"<circle cx={across(middle)} cy={y} r=5 fill='{colour}' />")
     return _figure(f"{label}, {low:,.3g} to {high:,.3g}", "".join(elements), height)

@@ -12,7 +12,7 @@ from feature_repo import clock
 from feature_repo.days import days_in
 from transforms import parquet
 from transforms.raw import left_out
-from transforms.raw.by_day import DAY, by_day, equal_days
+from transforms.raw.by_day import DAY, by_day, equal_days, spans
 from transforms.raw.divide import divide, key_of
 from transforms.raw.left_out import LeftOut
 from transforms.raw.read import REMEDY, read_days, scan_files
@@ -56,7 +56,8 @@ def commit(table: RawTable, staging: Staging, target: Path, counts: TableReport,
     all_folders: Folders = {**existing, **folders}
     for days in _grouped(rows_by_day, existing):
         additions = staging.between(table, days[0], days[-1])
-        _commit_days(table, additions, {day: folders[day] for day in days}, all_folders, counts, corrects)
+        new_days = set(days) - existing.keys()
+        _commit_days(table, additions, {day: folders[day] for day in days}, all_folders, new_days, counts, corrects)
     return set(folders.values())
 
 
@@ -87,11 +88,12 @@ def _commit_days(
     additions: pl.DataFrame,
     folders: dict[date, Path],
     all_folders: Folders,
+    new_days: set[date],
     counts: TableReport,
     corrects: bool,
 ) -> None:
     folders = folders | _folders_beside(table, additions, folders, all_folders)
-    stored, redundant = _read(table, folders)
+    stored, redundant = _read(table, {day: folder for day, folder in folders.items() if day not in new_days})
     if corrects:
         additions = _as_corrections(table, additions, stored, counts)
     merged = _merge_days(table, additions, stored, redundant)
@@ -103,16 +105,18 @@ def _commit_days(
         )
         merged = _merge_days(table, additions, stored, redundant)
     counts.duplicates += merged.duplicates
-    for day, rows in by_day(merged.left_over.sort(DAY, maintain_order=True)):
-        LeftOut(table, folders[day]).add(rows)
+    for day, left_over in by_day(merged.left_over.sort(DAY, maintain_order=True)):
+        LeftOut(table, folders[day]).add(left_over)
     is_changed = ~pl.col(DAY).is_in(list(merged.unchanged))
-    changed = dict(by_day(merged.rows.filter(is_changed)))
-    parquet.write_all({folders[day] / parquet.PART: rows for day, rows in changed.items()})
+    rows = merged.rows.filter(is_changed)
+    changed = spans(rows)
+    heights = {folders[day] / parquet.PART: height for day, (_, height) in changed.items()}
+    parquet.write_slices(rows.drop(DAY), heights)
     before = stored.filter(is_changed)
     emptied = {*before[DAY].unique()} - changed.keys()
     for day in emptied:
         (folders[day] / parquet.PART).unlink()
-    counts.added += sum(rows.height for rows in changed.values()) - before.height
+    counts.added += rows.height - before.height
     counts.days_touched += len(changed) + len(emptied)
 
 

@@ -8,8 +8,8 @@ from functools import cached_property, partial
 from pathlib import Path
 
 import polars as pl
-import pyarrow.parquet as pq
 
+from feature_repo.encryption import parquet_files
 from feature_repo.home import Home
 from transforms import parquet
 from transforms.day_frames import KEPT_ROWS, DayFrames
@@ -92,4 +92,4 @@ class RawDays:
 
 def _count_and_digest(table: RawTable, path: Path) -> tuple[int, str]:
     check_columns(table, path)
-    return pq.read_metadata(path).num_rows, parquet.digest(path)
+    return parquet_files.metadata(path).num_rows, parquet.digest(path)

@@ -99,7 +99,7 @@ def ingest(
         if content and (noted := sources.noted(content)) is not None:
             return Report(source, time.perf_counter() - started, *noted)
         parquet.sweep(raw)
-        with staging_in(raw / ".staging") as staging:
+        with staging_in(raw / ".staging", home.tenant) as staging:
             try:
                 for batch in batches:
                     if isinstance(batch, PassedOver):

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, replace
 from functools import cache
 from pathlib import Path
+from stat import S_ISREG
 
 from feature_repo.home import Home
 from feature_repo.whole_files import write_whole
@@ -88,7 +89,8 @@ class KnownSources:
         """
         if any(_TIME_DEPENDENT in reason for table in counts.values() for reason in table.reasons):
             return
-        names = sorted(str(folder.relative_to(self._home.root)) for folder in folders)
+        root = f"{self._home.root}/"
+        names = sorted(str(folder).removeprefix(root) for folder in folders)
         again = {name: asdict(replace(table, added=0, corrected=0, days_touched=0)) for name, table in counts.items()}
         note = {
             "code": self._code(again),
@@ -105,8 +107,7 @@ class KnownSources:
     def _state(self, folders: list[str]) -> str:
         digest = hashlib.sha256()
         for folder in folders:
-            for file in _files(f"{self._home.root}/{folder}"):
-                stat = os.stat(file)  # noqa: PTH116 - a Path for each of thousands of files takes longer than the call
+            for file, stat in _files(f"{self._home.root}/{folder}"):
                 digest.update(f"{file} {stat.st_size} {stat.st_mtime_ns}\n".encode())
         return digest.hexdigest()
 
@@ -121,14 +122,20 @@ class KnownSources:
         return digest.hexdigest()
 
 
-def _files(folder: str) -> Iterator[str]:
-    """The files of one day, or of a table that changes slowly, or of a quarantine."""
+def _files(folder: str) -> Iterator[tuple[str, os.stat_result]]:
+    """The files of one day, or of a table that changes slowly, or of a quarantine, and what the disk says of each."""
     if "/date=" in folder:
-        day_files = (f"{folder}/{parquet.PART}", f"{folder}/{left_out.FILE}")
-        yield from (file for file in day_files if os.path.isfile(file))  # noqa: PTH113
+        for file in (f"{folder}/{parquet.PART}", f"{folder}/{left_out.FILE}"):
+            try:
+                stat = os.stat(file)  # noqa: PTH116 - a Path for each of thousands of files takes longer than the call
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+            if S_ISREG(stat.st_mode):
+                yield file, stat
         return
     for parent, _, names in sorted(os.walk(folder)):
-        yield from (f"{parent}/{name}" for name in sorted(names) if not name.startswith("."))
+        files = (f"{parent}/{name}" for name in sorted(names) if not name.startswith("."))
+        yield from ((file, os.stat(file)) for file in files)  # noqa: PTH116
 
 
 @cache

@@ -12,6 +12,7 @@ import polars as pl
 
 from feature_repo.contract import contract_of
 from feature_repo.days import days_in
+from feature_repo.encryption import parquet_files
 from feature_repo.errors import StoreError
 from feature_repo.home import Home
 from transforms import parquet
@@ -70,11 +71,11 @@ def scan_files(table: RawTable, paths: Sequence[Path]) -> pl.LazyFrame:
     for types, group in groupby(paths, lambda path: _other_types(table, path)):
         if types is None:
             options = {"schema": columns, "missing_columns": "insert", "extra_columns": "ignore"}
-            scans.append(pl.scan_parquet(list(group), hive_partitioning=False, glob=False, **options))  # type: ignore[arg-type]
+            scans.append(parquet_files.scan(list(group), hive_partitioning=False, **options))  # type: ignore[arg-type]
             continue
         first, *others = group
         expressions = [_column(table, name, dict(types).get(name), first) for name in columns]
-        scans.append(pl.scan_parquet([first, *others], hive_partitioning=False, glob=False).select(expressions))
+        scans.append(parquet_files.scan([first, *others], hive_partitioning=False).select(expressions))
     return pl.concat(scans) if len(scans) > 1 else scans[0] if scans else pl.LazyFrame(schema=columns)
 
 
@@ -107,8 +108,8 @@ def read_days(table: RawTable, paths: Mapping[date, Path], columns: Sequence[str
     if not paths:
         return empty
     try:
-        scanned = pl.scan_parquet(
-            list(paths.values()), schema=table.columns, glob=False, hive_partitioning=False, include_file_paths=DAY
+        scanned = parquet_files.scan(
+            list(paths.values()), schema=table.columns, hive_partitioning=False, include_file_paths=DAY
         )
         rows = (scanned if columns is None else scanned.select(*names, DAY)).collect()
     except parquet.UNREADABLE:  # of another tool, of before a column existed, or damaged
@@ -197,7 +198,7 @@ def _other_types(table: RawTable, path: Path) -> tuple[tuple[str, pl.DataType], 
 def _types(path: Path, size: int, changed: int) -> tuple[tuple[str, pl.DataType], ...]:
     """Name and type of the columns of a file; cached by path, size and modification time."""
     try:
-        schema = pl.scan_parquet(path, hive_partitioning=False, glob=False).collect_schema()
+        schema = parquet_files.scan(path, hive_partitioning=False).collect_schema()
     except parquet.UNREADABLE as error:
         raise parquet.damaged(path, error, REMEDY) from error
     return tuple(schema.items())

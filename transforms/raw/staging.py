@@ -11,6 +11,7 @@ from shutil import rmtree
 
 import polars as pl
 
+from feature_repo.encryption import parquet_files
 from transforms.raw.by_day import spans, with_day
 from transforms.raw.table import RawTable
 
@@ -91,7 +92,7 @@ class Staging:
         self._runs.clear()
         self._rows = 0
         rmtree(self._folder, ignore_errors=True)
-        self._folder.mkdir()
+        self._folder.mkdir(parents=True)
 
     def _end_run(self, name: str, *, in_memory: bool) -> None:
         """Make a run of the rows that were added since the last one."""
@@ -109,15 +110,24 @@ class Staging:
             path = self._folder / f"{self._files:06}.arrow"
             self._files += 1
             self._rows -= rows.height
-            rows.write_ipc(path)
-            source = pl.scan_ipc(path, glob=False)
+            source = _in_file(rows, path)
         self._runs[name].append(_Run(source, days, starts, rows.height))
 
 
+def _in_file(rows: pl.DataFrame, path: Path) -> pl.LazyFrame:
+    """Moves rows to a file: of Arrow, which is the faster one to read in parts, or encrypted where that is on."""
+    if parquet_files.is_encrypted_at(path):
+        parquet_files.sink(rows.lazy(), path, compression="lz4")
+        return parquet_files.scan(path, hive_partitioning=False)
+    rows.write_ipc(path)
+    return pl.scan_ipc(path, glob=False)
+
+
 @contextmanager
-def staging_in(folder: Path) -> Iterator[Staging]:
-    """Yields an empty staging whose files are below ``folder``, and removes them at the end."""
-    staging = Staging(folder)
+def staging_in(folder: Path, tenant: str) -> Iterator[Staging]:
+    """Yields an empty staging of a tenant whose files are below ``folder``, and removes them at the end."""
+    rmtree(folder, ignore_errors=True)
+    staging = Staging(folder / f"tenant={tenant}")
     staging.clear()
     try:
         yield staging

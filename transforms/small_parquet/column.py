@@ -5,15 +5,16 @@ whether it is there, and for the elements of lists the repetition level whether 
 """
 
 from collections.abc import Sequence
-from functools import lru_cache
+from itertools import accumulate, pairwise
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from transforms.small_parquet.thrift import BYTES, I32, LIST, STRUCT, fields_of, integer, sequence, sized, varint
-from transforms.small_parquet.thrift import struct as structure
+from transforms.small_parquet.levels import equal_levels, levels_of_files, packed_bits
+from transforms.small_parquet.thrift import BYTES, I32, LIST, fields_of, integer, sequence, sized
 from transforms.small_parquet.types import BOOLEAN, BYTE_ARRAY, kind_of, path_of
 
 _SNAPPY = pa.Codec("snappy")
@@ -22,6 +23,48 @@ _FEWEST_BYTES = 128
 
 _NO_CODEC, _SNAPPY_CODEC = 0, 1
 _PLAIN, _RLE = 0, 3
+_ENCODINGS = b"\x15\x00\x15\x06\x15\x06\x00\x00"
+"""The end of the header of a page."""
+
+
+class Pages(NamedTuple):
+    """The page of a column in each file; that of a file without rows has no meaning.
+
+    Attributes:
+        contents: (files,) header and values as the file has them.
+        unpacked_sizes: (files,) bytes of the content before the values were compressed.
+        metadata: (files,) what the end of the file says of the page, between the two places that say where it begins.
+    """
+
+    contents: list[bytes]
+    unpacked_sizes: list[int]
+    metadata: list[bytes]
+
+
+def pages(series: pl.Series, heights: Sequence[int]) -> Pages:
+    """Encodes a column.
+
+    Args:
+        series: the values of all files, one file after another.
+        heights: (files,) number of rows of each file.
+    """
+    if not _is_constant(series):
+        return Column(series, [*accumulate(heights, initial=0)]).pages()
+    distinct = sorted(set(heights))  # files of as many rows have the same page
+    values = series.new_from_index(0, sum(distinct))
+    contents, unpacked_sizes, metadata = Column(values, [*accumulate(distinct, initial=0)]).pages()
+    place = {height: number for number, height in enumerate(distinct)}
+    places = [place[height] for height in heights]
+    return Pages([contents[n] for n in places], [unpacked_sizes[n] for n in places], [metadata[n] for n in places])
+
+
+def _is_constant(series: pl.Series) -> bool:
+    """Whether a column surely has one value, or none; of numbers, equal ones may have other bytes."""
+    if series.is_empty():
+        return False
+    if series.null_count():
+        return series.null_count() == len(series)
+    return series.dtype == pl.String and series[0] == series[-1] and bool((series == series[0]).all())
 
 
 class Column:
@@ -48,13 +91,11 @@ class Column:
             is_present = self._definition == self._defined
             value_edges = np.concatenate([[0], np.cumsum(is_present)])[edges].tolist()
             values = values.drop_null()
-        self._bits: np.ndarray | None = None
-        self._content, self._starts = b"", value_edges
         if kind.physical == BYTE_ARRAY:
             self._content, starts = _plain_texts(values)
             self._starts = starts[value_edges].tolist()
         elif kind.physical == BOOLEAN:
-            self._bits = values.to_numpy(zero_copy_only=False)
+            self._content, self._starts = packed_bits(values.to_numpy(zero_copy_only=False), value_edges, 1)
         else:
             self._content = values.to_numpy().tobytes()
             self._starts = [edge * kind.width for edge in value_edges]
@@ -85,35 +126,42 @@ class Column:
         self._repetition[starts[:-1]] = 0
         return elements, starts[edges].tolist()
 
-    def page(self, number: int) -> tuple[bytes, bytes, int]:
-        """Header and content of the page of a file, and the size of the content before it was compressed."""
-        start, stop = self._starts[number], self._starts[number + 1]
-        if self._bits is None:
-            values = self._content[start:stop]
-        else:
-            values = np.packbits(self._bits[start:stop], bitorder="little").tobytes()
-        first, last = self._edges[number], self._edges[number + 1]
-        if self._definition is None:
-            unpacked = _equal_levels(last - first, 1) + values
-        else:
-            levels = _levels(self._definition[first:last], self._defined)
-            unpacked = levels + values
-            if self._repetition is not None:
-                unpacked = _levels(self._repetition[first:last], 1) + unpacked
-        content = unpacked
-        if len(unpacked) >= _FEWEST_BYTES:
-            packed = _SNAPPY.compress(unpacked, asbytes=True)
-            content = packed if len(packed) < len(unpacked) else unpacked
-        return _page_header(len(unpacked), len(content), last - first), content, len(unpacked)
+    def pages(self) -> Pages:
+        """The page of each file."""
+        edges, starts, values = self._edges, self._starts, self._content
+        counts = [last - first for first, last in pairwise(edges)]
+        heads = {codec: b"\x1c" + head for codec, head in self._heads.items()}
+        pages = Pages([], [], [])
+        # parts are joined without further calls, as this is done for each column of each file
+        for levels, count, start, stop in zip(self._levels(counts), counts, starts[:-1], starts[1:], strict=True):
+            body = levels + values[start:stop]
+            full_size, codec = len(body), _NO_CODEC
+            if full_size >= _FEWEST_BYTES:
+                packed = _SNAPPY.compress(body, asbytes=True)
+                if len(packed) < full_size:
+                    body, codec = packed, _SNAPPY_CODEC
+            rows, size = integer(count), len(body)
+            # 1: type (a data page), 2: uncompressed_page_size, 3: compressed_page_size, 5: data_page_header, of which
+            # 1: num_values, 2: encoding (plain), 3 and 4: encodings of levels (RLE)
+            header = (b"\x15\x00\x15", integer(full_size), b"\x15", integer(size), b"\x2c\x15", rows, _ENCODINGS)
+            content = b"".join((*header, body))
+            unpacked_size = len(content) - size + full_size
+            # 3: meta_data, of which 5: num_values, 6: total_uncompressed_size, 7: total_compressed_size
+            totals = (b"\x16", rows, b"\x16", integer(unpacked_size), b"\x16", integer(len(content)), b"\x26")
+            pages.contents.append(content)
+            pages.unpacked_sizes.append(unpacked_size)
+            pages.metadata.append(b"".join((heads[codec], *totals)))
+        return pages
 
-    def chunk(self, number: int, position: int, size: int, unpacked_size: int) -> bytes:
-        """The metadata of the column in one file, whose page is at a position."""
-        codec = _NO_CODEC if size == unpacked_size else _SNAPPY_CODEC
-        count, place = integer(self._edges[number + 1] - self._edges[number]), integer(position)
-        # 2: file_offset, 3: meta_data, of which 5: num_values, 6: total_uncompressed_size, 7: total_compressed_size,
-        # 9: data_page_offset; joined without further calls, as it is done for each column of each file
-        sizes = (b"\x16", count, b"\x16", integer(unpacked_size), b"\x16", integer(size))
-        return b"".join((b"\x26", place, b"\x1c", self._heads[codec], *sizes, b"\x26", place, b"\x00\x00"))
+    def _levels(self, counts: list[int]) -> list[bytes]:
+        """(files,) The levels before the values of each file."""
+        if self._definition is None:
+            return [equal_levels(count, 1) for count in counts]
+        definitions = levels_of_files(self._definition, self._edges, self._defined)
+        if self._repetition is None:
+            return definitions
+        repetitions = levels_of_files(self._repetition, self._edges, 1)
+        return [repetition + definition for repetition, definition in zip(repetitions, definitions, strict=True)]
 
 
 def _plain_texts(texts: pa.Array) -> tuple[bytes, np.ndarray]:
@@ -125,29 +173,3 @@ def _plain_texts(texts: pa.Array) -> tuple[bytes, np.ndarray]:
     starts = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]) + 4 * np.arange(len(lengths) + 1)
     content = joined.buffers()[2]
     return (content.to_pybytes() if content else b""), starts
-
-
-@lru_cache(65_536)
-def _page_header(unpacked_size: int, size: int, count: int) -> bytes:
-    page = structure(*((field, I32, integer(value)) for field, value in enumerate((count, _PLAIN, _RLE, _RLE), 1)))
-    return structure((1, I32, integer(0)), (2, I32, integer(unpacked_size)), (3, I32, integer(size)), (5, STRUCT, page))
-
-
-def _levels(levels: np.ndarray, most: int) -> bytes:
-    """Levels up to 1 or 3: one run if all are equal, else packed by eight."""
-    first = int(levels[0])
-    if (levels == first).all():
-        return _equal_levels(len(levels), first)
-    bits = np.unpackbits(levels[:, None], axis=1, bitorder="little", count=most.bit_length()).ravel()
-    groups = -(-len(levels) // 8)
-    packed = np.packbits(bits, bitorder="little").tobytes().ljust(groups * most.bit_length(), b"\x00")
-    return _with_length(varint(groups << 1 | 1) + packed)
-
-
-@lru_cache(65_536)
-def _equal_levels(count: int, level: int) -> bytes:
-    return _with_length(varint(count << 1) + bytes([level]))
-
-
-def _with_length(levels: bytes) -> bytes:
-    return len(levels).to_bytes(4, "little") + levels

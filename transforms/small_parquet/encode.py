@@ -6,7 +6,7 @@ from itertools import accumulate
 import numpy as np
 import polars as pl
 
-from transforms.small_parquet.column import Column
+from transforms.small_parquet.column import pages
 from transforms.small_parquet.thrift import BYTES, I64, LIST, STRUCT, fields_of, integer, sequence, sized, struct
 from transforms.small_parquet.types import kind_of, schema
 
@@ -52,18 +52,17 @@ def encode(
     >>> [pl.read_parquet(BytesIO(file)).rows() for file in files]
     [[('ann', 1), ('bob', 2)], [(None, 3)]]
     """
-    edges = [*accumulate(heights, initial=0)]
-    columns = [Column(series, edges) for series in rows.get_columns()]
+    columns = [pages(series, heights) for series in rows.get_columns()]
     head = schema(rows)
     for number, height in enumerate(heights):
         parts, chunks, position, unpacked_total = [_MAGIC], [], len(_MAGIC), 0
-        for column in columns if height else ():
-            header, page, page_size = column.page(number)
-            parts += header, page
-            size, unpacked_size = len(header) + len(page), len(header) + page_size
-            chunks.append(column.chunk(number, position, size, unpacked_size))
-            position += size
-            unpacked_total += unpacked_size
+        for contents, unpacked_sizes, about in columns if height else ():
+            content, place = contents[number], integer(position)
+            # 2: file_offset, 3: meta_data, which ends with 9: data_page_offset
+            chunks.append(b"".join((b"\x26", place, about[number], place, b"\x00\x00")))
+            parts.append(content)
+            position += len(content)
+            unpacked_total += unpacked_sizes[number]
         groups = [_row_group(chunks, height, unpacked_total)] if height else []
         footer = head + _rest(height, groups, metadata[number] if metadata else {})
         yield b"".join((*parts, footer, len(footer).to_bytes(4, "little"), _MAGIC))

@@ -11,8 +11,10 @@ import pyarrow as pa
 from feature_repo import events
 from feature_repo.forgotten import Forgotten
 from feature_repo.packed.encode import ARROW, MOMENT
+from feature_repo.plausibility import AccountLimits
 from feature_repo.windows import EventSource
 from feature_repo.windows.table import MINUTE
+from transforms.stream.account_hours import AccountHours
 
 FLOOD = 1_000
 """Accepted events of one key per minute: a listener does not cause more."""
@@ -94,6 +96,7 @@ class Gate:
         flood: events of one key that are accepted within a minute.
         kinds: all kinds of events, for the reason when one is unknown.
         forgotten: people whose events are dropped, and not kept as refused ones.
+        limits: what one account can plausibly do within an hour; None if that is not judged.
     """
 
     def __init__(
@@ -103,6 +106,7 @@ class Gate:
         flood: int = FLOOD,
         kinds: Collection[str] = (),
         forgotten: Forgotten | None = None,
+        limits: AccountLimits | None = None,
     ) -> None:
         self._forgotten = forgotten if forgotten is not None and forgotten.digests else None
         self.source, self.lateness, self.flood, self._kinds = source, lateness, flood, sorted(kinds)
@@ -117,6 +121,7 @@ class Gate:
         """Span → identity, digest and created time of amended events; each also with None, for reports without one."""
         self._minute_counts: dict[int, Counter[Any]] = defaultdict(Counter)
         """Minute → key → number of events."""
+        self._accounts = None if limits is None else AccountHours(source, limits)
         self._forgotten_minute = -1
 
     def remember(self, rows: Iterable[tuple]) -> None:
@@ -133,6 +138,8 @@ class Gate:
                 continue
             accepted[identity] = digest, created
             self._minute_counts[time // MINUTE][values[self._flood_column]] += 1
+            if self._accounts is not None:
+                self._accounts.add(time, values)
 
     def _parse(self, raw_event: RawEvent, now: int) -> tuple[Any, int, int | None]:
         if raw_event.kind != self.source.name:  # the first gate also receives the kinds that do not exist
@@ -162,7 +169,7 @@ class Gate:
         count, lateness, flood = out.counts, self.lateness, self.flood
         times, created, rows = [], [], []
         values_of, key_of, flood_column = attrgetter(*self._names), self._key, self._flood_column
-        earliest_created, span = arrived or 0, -1
+        earliest_created, span, accounts = arrived or 0, -1, self._accounts
         for raw_event in raw_events:
             try:
                 event, time, created_at = self._parse(raw_event, now)
@@ -193,10 +200,11 @@ class Gate:
                     count["amended"] += 1
                 continue
             minute_count = minute_counts.get(values[flood_column], 0)
-            if minute_count >= flood:
-                reason = f"flood: more than {flood:,} events of one {self.source.key[0]} a minute"
-                out.dead.append(Dead(reason, raw_event))
-                continue
+            if accounts is not None or minute_count >= flood:
+                reason = self._implausible(minute_count, time, values)
+                if reason:
+                    out.dead.append(Dead(reason, raw_event))
+                    continue
             minute_counts[values[flood_column]] = minute_count + 1
             accepted[identity] = digest, created_at
             times.append(time)
@@ -205,10 +213,20 @@ class Gate:
         out.time, out.created = times, created
         columns = zip(*rows, strict=True) if rows else [()] * len(self._names)
         out.columns = dict(zip(self._names, columns, strict=True))
-        count["accepted"] += len(rows)
-        count["refused"] += len(out.dead)
+        count.update(accepted=len(rows), refused=len(out.dead))
         self._forget(clock - lateness)
         return out
+
+    def _implausible(self, minute_count: int, time: int, values: Sequence[Any]) -> str:
+        """Return why an event is not one of a person; empty if it may be, and is counted."""
+        if minute_count >= self.flood:
+            return f"flood: more than {self.flood:,} events of one {self.source.key[0]} a minute"
+        if self._accounts is None:
+            return ""
+        reason = self._accounts.refusal(time, values)
+        if not reason:
+            self._accounts.add(time, values)
+        return reason
 
     def _note_amended(self, identity: tuple, digest: int, created: int) -> None:
         self._amended[identity[0] // SPAN] |= {(identity, digest, created), (identity, digest, None)}
@@ -217,6 +235,8 @@ class Gate:
         if before // MINUTE == self._forgotten_minute:
             return
         self._forgotten_minute = before // MINUTE
+        if self._accounts is not None:
+            self._accounts.forget(before)
         for memory, unit in ((self._accepted, SPAN), (self._amended, SPAN), (self._minute_counts, MINUTE)):
             for old in [number for number in memory if (number + 1) * unit < before]:
                 del memory[old]

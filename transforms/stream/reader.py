@@ -22,6 +22,7 @@ from feature_repo.home import Home
 from feature_repo.manifest import load_definitions
 from feature_repo.packed.address import Address
 from feature_repo.packed.server import WRITE_TIMEOUT, Command, open_server
+from feature_repo.project import Project
 from feature_repo.windows.table import HOUR
 from transforms import feature_tables
 from transforms.stream.accept import Accepted, Gate, RawEvent
@@ -312,8 +313,9 @@ class Reader:
             self._clock = max(self._clock, _now())
         now = clock.now()
         sources, forgotten = contract_of(self.home).events, Forgotten.of(self.home)
+        limits = Project.load(self.home.project_folder).plausibility
         self._gates = {
-            kind: Gate(source, self.settings.lateness, self.settings.flood, sources, forgotten)
+            kind: Gate(source, self.settings.lateness, self.settings.flood, sources, forgotten, limits.get(kind))
             for kind, source in sources.items()
         }
         self._states: dict[str, LiveState] = {

@@ -7,6 +7,7 @@ import polars as pl
 
 from feature_repo import retractions
 from feature_repo.days import days_in
+from feature_repo.encryption import parquet_files
 from feature_repo.home import Home
 from feature_repo.packed import entity_key
 from feature_repo.packed.correct import OnlineRows, correct
@@ -68,7 +69,7 @@ def _last_events(home: Home, live: LiveTable, keys: pl.DataFrame) -> np.ndarray:
     files = [file for file in files if file.is_file()]
     if not files:
         return np.full(keys.height, -1)
-    tiles = pl.scan_parquet(files, hive_partitioning=False, glob=False).select(*live.table.keys, "last")
+    tiles = parquet_files.scan(files, hive_partitioning=False).select(*live.table.keys, "last")
     tiles = tiles.filter(pl.col("last") < live.clock)
     last = tiles.join(keys.lazy(), on=live.table.keys, how="semi").group_by(live.table.keys).agg(pl.max("last"))
     with_last = keys.join(last.collect(), on=live.table.keys, how="left", maintain_order="left")

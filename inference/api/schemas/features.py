@@ -69,6 +69,14 @@ class FeaturesResponse(BaseModel):
         default_factory=list,
         description="rows of people who have not consented to the purpose of the service: no value of them is here",
     )
+    withheld: list[int] = Field(
+        default_factory=list,
+        description="rows that the role of the caller does not see, whether there is anything of them or not",
+    )
+    hidden: dict[str, str] = Field(
+        default_factory=dict,
+        description="features that the role of the caller does not see: `refused`, which are left out, or how masked",
+    )
 
 
 class PredictionsResponse(BaseModel):

@@ -14,6 +14,8 @@ class Features(msgspec.Struct, frozen=True):
         rows: number of rows, n.
         values: ``view__feature`` → n values, None where one is missing; times as texts in ISO 8601.
         denied: rows of people who have not consented to the purpose of the service, of whom no value is here.
+        withheld: rows that the role of the caller does not see, whether there is anything of them or not.
+        hidden: feature that the role of the caller does not see → ``refused``, or how it is masked.
     """
 
     service: str
@@ -21,6 +23,8 @@ class Features(msgspec.Struct, frozen=True):
     rows: int
     values: dict[str, list[Any]]
     denied: list[int] = []
+    withheld: list[int] = []
+    hidden: dict[str, str] = {}
 
 
 class Predictions(msgspec.Struct, frozen=True):

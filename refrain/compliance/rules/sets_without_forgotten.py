@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import polars as pl
 
+from feature_repo.encryption import parquet_files
 from feature_repo.forgotten import Forgotten
 from refrain.compliance.facts import Facts
 from refrain.compliance.rule import Breach, Rule
@@ -16,7 +17,7 @@ def check(facts: Facts) -> Iterator[Breach]:
         data = folder / "data.parquet"
         if not data.is_file():
             continue
-        rows = pl.scan_parquet(data, glob=False)
+        rows = parquet_files.scan(data)
         columns = rows.collect_schema().names()
         for key in forgotten.digests:
             if key in columns:

@@ -7,14 +7,15 @@ from pathlib import Path
 import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
+from feature_repo.encryption import parquet_files
+from feature_repo.encryption.modular import MAGIC
 from refrain.person.contents.reader import SEPARATOR, Part, Reader, numbers_part, values_part
 
 
-def read(content: bytes, _path: Path | None) -> Iterator[Part]:
-    """Yields the values of one column after another, row group by row group."""
-    file = pq.ParquetFile(pa.py_buffer(content))
+def read(content: bytes, path: Path | None) -> Iterator[Part]:
+    """Yields the values of one column after another, row group by row group; of an encrypted file with its key."""
+    file = parquet_files.open_content(pa.py_buffer(content), path)
     yield values_part("metadata", [value for pair in (file.metadata.metadata or {}).items() for value in pair])
     names = [field.name for field in file.schema_arrow if not _is_without_texts(field.type)]
     for group in range(file.num_row_groups):
@@ -61,4 +62,8 @@ def _numbers(column: pa.ChunkedArray) -> list[str]:
     return pl.Series(pc.unique(column)).drop_nulls().cast(pl.String).to_list()
 
 
-PARQUET = Reader("Parquet", lambda content: content[:4] == b"PAR1" and content[-4:] == b"PAR1", read, is_complete=True)
+def _recognizes(content: bytes) -> bool:
+    return content[:4] in MAGIC and content[-4:] == content[:4]
+
+
+PARQUET = Reader("Parquet", _recognizes, read, is_complete=True)

@@ -15,6 +15,7 @@ from typing import TypeVar
 import msgspec
 import polars as pl
 
+from feature_repo.encryption.stored_files import read_stored, remove_stored, write_stored
 from feature_repo.errors import InputError, StoreError
 from feature_repo.forgotten import Forgotten
 from feature_repo.home import Home
@@ -84,9 +85,9 @@ class Journal:
         return pl.col(self.key).cast(pl.String).is_in(self.ids) if self.key in columns else None
 
     def save(self, home: Home) -> None:
-        """Write the journal, readable by its owner alone."""
+        """Write the journal, readable by its owner alone, and sealed where encryption is on."""
         home.erasures.mkdir(parents=True, exist_ok=True, mode=0o700)
-        write_whole(home.erasures / _OPEN, json.dumps(asdict(self)), is_secret=True)
+        write_stored(home.erasures / _OPEN, json.dumps(asdict(self)).encode(), home, "people", is_secret=True)
 
     def close(self, home: Home, now: datetime, models: Iterable[str], possible: int) -> "Certificate":
         """Write the certificate, and remove the journal with the ids."""
@@ -99,7 +100,8 @@ class Journal:
             max((int(path.stem) for path in home.erasures.glob("[0-9]*.json") if path.stem.isdigit()), default=0) + 1
         )
         write_whole(home.erasures / f"{number:06}.json", json.dumps(asdict(certificate), indent=1), is_secret=True)
-        (home.erasures / _OPEN).unlink(missing_ok=True)
+        if (home.erasures / _OPEN).is_file():
+            remove_stored(home.erasures / _OPEN, home)
         return certificate
 
 
@@ -145,7 +147,7 @@ def certificates(home: Home) -> list[Certificate]:
     Raises:
         StoreError: one is damaged.
     """
-    return [_read(Certificate, path) for path in sorted(home.erasures.glob("[0-9]*.json"))]
+    return [_read(Certificate, path, home) for path in sorted(home.erasures.glob("[0-9]*.json"))]
 
 
 def unfinished(home: Home) -> Journal | None:
@@ -155,7 +157,7 @@ def unfinished(home: Home) -> Journal | None:
         StoreError: the journal is damaged.
     """
     path = home.erasures / _OPEN
-    return _read(Journal, path) if path.is_file() else None
+    return _read(Journal, path, home) if path.is_file() else None
 
 
 @contextmanager
@@ -167,16 +169,17 @@ def one_at_a_time(home: Home) -> Iterator[None]:
         yield
 
 
-def _read(kind: type[Kind], path: Path) -> Kind:
-    return read_record(kind, path, "a journal or certificate of an erasure", "refrain person forget ID")
+def _read(kind: type[Kind], path: Path, home: Home) -> Kind:
+    return read_record(kind, path, home, "a journal or certificate of an erasure", "refrain person forget ID")
 
 
-def read_record(kind: type[Kind], path: Path, what: str, then: str) -> Kind:
+def read_record(kind: type[Kind], path: Path, home: Home, what: str, then: str) -> Kind:
     """Read a file that holds one object.
 
     Args:
         kind: its type.
         path: the file.
+        home: the data folder.
         what: what the file is, for the error.
         then: the command after the file was moved away, for the error.
 
@@ -184,7 +187,7 @@ def read_record(kind: type[Kind], path: Path, what: str, then: str) -> Kind:
         StoreError: the file is damaged.
     """
     try:
-        return msgspec.json.decode(path.read_bytes(), type=kind)
+        return msgspec.json.decode(read_stored(path, home), type=kind)
     except msgspec.MsgspecError as error:
         raise StoreError(
             expected=f"{what} in {path}",

@@ -5,15 +5,18 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import polars as pl
-import pyarrow.parquet as pq
 
+from feature_repo.encryption import parquet_files
+from feature_repo.encryption.modular import MAGIC
+from feature_repo.encryption.stored_files import read_lines
+from feature_repo.encryption.stored_place import TAKEN
 from feature_repo.home import Home
 from refrain.person.contents.json_documents import values_of
 from refrain.person.contents.reader import SEPARATOR
 from refrain.person.scan import PersonKey, is_of_tenant
 from refrain.person.spellings import Spelling, is_distinctive
 
-LINES = (".jsonl", ".ndjson", ".log", ".csv")
+LINES = (".jsonl", ".ndjson", ".log", ".csv", TAKEN)
 """Endings of files that are lines."""
 
 
@@ -75,8 +78,8 @@ def files_of(home: Home, folder: str) -> list[Path]:
 def feature_rows(home: Home, key: str, id_: str) -> Iterator[tuple[str, pl.LazyFrame]]:
     """Yields the rows of a person in each file of feature tables with the key: the view, and the rows."""
     for path in files_of(home, "features"):
-        if path.suffix == ".parquet" and key in pq.read_schema(path).names:
-            rows = pl.scan_parquet(path, hive_partitioning=False, glob=False)
+        if path.suffix == ".parquet" and key in parquet_files.schema(path).names:
+            rows = parquet_files.scan(path, hive_partitioning=False)
             yield path.relative_to(home.root).parts[1], rows.filter(pl.col(key).cast(pl.String) == id_)
 
 
@@ -84,13 +87,13 @@ def mentions_of(home: Home, folder: str, person: PersonKey, id_: str) -> Iterato
     """Yields the files of a folder of records that mention an id: the path, and the lines, or rows as lines."""
     for path in files_of(home, folder):
         if is_parquet(path):
-            rows = pl.read_parquet(path, hive_partitioning=False, glob=False)
+            rows = parquet_files.read(path, hive_partitioning=False)
             own = rows.filter(mentioned(rows, person, [id_]))
             lines = [
                 json.dumps(row, default=str, ensure_ascii=False).encode() + b"\n" for row in own.iter_rows(named=True)
             ]
         elif path.suffix in LINES:
-            lines = [line for line in path.read_bytes().splitlines(keepends=True) if mentions(line, person, id_)]
+            lines = [line + b"\n" for line in read_lines(path, home) if mentions(line, person, id_)]
         else:
             continue
         if lines:
@@ -100,4 +103,4 @@ def mentions_of(home: Home, folder: str, person: PersonKey, id_: str) -> Iterato
 def is_parquet(path: Path) -> bool:
     """Whether a file is of Parquet, whatever its name."""
     with path.open("rb") as handle:
-        return handle.read(4) == b"PAR1"
+        return handle.read(4) in MAGIC

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import polars as pl
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from feature_repo.whole_files import write_whole
+from feature_repo.encryption import parquet_files
+from feature_repo.encryption.stored_files import read_lines, write_lines
+from feature_repo.home import Home
 from refrain.person.erasure.records import LINES, is_parquet, mentioned, mentions
 from refrain.person.scan import PersonKey
 from transforms import parquet
@@ -42,7 +43,7 @@ def files_with(paths: Iterable[Path], names: Names) -> Iterator[list[Path]]:
         is_named = names([name for name, _ in columns])
         if is_named is None:
             continue
-        rows = pl.scan_parquet(group, include_file_paths=_FILE, hive_partitioning=False, glob=False)
+        rows = parquet_files.scan(group, include_file_paths=_FILE, hive_partitioning=False)
         try:
             texts = rows.filter(is_named.fill_null(False)).select(pl.col(_FILE).unique()).collect()[_FILE]
         except parquet.UNREADABLE:
@@ -91,7 +92,7 @@ def erase_rows(
     return count
 
 
-def erase_mentions(path: Path, person: PersonKey, ids: Sequence[str]) -> int:
+def erase_mentions(path: Path, home: Home, person: PersonKey, ids: Sequence[str]) -> int:
     """Remove what mentions people from a file of records: rows of Parquet, or lines; see ``records.mentions``.
 
     Returns:
@@ -106,11 +107,11 @@ def erase_mentions(path: Path, person: PersonKey, ids: Sequence[str]) -> int:
         return erase_rows([path], lambda _: pl.lit(is_erased)) if is_erased.any() else 0
     if path.suffix not in LINES:
         return 0
-    lines = path.read_bytes().splitlines(keepends=True)
+    lines = read_lines(path, home)
     kept = [line for line in lines if not any(mentions(line.strip(), person, id_) for id_ in ids)]
     if len(kept) < len(lines):
         mode = path.stat().st_mode
-        write_whole(path, b"".join(kept), is_secret=True)
+        write_lines(path, kept, home)
         path.chmod(mode)
     return len(lines) - len(kept)
 
@@ -118,7 +119,7 @@ def erase_mentions(path: Path, person: PersonKey, ids: Sequence[str]) -> int:
 def _columns(path: Path) -> tuple[tuple[str, str], ...]:
     """Names and types of the columns of a file."""
     try:
-        return tuple((field.name, str(field.type)) for field in pq.read_schema(path))
+        return tuple((field.name, str(field.type)) for field in parquet_files.schema(path))
     except (pa.ArrowException, OSError) as error:
         raise parquet.damaged(path, error, _REMEDY) from error
 

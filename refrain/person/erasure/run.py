@@ -11,6 +11,7 @@ from feature_repo import clock
 from feature_repo.command_line import Progress, silent
 from feature_repo.contract import contract_of
 from feature_repo.days import files_in
+from feature_repo.encryption.person_keys import destroy_keys
 from feature_repo.errors import InputError, StoreError
 from feature_repo.forgotten import Forgotten
 from feature_repo.home import Home
@@ -90,6 +91,7 @@ def erase(home: Home, key: str, ids: Sequence[str], *, models: str = NEXT_RUN, p
         for id_ in journal.ids:
             forgotten = forgotten.with_person(key, id_)
         forgotten.save(home)
+        journal.add(home, "backups", destroy_keys(home, [(key, id_) for id_ in journal.ids], forgotten))
         _end_restrictions(home, key, journal.ids)
         ask_models(home, journal, models)
         progress(0, 5, "raw rows and records")
@@ -99,7 +101,7 @@ def erase(home: Home, key: str, ids: Sequence[str], *, models: str = NEXT_RUN, p
         _erase_raw(home, journal)
         for name in RECORDS:
             for path in records.files_of(home, name):
-                journal.add(home, name, erase_mentions(path, person, journal.ids))
+                journal.add(home, name, erase_mentions(path, home, person, journal.ids))
         progress(1, 5, "tables of the person")
         _erase_features(home, journal, current, now)
         for name in MADE_ANEW:
@@ -163,7 +165,7 @@ def check_known(home: Home, person: PersonKey, ids: Sequence[str]) -> None:
     unknown -= {id_ for id_ in unknown if _is_known(home, person, id_)}
     unknown -= restricted.ids_of(person.key) | restricted.lifted.get(person.key, frozenset())
     if unknown and (sets := [path for name in MADE_ANEW for path in records.files_of(home, name)]):
-        scans = scan_files(home.root, sets, person, sorted(unknown))
+        scans = scan_files(home, sets, person, sorted(unknown))
         unknown -= {id_ for id_, each in scans.items() if each.certain}
     if unknown:
         nobody = min(unknown)
@@ -227,7 +229,7 @@ def _remove_sets(home: Home, journal: Journal, person: PersonKey, folder: str) -
     own = home.root / folder / f"tenant={home.tenant}"
     for entry in sorted(own.iterdir()) if own.is_dir() else []:
         paths = [path for path in entry.rglob("*") if path.is_file()] if entry.is_dir() else [entry]
-        if any(each.certain for each in scan_files(home.root, paths, person, journal.ids).values()):
+        if any(each.certain for each in scan_files(home, paths, person, journal.ids).values()):
             shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
             journal.add(home, folder, 1)
 
@@ -239,7 +241,7 @@ def _search(home: Home, journal: Journal, person: PersonKey) -> dict[str, Scan]:
         StoreError: one is outside of models.
     """
     paths = [path for path in files_of(home) if path.parent != home.erasures]
-    scans = scan_files(home.root, paths, person, journal.ids, server=outside_client(home))
+    scans = scan_files(home, paths, person, journal.ids, server=outside_client(home))
     others = [
         (id_, trace.path) for id_, each in scans.items() for trace in each.certain if not trace.path.startswith(MODELS)
     ]

@@ -16,6 +16,7 @@ from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
 from typer.testing import CliRunner
 
+from feature_repo.appended_lines import append_line
 from feature_repo.errors import BundleError, InputError
 from feature_repo.home import Home
 from inference.__main__ import app as command
@@ -25,7 +26,7 @@ from inference.api.access import ANYBODY, OPEN, RULES, role_of
 from inference.api.acts import request_fields
 from inference.api.app import create_app
 from inference.monitoring import background_log
-from inference.security.audit import MAX_REFUSALS_PER_SECOND, AuditLog, acts, cell
+from inference.security.audit import MAX_REFUSALS_PER_SECOND, AuditLog, acts
 from inference.security.caller import ROLES, Limits
 from inference.security.keys import KeyRing
 from inference.serve import serve
@@ -274,12 +275,12 @@ def test_an_act_that_cannot_be_written_is_counted_shown_and_refused_where_that_i
 
 def test_a_line_that_does_not_fit_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file, write = tmp_path / "lines", os.write
-    background_log.append_line(file, b"one")
+    append_line(file, b"one")
     monkeypatch.setattr(os, "write", lambda handle, content: write(handle, content[:2]))
     with pytest.raises(OSError, match="No space left"):
-        background_log.append_line(file, b"two")
+        append_line(file, b"two")
     monkeypatch.undo()
-    background_log.append_line(file, b"three")
+    append_line(file, b"three")
     assert file.read_bytes() == b"one\nthree\n"
 
 
@@ -314,14 +315,6 @@ def test_an_attack_does_not_fill_the_disk(tmp_path: Path) -> None:
     assert MAX_REFUSALS_PER_SECOND < len(logged_acts) < 10 * MAX_REFUSALS_PER_SECOND
     assert sum(act.get("unwritten", 0) + (act["act"] == "refused") for act in logged_acts) == 5_000
     assert logged_acts[-1]["act"] == "administer"
-
-
-def test_a_cell_is_no_formula() -> None:
-    for formula in ("=1+1", "+1", "-1", "@SUM(A1)"):
-        assert cell(formula) == f"'{formula}"
-    assert cell("\t=1") == cell("\r\n=1") == cell("  =1") == "'=1"
-    assert cell("a\r\n=1") == "a  =1"
-    assert cell("u000042") == "u000042"
 
 
 def test_an_answer_carries_a_name_that_is_no_header(client: TestClient) -> None:

@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import joblib
 import numpy as np
 import pytest
 
@@ -29,6 +28,7 @@ from training.models.recommendation.ranker import HYBRID
 from training.pipeline import triggers
 from training.pipeline.models import Outcome, run_model
 from training.tuning.search import search
+from training.tuning.shared_problem import digest
 
 NEEDS_LONG_WORLD = ("churn_model", "user_behavior_forecaster")
 """Models that need more days than the small world has."""
@@ -99,7 +99,7 @@ def test_four_families_can_be_searched() -> None:
 def test_a_problem_is_the_same_however_often_it_is_pulled(name: str, home: Home) -> None:
     model = models()[name]
     problem = model.problem(home)
-    assert joblib.hash(problem) == joblib.hash(model.problem(home))  # a search continues with its earlier trials
+    assert digest(problem) == digest(model.problem(home))  # a search continues with its earlier trials
     _assert_sound(problem, problem.default)
     losses, _ = problem.test({})  # parameters that are left out have their defaults
     np.testing.assert_array_equal(losses, problem.test(problem.default)[0])
@@ -126,7 +126,7 @@ def _assert_sound(problem: Problem, parameters: dict[str, Any]) -> None:
     loss = problem.loss(0, parameters)
     assert np.isfinite(loss)
     copy = pickle.loads(pickle.dumps(problem))
-    assert joblib.hash(copy) == joblib.hash(problem)
+    assert digest(copy) == digest(problem)
     assert copy.loss(0, parameters) == loss
     for view in problem.views[:1]:
         assert (problem.test(parameters, without=(view,))[0] != losses).any()

@@ -37,6 +37,7 @@ class CnnRecipe:
         rate: largest learning rate of the single cycle (L. N. Smith, Super-convergence, 2018).
         crop: frames of a sound that one step sees.
         seed: random seed of weights, order, crops and masks.
+        augment: whether each sound is learned from in a second copy, through MP3, noise, clipping or a low-pass filter.
     """
 
     epochs: int = 20
@@ -44,6 +45,7 @@ class CnnRecipe:
     rate: float = 3e-3
     crop: int = 256
     seed: int = 0
+    augment: bool = False
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ under the same names.
 """
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -21,11 +22,13 @@ from training.models.audio.mel_cnn import INPUT, CnnRecipe, fit
 from training.models.audio.recorders import shifts
 from training.models.audio.tasks import required_tasks
 from training.models.result import TrainedResult, registered
+from training.robustness.degrade import degrade
 from training.validation.comparison import in_words
 from transforms.processes import Died, Processes
+from transforms.pure.audio import mel
 from transforms.pure.audio.decode import mono, quiet
 from transforms.pure.audio.described import LAYOUT
-from transforms.pure.audio.patch import patch
+from transforms.pure.audio.patch import FRAMES, patch
 from transforms.pure.audio.stft import RATE
 from transforms.raw.importers.audio_files import track_ids
 
@@ -68,7 +71,13 @@ def train_cnn(home: Home, folder: Path, recipe: CnnRecipe, *, progress: Progress
     train, test = sounds.split(seed=recipe.seed)
     artist_names = np.random.default_rng(recipe.seed).permutation(np.unique(sounds.artists[train]))
     validation = np.isin(sounds.artists[train], artist_names[: max(1, round(VALIDATION * len(artist_names)))])
-    trained = fit(patches, audio_tasks, train[~validation], train[validation], recipe, progress=progress)
+    learned, learned_tasks, learned_rows = patches, audio_tasks, train[~validation]
+    if recipe.augment:
+        copied = _copies([files[sounds.tracks[row]] for row in learned_rows], recipe.seed)
+        learned = np.concatenate([patches, copied])
+        learned_tasks = [task.take(np.concatenate([np.arange(len(patches)), learned_rows])) for task in audio_tasks]
+        learned_rows = np.concatenate([learned_rows, len(patches) + np.arange(len(copied))])
+    trained = fit(learned, learned_tasks, learned_rows, train[validation], recipe, progress=progress)
     clock.lap("fit")
     answers = _answers(trained.onnx, patches[test])
     default = heads.fit(
@@ -113,6 +122,26 @@ def train_cnn(home: Home, folder: Path, recipe: CnnRecipe, *, progress: Progress
         evidence=test_evidence,
     )
     return TrainedResult(NAME, version, about, metrics, clock.seconds)
+
+
+def _copies(sound_files: Sequence[Path], seed: int) -> np.ndarray:
+    """Return a patch of each file, whose sound went through a codec, noise or a filter, as chance decides."""
+    with Processes() as processes:
+        pairs = [(file, seed + number) for number, file in enumerate(sound_files)]
+        made = list(processes.each(_copied_patch, pairs))
+    silent_patch = np.full((mel.BANDS, FRAMES), -1.0, np.float32)
+    return np.array([silent_patch if isinstance(one, Died | str) else one for one in made], np.float32)
+
+
+def _copied_patch(pair: tuple[Path, int]) -> np.ndarray | str:
+    """Return the patch of a changed copy of a file; runs in a process of its own."""
+    file, seed = pair
+    try:
+        with quiet():
+            samples = np.concatenate([np.empty(0, np.float32), *mono(file, RATE)])
+        return patch(degrade(samples, np.random.default_rng(seed)))
+    except InputError as error:
+        return str(error.found)
 
 
 def _patch(file: Path) -> np.ndarray | str:

@@ -47,4 +47,5 @@ MODEL = TabularModel(
     cluster="user_id",
     horizon=GONE,
     segments=("user_profile__plan",),
+    movable=("user_listening", "user_history"),
 )

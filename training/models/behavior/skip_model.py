@@ -38,4 +38,5 @@ MODEL = TabularModel(
     cluster="user_id",
     horizon=timedelta(hours=1),
     segments=("device", "context"),
+    movable=("request_context", "user_session", "user_listening", "user_history", "user_artist_affinity"),
 )

@@ -60,7 +60,7 @@ def run(home: Home, settings: Settings | None = None, *, progress: Progress = si
         StoreError: there are no charts, or features are not built or not applied.
     """
     settings = settings or Settings()
-    charts = _load_charts(home)
+    charts = load_charts(home)
     clock = Clock(progress, 2 * len(charts) + 1)
     metrics: dict[str, dict[str, Metrics]] = {}
     files: dict[str, bytes] = {}
@@ -216,7 +216,7 @@ def forecast(home: Home) -> dict[str, int]:
     folder, manifest = read_champion(home, NAME)
     written = 0
     parts_by_moment: dict[int, list[tuple[list[str], dict[str, np.ndarray]]]] = {}
-    for chart, grid in _load_charts(home).items():
+    for chart, grid in load_charts(home).items():
         if chart not in manifest.extra["charts"]:
             continue
         model = _load_model(folder, chart, grid, manifest.extra["charts"][chart])
@@ -266,7 +266,12 @@ def _load_model(folder: Path, chart: str, grid: ChartGrid, constants: dict[str, 
     return model
 
 
-def _load_charts(home: Home) -> dict[str, ChartGrid]:
+def load_charts(home: Home) -> dict[str, ChartGrid]:
+    """Loads the grid of every chart, by name.
+
+    Raises:
+        StoreError: there are no charts.
+    """
     charts = grids(home)
     if not charts:
         raise StoreError(

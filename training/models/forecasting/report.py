@@ -1,6 +1,5 @@
 """Renders the evaluation of forecasts as one self-contained HTML page."""
 
-import html
 import io
 import json
 from collections.abc import Mapping, Sequence
@@ -12,6 +11,7 @@ import numpy as np
 
 from feature_repo.home import Home
 from training.models.forecasting.result import Metrics, flat, table
+from transforms.pure import svg
 
 _STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 70rem; padding: 0 1rem; color: #1a1a1a }
@@ -64,12 +64,12 @@ def write(
 ) -> Path:
     """Writes the page beside the bundles, and the metrics as JSON; returns the path of the page."""
     path = home.bundles(name) / f"report-{version}.html"
-    figures = html.escape("\n".join(table(metrics)))
+    figures = svg.escape("\n".join(table(metrics)))
     pictures = "".join(f"<figure>{_render_svg(plot)}</figure>" for plot in plots)
-    choice = html.escape(json.dumps(chosen, indent=1))
+    choice = svg.escape(json.dumps(chosen, indent=1))
     page = (
-        f"<!doctype html><meta charset=utf-8><title>{html.escape(name)} {version}</title><style>{_STYLE}</style>"
-        f"<h1>{html.escape(name)} {version}</h1><p>On test, evaluated once. The line that starts inside the history is "
+        f"<!doctype html><meta charset=utf-8><title>{svg.escape(name)} {version}</title><style>{_STYLE}</style>"
+        f"<h1>{svg.escape(name)} {version}</h1><p>On test, evaluated once. The line that starts inside the history is "
         f"the forecast made there, with intervals of 80 % and 95 %. Calibrated probabilities lie on the diagonal."
         f"</p><pre>{figures}</pre>"
         f"<div class=pictures>{pictures}</div><h2>What was chosen on validation</h2><pre>{choice}</pre>"

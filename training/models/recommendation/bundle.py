@@ -10,20 +10,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import sparse
 
-from feature_repo.bundle import GOLDEN
+from feature_repo.bundle import BACKGROUND, GOLDEN
 from feature_repo.contract import contract_of
 from feature_repo.home import Home
 from feature_repo.manifest import resolve_service
 from feature_repo.store import open_store
-from training.bundle import BACKGROUND, BundleManifest, write_bundle
+from training.bundle import BundleManifest, write_bundle
 from training.datasets import Interactions, TimeSplit, TrainingSet
 from training.exact.kept import FILE as SUMS
 from training.exact.kept import KeptSums
 from training.golden import golden
 from training.models.lightgbm_onnx import to_onnx
 from training.models.recommendation.evaluate import Evaluation
-from training.models.recommendation.knowledge import Knowledge
+from training.models.recommendation.knowledge import MOST_PLAYS, Knowledge
 from training.models.recommendation.ranker import HYBRID, REAL_TIME
+from training.models.recommendation.trust import describe_left_out
 from transforms.pure import npz
 from transforms.pure.candidates.cold import SegmentPopularity
 from transforms.pure.candidates.neighbours import Neighbours
@@ -107,6 +108,7 @@ def bundle_writer(
     """
     boosters = {"hybrid": trained.hybrid, "real_time": trained.real_time}
     knowledge = trained.knowledge
+    trust = describe_left_out(int(knowledge.left_out.sum()), len(trained.interactions.user_ids))
     numbers = {model: asdict(values) for model, values in evaluation.by_question["at the cutoff"].items()}
     real_time = resolve_service(open_store(home), contract_of(home), REAL_TIME.service)
 
@@ -121,7 +123,7 @@ def bundle_writer(
             ),
             BACKGROUND: explained,
             "report.html": page.encode(),
-            "README.md": _model_card(version, training_data, evaluation, split).encode(),
+            "README.md": _model_card(version, training_data, evaluation, split, trust).encode(),
         }
         return write_bundle(
             folder,
@@ -232,7 +234,7 @@ def count_shared_listeners(listened: sparse.csr_array, similar: Neighbours) -> n
     return shared
 
 
-def _model_card(version: int, training_data: TrainingSet, evaluation: Evaluation, split: TimeSplit) -> str:
+def _model_card(version: int, training_data: TrainingSet, evaluation: Evaluation, split: TimeSplit, trust: str) -> str:
     lines = [
         f"# {NAME} {version}",
         "",
@@ -244,6 +246,8 @@ def _model_card(version: int, training_data: TrainingSet, evaluation: Evaluation
         f"training set {training_data.manifest['digest'][:16]}, and on moments within sessions "
         f"by `{REAL_TIME.service}`.",
         f"Validation from {iso(split.validation)}, test from {iso(split.test)} to {iso(split.end)}.",
+        f"{trust[0].upper()}{trust[1:]}.",
+        f"A listener's plays of a track count {MOST_PLAYS} times at most in what is popular.",
         "",
         "Test: full ranking over all tracks, heard ones left out.",
     ]

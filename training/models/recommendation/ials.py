@@ -77,6 +77,7 @@ class IALS:
         attributes: Attributes | None = None,
         *,
         start: Vectors | None = None,
+        left_out: np.ndarray | None = None,
     ) -> Vectors:
         """Learns from the plays before the cutoff.
 
@@ -85,12 +86,14 @@ class IALS:
             cutoff: end of the training data in µs since 1970 UTC.
             attributes: attributes of users and tracks as known at the cutoff.
             start: vectors of an earlier cutoff as a warm start; a third of the iterations is then enough.
+            left_out: (users,) True for users who get a vector, but from whom no track learns; None for nobody.
         """
         weighting = Weighting(logarithm=True, half_life_days=self.half_life_days, recency=self.recency)
         users, tracks = interactions.shape
         played = weighting.matrix(interactions.before(cutoff), cutoff)
         weights = around(played, attributes, self.user_attributes, self.track_attributes).astype(np.float32)
-        by_track = sparse.csr_array(weights.T)
+        learned = weights if left_out is None or not left_out.any() else _without_rows(weights, left_out)
+        by_track = sparse.csr_array(learned.T)
         rng = np.random.default_rng(self.seed)
         scale = 0.1 / np.sqrt(self.factors)
         user = rng.normal(0, scale, (weights.shape[0], self.factors)).astype(np.float32)
@@ -99,7 +102,7 @@ class IALS:
             warm_tracks = np.flatnonzero(np.any(start.track != 0, axis=1))
             track[warm_tracks] = start.track[warm_tracks]
         for _ in range(self.iterations if start is None else max(self.iterations // 3, 1)):
-            user = self._solve(weights, user, track, self.steps)
+            user = self._solve(learned, user, track, self.steps)
             track = self._solve(by_track, track, user, self.steps)
         user = self._solve(weights, user, track, 4 * self.factors)
         return Vectors(user[:users], track[:tracks], cutoff)
@@ -152,3 +155,12 @@ class IALS:
             product[first:last] += block @ other
             first = last
         return product
+
+
+def _without_rows(weights: sparse.csr_array, left_out: np.ndarray) -> sparse.csr_array:
+    """The same matrix with nothing in some of the first rows; rows of attributes come after them."""
+    learned = sparse.csr_array(weights, copy=True)
+    counts = np.diff(weights.indptr)[: len(left_out)]
+    learned.data[: counts.sum()][np.repeat(left_out, counts)] = 0
+    learned.eliminate_zeros()
+    return learned

@@ -17,16 +17,16 @@ from training.exact.kept import KeptSums
 from training.exact.sums import Sums
 from training.models.recommendation import segments
 from training.models.recommendation.ease import EASE, is_primal
-from training.models.recommendation.knowledge import is_for_ease
-from training.models.recommendation.transitions import Transitions
+from training.models.recommendation.knowledge import FOLLOWS, MOST_PLAYS, is_for_ease
+from training.models.recommendation.trust import not_learned_from
 from transforms.raw.read import plays
 
 
 def keep_sums(interactions: Interactions, cutoff: int, user_segments: Mapping[int, tuple[str, ...]]) -> KeptSums:
-    """Counts the sums of all listeners before a cutoff.
+    """Counts the sums of listeners before a cutoff.
 
     Args:
-        interactions: all plays.
+        interactions: the plays that are learned from.
         cutoff: µs since 1970 UTC.
         user_segments: user → segments.
     """
@@ -38,7 +38,7 @@ def keep_sums(interactions: Interactions, cutoff: int, user_segments: Mapping[in
 
 
 def share_of(home: Home, kept: KeptSums, user_ids: Sequence[str]) -> Sums:
-    """Counts what some listeners have in kept sums, from their raw plays.
+    """Counts what some listeners have in kept sums, from their raw plays; nothing of those who were left out.
 
     Args:
         home: the data folder, with the plays of these listeners.
@@ -48,7 +48,8 @@ def share_of(home: Home, kept: KeptSums, user_ids: Sequence[str]) -> Sums:
     Raises:
         StoreError: features are not applied.
     """
-    interactions = _plays_of(home, kept, user_ids)
+    learned = set(user_ids) - not_learned_from(home, user_ids, kept.cutoff)
+    interactions = _plays_of(home, kept, sorted(learned))
     sums = _count(interactions, kept.cutoff, segments.segments_of_users(home, interactions, kept.cutoff))
     if gram.NAME in kept.sums.tables:
         sums += gram.count(EASE().rows(interactions, kept.cutoff))
@@ -56,7 +57,8 @@ def share_of(home: Home, kept: KeptSums, user_ids: Sequence[str]) -> Sums:
 
 
 def _count(interactions: Interactions, cutoff: int, user_segments: Mapping[int, tuple[str, ...]]) -> Sums:
-    return Transitions().count(interactions, cutoff) + segments.count(interactions, cutoff, user_segments)
+    follows = FOLLOWS.count(interactions, cutoff)
+    return follows + segments.count(interactions, cutoff, user_segments, MOST_PLAYS)
 
 
 def _plays_of(home: Home, kept: KeptSums, user_ids: Sequence[str]) -> Interactions:

@@ -7,14 +7,13 @@ the cutoff as event time, so that training sets of later moments join them point
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 import numpy as np
 import polars as pl
 from scipy import sparse
 
-from feature_repo import clock
 from feature_repo.home import Home
 from feature_repo.purposes import PERSONALISATION
 from training.datasets import training_set
@@ -25,23 +24,28 @@ from training.datasets.interactions import Interactions, distinct
 from training.models.recommendation.cold_start import ColdStart
 from training.models.recommendation.contract import FromHistory
 from training.models.recommendation.ease import EASE, DualFit
+from training.models.recommendation.feature_rows import write_rows
 from training.models.recommendation.ials import IALS, Vectors
 from training.models.recommendation.popularity import Popularity
 from training.models.recommendation.rp3beta import RP3Beta
 from training.models.recommendation.transitions import Transitions
+from training.models.recommendation.trust import judge
 from training.models.recommendation.weighting import MICROSECONDS_A_DAY
-from transforms import feature_tables
-from transforms.batch import closings, versions
+from training.shilling.detection import Detection
 from transforms.pure.candidates.neighbours import HISTORY_FADES, MOST_ASKED, Neighbours, fading, largest
 from transforms.raw.read import scan
 from transforms.raw.table import MICROSECONDS_UTC
 
 POPULAR_DAYS, FRESH_DAYS = 28, 28
 NEIGHBOURS = 50
+MOST_PLAYS, MOST_IN_PAIRS = 10, 30
+"""Plays of a listener and a track that count in what is popular, and in what follows what: no bot counts for more."""
 CONTENT_SERVICE = "track_content_v1"
 MOST_FOR_EASE = 2_500
 """Largest number of users or tracks, whichever is smaller, for EASE neighbours; above it RP3beta is used."""
 BLOCK = 1_024
+FOLLOWS = Transitions(most_plays=MOST_IN_PAIRS)
+"""How it is learned what follows what."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +90,7 @@ class Knowledge:
         recommendable: (tracks,) True where a track was played or has a description, and may be recommended.
         genres: genres of each track.
         in_catalogue: (tracks,) True where the catalogue had the track.
+        left_out: (users,) True for listeners whose plays look made up, from whom nothing was learned.
     """
 
     cutoff: int
@@ -101,6 +106,11 @@ class Knowledge:
     recommendable: np.ndarray
     genres: list[list[str]]
     in_catalogue: np.ndarray
+    left_out: np.ndarray = field(default_factory=lambda: np.zeros(0, bool))
+
+    def learned_from(self, interactions: Interactions) -> Interactions:
+        """Selects the plays of listeners from whom something was learned."""
+        return interactions.only(~self.left_out[interactions.user]) if self.left_out.any() else interactions
 
 
 def describe(home: Home, interactions: Interactions, cutoff: int) -> TrackDescriptions:
@@ -135,7 +145,13 @@ def describe(home: Home, interactions: Interactions, cutoff: int) -> TrackDescri
 
 
 def learn(
-    home: Home, interactions: Interactions, cutoff: int, ials: IALS, *, before: Knowledge | None = None
+    home: Home,
+    interactions: Interactions,
+    cutoff: int,
+    ials: IALS,
+    *,
+    before: Knowledge | None = None,
+    detection: Detection | None = None,
 ) -> Knowledge:
     """Learns everything at one cutoff and writes the vectors to the feature tables.
 
@@ -145,14 +161,15 @@ def learn(
         cutoff: µs since 1970 UTC.
         ials: settings of the vectors.
         before: knowledge of an earlier cutoff; the vectors start from its vectors.
+        detection: whose plays are not learned from; None learns from everybody.
     """
     descriptions = describe(home, interactions, cutoff)
     past = interactions.before(cutoff)
-    listeners = np.bincount(
-        np.unique(past.user * interactions.shape[1] + past.track) % interactions.shape[1],
-        minlength=interactions.shape[1],
-    )
-    taste = ials.fit(interactions, cutoff, descriptions.attributes, start=before.taste if before else None)
+    assessment = judge(home, interactions, cutoff, detection)
+    learned = assessment.learned_from(past)
+    listeners = count_listeners(learned)
+    start = before.taste if before else None
+    taste = ials.fit(interactions, cutoff, descriptions.attributes, start=start, left_out=assessment.left_out)
     taste = _add_cold_tracks(taste, descriptions, listeners)
     content = content_vectors(descriptions.rows, past)
     fit_ids = [_fit_id(*pair) for pair in ((taste.user, taste.track), content)]
@@ -162,17 +179,24 @@ def learn(
         taste_fit=fit_ids[0],
         content=content,
         content_fit=fit_ids[1],
-        similar=similar(interactions, cutoff),
-        follows=follows(interactions, cutoff),
-        popular=Popularity(days=POPULAR_DAYS).fit(interactions, cutoff).track,
+        similar=similar(learned, cutoff),
+        follows=follows(learned, cutoff),
+        popular=Popularity(days=POPULAR_DAYS, most_plays=MOST_PLAYS).fit(learned, cutoff).track,
         fresh=fresh_tracks(descriptions, cutoff),
         released=descriptions.released,
-        recommendable=(listeners > 0) | descriptions.has_description,
+        recommendable=(count_listeners(past) > 0) | descriptions.has_description,
         genres=descriptions.genres,
         in_catalogue=descriptions.in_catalogue,
+        left_out=assessment.left_out,
     )
     write(home, interactions, knowledge, listeners)
     return knowledge
+
+
+def count_listeners(plays: Interactions) -> np.ndarray:
+    """(tracks,) number of listeners of each track."""
+    tracks = plays.shape[1]
+    return np.bincount(np.unique(plays.user * tracks + plays.track) % tracks, minlength=tracks)
 
 
 def fresh_tracks(descriptions: TrackDescriptions, cutoff: int) -> np.ndarray:
@@ -195,7 +219,7 @@ def is_for_ease(interactions: Interactions) -> bool:
 
 def follows(interactions: Interactions, cutoff: int) -> Neighbours:
     """Finds tracks that are played after each track."""
-    return neighbours(Transitions().fit(interactions, cutoff))
+    return neighbours(FOLLOWS.fit(interactions, cutoff))
 
 
 def sparse_neighbours(weights: sparse.csr_array, k: int = NEIGHBOURS) -> Neighbours:
@@ -281,23 +305,6 @@ def _write_vectors(home: Home, view: str, key: str, ids: pl.Series, values: np.n
         }
     )
     write_rows(home, view, rows, cutoff, str(fit))
-
-
-def write_rows(home: Home, view: str, rows: pl.DataFrame, cutoff: int, fit: str) -> None:
-    """Writes the rows that training computed at a cutoff to a feature table; those of a fit before are closed.
-
-    Args:
-        home: the data folder.
-        view: name of the feature view.
-        rows: its rows.
-        cutoff: their event time, µs since 1970 UTC.
-        fit: identifier of what they were computed from.
-    """
-    table, now = feature_tables.tables(home)[view], clock.now()
-    date = str(datetime.fromtimestamp(cutoff / 1e6, UTC).date())
-    inputs = hashlib.sha256(f"{view} {fit}".encode()).hexdigest()
-    versions.replace(home, table, rows, date=date, part=f"part-{cutoff}.parquet", inputs=inputs, now=now)
-    closings.close(home, table, now, since=date)
 
 
 def _add_cold_tracks(taste: Vectors, descriptions: TrackDescriptions, listeners: np.ndarray) -> Vectors:

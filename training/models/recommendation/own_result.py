@@ -1,6 +1,5 @@
 """The result of a run with few listeners: what could not be measured, and what could, in plain sentences."""
 
-import html
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from training.evaluate import RankingMetrics
 from training.models.recommendation.bundle import NAME, iso
 from training.models.recommendation.own_evaluation import BLEND, NAMES, Choice, OwnEvaluation
 from training.models.recommendation.report import STYLE, table
+from transforms.pure import svg
 from transforms.pure.candidates.own import FAVOURITE_PLAYS, FORGOTTEN_DAYS
 
 QUESTION_NAMES = {"start": "at the start of a session", "within": "within a session"}
@@ -147,12 +147,12 @@ def draw_page(data: OwnData, why: str, evaluation: OwnEvaluation) -> str:
     """Renders the report as one HTML page."""
     sentences = [*limits(data, why), *measured(evaluation, data.listeners)]
     tables = "".join(
-        f"<h2>{html.escape(question.capitalize())}</h2>" + table({NAMES[order]: m for order, m in orders.items()})
+        f"<h2>{svg.escape(question.capitalize())}</h2>" + table({NAMES[order]: m for order, m in orders.items()})
         for question, orders in metrics_by_question(evaluation).items()
     )
     return (
         f"<!doctype html><meta charset=utf-8><title>{NAME}</title><style>{STYLE}</style><h1>{NAME}</h1>"
-        + "".join(f"<p>{html.escape(sentence)}</p>" for sentence in sentences)
+        + "".join(f"<p>{svg.escape(sentence)}</p>" for sentence in sentences)
         + tables
     )
 

@@ -27,6 +27,7 @@ from training.clock import Clock
 from training.datasets import Interactions, TimeSplit
 from training.models.base import Gates
 from training.models.recommendation.bundle import NAME, RetrievalParts, iso
+from training.models.recommendation.feature_rows import write_rows
 from training.models.recommendation.ials import Vectors
 from training.models.recommendation.knowledge import (
     POPULAR_DAYS,
@@ -35,7 +36,6 @@ from training.models.recommendation.knowledge import (
     describe,
     fresh_tracks,
     sparse_neighbours,
-    write_rows,
 )
 from training.models.recommendation.own_evaluation import NAMES, RANDOM, OwnEvaluation, evaluate_own
 from training.models.recommendation.own_listening import listen

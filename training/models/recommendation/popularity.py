@@ -7,6 +7,7 @@ import numpy as np
 from training.datasets.attributes import Attributes
 from training.datasets.interactions import Interactions
 from training.exact import play_counts
+from training.exact.bounds import newest_plays
 from training.exact.fixed_point import to_floats
 from training.exact.sums import Sums
 from training.models.recommendation.contract import SameForAll
@@ -21,9 +22,11 @@ class Popularity:
 
     Attributes:
         days: number of days before the cutoff that are counted; None for all.
+        most_plays: newest rows of a listener and a track that count; None for all.
     """
 
     days: float | None = None
+    most_plays: int | None = None
 
     def fit(self, interactions: Interactions, cutoff: int, attributes: Attributes | None = None) -> SameForAll:
         """Sums the weights of the plays of each track before the cutoff."""
@@ -34,6 +37,8 @@ class Popularity:
         seen = interactions.before(cutoff)
         if self.days is not None:
             seen = seen.between(cutoff - round(self.days * MICROSECONDS_A_DAY), cutoff)
+        if self.most_plays is not None:
+            seen = seen.only(newest_plays(seen.user, seen.track, self.most_plays))
         return play_counts.count({POPULAR: (seen.track, seen.weight)}, interactions.shape[1])
 
     def solve(self, sums: Sums) -> np.ndarray:

@@ -1,6 +1,5 @@
 """Renders the evaluation of a training run as one self-contained HTML page."""
 
-import html
 import io
 import json
 import math
@@ -12,6 +11,8 @@ import numpy as np
 
 from training.evaluate import RankingMetrics
 from training.models.recommendation.evaluate import Evaluation
+from training.models.recommendation.trust import describe_left_out
+from transforms.pure import svg
 
 if TYPE_CHECKING:
     from training.models.recommendation.bundle import TrainedModels
@@ -53,9 +54,10 @@ def draw(
         test: test moment, for the number of its queries.
     """
     tables = "".join(
-        f"<h2>{html.escape(question.capitalize())}</h2>{table(models)}"
+        f"<h2>{svg.escape(question.capitalize())}</h2>{table(models)}"
         for question, models in evaluation.by_question.items()
     )
+    trust = describe_left_out(int(trained.knowledge.left_out.sum()), len(trained.interactions.user_ids))
     pictures = [
         _bars("NDCG@10 at the cutoff, with 95 % intervals", _ndcg(evaluation.by_question["at the cutoff"])),
         *(
@@ -68,27 +70,28 @@ def draw(
         _bars("Feature importance of the real-time ranker (share of gain)", _gains(trained.real_time)),
         _long_tail(trained.knowledge.popular),
     ]
-    choice = html.escape(json.dumps(dict(parameters), indent=1, default=str))
+    choice = svg.escape(json.dumps(dict(parameters), indent=1, default=str))
     return (
-        f"<!doctype html><meta charset=utf-8><title>{html.escape(name)}</title><style>{STYLE}</style>"
-        f"<h1>{html.escape(name)}</h1><p>On test, measured once; full rankings over all tracks, heard ones left out. "
+        f"<!doctype html><meta charset=utf-8><title>{svg.escape(name)}</title><style>{STYLE}</style>"
+        f"<h1>{svg.escape(name)}</h1><p>On test, measured once; full rankings over all tracks, heard ones left out. "
         f"Novelty: self-information of a recommended track in bits; diversity: mean 1 − cosine within a list; "
         f"popularity lift: popularity of the list relative to that of the listener's past plays.</p>{tables}"
         f"<h2>Hybrid by segment</h2>{table(evaluation.segments)}"
         f"<div class=pictures>{''.join(f'<figure>{picture}</figure>' for picture in pictures)}</div>"
         f"<h2>Parameters of the run</h2><pre>{choice}</pre>"
         f"<p>{len(test.queries)} listeners at the cutoff, {len(test.session_queries)} within sessions.</p>"
+        f"<p>{svg.escape(trust[0].upper() + trust[1:])}.</p>"
     )
 
 
 def table(models: Mapping[str, RankingMetrics]) -> str:
     """Renders the metrics of models as an HTML table."""
-    head = "".join(f"<th>{html.escape(title)}</th>" for title in _COLUMNS.values())
+    head = "".join(f"<th>{svg.escape(title)}</th>" for title in _COLUMNS.values())
     rows = []
     for model, figures in models.items():
         values = asdict(figures)
         cells = "".join(f"<td>{_number(values[key])}</td>" for key in _COLUMNS)
-        rows.append(f"<tr><td>{html.escape(model)}</td>{cells}</tr>")
+        rows.append(f"<tr><td>{svg.escape(model)}</td>{cells}</tr>")
     return f"<table><tr><th>model</th>{head}</tr>{''.join(rows)}</table>"
 
 

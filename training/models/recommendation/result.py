@@ -14,7 +14,7 @@ from training.models.recommendation.bundle import NAME
 
 @dataclass(frozen=True)
 class Result:
-    """The result of a run."""
+    """The result of a run; ``trust`` says in words from whom was not learned."""
 
     version: int
     metrics: dict[str, RankingMetrics]
@@ -24,6 +24,7 @@ class Result:
     training_set: Path
     report: Path
     seconds: dict[str, float]
+    trust: str
 
     def lines(self) -> Iterator[str]:
         """Formats the result as lines for a terminal."""
@@ -38,6 +39,7 @@ class Result:
                     f"  {model:28}{figures.ndcg_at_10:9.4f}{figures.ndcg_interval:9.4f}{figures.recall_at_20:11.4f}"
                     f"{figures.coverage_at_10:10.3f}{figures.users:11}"
                 )
+        yield self.trust
         yield f"the hybrid orders by {self.evaluation.order}, chosen on validation"
         yield f"report: {self.report}"
         yield f"registered: {NAME} {self.version} (challenger). Next: refrain model promote {NAME}"

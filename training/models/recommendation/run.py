@@ -47,7 +47,7 @@ from training.models.recommendation.hybrid_explanation import explain_rows
 from training.models.recommendation.hybrid_order import ORDERS, choose_order, order_scores
 from training.models.recommendation.ials import IALS
 from training.models.recommendation.kept_sums import keep_sums, share_of
-from training.models.recommendation.knowledge import CONTENT_SERVICE, Knowledge, describe, learn
+from training.models.recommendation.knowledge import CONTENT_SERVICE, MOST_PLAYS, Knowledge, describe, learn
 from training.models.recommendation.moment import Moment
 from training.models.recommendation.own_result import OwnResult
 from training.models.recommendation.own_run import run_own
@@ -58,6 +58,8 @@ from training.models.recommendation.score_weights import learn_cold_start_weight
 from training.models.recommendation.segments import SEGMENT_SERVICE, count_popularity, segments_of_users
 from training.models.recommendation.segments import solve as solve_popularity
 from training.models.recommendation.settings import Settings
+from training.models.recommendation.trust import VIEW as TRUST
+from training.models.recommendation.trust import describe_left_out
 from training.registry import register
 
 LEAST_LISTENERS = 10
@@ -113,7 +115,8 @@ def run(
     )
     clock.lap("evaluation")
     cutoff = final_knowledge.cutoff
-    kept = keep_sums(interactions, cutoff, segments_of_users(home, interactions, cutoff))
+    learned = final_knowledge.learned_from(interactions)
+    kept = keep_sums(learned, cutoff, segments_of_users(home, interactions, cutoff))
     popularity = solve_popularity(kept.sums)
     trained = TrainedModels(interactions, final_knowledge, popularity, hybrid.booster, real_time.booster, weights, kept)
     golden_inputs = {
@@ -121,7 +124,8 @@ def run(
         "real_time": REAL_TIME.matrix(real_time.training_data.data.head(ROWS)),
     }
     metrics = evaluation.by_question["at the cutoff"]
-    parameters = _parameters(settings, interactions, split)
+    left_out = int(final_knowledge.left_out.sum())
+    parameters = _parameters(settings, interactions, split) | {"listeners_left_out": left_out}
     page = report.draw(NAME, evaluation, parameters | {"weights": weights}, trained, moments[-1])
     version = register(
         home,
@@ -145,7 +149,9 @@ def run(
     clock.lap("registration")
     saved_set = hybrid.training_data.save(home)
     path = home.bundles(NAME) / str(version) / "report.html"
-    return Result(version, metrics, evaluation, split, hybrid.training_data.data.height, saved_set, path, clock.seconds)
+    rows = hybrid.training_data.data.height
+    trust = describe_left_out(left_out, len(interactions.user_ids))
+    return Result(version, metrics, evaluation, split, rows, saved_set, path, clock.seconds, trust)
 
 
 def problem(home: Home, *, settings: Settings | None = None, progress: Progress = silent) -> RankerProblem:
@@ -267,7 +273,7 @@ def _collect_moments(
     moments: list[Moment] = []
     knowledge: Knowledge | None = None
     for number, (cutoff, end) in enumerate(periods):
-        knowledge = learn(home, interactions, cutoff, settings.ials, before=knowledge)
+        knowledge = learn(home, interactions, cutoff, settings.ials, before=knowledge, detection=settings.detection)
         training = number < len(folds)
         max_users = settings.users_per_fold if training else settings.users_measured
         queries = queries_at_cutoff(interactions, knowledge, end, most_users=max_users, rng=rng)
@@ -276,6 +282,10 @@ def _collect_moments(
             permitted_queries(permission, interactions, part) for part in (queries, session_queries)
         )
         if training:
+            left_out = knowledge.left_out
+            queries, session_queries = (
+                [query for query in part if not left_out[query.user]] for part in (queries, session_queries)
+            )
             queries, session_queries = (
                 sample_negatives(part, settings.negatives, rng) for part in (queries, session_queries)
             )
@@ -288,7 +298,9 @@ def _collect_moments(
                 found="none",
                 next_command="refrain import FORMAT PATH  (more events, over more days)",
             )
-    final_knowledge = learn(home, interactions, split.end, settings.ials, before=knowledge)
+    final_knowledge = learn(
+        home, interactions, split.end, settings.ials, before=knowledge, detection=settings.detection
+    )
     clock.lap("knowledge")
     return moments, final_knowledge
 
@@ -329,7 +341,7 @@ def _evaluate(
         questions["next in the session"] = evaluate.evaluate_in_session(
             interactions, knowledge, test.session_queries, scores
         )
-    popularity = count_popularity(interactions, knowledge.cutoff, user_segments)
+    popularity = count_popularity(knowledge.learned_from(interactions), knowledge.cutoff, user_segments, MOST_PLAYS)
     questions |= evaluate.evaluate_new_listeners(
         interactions, knowledge, popularity, user_segments, end, weights["cold_start"]
     )
@@ -391,8 +403,12 @@ MODEL = FamilyModel(
         "friendships",
         "tags",
     ),
-    writes=(*VECTORS, "user_own_listening"),
-    made_of={**dict.fromkeys(VECTORS, VECTORS_OF), "user_own_listening": ("plays", "tracks")},
+    writes=(*VECTORS, "user_own_listening", TRUST),
+    made_of={
+        **dict.fromkeys(VECTORS, VECTORS_OF),
+        "user_own_listening": ("plays", "tracks"),
+        TRUST: tuple(f"plays.{column}" for column in ("user_id", "track_id", "event_timestamp")),
+    },
     gates=Gates(plain={"popularity_28d": 0.0, "ials": 0.05}, required=("popularity_28d", evaluate.RANDOM)),
     program=run,
     parameters={name: getattr(Ranker(), name) for name in PARAMETERS},

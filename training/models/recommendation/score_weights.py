@@ -9,6 +9,7 @@ from training.models.ensemble import Members, WeightedEnsemble
 from training.models.recommendation import evaluate
 from training.models.recommendation.blend import NdcgLoss
 from training.models.recommendation.evaluate import PICKS
+from training.models.recommendation.knowledge import MOST_PLAYS
 from training.models.recommendation.moment import Moment
 from training.models.recommendation.segments import count_popularity
 from training.models.recommendation.settings import Settings
@@ -51,7 +52,8 @@ def learn_cold_start_weights(
     interactions: Interactions, moment: Moment, user_segments: Mapping[int, tuple[str, ...]], settings: Settings
 ) -> dict[str, float]:
     """Learns the weights of the cold-start scores on listeners of validation, with a few picks as their history."""
-    popularity = count_popularity(interactions, moment.knowledge.cutoff, user_segments)
+    learned = moment.knowledge.learned_from(interactions)
+    popularity = count_popularity(learned, moment.knowledge.cutoff, user_segments, MOST_PLAYS)
     rng = np.random.default_rng(settings.seed)
     questions = []
     for query in moment.queries:

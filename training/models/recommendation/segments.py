@@ -8,6 +8,7 @@ import polars as pl
 from feature_repo.home import Home
 from training.datasets import Interactions, training_set
 from training.exact import play_counts
+from training.exact.bounds import newest_plays
 from training.exact.sums import Sums
 from training.models.recommendation.knowledge import POPULAR_DAYS
 from training.models.recommendation.weighting import MICROSECONDS_A_DAY
@@ -30,9 +31,23 @@ def segments_of_users(home: Home, interactions: Interactions, cutoff: int) -> di
     return {user: segments(*profiles.get(id_, (None, None))) for user, id_ in enumerate(interactions.user_ids)}
 
 
-def count(interactions: Interactions, cutoff: int, user_segments: Mapping[int, tuple[str, ...]]) -> Sums:
-    """Counts plays by segment in the weeks before the cutoff, of any people: one table a segment, and ``EVERYBODY``."""
+def count(
+    interactions: Interactions,
+    cutoff: int,
+    user_segments: Mapping[int, tuple[str, ...]],
+    most_plays: int | None = None,
+) -> Sums:
+    """Counts plays by segment in the weeks before the cutoff, of any people: one table a segment, and ``EVERYBODY``.
+
+    Args:
+        interactions: plays of the people.
+        cutoff: µs since 1970 UTC.
+        user_segments: user → segments.
+        most_plays: newest plays of a listener and a track that count; None for all.
+    """
     recent = interactions.between(cutoff - POPULAR_DAYS * MICROSECONDS_A_DAY, cutoff)
+    if most_plays is not None:
+        recent = recent.only(newest_plays(recent.user, recent.track, most_plays))
     names = sorted({name for memberships in user_segments.values() for name in memberships})
     column_of = {name: column for column, name in enumerate(names)}
     is_member = np.zeros((interactions.shape[0], len(names)), bool)
@@ -55,7 +70,10 @@ def solve(sums: Sums) -> SegmentPopularity:
 
 
 def count_popularity(
-    interactions: Interactions, cutoff: int, user_segments: Mapping[int, tuple[str, ...]]
+    interactions: Interactions,
+    cutoff: int,
+    user_segments: Mapping[int, tuple[str, ...]],
+    most_plays: int | None = None,
 ) -> SegmentPopularity:
-    """Counts plays by segment in the weeks before the cutoff."""
-    return solve(count(interactions, cutoff, user_segments))
+    """Counts plays by segment in the weeks before the cutoff, as ``count`` does."""
+    return solve(count(interactions, cutoff, user_segments, most_plays))

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from training.models.recommendation.ials import IALS
 from training.models.recommendation.ranker import Ranker
+from training.shilling.detection import Detection
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,7 @@ class Settings:
         users_per_fold: maximal number of listeners at one of these cutoffs.
         negatives: maximal number of unplayed candidates of a query, in train.
         users_measured: maximal number of listeners in validation and in test.
+        detection: whose plays look made up and are not learned from; None learns from everybody.
         seed: seed of the samples of listeners.
     """
 
@@ -30,4 +32,5 @@ class Settings:
     users_per_fold: int = 150
     negatives: int = 100
     users_measured: int = 500
+    detection: Detection | None = field(default_factory=Detection)
     seed: int = 0

@@ -15,6 +15,7 @@ from scipy import sparse
 from training.datasets.attributes import Attributes
 from training.datasets.interactions import Interactions
 from training.exact import follows
+from training.exact.bounds import newest_plays
 from training.exact.fixed_point import to_floats
 from training.exact.sums import Sums
 from training.models.recommendation.contract import FromHistory
@@ -35,6 +36,7 @@ class Transitions:
         backwards: weight of transitions in the opposite direction.
         exponent: exponent of the weights; below 1 weak transitions count for more.
         pause_s: seconds before the listener's last play at which a play of the history counts half; None for no effect.
+        most_plays: newest plays of a listener and a track that count in pairs with others; None for all.
     """
 
     reach: int = 5
@@ -46,6 +48,7 @@ class Transitions:
     backwards: float = 0.0
     exponent: float = 1.0
     pause_s: float | None = None
+    most_plays: int | None = None
 
     def fit(self, interactions: Interactions, cutoff: int, attributes: Attributes | None = None) -> FromHistory:
         """Learns from the plays before the cutoff, which are in order of time."""
@@ -59,10 +62,11 @@ class Transitions:
         """Counts which track is played after which before the cutoff, by any people, who are there with all plays."""
         past = interactions.before(cutoff)
         user, track, time = _by_user(past)
+        is_counted = np.ones(len(user), bool) if self.most_plays is None else newest_plays(user, track, self.most_plays)
 
         def steps() -> Iterator[follows.Pairs]:
             for step in range(1, self.reach + 1):
-                same_user = user[step:] == user[:-step]
+                same_user = (user[step:] == user[:-step]) & is_counted[step:] & is_counted[:-step]
                 age_days = (cutoff - time[step:][same_user]) / MICROSECONDS_A_DAY
                 weight = self.fading ** (step - 1) * np.ones(int(same_user.sum()))
                 if self.half_life_days is not None:

@@ -143,9 +143,9 @@ def _load(path: str, classes: int) -> tuple[Any, Any, Any]:
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
     try:
-        tokenizer = AutoTokenizer.from_pretrained(path)
+        tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=False)
         model = AutoModelForSequenceClassification.from_pretrained(
-            path, num_labels=classes, ignore_mismatched_sizes=True
+            path, num_labels=classes, ignore_mismatched_sizes=True, use_safetensors=True, trust_remote_code=False
         )
     except (OSError, ValueError) as error:
         raise InputError(

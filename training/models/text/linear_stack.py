@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from training.datasets.texts import whole_texts
+from training.robustness.attacks.texts.typos import WORD, mistype
 from transforms.pure.text.linear import LinearText, Member
 from transforms.pure.text.tfidf import SparseRows, Tfidf
 
@@ -41,6 +42,7 @@ class Recipe:
         strength: inverse of the regularisation of the layer on top.
         fewest: minimum number of texts with a run of words; parts of words need one more.
         most: maximum size of each vocabulary; the most frequent terms stay.
+        augment: share of the words that have a typing error in a second copy of each text; 0 for no copies.
     """
 
     members: tuple[MemberRecipe, ...] = (
@@ -53,6 +55,7 @@ class Recipe:
     strength: float = 0.1
     fewest: int = 2
     most: int = 80_000
+    augment: float = 0.0
 
 
 DEFAULT = Recipe()
@@ -83,6 +86,10 @@ def fit(
     """
     if weights is None:
         weights = by_length(tokens)
+    if recipe.augment > 0:
+        copies = mistype_tokens(tokens, recipe.augment, seed)
+        tokens, belong = [*tokens, *copies], [*belong, *belong]
+        labels, weights = np.concatenate([labels, labels]), np.concatenate([weights, weights])
     analyzers = tuple(dict.fromkeys(member.analyzer for member in recipe.members))
     spaces = tuple(
         Tfidf.fit(name, tokens, fewest=recipe.fewest + (name == "parts"), most=recipe.most) for name in analyzers
@@ -113,6 +120,19 @@ def fit(
         return LinearText(classes, spaces, members, *_mean(len(recipe.members), _column_count(classes)))
     layer_weights, bias = _layer(scores[scored], labels[scored], len(classes), recipe.strength)
     return LinearText(classes, spaces, members, layer_weights, bias)
+
+
+def mistype_tokens(tokens: Sequence[list[str]], share: float, seed: int) -> list[list[str]]:
+    """Return copies of the words of texts, a share of them with a typing error, for training that expects errors.
+
+    >>> mistype_tokens([["fine", "."]], 1.0, 0)[0][0] == "fine", mistype_tokens([["fine", "."]], 1.0, 0)[0][1]
+    (False, '.')
+    """
+    rng = np.random.default_rng(seed)
+    return [
+        [mistype(word, rng) if WORD.fullmatch(word) and rng.random() < share else word for word in text_tokens]
+        for text_tokens in tokens
+    ]
 
 
 def by_length(tokens: Sequence[Sequence[str]]) -> np.ndarray:

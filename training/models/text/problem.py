@@ -22,11 +22,12 @@ Fit = Callable[[list[list[str]], np.ndarray, Recipe], LinearText]
 
 
 def parameters_of(recipe: Recipe) -> dict[str, Any]:
-    """Return the parameters of a recipe: strength of each member and of the layer on top, and ``fewest``."""
+    """Return the parameters of a recipe: strengths of the members and of the layer on top, ``fewest``, ``augment``."""
     return {
         **{f"{member.name}_strength": member.strength for member in recipe.members},
         f"{TOP}_strength": recipe.strength,
         "fewest": recipe.fewest,
+        "augment": recipe.augment,
     }
 
 
@@ -34,7 +35,13 @@ def recipe_with(recipe: Recipe, parameters: Mapping[str, Any]) -> Recipe:
     """Return the recipe with some parameters replaced; the names are those of ``parameters_of``."""
     values = {**parameters_of(recipe), **parameters}
     members = tuple(replace(member, strength=float(values[f"{member.name}_strength"])) for member in recipe.members)
-    return replace(recipe, members=members, strength=float(values[f"{TOP}_strength"]), fewest=int(values["fewest"]))
+    return replace(
+        recipe,
+        members=members,
+        strength=float(values[f"{TOP}_strength"]),
+        fewest=int(values["fewest"]),
+        augment=float(values["augment"]),
+    )
 
 
 def chances(model: LinearText, tokens: Sequence[list[str]], classes: tuple[str, ...]) -> np.ndarray:
@@ -87,7 +94,9 @@ class TextProblem(Problem):
     def suggest(self, trial: "optuna.Trial") -> dict[str, Any]:
         """Suggest strengths of the members and of the layer on top, and ``fewest``."""
         strengths: dict[str, Any] = {
-            name: trial.suggest_float(name, 0.01, 100.0, log=True) for name in self.default if name != "fewest"
+            name: trial.suggest_float(name, 0.01, 100.0, log=True)
+            for name in self.default
+            if name not in ("fewest", "augment")  # augmentation pays off under attack, which the loss does not see
         }
         return strengths | {"fewest": trial.suggest_int("fewest", 1, 4)}
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from types import NoneType
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from feature_repo.encryption import parquet_files
 from transforms import feature_tables, parquet
 
 
@@ -39,7 +39,7 @@ def note_files(folder: Path, name: str, files: Mapping[str, KnownFile]) -> None:
 
 def _read_footer(path: Path) -> tuple[str | None, int]:
     try:
-        footer = pq.read_metadata(path)
+        footer = parquet_files.metadata(path)
     except (OSError, pa.ArrowInvalid):
         return None, 0
     inputs = (footer.metadata or {}).get(feature_tables.INPUTS.encode())

@@ -7,6 +7,7 @@ import polars as pl
 
 from feature_repo import retractions
 from feature_repo.clock import microseconds
+from feature_repo.encryption import parquet_files
 from feature_repo.home import Home
 from feature_repo.windows import WindowedTable
 from transforms import parquet
@@ -56,7 +57,7 @@ class LostEvents:
             return
         tile = [*self._table.keys, "at"]
         try:
-            before = pl.read_parquet(path, columns=[*tile, "last", "n"], glob=False, hive_partitioning=False)
+            before = parquet_files.read(path, columns=[*tile, "last", "n"], hive_partitioning=False)
         except (pl.exceptions.PolarsError, OSError):  # damaged, or of other keys
             return
         after = sums.select(*tile, pl.col("last").alias("last:now"), pl.col("n").alias("n:now"))

@@ -14,6 +14,7 @@ import polars as pl
 import polars.selectors as cs
 
 from feature_repo.command_line import Progress, silent
+from feature_repo.encryption import parquet_files
 from feature_repo.errors import StoreError
 from feature_repo.home import Home
 from feature_repo.windows import WindowedTable, units
@@ -93,11 +94,11 @@ def _read(paths: list[Path]) -> pl.DataFrame:
         StoreError: a file is damaged; its folder is rebuilt once it has been removed.
     """
     try:
-        return pl.read_parquet(paths, hive_partitioning=False, glob=False)
+        return parquet_files.read(paths, hive_partitioning=False)
     except parquet.UNREADABLE as error:
         for path in paths:
             try:
-                pl.read_parquet(path, hive_partitioning=False, glob=False)
+                parquet_files.read(path, hive_partitioning=False)
             except parquet.UNREADABLE as file_error:
                 raise StoreError(
                     expected=f"whole tiles at {path}",

@@ -1,10 +1,12 @@
-"""Cleaning of texts: encoding, HTML, control characters, white space; and marks for what was changed."""
+"""Cleaning of texts: encoding, HTML, control characters, disguised letters, white space; and marks for what changed."""
 
 import codecs
 import html
 import re
 import unicodedata
 from dataclasses import dataclass
+
+from transforms.pure.text.lookalikes import undisguise
 
 LONGEST = 20_000
 """Most characters of a text; the rest is cut off, so that processing time is bounded."""
@@ -16,6 +18,7 @@ LONE_SURROGATES = "lone surrogates"
 CUT = "cut"
 HTML = "HTML removed"
 CONTROLS = "control characters removed"
+DISGUISED = "disguised letters"
 EMPTY = "empty"
 NO_WORDS = "no words"
 
@@ -73,6 +76,10 @@ def clean(text: str | bytes) -> Cleaned:
     if _CONTROL.search(text):
         text = _CONTROL.sub(lambda match: "\n" if match[0] in "\x0b\x0c\r\x85" else "", text)
         marks.append(CONTROLS)
+    plain = undisguise(text)
+    if plain != text:
+        marks.append(DISGUISED)
+        text = plain
     text = unicodedata.normalize("NFC", _COMBINING.sub(r"\1", text))
     text = _BREAKS.sub("\n\n", _LINES.sub(" ", text)).strip()
     if not text:

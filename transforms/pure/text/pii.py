@@ -79,6 +79,6 @@ _KINDS: tuple[tuple[str, str | None, Callable[[str], Iterator[Span]]], ...] = (
     ("ip", ":", _matches(r"(?<![\w:])(?:[0-9A-Fa-f]{1,4}:){7}[0-9A-Fa-f]{1,4}(?![\w:])")),
     ("ssn", "-", _matches(r"(?<![\d-])(?!000|666|9\d\d)\d{3}-(?!00)\d{2}-(?!0000)\d{4}(?![\d-])")),
     ("phone", None, phones),
-    ("handle", "@", _matches(r"(?<![\w@./])@[A-Za-z_][\w]{1,29}(?![\w@.])")),
+    ("handle", "@", _matches(r"(?<![\w@./])@[A-Za-z_][\w]{1,29}(?![\w@]|\.\w)")),
 )
 """Kind, what a text must have (None for digits), and where it is, in the order of their search."""

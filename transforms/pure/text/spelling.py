@@ -92,7 +92,7 @@ def spelled(title: str, performer: str) -> Spelling:
     parts = _DASH.split(_BRACKETS.sub(bracket, text))
     while len(parts) > 1 and _parse_aside(parts[-1], versions, guests):
         parts.pop()
-    names = _names(_plain(performer))
+    names = [*_performer_names(performer)]
     if len(parts) > 1 and _letters(parts[0]) in names:  # "Beyoncé - Halo"
         parts.pop(0)
     name_text, title_guests = _without_guests(" ".join(parts))
@@ -121,10 +121,10 @@ def _letters(text: str) -> str:
 
 
 def _without_article(text: str) -> str:
-    for article in _ARTICLES:
-        if text.startswith(article) and len(text) > len(article) + 1:
-            return text[len(article) :]
-    return text
+    if not text.startswith(_ARTICLES):
+        return text
+    article = text[: text.index(" ") + 1]
+    return text[len(article) :] if len(text) > len(article) + 1 else text
 
 
 def _without_guests(text: str) -> tuple[str, list[str]]:
@@ -145,6 +145,11 @@ def _parse_aside(inside: str, versions: set[str], guests: list[str]) -> bool:
         versions |= kinds - ({"remix"} if re.search(r"\b(?:original|radio|single|album) mix\b", inside) else set())
         return True
     return bool(_REISSUE.search(inside))
+
+
+@lru_cache(65_536)
+def _performer_names(performer: str) -> tuple[str, ...]:
+    return tuple(_names(_plain(performer)))
 
 
 def _names(performer: str) -> list[str]:

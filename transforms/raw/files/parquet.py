@@ -7,8 +7,8 @@ from typing import IO, Any
 
 import polars as pl
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from feature_repo.encryption import parquet_files
 from transforms.raw.files.members import Member
 from transforms.raw.files.rows import BATCH_ROWS
 from transforms.raw.files.streams import BLOCK, damaged
@@ -73,7 +73,7 @@ class Parquet:
     def _opened(self) -> Iterator[Any]:
         with tempfile.TemporaryFile() as copy, self._seekable(copy) as handle:
             try:
-                file = pq.ParquetFile(handle)
+                file = parquet_files.open_content(handle)
             except _UNREADABLE as error:
                 found = f"a Parquet file that is cut short or damaged: {_first_line(error)}"
                 raise damaged(self.member.place, found) from error

@@ -5,7 +5,7 @@ import re
 import shlex
 from collections.abc import Callable, Iterator
 from functools import cache, partial
-from itertools import chain
+from itertools import chain, islice
 from typing import IO, Any, TypeVar, overload
 
 import ijson
@@ -13,6 +13,7 @@ import msgspec
 
 from feature_repo.errors import InputError
 from transforms.raw.files import text as texts
+from transforms.raw.files.json_arrays import UNDECODABLE, decoded_batches
 from transforms.raw.files.json_elements import Element, damaged_elements
 from transforms.raw.files.members import Member
 from transforms.raw.files.rows import BATCH_ROWS, Malformed, RowBatch, batched
@@ -69,14 +70,20 @@ def records(member: Member, *places: str, shape: Any = dict, size: int = BATCH_R
     if data is None:
         yield from _streamed(member, form, places, shape, size)
         return
-    if form == "array" and shape is not dict and (rows := _undamaged(data, shape)) is not None:
-        for start in range(0, len(rows), size) or [0]:
-            is_last = start + size >= len(rows)
-            yield RowBatch(rows[start : start + size], done=member.size if is_last else 0)
+    batches = _undamaged(member, data, shape, size) if form == "array" and shape is not dict else iter(())
+    count = 0
+    try:
+        for batch in batches:
+            yield batch
+            count += 1
+    except UNDECODABLE:
+        is_whole = False
     else:
+        is_whole = count > 0
+    if not is_whole:
         decode, elements = _decoder(shape), _whole_elements(member, data, form, places)
         decoded = (element if isinstance(element, Malformed) else decode(element) for element in elements)
-        yield from batched(decoded, size, member.size)
+        yield from islice(batched(decoded, size, member.size), count, None)  # the others are those before the damage
     if failure:
         raise failure
 
@@ -170,15 +177,11 @@ def _read(member: Member) -> tuple[bytearray | None, InputError | None]:
     return data, None
 
 
-def _undamaged(data: bytes | bytearray, shape: Any) -> list[Any] | None:
-    """All records of an array, decoded at once; None if one of them, or the array, is damaged."""
-    if not _is_utf8(data):
-        return None
-    try:
-        record: Any = dict[str, Any] if shape is dict else shape
-        return list(msgspec.json.decode(data, type=list[record]))
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return None
+def _undamaged(member: Member, data: bytes | bytearray, shape: Any, size: int) -> Iterator[RowBatch[Any]]:
+    """The batches of an array as far as it is without damage; raises ``UNDECODABLE`` there. None if it is no UTF-8."""
+    if _is_utf8(data):
+        for rows, is_last in decoded_batches(data, shape, size):
+            yield RowBatch(rows, done=member.size if is_last else 0)
 
 
 def _whole_elements(member: Member, data: bytes | bytearray, form: str, places: tuple[str, ...]) -> Iterator[Element]:

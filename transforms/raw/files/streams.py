@@ -125,19 +125,24 @@ class _Guarded(io.RawIOBase):
     def __init__(self, handle: Any, place: str, count: Callable[[int], None]) -> None:
         self._handle, self._place, self._count = handle, place, count
         self._size = 0
+        self._fills_buffers = hasattr(handle, "readinto1")  # those of PyArrow do not
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
         try:
-            block = self._handle.read1(len(buffer))
+            if self._fills_buffers:
+                size = int(self._handle.readinto1(buffer))
+            else:
+                block = self._handle.read1(len(buffer))
+                size = len(block)
+                buffer[:size] = block
         except UNREADABLE as error:
             raise damaged(self._place, f"{self._place}, which is cut short or damaged: {error or 'no end'}") from error
-        buffer[: len(block)] = block
-        self._size += len(block)
+        self._size += size
         self._count(self._size)
-        return len(block)
+        return size
 
 
 @contextmanager

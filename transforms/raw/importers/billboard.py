@@ -11,6 +11,7 @@ from pathlib import Path
 
 import polars as pl
 
+from feature_repo.encryption import parquet_files
 from transforms.raw.importers.format import Format
 from transforms.raw.ingest import Batch
 from transforms.raw.table import MICROSECONDS_UTC
@@ -71,9 +72,7 @@ def _chart(file: Path) -> str | None:
 def _table(chart: str, file: Path) -> pl.DataFrame:
     try:
         rows = (
-            pl.read_parquet(file, glob=False)
-            if file.suffix == ".parquet"
-            else pl.read_csv(file, infer_schema=False, glob=False)
+            parquet_files.read(file) if file.suffix == ".parquet" else pl.read_csv(file, infer_schema=False, glob=False)
         )
     except (pl.exceptions.PolarsError, OSError) as error:
         raise BILLBOARD.mismatch(f"{file}: {str(error).splitlines()[0]}") from error

@@ -94,6 +94,12 @@ _SHAPES: dict[type[Stream], frozenset[str]] = {
 }
 
 
+_OF_TRACKS = ("spotify_track_uri", "master_metadata_track_name", "master_metadata_album_artist_name")
+_OF_OTHERS = tuple(
+    name for name in ExtendedStream.__struct_fields__ if name.startswith(("episode", "spotify_episode", "audiobook"))
+)
+
+
 def shape_of(member: Member) -> type[Stream] | None:
     """The form of a history, by the fields of its first object; None if it is none."""
     fields = set(first_object(member))
@@ -132,7 +138,7 @@ def streams(rows: Sequence[Stream], shape: type[Stream], shows: frozenset[str]) 
 
 
 def _extended(rows: Sequence[Stream]) -> pl.DataFrame:
-    columns = _columns(rows, ExtendedStream)
+    columns = _extended_columns(rows)
     uri, title, episode = (pl.col(name) for name in ("spotify_track_uri", "master_metadata_track_name", "episode_name"))
     book, chapter = pl.col("audiobook_title"), pl.col("audiobook_chapter_title")
     kind = (
@@ -179,7 +185,7 @@ def _short(rows: Sequence[Stream], shows: frozenset[str]) -> pl.DataFrame:
         .when(title.is_not_null())
         .then(pl.lit("track"))
     )
-    named = _columns(rows, ShortStream).select(
+    named = _columns(rows, ShortStream.__struct_fields__).select(
         ended="endTime",
         ms_played="msPlayed",
         kind=kind,
@@ -196,9 +202,19 @@ def _name_id() -> pl.Expr:
     return pl.lit(_NAME) + pl.col("by").fill_null("") + "/" + pl.col("title").fill_null("")
 
 
-def _columns(rows: Sequence[Stream], shape: type[Stream]) -> pl.DataFrame:
-    """The fields of the rows as columns; empty texts are missing."""
-    values = {name: list(map(attrgetter(name), rows)) for name in shape.__struct_fields__}
+def _extended_columns(rows: Sequence[Stream]) -> pl.DataFrame:
+    """The columns of rows; those of episodes and books are read only where a row lacks what names a track."""
+    fields = ExtendedStream.__struct_fields__
+    columns = _columns(rows, [name for name in fields if name not in _OF_OTHERS])
+    is_other = columns.select(pl.any_horizontal(pl.col(_OF_TRACKS).is_null())).to_series().arg_true()
+    others = _columns([rows[row] for row in is_other], _OF_OTHERS)
+    missing = pl.Series([None], dtype=pl.String).new_from_index(0, len(rows))
+    return columns.with_columns(missing.scatter(is_other, others[name]).alias(name) for name in _OF_OTHERS)
+
+
+def _columns(rows: Sequence[Stream], fields: Sequence[str]) -> pl.DataFrame:
+    """Fields of the rows as columns; empty texts are missing."""
+    values = {name: list(map(attrgetter(name), rows)) for name in fields}
     readers = _READERS
     texts = [pl.Series(name, column, pl.String) for name, column in values.items() if name not in readers]
     others = [readers[name](column).alias(name) for name, column in values.items() if name in readers]

@@ -4,8 +4,8 @@ from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from feature_repo.encryption import parquet_files
 from feature_repo.errors import InputError
 from transforms.raw.files.rows import duplicate
 from transforms.raw.files.streams import damaged
@@ -69,12 +69,12 @@ def open_parquet(path: Path) -> ArrowTable:
         InputError: the file is truncated or damaged.
     """
     try:
-        schema = pq.read_schema(path)
+        schema = parquet_files.schema(path)
     except UNREADABLE as error:
         raise damaged(path, f"a Parquet file that is cut short or damaged: {first_line(error)}") from error
 
     def batches(columns: list[str]) -> Iterator[tuple[pa.RecordBatch, float]]:
-        with pq.ParquetFile(path) as file:
+        with parquet_files.open_file(path) as file:
             rows, total = 0, max(file.metadata.num_rows, 1)
             for batch in file.iter_batches(BATCH_ROWS, columns=columns):
                 rows += batch.num_rows

@@ -15,12 +15,11 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from feature_repo.bundle import open_bundle
+from feature_repo.bundle import BACKGROUND, open_bundle
 from feature_repo.command_line import Progress, silent
 from feature_repo.errors import InputError
 from feature_repo.home import Home
 from training.background import background
-from training.bundle import BACKGROUND
 from training.clock import Clock
 from training.datasets import Sample, TrainingSet, training_set
 from training.datasets.columns import to_numpy

@@ -16,6 +16,7 @@ import polars as pl
 
 from feature_repo.command_line import Progress, silent
 from feature_repo.home import Home
+from feature_repo.output.csv_text import write_rows
 from transforms.processes import Died, Processes
 from transforms.pure.audio.stft import RATE
 from transforms.raw.importers.audio import AUDIO, BETWEEN, LABELLED
@@ -79,9 +80,7 @@ def simulate_sound(
             truth[order.track_id] = row
             progress(number, len(new_orders), "songs")
     csv_text = io.StringIO()
-    writer = csv.writer(csv_text)
-    writer.writerow(TRUTH)
-    writer.writerows(truth[name] for name in sorted(truth))
+    write_rows(csv_text, [TRUTH, *(truth[name] for name in sorted(truth))])
     (folder / LABELLED).write_text(csv_text.getvalue())
     batches = itertools.chain(_catalogue(home, orders), AUDIO.batches(folder, home))
     return folder, ingest(home, f"sound seed={seed}", batches, progress=progress, slow=True)

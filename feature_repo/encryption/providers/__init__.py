@@ -1,0 +1,1 @@
+"""Where key-encryption keys are: one module a scheme, each with a ``Provider``."""

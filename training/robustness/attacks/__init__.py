@@ -1,0 +1,1 @@
+"""The attacks, one a file, in a folder for each kind of inputs. Each declares an ``Attack``, found by its type."""

@@ -1,0 +1,1 @@
+"""Attacks on texts: what a person mistypes, or changes so that another person still reads the same."""

@@ -1,0 +1,1 @@
+"""What can be attacked, one model, type of models or analysis a file."""
