@@ -21,7 +21,7 @@ from feature_repo.access.grant_acts import fields_of, write_ends
 from feature_repo.access.sight import REASON, Sight, choose_role, treatment_of
 from feature_repo.access.viewer import Viewer
 from feature_repo.audit_lines import whose
-from feature_repo.errors import AccessError, InputError, RefrainError, StoreError
+from feature_repo.errors import AccessError, InputError, ProjectError, RefrainError, StoreError
 from feature_repo.home import Home
 from feature_repo.project import Project
 from inference.api.acts import audit_act
@@ -60,7 +60,7 @@ class Permission:
         """
         try:
             self._had_rules = load_access(self._home) is not None
-        except InputError as error:  # refrain.toml is being written; a project without rules goes on without
+        except ProjectError as error:  # refrain.toml is being written; a project without rules goes on without
             if self._had_rules:
                 raise StoreError(expected=error.expected, found=error.found, next_command=error.next_command) from error
         return self._had_rules
@@ -135,8 +135,7 @@ class Permission:
         self._ticker.close()
 
     def _tell_ends(self) -> None:
-        if self.has_rules:
-            write_ends(self._home, self._grants)
+        write_ends(self._home, self._grants)
 
     def check(
         self,

@@ -92,6 +92,7 @@ def test_a_running_server_follows_the_section_and_shows_nothing_by_old_rules(
             file.write_text(changed)
             for route, body in (("features/listener_v1", ask), ("recommendations", {"user_id": "u000007"})):
                 assert client.post(f"/v1/{route}", json=body).status_code == 503
+        assert client.get("/v1/models").status_code == 503  # a file that is being written is nobody's request
 
 
 def test_one_of_several_roles_is_asked_for(home: Home, permission: Permission) -> None:
