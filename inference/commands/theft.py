@@ -67,6 +67,7 @@ def source(
     home = Home.from_env()
     answers = _read_answers(file)
     owners = [key.name for key in KeyRing(home).all()]
+    owners += [str(act["name"]) for act in acts(home) if act.get("act") == "model theft"]  # also subjects of tokens
     sources = Canaries(home).find_source(model, answers, [*owners, "anonymous"])
     if not sources[0].canaries:
         say("the table has no canary: nothing can be said")
@@ -78,7 +79,7 @@ def source(
 def _read_answers(file: Path) -> dict[str, float]:
     answers: dict[str, float] = {}
     try:
-        with file.open(newline="", encoding="utf-8") as lines:
+        with file.open(newline="", encoding="utf-8-sig") as lines:
             for number, line in enumerate(csv.reader(lines), 1):
                 try:
                     answers[line[0]] = float(line[1])
