@@ -39,6 +39,10 @@ class InputError(RefrainError):
     """A file, row, spine or request is invalid."""
 
 
+class ProjectError(InputError):
+    """The file of the project cannot be read: for a server a state of its own, and no fault of a request."""
+
+
 class ConsentError(RefrainError):
     """People have not consented to the purpose of a request."""
 

@@ -62,7 +62,7 @@ from pathlib import Path
 from typing import Any
 
 from feature_repo.access.settings import AccessSettings, read_settings
-from feature_repo.errors import InputError
+from feature_repo.errors import InputError, ProjectError
 from feature_repo.model_theft import TheftSettings
 from feature_repo.plausibility import AccountLimits
 from feature_repo.purposes import RULES
@@ -150,7 +150,7 @@ class Project:
         Modules of the folder can be imported afterwards.
 
         Raises:
-            InputError: the folder has no valid ``refrain.toml``.
+            ProjectError: the folder has no valid ``refrain.toml``.
         """
         if folder is None:
             return cls()
@@ -158,11 +158,13 @@ class Project:
         try:
             project = _load(file, file.stat().st_mtime_ns)
         except OSError as error:
-            raise InputError(
+            raise ProjectError(
                 expected=f"a project: a folder with the file {FILE}",
                 found=f"{file}: {error.strerror}",
                 next_command=f"refrain init NAME  (or: unset {PROJECT})",
             ) from error
+        except InputError as error:
+            raise ProjectError(expected=error.expected, found=error.found, next_command=error.next_command) from error
         if str(file.parent) not in sys.path:
             sys.path.append(str(file.parent))  # at the end, so that a project's modules replace nothing
         return project

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from feature_repo.bundle import ALIASES, CHAMPION, MANIFEST
 from feature_repo.errors import BundleError
 from feature_repo.home import Home
-from feature_repo.signing.bundles import sign_again, sign_bundle
+from feature_repo.signing.bundles import sign_again, sign_bundle, verify_bundle
 from feature_repo.signing.champions import write_champion
 from feature_repo.signing.private_key import has_private_key
 from feature_repo.urls import file_url
@@ -430,6 +430,7 @@ def _mark(
     mlflow.set_model_version_tag(name, str(version), "promoted_anyway", f"{reason}: {'; '.join(failed_gates)}"[:4_000])
     folder = home.bundles(name) / str(version)
     if (folder / CARD).is_file():
+        verify_bundle(folder, home, name, str(version))  # what is signed next is what was signed before, and the mark
         amend(folder, {CARD: marked((folder / CARD).read_text(), reason, failed_gates).encode()})
         sign_again(folder, home, name, version)
 

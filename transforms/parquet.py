@@ -76,15 +76,15 @@ def write_slices(rows: pl.DataFrame, heights: Mapping[Path, int]) -> None:
     """
     paths, position = list(heights), 0
     for start in range(0, len(paths), FILES_AT_ONCE):
-        together = paths[start : start + FILES_AT_ONCE]
-        counts = [heights[path] for path in together]
+        part_paths = paths[start : start + FILES_AT_ONCE]
+        counts = [heights[path] for path in part_paths]
         part = rows.slice(position, sum(counts))
         position += part.height
         if all(small_files(part, counts)):
-            _write_encoded(part, counts, together)
+            _write_encoded(part, counts, part_paths)
         else:
             firsts = accumulate(counts, initial=0)
-            write_all({path: part.slice(first, heights[path]) for path, first in zip(together, firsts, strict=False)})
+            write_all({path: part.slice(first, heights[path]) for path, first in zip(part_paths, firsts, strict=False)})
 
 
 def _write_small(items: Items, metadata: Mapping[Path, Mapping[str, str]]) -> Items:

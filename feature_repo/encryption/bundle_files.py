@@ -13,9 +13,10 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from feature_repo.encryption import key_file
 from feature_repo.encryption.key_ring import EncryptionKeys
 from feature_repo.encryption.places import place_of
-from feature_repo.encryption.sealed_file import is_sealed, open_sealed, refusal, seal
+from feature_repo.encryption.sealed_file import MAGIC, Header, is_sealed, open_sealed, refusal, seal
 from feature_repo.errors import EncryptionError
 from feature_repo.home import Home
 from feature_repo.whole_files import write_whole
@@ -176,6 +177,30 @@ def open_files(folder: Path, home: Home | None = None) -> int:
             write_whole(folder / name, read_file(folder, name, home))
     (folder / SEAL).unlink(missing_ok=True)
     return len([name for name in names if name != SEAL])
+
+
+def owner_of(folder: Path, home: Home) -> str:
+    """The tenant of a copy among MLflow's artifacts, which the tenants of a data folder share.
+
+    It is the tenant whose key sealed it; of a plain copy, the tenant whose folder has the version, as versions are
+    counted over all tenants. A plain copy of a version that no folder has is taken for one of this tenant.
+
+    Args:
+        folder: folder of the copy, with its manifest.
+        home: the data folder.
+    """
+    for path in sorted(folder.iterdir()):
+        if _is_sealed(path):
+            with path.open("rb") as handle:
+                key = Header.read(handle, MAGIC, path.name).key_id
+            for keys_path in sorted(home.encryption_keys.parent.glob("encryption-*.json")):
+                keys = key_file.read(keys_path)
+                if keys is not None and keys.by_id(key):
+                    return keys.tenant
+    about = json.loads((folder / MANIFEST).read_bytes())
+    versions = (home.root / "models").glob(f"tenant=*/{about['name']}/{about['version']}")
+    tenants = {version.parent.parent.name.removeprefix("tenant=") for version in versions}
+    return home.tenant if home.tenant in tenants else min(tenants, default=home.tenant)
 
 
 def is_readable(name: str) -> bool:

@@ -53,6 +53,7 @@ RULES: tuple[tuple[str, str, str], ...] = (
     ("*", "/v1/events", SEND_EVENTS),
     ("*", "/v1/feedback", SEND_EVENTS),
     ("*", "/console", PREDICT),
+    ("*", "/", PREDICT),
 )
 """Method, start of the path, role. The first rule that matches counts; routes without a rule need any valid key."""
 ANONYMOUS = Caller("anonymous", "anonymous", "default", frozenset(ROLES) - {ADMINISTER}, limits=None)
@@ -136,7 +137,7 @@ def presented_key(headers: dict[bytes, bytes]) -> str:
 def role_of(method: str, path: str) -> str:
     """Find the role that a route needs."""
     for verb, start, role in RULES:
-        if verb in ("*", method) and (path == start or path.startswith(start + "/")):
+        if verb in ("*", method) and (path == start or (start != "/" and path.startswith(start + "/"))):
             return role
     return ANYBODY
 

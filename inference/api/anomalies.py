@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from functools import partial
@@ -74,6 +75,11 @@ def check_detection(
     return None if lookup is None else permission.check(request, lookup[0], {lookup[1]: entities}, needs=None)
 
 
+def questions_about(observations: Sequence[Observation]) -> list[str]:
+    """Return one question for each observation, for budgets."""
+    return [f"{one.entity} {one.at} {sorted(one.values.items())}" for one in observations]
+
+
 def install(
     app: FastAPI,
     service: DetectionService,
@@ -100,8 +106,8 @@ def install(
                 sight = check_detection(permission, request, service.lives[body.detector].get(), entities)
             keys = {PERSONAL_KEYS[body.detector]: entities}
             audit_act(request, "detection", detector=body.detector, **role_field(sight), **whose(keys))
-        questions = [f"{one.entity} {one.at} {sorted(one.values.items())}" for one in body.observations]
-        check_questions(request, f"anomalies-{body.detector}", questions)
+        observations = [Observation(item.entity, item.at, item.values) for item in body.observations]
+        check_questions(request, f"anomalies-{body.detector}", questions_about(observations))
         response = service.detect(body)
         for detection in response.detections:
             log.put("anomalies", response.model, detector=body.detector, score=detection.score, alarm=detection.alarm)

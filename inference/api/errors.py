@@ -16,6 +16,7 @@ from feature_repo.errors import (
     ConsentError,
     InputError,
     NotPromoted,
+    ProjectError,
     RefrainError,
     StoreError,
 )
@@ -120,7 +121,7 @@ def to_problem(error: RefrainError) -> Problem:
         status, step = HTTPStatus.NOT_FOUND, next_step(error)
     elif isinstance(error, ConsentError | AccessError):
         status, step = HTTPStatus.FORBIDDEN, next_step(error)
-    elif isinstance(error, InputError):
+    elif isinstance(error, InputError) and not isinstance(error, ProjectError):
         status, step = HTTPStatus.UNPROCESSABLE_ENTITY, SEE_DOCS
     else:
         status, step = HTTPStatus.SERVICE_UNAVAILABLE, next_step(error)

@@ -4,6 +4,7 @@ Answers that are made of marked features need a role that has their service, and
 Without ``[access]`` everything is permitted, and nothing is looked up.
 """
 
+import logging
 import re
 import threading
 import time
@@ -20,7 +21,7 @@ from feature_repo.access.grant_acts import fields_of, write_ends
 from feature_repo.access.sight import REASON, Sight, choose_role, treatment_of
 from feature_repo.access.viewer import Viewer
 from feature_repo.audit_lines import whose
-from feature_repo.errors import AccessError, InputError, RefrainError, StoreError
+from feature_repo.errors import AccessError, InputError, ProjectError, RefrainError, StoreError
 from feature_repo.home import Home
 from feature_repo.project import Project
 from inference.api.acts import audit_act
@@ -34,6 +35,7 @@ GLASS_HEADER = "x-refrain-break-glass"
 """Header that starts a break-glass: ``ROLE; minutes=15; reason=…``, the reason with % encoding where it needs it."""
 READ_SECONDS, TELL_SECONDS = 1.0, 5.0
 """Seconds between two reads of the break-glasses, and between two looks for those that are over."""
+_log = logging.getLogger("refrain.security")
 
 
 class Permission:
@@ -44,10 +46,24 @@ class Permission:
     """
 
     def __init__(self, home: Home) -> None:
-        self._home = home
-        self.has_rules = Project.load(home.project_folder).access is not None or load_access(home) is not None
+        self._home, self._had_rules = home, False
         self._grants, self._known, self._read_at = BreakGlass(home), list[Grant](), -READ_SECONDS
         self._lock, self._ticker = threading.Lock(), Ticker("break-glass", TELL_SECONDS, self._tell_ends)
+
+    @property
+    def has_rules(self) -> bool:
+        """Whether the project has ``[access]``, also since a moment ago.
+
+        Raises:
+            StoreError: the section was changed and not applied, or cannot be read: nothing is shown by rules that do
+                not hold any more.
+        """
+        try:
+            self._had_rules = load_access(self._home) is not None
+        except ProjectError as error:  # refrain.toml is being written; a project without rules goes on without
+            if self._had_rules:
+                raise StoreError(expected=error.expected, found=error.found, next_command=error.next_command) from error
+        return self._had_rules
 
     def viewer(self, request: Request) -> Viewer | None:
         """Return who asks; None if the project has no ``[access]``, so that everything is seen.
@@ -72,6 +88,9 @@ class Permission:
         if GLASS_HEADER in request.headers:
             act_as = self._break_glass(request, caller)
         grants = self._active(caller.id)
+        if act_as and act_as not in caller.roles | grants.keys():  # another process may have granted it a moment ago
+            self._read_at = -READ_SECONDS
+            grants = self._active(caller.id)
         return Viewer(caller.id, caller.roles.union(grants), caller.own_id, act_as, grants)
 
     def _break_glass(self, request: Request, caller: Caller) -> str:
@@ -97,7 +116,12 @@ class Permission:
     def _active(self, caller: str) -> dict[str, str]:
         """Return the roles that a caller holds by break-glass; files are read once a second."""
         if time.monotonic() - self._read_at >= READ_SECONDS:
-            self._read_at, self._known = time.monotonic(), self._grants.all()
+            self._read_at = time.monotonic()
+            try:
+                self._known = self._grants.all()
+            except InputError as error:  # nothing is granted; who holds no break-glass goes on
+                self._known = []
+                _log.warning("%s", error)
         return {
             grant.role: grant.id for grant in self._known if grant.caller == caller and self._grants.is_active(grant)
         }
@@ -111,8 +135,7 @@ class Permission:
         self._ticker.close()
 
     def _tell_ends(self) -> None:
-        if self.has_rules:
-            write_ends(self._home, self._grants)
+        write_ends(self._home, self._grants)
 
     def check(
         self,

@@ -10,10 +10,6 @@ from feature_repo.command_line import command_line, say
 from feature_repo.errors import InputError
 from feature_repo.home import Home
 from feature_repo.output.json_text import to_json
-from inference.security.audit import AuditLog, acts
-from inference.security.keys import KeyRing
-from inference.security.theft.canaries import Canaries
-from inference.security.theft.counts import QuestionCounts
 
 app = command_line("Theft of models: who asks systematically, and where a table of answers comes from.")
 
@@ -24,6 +20,9 @@ def report(as_json: Annotated[bool, typer.Option("--json", help="one JSON object
 
     Example: refrain theft report
     """
+    from inference.security.audit import acts
+    from inference.security.theft.counts import QuestionCounts
+
     home = Home.from_env()
     flags = QuestionCounts.open(home).flags()
     alarms = sorted((act for act in acts(home) if act.get("act") == "model theft"), key=lambda act: str(act.get("at")))
@@ -47,6 +46,9 @@ def release(owner: Annotated[str, typer.Argument(help="name of the owner, as 'th
 
     Example: refrain theft release "web player"
     """
+    from inference.security.audit import AuditLog
+    from inference.security.theft.counts import QuestionCounts
+
     home = Home.from_env()
     removed = QuestionCounts.open(home).release(owner)
     audit = AuditLog(home)
@@ -64,9 +66,14 @@ def source(
 
     Example: refrain theft source leaked.csv --model churn_model
     """
+    from inference.security.audit import acts
+    from inference.security.keys import KeyRing
+    from inference.security.theft.canaries import Canaries
+
     home = Home.from_env()
     answers = _read_answers(file)
     owners = [key.name for key in KeyRing(home).all()]
+    owners += [str(act["name"]) for act in acts(home) if act.get("act") == "model theft"]  # also subjects of tokens
     sources = Canaries(home).find_source(model, answers, [*owners, "anonymous"])
     if not sources[0].canaries:
         say("the table has no canary: nothing can be said")
@@ -78,7 +85,7 @@ def source(
 def _read_answers(file: Path) -> dict[str, float]:
     answers: dict[str, float] = {}
     try:
-        with file.open(newline="", encoding="utf-8") as lines:
+        with file.open(newline="", encoding="utf-8-sig") as lines:
             for number, line in enumerate(csv.reader(lines), 1):
                 try:
                     answers[line[0]] = float(line[1])

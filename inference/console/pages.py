@@ -15,11 +15,12 @@ from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse, Resp
 from jinja2 import Environment, PackageLoader, select_autoescape
 from markupsafe import Markup
 from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
 
 from feature_repo import clock
 from feature_repo.access.break_glass import BreakGlass, at
 from feature_repo.audit_lines import whose
-from feature_repo.errors import AccessError, RefrainError, StoreError
+from feature_repo.errors import AccessError, InputError, RefrainError, StoreError
 from feature_repo.extras import MissingExtra, explained
 from feature_repo.home import Home
 from feature_repo.output.plain import inert, shorten
@@ -28,12 +29,14 @@ from inference.anomaly.detector import DETECTORS, PERSONAL_KEYS, AnomalyDetector
 from inference.anomaly.file import read
 from inference.api.access import Access
 from inference.api.acts import audit_act, request_fields
-from inference.api.anomalies import check_detection
+from inference.api.anomalies import check_detection, questions_about
 from inference.api.audio import SoundService
+from inference.api.costs import OBSERVATIONS, charge_in_thread, units_of
 from inference.api.models import Champions, served
 from inference.api.permission import Permission, role_field
 from inference.api.recommendations import RecommendationService
 from inference.api.schemas.recommendations import RecommendationRequest
+from inference.api.theft import check_questions
 from inference.experiments.running import Running
 from inference.monitoring.freshness import FreshnessReader, cells
 from inference.public_text import describe, next_step
@@ -138,9 +141,13 @@ class Console:
     def _glass(self) -> list[str]:
         """List the break-glasses that last, and the number of those to review."""
         grants = BreakGlass(self.home)
-        lasting = [grant for grant in grants.all() if grants.is_active(grant)]
+        try:
+            known = grants.all()
+        except InputError:
+            return ["a file is damaged, and nothing is granted: refrain access reviews"]
+        lasting = [grant for grant in known if grants.is_active(grant)]
         lines = [f"{grant.caller} holds {grant.role} since {at(grant.started)}, {grant.id}" for grant in lasting]
-        count = sum(not grants.is_active(grant) and not grant.reviewer for grant in grants.all())
+        count = sum(not grants.is_active(grant) and not grant.reviewer for grant in known)
         return [*lines, *([f"{count} to review: refrain access reviews"] if count else [])]
 
     def experiments(self) -> dict[str, Any]:
@@ -194,16 +201,9 @@ def install(app: FastAPI, console: Console) -> None:
         context: dict[str, Any] = {"user": user, "count": count, "diversify": diversify}
         status = HTTPStatus.OK
         if user:
-            started = time.perf_counter()
             try:
-                options = {"diversify": diversify} if diversify else {}
-                body = RecommendationRequest.model_validate({"user_id": user, "count": count, **options})
-                hidden, sight = console.recommendation_service.check(console.permission, request, body)
-                audit_act(request, "recommendation", **role_field(sight), **whose({"user_id": [user]}))
-                context["answer"], assignments = console.recommendation_service.recommend(body, hidden=hidden)
-                context["arms"] = {assignment.experiment: assignment.variant for assignment in assignments}
-                context["milliseconds"] = f"{(time.perf_counter() - started) * 1e3:.0f}"
-            except RefrainError as error:
+                context |= _recommend(console, request, user, count, diversify)
+            except (RefrainError, HTTPException) as error:
                 context["problem"], status = _error_text(error), _status_of(error)
         return console.page(request, "recommend.html", "Recommend", status, **context)
 
@@ -243,7 +243,7 @@ def install(app: FastAPI, console: Console) -> None:
         status = HTTPStatus.OK
         try:
             context |= await run_in_threadpool(_detect, console, request, detector, content or text.encode())
-        except RefrainError as error:
+        except (RefrainError, HTTPException) as error:
             context["problem"], status = _error_text(error), _status_of(error)
         return console.page(request, "anomalies.html", "Anomalies", status, **context)
 
@@ -317,6 +317,24 @@ def _shown(value: Any) -> Any:
     return inert(shorten(value, LONGEST)) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
+def _recommend(console: Console, request: Request, user: str, count: int, diversify: str) -> dict[str, Any]:
+    """Recommend to a listener, as the route does: it counts as a question, and under the caller's role."""
+    started, keys = time.perf_counter(), {"user_id": [user]}
+    options = {"diversify": diversify} if diversify else {}
+    body = RecommendationRequest.model_validate({"user_id": user, "count": count, **options})
+    hidden, sight = console.recommendation_service.check(console.permission, request, body)
+    audit_act(request, "recommendation", **role_field(sight), **whose(keys))
+    answer, assignments = console.recommendation_service.recommend(body, hidden=hidden)
+    check_questions(request, "recommendations", [user], keys=keys, unknown=int(not answer.known))
+    if not answer.consented:
+        audit_act(request, "withheld", **whose(keys))
+    return {
+        "answer": answer,
+        "arms": {assignment.experiment: assignment.variant for assignment in assignments},
+        "milliseconds": f"{(time.perf_counter() - started) * 1e3:.0f}",
+    }
+
+
 def _detect(console: Console, request: Request, name: str, content: bytes) -> dict[str, Any]:
     """Score observations with a separate detector, so that trials in the console leave no state behind."""
     detector_class = DETECTORS.get(name)
@@ -325,10 +343,13 @@ def _detect(console: Console, request: Request, name: str, content: bytes) -> di
         file.write(content)
         file.flush()
         observations = read(Path(file.name)).observations
+    charge_in_thread(request, units_of(len(observations), OBSERVATIONS), "so many observations")
     if name in PERSONAL_KEYS:
         entities = [observation.entity for observation in observations]
         sight = check_detection(console.permission, request, detector, entities)
         audit_act(request, "detection", detector=name, **role_field(sight), **whose({PERSONAL_KEYS[name]: entities}))
+    if detector_class is not None:
+        check_questions(request, f"anomalies-{name}", questions_about(observations))
     result = detector.detect(observations)
     alarms = [place for place, detection in enumerate(result.detections) if detection.alarm]
     picture = svg.lines("Score", [[detection.score for detection in result.detections]], marks=alarms)
@@ -353,13 +374,15 @@ def _waveform(columns: np.ndarray, seconds: float, beats: list[float]) -> str:
     )
 
 
-def _status_of(error: RefrainError) -> HTTPStatus:
+def _status_of(error: RefrainError | HTTPException) -> HTTPStatus:
     """Return the status of a page that shows an error."""
+    if isinstance(error, HTTPException):
+        return HTTPStatus(error.status_code)
     return HTTPStatus.FORBIDDEN if isinstance(error, AccessError) else HTTPStatus.UNPROCESSABLE_ENTITY
 
 
-def _error_text(error: RefrainError) -> str:
-    text = describe(error)
+def _error_text(error: RefrainError | HTTPException) -> str:
+    text = str(error.detail) if isinstance(error, HTTPException) else describe(error)
     return f"{text[:1].upper()}{text[1:]}."
 
 

@@ -241,7 +241,7 @@ class Limiter:
             self.take_all([])
 
     def _command(self, name: str, limits: Limits, cost: int, least: float, quota: int | None) -> tuple[Any, ...]:
-        key = f"{self._project}:limits:{{{name}}}".encode()
+        key = f"{{{self._project}:limits:{name}}}".encode()  # not as rows of views, which ``materialize`` may erase
         return ("EVAL", _SCRIPT, 1, key, cost, least, limits.per_second, limits.burst, -1 if quota is None else quota)
 
     def _account(self, caller: Caller) -> _Account:

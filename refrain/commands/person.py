@@ -155,9 +155,10 @@ def status(
         _say_restriction(home, key, id_)
         return
     digest = forgotten.digest(key, id_)
-    for certificate in certificates(home):
-        if digest not in certificate.people:
-            continue
+    own = [certificate for certificate in certificates(home) if digest in certificate.people]
+    if not own:
+        say(f"{id_} is forgotten, and no certificate is here: the erasure was elsewhere, as after a restore")
+    for certificate in own:
         say(f"forgotten at {certificate.done_at}, asked at {certificate.requested_at}")
         if not certificate.is_genuine(home):
             say("the certificate was changed: its signature does not fit")

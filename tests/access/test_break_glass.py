@@ -14,6 +14,7 @@ from feature_repo.access.settings import AccessSettings, read_settings
 from feature_repo.access.viewer import VARIABLE, user_name
 from feature_repo.errors import AccessError, InputError, StoreError
 from feature_repo.home import Home
+from feature_repo.project import Project
 from inference.api import permission
 from inference.api.app import create_app
 from inference.security.audit import acts
@@ -174,6 +175,33 @@ def test_over_http_it_is_in_the_audit_log_from_beginning_to_review(
         "break-glass reviewed",
     ]
     assert of_grant[0]["reason"] == REASON
+
+
+def test_a_damaged_file_takes_nothing_from_those_who_hold_none(home: Home, client: TestClient) -> None:
+    plain = {"x-api-key": KeyRing(home).create("owner", ["read_features", "predict", "owner"])[0]}
+    damaged = home.break_glass / "abcd1234.json"
+    damaged.parent.mkdir(parents=True, exist_ok=True)
+    damaged.write_text("{")
+    try:
+        for _ in range(2):
+            assert client.post("/v1/features/listener_v1", json=BODY, headers=plain).status_code == 200
+        assert "a file is damaged" in client.get("/", headers=plain).text
+    finally:
+        damaged.unlink()
+
+
+def test_another_process_may_have_granted_it_a_moment_ago(
+    home: Home, client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(permission, "READ_SECONDS", 3_600.0)
+    key_text, key = KeyRing(home).create("second desk", ["read_features", "support"])
+    named = {"x-api-key": key_text, "x-refrain-role": "analyst"}
+    assert client.post("/v1/features/listener_v1", json=BODY, headers=named).status_code == 403
+    declared = Project.load(home.project_folder).access
+    assert declared is not None
+    grant = BreakGlass(home).start(declared, key.id, ["support"], "analyst", REASON, 5)
+    assert client.post("/v1/features/listener_v1", json=BODY, headers=named).status_code == 200
+    BreakGlass(home).end(grant.id)
 
 
 def test_a_break_glass_that_cannot_be_written_down_is_none(

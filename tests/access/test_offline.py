@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import polars as pl
 import pytest
+from typer.testing import CliRunner
 
 from feature_repo import clock
 from feature_repo.access.viewer import VARIABLE, Viewer
@@ -13,6 +14,7 @@ from feature_repo.manifest import load_service
 from feature_repo.store import open_store
 from inference.features import OnlineFeatures
 from inference.security.audit import acts
+from refrain.cli import app as command
 from training.datasets import all_keys, training_set
 from training.datasets.access import check_model
 from training.train import train
@@ -86,6 +88,15 @@ def test_models_are_trained_on_what_is_seen_as_it_is(home: Home, monkeypatch: py
     monkeypatch.setenv(VARIABLE, "regional")
     with pytest.raises(AccessError, match="sees all rows"):
         all_keys(SERVICE, None, clock.now(), home=home)
+
+
+def test_accounts_are_reviewed_by_who_sees_everything(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REFRAIN_HOME", str(home.root))
+    for role, exit_code in (("analyst", 1), ("owner", 0)):
+        monkeypatch.setenv(VARIABLE, role)
+        result = CliRunner().invoke(command, ["model", "manipulation", "--json"])
+        assert (result.exit_code != 0) == bool(exit_code), result.output
+        assert ("listeners" in result.stdout) != bool(exit_code)
 
 
 def test_feasts_own_api_gives_real_values_or_nothing(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,20 +1,24 @@
 """Answers that are made of marked features are for roles that have their service, about rows that they see."""
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from fastapi.testclient import TestClient
 from starlette.requests import Request
 
 from feature_repo.errors import AccessError
 from feature_repo.home import Home
 from inference.api.anomalies import check_detection
+from inference.api.app import create_app
 from inference.api.permission import Permission
-from inference.features import OnlineFeatures
+from inference.features import OnlineFeatures, lookup
 from inference.recommend.engine import RecommendationEngine
 from inference.recommend.hidden_facts import HEARD, REPEATED, TITLE
 from inference.security.audit import AuditLog, acts
 from inference.security.caller import Caller
+from tests.access.restricted_music import ACCESS, restricted_project
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +72,27 @@ def test_answers_that_repeat_features_need_all_of_them_as_they_are(home: Home, p
             check_detection(permission, request, detector, ["u000007"])  # type: ignore[arg-type]
     owner, _ = _request(home, "owner")
     check_detection(permission, owner, SimpleNamespace(lookup=(lookup, "user_id")), ["u000007"])  # type: ignore[arg-type]
+
+
+def test_a_running_server_follows_the_section_and_shows_nothing_by_old_rules(
+    own_world: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lookup, "MANIFEST_SECONDS", 0.0)
+    without = restricted_project(tmp_path / "project", own_world, monkeypatch, access="")
+    ask = {"keys": {"user_id": ["u000007"]}}
+    file, text = tmp_path / "project" / "refrain.toml", 'name = "refrain"\nextends = ["music"]\n'
+    with TestClient(create_app(home=without, access="open")) as client:
+        assert client.post("/v1/features/listener_v1", json=ask).json()["hidden"] == {}
+        file.write_text("[")  # being written
+        assert client.post("/v1/recommendations", json={"user_id": "u000007"}).status_code == 200
+        restricted_project(tmp_path / "project", own_world, monkeypatch)
+        assert "user_profile__country" in client.post("/v1/features/listener_v1", json=ask).json()["hidden"]
+        assert client.post("/v1/recommendations", json={"user_id": "u000007"}).status_code == 403
+        for changed in (text + ACCESS.replace("internal", "inside"), text, "["):
+            file.write_text(changed)
+            for route, body in (("features/listener_v1", ask), ("recommendations", {"user_id": "u000007"})):
+                assert client.post(f"/v1/{route}", json=body).status_code == 503
+        assert client.get("/v1/models").status_code == 503  # a file that is being written is nobody's request
 
 
 def test_one_of_several_roles_is_asked_for(home: Home, permission: Permission) -> None:

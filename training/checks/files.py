@@ -1,6 +1,5 @@
 """Checks that the files of a bundle are those of its manifest, and that none can run code when it is read."""
 
-import hashlib
 import io
 import pickletools
 import warnings
@@ -29,9 +28,7 @@ def files_are_whole(bundle: Bundle, home: Home) -> None:
     for file in sorted(set(digests) | set(paths)):
         if file not in digests or file not in paths:
             raise broken(bundle, f"the file {file}", "not in the manifest" if file in paths else "no such file")
-        content = bundle.read(file)
-        if hashlib.sha256(content).hexdigest() != digests[file]:
-            raise broken(bundle, f"the file {file} as its manifest has it", "another content")
+        content = bundle.read(file)  # refuses another content
         if reason := runs_code(file, content):
             raise broken(bundle, "files that are data", f"{file} {reason}, which runs code when it is read")
 

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from feature_repo.access.whole import check_whole
+from feature_repo.audit_lines import whose, write_act
 from feature_repo.command_line import say
 from feature_repo.home import Home
 from feature_repo.output.json_text import to_json
@@ -31,10 +33,15 @@ def manipulation(
     from training.shilling.detection import Detection
     from training.shilling.reasons import NOTE, reviews
 
-    plays = Interactions.load(Home.from_env())
+    home = Home.from_env()
+    under = check_whole(home, "accounts whose plays look made up")
+    plays = Interactions.load(home)
     detection = Settings().detection or Detection()
     accounts = reviews(plays, detection.assess(plays), detection)
     people = len(plays.user_ids)
+    if accounts:
+        named = whose({"user_id": [account.user_id for account in accounts]})
+        write_act(home, "manipulation reviewed", **under, **named)
     if as_json:
         say(to_json({"listeners": people, "accounts": [asdict(each) for each in accounts]}))
         return

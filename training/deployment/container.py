@@ -20,7 +20,8 @@ from feature_repo.encryption.bundle_files import SEAL, is_readable, read_file
 from feature_repo.errors import StoreError
 from feature_repo.home import REPOSITORY, Home
 from feature_repo.project import FILE, PROJECT, Project
-from feature_repo.signing.bundles import sign_again
+from feature_repo.signing.bundles import sign_again, verify_bundle
+from feature_repo.signing.manifests import read_signed_manifest, signature_file
 from feature_repo.version import version
 from training.bundle import SAMPLE
 from training.validation.evidence import EVIDENCE
@@ -125,13 +126,16 @@ def build_context(home: Home, champions: dict[str, str], folder: Path) -> None:
         _copy_project(home.project_folder, partial / "project")
     image_home = Home(partial / "home", home.tenant)
     image_home.ensure()
-    shutil.copy2(home.manifest, image_home.manifest)
+    image_home.manifest.write_bytes(read_signed_manifest(home))
+    if signature_file(home).is_file():
+        shutil.copy2(signature_file(home), signature_file(image_home))
     for name, aliases in champions.items():
         champion = str(json.loads(aliases)["champion"])
         bundles = image_home.bundles(name)
         shutil.copytree(home.bundles(name) / champion, bundles / champion)
+        verify_bundle(bundles / champion, home, name, champion)  # before it is changed and signed as it is then
         for file in _sealed_files(bundles / champion):
-            (bundles / champion / file).write_bytes(read_file(home.bundles(name) / champion, file))
+            (bundles / champion / file).write_bytes(read_file(bundles / champion, file, home))
         _remove_listener_data(bundles / champion)
         sign_again(bundles / champion, home, name, int(champion))
         (bundles / ALIASES).write_text(aliases)

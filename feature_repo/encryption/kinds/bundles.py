@@ -3,17 +3,19 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from feature_repo.encryption.bundle_files import MANIFEST, open_files, seal_files
+from feature_repo.encryption.bundle_files import MANIFEST, open_files, owner_of, seal_files
 from feature_repo.encryption.file_kind import FileKind
 from feature_repo.home import Home
 
 
 def _folders(home: Home) -> Iterator[Path]:
-    """Yields the folders of bundles; of MLflow's, those of models that the tenant has."""
+    """Yields the folders of a tenant's bundles; of MLflow's, which tenants share, those of the tenant's versions."""
     models = home.bundles("any").parent
     yield from (path.parent for path in sorted(models.glob(f"*/*/{MANIFEST}")))
     for model in sorted(models.glob("*/")):
-        yield from (path.parent for path in sorted((home.mlflow / "artifacts" / model.name).glob(f"*/**/{MANIFEST}")))
+        for path in sorted((home.mlflow / "artifacts" / model.name).glob(f"*/**/{MANIFEST}")):
+            if owner_of(path.parent, home) == home.tenant:
+                yield path.parent
 
 
 def _seal(home: Home) -> int:

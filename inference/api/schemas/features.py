@@ -1,15 +1,19 @@
 """Schemas of requests and responses for features and predictions by entity keys."""
 
+import sys
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StringConstraints
 
 from feature_repo.errors import InputError
 from feature_repo.manifest import Service
+from feature_repo.on_demand import MOMENT
 from inference.api.schemas.common import Identifier, RequestContext
 
 MOST_ROWS = 1_000
 """Maximum number of rows in one lookup."""
+MOMENTS = (-62_135_596_800, 253_402_300_799)
+"""Seconds since 1970 of the years 1 to 9999."""
 
 
 KeyValue = Annotated[str, StringConstraints(strict=True, max_length=256)] | StrictInt | StrictFloat | StrictBool | None
@@ -43,7 +47,7 @@ class FeaturesRequest(BaseModel):
         """The request fields for a service, those of the context included.
 
         Raises:
-            InputError: the service has no such join key or request field.
+            InputError: the service has no such join key or request field, or a value does not fit its type.
         """
         fields = {*service.request_fields, "device", "context", "request_timestamp"}
         for given, names, kind in ((self.keys, service.join_keys, "join key"), (self.request, fields, "request field")):
@@ -55,7 +59,32 @@ class FeaturesRequest(BaseModel):
                     found=f"{unknown[0]!r}{hint}",
                     next_command="see /docs",
                 )
+        rows = max(len(values) for values in self.keys.values())
+        for name, value in self.request.items():
+            dtype = "UnixTimestamp" if name == MOMENT else service.request_fields.get(name, "String")
+            _check_field(name, value, dtype, rows)
         return {**self.request, **self.context.request()}
+
+
+def _check_field(name: str, value: Any, dtype: str, rows: int) -> None:
+    """Check that a request field has values of its type: one, or one for each row.
+
+    Raises:
+        InputError: it has others.
+    """
+    values = value if isinstance(value, list) else [value]
+    if len(values) not in (1, rows):
+        raise InputError(expected=f"1 or {rows} values of {name}", found=f"{len(values)}", next_command="see /docs")
+    low, high = MOMENTS if dtype == "UnixTimestamp" else (-sys.float_info.max, sys.float_info.max)
+    for one in values:
+        is_text = isinstance(one, str)
+        if one is None:
+            continue
+        if is_text != (dtype == "String") or (not is_text and (one < low or one > high)):  # NaN is missing
+            expected = "texts" if dtype == "String" else f"numbers from {low:g} to {high:g}"
+            raise InputError(
+                expected=f"{expected} in the request field {name!r}", found=repr(one)[:80], next_command="see /docs"
+            )
 
 
 class FeaturesResponse(BaseModel):

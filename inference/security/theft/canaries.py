@@ -101,14 +101,33 @@ class Canaries:
             owners: owners of keys, by name.
         """
         canaries = {key: answers[key] for keys in self._keys.values() for key in keys if key in answers}
+        digits = _digits_of(canaries.values())
+        all_values = np.arange(1, VALUES + 1) / 1_000
+        share = max((float(_matches(all_values, value, digits).mean()) for value in canaries.values()), default=1.0)
         sources = []
         for owner in sorted(set(owners)):
-            matches = sum(abs(self.fingerprint(owner, model, key) - value) < 5e-4 for key, value in canaries.items())
-            sources.append(Source(owner, matches, len(canaries), _tail(matches, len(canaries))))
+            matches = sum(
+                bool(_matches(self.fingerprint(owner, model, key), value, digits)) for key, value in canaries.items()
+            )
+            sources.append(Source(owner, matches, len(canaries), _tail(matches, len(canaries), share)))
         return sorted(sources, key=lambda source: source.p_value)
 
 
-def _tail(matches: int, count: int) -> float:
-    """Return the chance of at least so many matches, each by chance in one of ``VALUES`` cases."""
-    share = 1 / VALUES
+def _digits_of(values: Iterable[float]) -> int:
+    """Return how many digits a table has, at most those of a fingerprint: answers may be rounded, or labels.
+
+    >>> _digits_of([0.12, 0.5]), _digits_of([1.0, 0.0]), _digits_of([0.12, 0.4711])
+    (2, 0, 3)
+    """
+    listed = list(values)
+    return next((digits for digits in range(3) if all(abs(round(one, digits) - one) < 1e-6 for one in listed)), 3)
+
+
+def _matches(fingerprints: np.ndarray | float, value: float, digits: int) -> np.ndarray:
+    """Return which fingerprints are answered as a value where answers have so many digits."""
+    return np.asarray(np.abs(np.asarray(fingerprints) - value) < 0.5 * 10.0**-digits + (1e-6 if digits < 3 else 0.0))
+
+
+def _tail(matches: int, count: int, share: float) -> float:
+    """Return the chance of at least so many matches, each by chance in a share of all cases."""
     return min(1.0, sum(comb(count, k) * share**k * (1 - share) ** (count - k) for k in range(matches, count + 1)))

@@ -1,5 +1,6 @@
 """Migration of sealed kinds of files: plain ones are sealed, sealed ones opened; repeated, it changes nothing."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -71,6 +72,20 @@ def test_a_file_that_is_killed_on_its_way_to_be_plain_is_read(
         patch.setattr("feature_repo.encryption.file_list.FileList.drop", _killed)
         open_all(plain)
     assert read_lines(log_of(plain), plain) == [LINE]
+
+
+def test_copies_in_mlflow_are_of_their_tenants(plain: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = Home(plain.root, "acme")
+    folder = write(other, version=2)
+    copy = plain.mlflow / "artifacts" / "toy" / "run-2" / "artifacts" / "bundle"
+    shutil.copytree(folder, copy)
+    keys = turn_on(plain, tmp_path, monkeypatch)
+    assert seal_all(plain)["bundles"] == 2 and plain_files(copy) == {"users.json", "model.onnx"}
+    assert seal_all(other)["bundles"] == 2 and not plain_files(copy)
+    keys.change(lambda file: replace(file, is_on=False))
+    assert open_all(plain)["bundles"] == 2 and not plain_files(copy)
+    shutil.rmtree(folder)  # as before it is fetched again from its copy
+    assert open_all(other)["bundles"] == 1 and plain_files(copy) == {"users.json", "model.onnx"}
 
 
 def _killed(*arguments: object) -> None:

@@ -15,6 +15,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from feature_repo.home import Home
 from inference.api import anomalies, errors
 from inference.api.app import create_app
+from inference.api.permission import Permission
 from inference.monitoring.predictions import PredictionLog
 
 NOW = datetime(2026, 1, 20, tzinfo=UTC)
@@ -32,7 +33,8 @@ def client(
     monkeypatch.setenv("REFRAIN_ALERTS", str(tmp_path / "alerts.jsonl"))
     app = FastAPI()
     errors.install(app)
-    anomalies.install(app, anomalies.DetectionService(in_telemetry), PredictionLog(in_telemetry), registry)
+    service, log = anomalies.DetectionService(in_telemetry), PredictionLog(in_telemetry)
+    anomalies.install(app, service, log, registry, Permission(in_telemetry))
     with TestClient(app) as test_client:
         yield test_client
 

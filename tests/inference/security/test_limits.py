@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from feature_repo.home import Home
+from feature_repo.materialize import _erase_unknown
 from feature_repo.packed.address import Address
 from feature_repo.packed.server import open_server
 from inference.security import limits
@@ -185,13 +186,21 @@ def test_a_clock_that_jumps_back_neither_opens_nor_locks(home: Home, clock: list
     """The bucket in Redis ignores times before its last one."""
     limiter, caller = _limiter(home, clock), _caller(1.0, 5)
     assert _count_allowed(limiter, caller, 5) == 5
-    key = b"refrain_default:limits:{abc}"
+    key = b"{refrain_default:limits:abc}"
     server = open_server(home, Address.from_env(), 1.0)
     future_time = float(server.send([("HGET", key, "at")], [key])[0]) + 3_600
     server.send([("HSET", key, "at", future_time)], [key])  # as if the clock of Redis went back by an hour
     assert _count_allowed(limiter, caller, 5) == 0
     time.sleep(1.05)
     assert _count_allowed(limiter, caller, 5) == 1
+
+
+def test_a_quota_is_no_row_of_a_view(home: Home, clock: list[float]) -> None:
+    """``refrain materialize --anew`` erases rows of views that it does not know, and the doctor reports them."""
+    limiter, caller = _limiter(home, clock), _caller(1_000, 1_000, 7)
+    assert _count_allowed(limiter, caller, 20) == 7
+    _erase_unknown(open_server(home, Address.from_env(), 1.0), home.project, set())
+    assert _count_allowed(_limiter(home, clock), caller, 20) == 0
 
 
 def test_who_asks_no_more_is_forgotten(home: Home, clock: list[float]) -> None:

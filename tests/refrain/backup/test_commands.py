@@ -75,7 +75,9 @@ def test_a_backup_from_its_making_to_its_restoration(home: Home, tmp_path: Path)
     assert "2 rows and lines left out" in output and "refrain build" in output
     assert scan(home, "orders").collect()["customer_id"].sort().to_list() == [1, 170]
     call("build")
-    assert "0 places" in call("person", "scan", "17", "--key", "customer_id")
+    output = call("person", "scan", "17", "--key", "customer_id")
+    assert "0 places" in output and "not decoded" not in output
+    assert "17 is forgotten, and no certificate is here" in call("person", "status", "17", "--key", "customer_id")
     assert not [path for path in (home.root / "raw").rglob("*.parquet") if path.read_bytes()[:4] != b"PARE"]
     assert "made plain" in call("encryption", "off", "--yes")
 

@@ -76,10 +76,11 @@ def _shift_outputs(arrays: dict[str, np.ndarray]) -> None:
 
 
 BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
-    "tampered": (lambda folder: (folder / "hybrid.onnx").write_bytes(b"another"), "hybrid.onnx as its manifest has it"),
+    "tampered": (lambda folder: (folder / "hybrid.onnx").write_bytes(b"another"), "found another content"),
     "lost": (lambda folder: (folder / "hybrid.onnx").unlink(), "hybrid.onnx"),
     "smuggled": (lambda folder: (folder / "more.bin").write_bytes(b"more"), "not in the manifest"),
-    "pickle": (lambda folder: amend(folder, {"model.pkl": b"\x80\x04K\x01."}), "is a pickle"),
+    "pickle": (lambda folder: amend(folder, {"weights": b"\x80\x04K\x01."}), "weights is a pickle"),
+    "format of programs": (lambda folder: amend(folder, {"model.pkl": b"data"}), "is of a format of programs"),
     "no model": (lambda folder: amend(folder, {"hybrid.onnx": b"nothing"}), "an ONNX model in hybrid.onnx"),
     "other answers": (
         lambda folder: _change_golden(folder, _shift_outputs),

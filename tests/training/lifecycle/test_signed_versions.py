@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from feature_repo.bundle import ALIASES, champion, open_bundle
+from feature_repo.bundle import ALIASES, MANIFEST, champion, open_bundle
 from feature_repo.encryption.bundle_files import SIGNATURE
-from feature_repo.errors import SignatureError
+from feature_repo.errors import ManifestSignatureError, SignatureError
 from feature_repo.home import Home
 from feature_repo.signing import newest
+from feature_repo.signing.manifests import read_signed_manifest, sign_manifest
 from refrain.cli import app
 from tests.training.lifecycle.test_promotion import NAME, _register
 from training import registry
@@ -55,6 +56,7 @@ def test_versions_are_signed_from_the_first_key_on(home: Home, tmp_path: Path) -
     code, output = _run("model", "verify", NAME)
     assert (code, f"refrain signing sign {NAME}" in output) == (1, True)
     home.manifest.write_text("{}")
+    sign_manifest(home)
     assert f"signed {NAME}:1 sha256" in _run("signing", "sign", "--all")[1]
     assert ", verified" in _run("model", "verify", NAME)[1]
 
@@ -79,6 +81,7 @@ def test_versions_are_signed_from_the_first_key_on(home: Home, tmp_path: Path) -
     image = Home(tmp_path / "image" / "home")
     assert not (image.bundles(NAME) / "2" / "evidence.npz").exists()
     assert open_bundle(NAME, image).name_version == f"{NAME}:2"
+    assert read_signed_manifest(image) == b"{}"
 
     _run("signing", "revoke", public_key)
     code, output = _run("signing", "status")
@@ -86,6 +89,26 @@ def test_versions_are_signed_from_the_first_key_on(home: Home, tmp_path: Path) -
     with pytest.raises(SignatureError, match="revoked"):
         open_bundle(f"{NAME}:2", home)
     registry.demote(home, NAME)
+
+
+def test_what_was_tampered_with_is_not_signed_anew(home: Home, tmp_path: Path) -> None:
+    home.ensure()
+    public_key = re.findall("ed25519:[0-9a-f]{64}", _run("signing", "key")[1])[0]
+    _run("signing", "trust", public_key)
+    home.manifest.write_text("{}")
+    sign_manifest(home)
+    version = _register(home, 1.2)  # its card is marked when it is promoted
+    folder = home.bundles(NAME) / str(version)
+    for name in ("README.md", MANIFEST):
+        (folder / name).write_text((folder / name).read_text() + "\n")
+    with pytest.raises(SignatureError, match="another content"):
+        registry.promote(home, NAME, version)
+    with pytest.raises(SignatureError, match="another content"):
+        build_context(home, {NAME: '{"champion": 1}'}, tmp_path / "image")
+    home.manifest.write_text('{"services": {}}')
+    with pytest.raises(ManifestSignatureError, match="another content"):
+        build_context(home, {NAME: '{"champion": 1}'}, tmp_path / "image")
+    assert not (tmp_path / "image").exists()
 
 
 def test_without_a_key_a_changed_bundle_loses_its_signature(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:

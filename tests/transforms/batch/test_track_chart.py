@@ -130,7 +130,7 @@ def test_artists_at_every_chart(entries: pl.DataFrame) -> None:
             assert (current["albums"], current["best_album"]) == (0, 0)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(first=charts(), second=charts(), days=st.sampled_from([0, 3]))
 def test_a_title_on_several_charts_has_the_row_of_one(first: pl.DataFrame, second: pl.DataFrame, days: int) -> None:
     moved = pl.col("event_timestamp", "created_timestamp") + pl.duration(days=days)

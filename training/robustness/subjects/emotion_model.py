@@ -3,15 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
-from training.datasets.texts import split
 from training.models.text.emotion_model import RECIPE, fit_emotion, load
-from training.models.text.problem import chances, parameters_of, recipe_with
 from training.robustness.subject import Request, Subject
-from training.robustness.subjects.texts import classifier_target
+from training.robustness.subjects.text_stack import stack_targets
 from training.robustness.target import Target
-from training.version_files import lineage_of
 from transforms.pure.text.analysis import EMOTION
 
 
@@ -22,18 +17,13 @@ def targets(request: Request) -> Sequence[Target[Any]]:
         InputError: there are no labelled texts.
     """
     texts, _ = load(request.home)
-    parts = split(texts)
-    train, test = texts.take(parts.train), texts.take(parts.test)
-    lineage = {} if request.version is None else lineage_of(request.home, EMOTION, request.version)
-    known = parameters_of(RECIPE)
-    chosen = {name: value for name, value in (lineage.get("parameters") or {}).items() if name in known}
-    model = fit_emotion(list(train.tokens), train.labels, recipe_with(RECIPE, chosen), classes=texts.classes)
-    judged = f"Held out: fitted to {len(train):,} texts, asked about {len(test):,} others, told apart by {parts.by}."
-
-    def predict(tokens: Sequence[list[str]]) -> np.ndarray:
-        return chances(model, tokens, texts.classes)
-
-    return [classifier_target(test.texts, test.labels, predict, judged=judged)]
+    return stack_targets(
+        request,
+        EMOTION,
+        texts,
+        RECIPE,
+        lambda train, recipe: fit_emotion(list(train.tokens), train.labels, recipe, classes=texts.classes),
+    )
 
 
 SUBJECT = Subject(EMOTION, ("texts",), targets)

@@ -10,6 +10,7 @@ from feature_repo.home import Home
 from feature_repo.model_theft import AnswerSettings, TheftSettings
 from feature_repo.project import PROJECT
 from inference.rows import Predictions
+from inference.security.audit import AuditLog
 from inference.security.caller import Caller, Limits
 from inference.security.keys import KeyRing
 from inference.security.theft.answer_form import form_answers
@@ -62,6 +63,40 @@ def test_a_leaked_table_names_who_asked(canaries: tuple[Home, Canaries]) -> None
     assert sources["bob"].p_value > 0.001
     table.write_text("user_id,chance\nu1,0.5\n")
     assert "no canary" in CliRunner().invoke(app, ["theft", "source", str(table), "--model", "m"]).output
+
+
+@pytest.mark.parametrize(
+    ("settings", "digits", "largest"),
+    [
+        (AnswerSettings(), None, 1e-30),
+        (AnswerSettings(digits=2), None, 1e-20),
+        (AnswerSettings(digits=2), 1, 1e-9),
+        (AnswerSettings(labels_only=True), None, 1e-3),
+    ],
+)
+def test_rounded_answers_name_who_asked_too(
+    canaries: tuple[Home, Canaries], settings: AnswerSettings, digits: int | None, largest: float
+) -> None:
+    caller = _caller("ann", digits)
+    values, _ = canaries[1].fill(caller, "m", {"user_id": KEYS}, _answers(12))
+    answers = dict(zip(KEYS, form_answers(values, "binary", settings, caller), strict=True))
+    first, *others = canaries[1].find_source("m", answers, ["ann", *(f"owner {number}" for number in range(40))])
+    assert (first.owner, first.matches) == ("ann", 12)
+    assert first.p_value < largest
+    assert np.mean([other.p_value < 0.05 for other in others]) <= 0.1
+
+
+def test_the_subject_of_a_token_is_named_too(canaries: tuple[Home, Canaries]) -> None:
+    home, canaries_of_shop = canaries
+    audit = AuditLog(home)
+    audit.put("model theft", key="oidc:eve", name="eve", model="m", reason="canary", action="observe")
+    audit.flush()
+    table = home.root / "leaked.csv"
+    answers = [canaries_of_shop.fingerprint("eve", "m", key) for key in KEYS]
+    table.write_text("".join(f"{key},{value}\n" for key, value in zip(KEYS, answers, strict=True)), "utf-8-sig")
+    output = CliRunner().invoke(app, ["theft", "source", str(table), "--model", "m"]).output
+    assert output.startswith("eve"), output
+    assert "12 of 12" in output
 
 
 def test_nobody_else_gets_a_fingerprint(canaries: tuple[Home, Canaries]) -> None:

@@ -11,7 +11,7 @@ import pytest
 from feature_repo.errors import InputError
 from feature_repo.home import Home
 from tests.transforms.raw.files.containers import zipped
-from transforms import __main__ as command
+from transforms.commands.say_report import say_report
 from transforms.raw.files.describe import describe
 from transforms.raw.files.members import Member, PassedOver, single
 from transforms.raw.files.records import records
@@ -79,7 +79,7 @@ def test_the_others_are_read_and_what_is_passed_over_is_named(
     ]
     assert [item.name for item in report.passed_over] == ["Playlist1.json", "history_1.json.gz", "read me.pdf"]
     assert "cut short or damaged" in report.passed_over[1].why
-    command._say_report(report)
+    say_report(report)
     printed = capsys.readouterr().out
     assert "3 files passed over:" in printed
     assert "Playlist1.json: playlists, not a history" in printed
