@@ -66,6 +66,14 @@ class Key:
             return "revoked"
         return "expired" if self.expires is not None and now >= self.expires else "valid"
 
+    def without_owner(self, at: datetime) -> "Key":
+        """Return the key without its name, revoked at a time unless it was before."""
+        return replace(self, name=FORGOTTEN, revoked=self.revoked or at)
+
+
+FORGOTTEN = "forgotten"
+"""Name of the keys of people who were erased."""
+
 
 class _File(msgspec.Struct):
     keys: list[Key]
@@ -152,6 +160,21 @@ class KeyRing:
                 raise InputError(expected="the id of a key", found=repr(id), next_command="refrain keys list")
             keys[id] = replace(keys[id], revoked=keys[id].revoked or self._now())
             return keys[id]
+
+    def forget(self, is_of: Callable[[str], bool]) -> int:
+        """Revoke the keys of people, and take their names out; returns the number of keys.
+
+        The keys stay: without any, no caller would be asked for one.
+
+        Args:
+            is_of: name of a key → whether it names one of these people.
+        """
+        if not any(is_of(key.name) for key in self._read().values()):
+            return 0
+        with self._transaction() as keys:
+            own = [key for key in keys.values() if is_of(key.name)]
+            keys |= {key.id: key.without_owner(self._now()) for key in own}
+        return len(own)
 
     def all(self) -> list[Key]:
         """Return all keys ever created, oldest first.

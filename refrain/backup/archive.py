@@ -63,7 +63,7 @@ class Start(msgspec.Struct, tag="start", array_like=True):
     """The beginning of files whose pieces follow.
 
     Attributes:
-        kind: ``table``, ``lines``, ``file`` or ``restricted``.
+        kind: ``table``, ``lines``, ``file``, ``keys`` or ``restricted``.
         files: the files.
         schema: the columns of tables, as Arrow serializes them.
     """

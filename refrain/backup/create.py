@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
 import polars as pl
 
 from feature_repo import clock, layout
@@ -15,6 +16,7 @@ from feature_repo.encryption.stored_files import read_lines, read_stored
 from feature_repo.errors import InputError, StoreError
 from feature_repo.home import Home
 from feature_repo.version import version
+from inference.security.keys import KeyRing
 from refrain.backup import archive, contents, tables
 from refrain.backup.archive import VERSION, About, File, Message, Start, Total, part_of
 from refrain.backup.lines import LIKENESS, grouped
@@ -121,6 +123,8 @@ class _Writer:
             yield from self._lines(path)
         for path in single:
             yield from self._pieces(Start("file", [self._about(path)]), [self._whole(path)])
+        if self._home.keys.is_file():
+            yield from self._pieces(Start("keys", [self._about(self._home.keys)]), list(self._api_keys()))
         if self._home.restricted.is_file():
             entries = restricted_entries(read_stored(self._home.restricted, self._home))
             start = Start("restricted", [self._about(self._home.restricted)])
@@ -147,6 +151,14 @@ class _Writer:
         content = read_stored(path, self._home)
         (people,) = self._people.of_lines([content])
         return sorted(people), 1, content
+
+    def _api_keys(self) -> Iterator[tuple[Sequence[Person], int, bytes]]:
+        """The API keys: each revoked and without its name, for everybody, then as it is, for those whom it names."""
+        for key in KeyRing(self._home).all():
+            (people,) = self._people.of_lines([key.name.encode()])
+            if people:
+                yield [], 0, msgspec.json.encode(key.without_owner(clock.now()))
+            yield sorted(people), 1, msgspec.json.encode(key)
 
     def _pieces(
         self, start: Start, pieces: Sequence[tuple[Sequence[Person], int, bytes]], dictionary: bytes = b""

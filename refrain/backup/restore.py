@@ -124,6 +124,9 @@ class _Content:
             parquet.write_all(left, {path: metadata[path] for path in left})
         elif start.kind == "lines":
             write_lines(paths[0], joined(self.contents), home)
+        elif start.kind == "keys":
+            by_id = {key["id"]: key for key in map(json.loads, self.contents)}  # as it is, over the one without a name
+            write_whole(paths[0], json.dumps({"keys": list(by_id.values())}, indent=1) + "\n", is_secret=True)
         elif start.kind == "restricted":
             document = json.dumps(restricted_document(self.contents)).encode()
             write_stored(paths[0], document, home, "people", is_secret=True)

@@ -18,6 +18,7 @@ from feature_repo.home import Home
 from feature_repo.keys import key_value
 from feature_repo.materialize import materialize
 from feature_repo.restricted import Restricted
+from inference.security.keys import KeyRing
 from refrain.person.erasure import records
 from refrain.person.erasure.derived import current_files, erase_derived
 from refrain.person.erasure.journal import Certificate, Journal, one_at_a_time, unfinished
@@ -94,6 +95,10 @@ def erase(home: Home, key: str, ids: Sequence[str], *, models: str = NEXT_RUN, p
         journal.add(home, "backups", destroy_keys(home, [(key, id_) for id_ in journal.ids], forgotten))
         _end_restrictions(home, key, journal.ids)
         ask_models(home, journal, models)
+        own_keys = KeyRing(home).forget(
+            lambda name: any(records.mentions(name.encode(), person, id_) for id_ in journal.ids)
+        )
+        journal.add(home, "api_keys", own_keys)
         progress(0, 5, "raw rows and records")
         now = clock.now()
         with feature_tables.writing(home):

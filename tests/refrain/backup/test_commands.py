@@ -14,6 +14,7 @@ from feature_repo import clock
 from feature_repo.encryption.settings import KEY
 from feature_repo.home import Home
 from feature_repo.project import PROJECT
+from inference.security.keys import FORGOTTEN, KeyRing
 from refrain.cli import app
 from tests.projects import outside_projects, write_project
 from transforms.raw.ingest import Batch, ingest
@@ -52,6 +53,12 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Home]:
         yield home
 
 
+def _replaced(text: str, new: dict[str, str]) -> str:
+    for old, instead in new.items():
+        text = text.replace(old, instead)
+    return text
+
+
 def call(*words: str, code: int = 0) -> str:
     result: Result = CliRunner().invoke(app, list(words))
     assert result.exit_code == code, (result.output, result.exception)
@@ -80,6 +87,32 @@ def test_a_backup_from_its_making_to_its_restoration(home: Home, tmp_path: Path)
     assert "17 is forgotten, and no certificate is here" in call("person", "status", "17", "--key", "customer_id")
     assert not [path for path in (home.root / "raw").rglob("*.parquet") if path.read_bytes()[:4] != b"PARE"]
     assert "made plain" in call("encryption", "off", "--yes")
+
+
+def test_an_api_key_of_a_forgotten_person_loses_its_name_and_is_not_lost(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    new = {"backup_shop": "named_shop", '"customer_id": "Int64"': '"customer_id": "String"'}
+    texts = {_replaced(name, new): _replaced(text, new) for name, text in FILES.items()}
+    shutil.rmtree(home.root)
+    monkeypatch.setenv(PROJECT, str(write_project(tmp_path / "other", texts)))
+    times = [ZERO + timedelta(hours=hour) for hour in range(2)]
+    orders = {"customer_id": ["c000017", "c000018"], "cents": [1, 2], "event_timestamp": times}
+    ingest(Home.from_env(), "test", [Batch("orders", pl.DataFrame(orders))])
+    call("encryption", "on", "--key", f"file:{tmp_path / 'kek'}", "--make-key")
+    call("keys", "create", "c000017", "--role", "predict")
+    call("backup", "create", "a.backup")
+    (before,) = KeyRing(home).all()
+    call("person", "forget", "c000017", "--key", "customer_id", "--yes")
+    (key,) = KeyRing(home).all()  # none would mean that nobody is asked for a key
+    assert (before.name, key.name, key.state(key.created)) == ("c000017", FORGOTTEN, "revoked")
+    wrapped = home.encryption_keys.read_bytes()
+    shutil.rmtree(home.root)
+    home.encryption_keys.parent.mkdir(parents=True)
+    home.encryption_keys.write_bytes(wrapped)
+    call("backup", "restore", "a.backup")
+    (key,) = KeyRing(home).all()
+    assert (key.name, key.state(key.created), key.digest) == (FORGOTTEN, "revoked", before.digest)
 
 
 def test_the_help_says_what_a_backup_is() -> None:
