@@ -30,6 +30,18 @@ os.environ.update(DO_NOT_TRACK="true", MLFLOW_DISABLE_TELEMETRY="true", FEAST_US
 
 
 @pytest.fixture(scope="session", autouse=True)
+def no_configuration(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keys that the user of this machine pins or signs with count in no test."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("configuration")))
+        for name in [
+            name for name in os.environ if name.startswith("REFRAIN_SIGNING") or name == "REFRAIN_TRUSTED_KEYS"
+        ]:
+            patch.delenv(name)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
 def crowded_heap() -> Iterator[None]:
     """A stream reader in a worker leaves garbage alone when it loads its state: most objects there are not its own."""
     with pytest.MonkeyPatch.context() as patch:
