@@ -13,6 +13,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from feature_repo import clock
+from feature_repo.access.pseudonyms import make_key, read_key
 from feature_repo.encryption.key_ring import EncryptionKeys
 from feature_repo.encryption.person_keys import DESTROYED, PERSON_KEYS, SCOPE, PersonKeyFile
 from feature_repo.encryption.rotation import rotate
@@ -130,6 +131,8 @@ def contents(home: Home) -> dict[str, pl.DataFrame]:
 
 def test_a_restored_folder_is_as_it_was(world: Home, tmp_path: Path) -> None:
     path, before = tmp_path / "a.backup", contents(world)
+    make_key(world)
+    key = read_key(world)
     metadata = {name: parquet.metadata(world.root / name) for name in before}
     counts = create(world, path)
     assert path.stat().st_mode & 0o777 == 0o600 and counts.size == path.stat().st_size and len(counts.people) == 6
@@ -144,6 +147,7 @@ def test_a_restored_folder_is_as_it_was(world: Home, tmp_path: Path) -> None:
         assert_frame_equal(after[name], rows)
         assert parquet.metadata(world.root / name) == metadata[name]
     assert read_lines(log_of(world), world) == lines and Restricted.of(world) == restricted
+    assert read_key(world) == key
     assert sorted(path.name for path in world.root.iterdir() if path.name.startswith(".")) == []
 
 
