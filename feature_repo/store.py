@@ -104,12 +104,13 @@ def silence_feast() -> None:
     warnings.filterwarnings("ignore", message="fetch_(arrow_table|record_batch)", category=DeprecationWarning)
     for kind in ("On demand feature view is an", "Stream feature views are"):
         warnings.filterwarnings("ignore", message=f"{kind} experimental", category=RuntimeWarning)
-    logging.getLogger("feast.infra.offline_stores.file_source").addFilter(_is_not_about_missing_files)
+    logging.getLogger("feast.infra.offline_stores.file_source").addFilter(_is_news)
 
 
-def _is_not_about_missing_files(record: logging.LogRecord) -> bool:
-    """Whether a log record is not a warning of ``feast apply`` about a table that is not built yet."""
-    return "Could not validate FileSource path" not in str(record.msg)
+def _is_news(record: logging.LogRecord) -> bool:
+    """Whether a log record is no warning of ``feast apply`` about a table that is not built yet, or is encrypted."""
+    text = record.getMessage()
+    return "Could not validate FileSource path" not in text and "no decryption found" not in text
 
 
 def refuse_other_home() -> None:

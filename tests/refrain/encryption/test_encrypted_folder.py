@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import polars as pl
 import pytest
@@ -17,6 +18,7 @@ from feature_repo.encryption.local_key import new_text
 from feature_repo.encryption.places import forget_checks
 from feature_repo.encryption.settings import KEY
 from feature_repo.home import Home
+from feature_repo.store import silence_feast
 from refrain.cli import app
 from refrain.person.scan import scan as scan_person
 from transforms import encrypted_files, parquet
@@ -219,3 +221,14 @@ def test_tables_without_personal_columns_may_stay_plain(
     assert not counts["raw/users"].plain
     assert not counts["features/user_listening"].plain
     assert not holds_person(copy)
+
+
+def test_feast_does_not_take_an_encrypted_table_for_a_damaged_one(
+    encrypted: Home, caplog: pytest.LogCaptureFixture
+) -> None:
+    from feast import FileSource
+
+    silence_feast()
+    source = FileSource(path=str(encrypted.features("user_profile")), timestamp_field="event_timestamp")
+    source.validate(SimpleNamespace(repo_path=None))
+    assert caplog.text == ""
