@@ -6,9 +6,13 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import polars as pl
+
 from feature_repo import clock
+from feature_repo.days import files_in
 from feature_repo.home import Home
 from inference.recommend.answer import Recommendation
+from transforms import feature_tables
 from transforms.pure.candidates.cold import segments
 from transforms.raw.read import plays, scan
 
@@ -16,6 +20,15 @@ FOLLOWING = 5
 MOST_PLAYS = 10
 """Plays of a listener and a track that count in what is popular."""
 DAYS_28 = timedelta(days=28)
+
+
+def not_learned_from(home: Home) -> set[str]:
+    """Listeners whose plays looked made up at the newest cutoff of a training; they count in nothing."""
+    if not files_in(home.features("listener_trust")):
+        return set()  # one listener alone is judged by nobody
+    rows = feature_tables.scan(home, "listener_trust").collect()
+    newest = rows.filter(pl.col("event_timestamp") == pl.col("event_timestamp").max())
+    return set(newest.filter(pl.col("weight") == 0)["user_id"])
 
 
 class PlaysOracle:
@@ -36,7 +49,10 @@ class PlaysOracle:
             row["user_id"]: row for row in scan(home, "users").collect().sort("event_timestamp").iter_rows(named=True)
         }
         self.lately: dict[str, int] = defaultdict(int)
-        for user_plays in self.plays.values():
+        left_out = not_learned_from(home)
+        for user, user_plays in self.plays.items():
+            if user in left_out:
+                continue
             newest = Counter(track for track, _, at in user_plays if at >= self.now - DAYS_28)
             for track, count in newest.items():
                 self.lately[track] += min(count, MOST_PLAYS)
