@@ -18,7 +18,7 @@ define TRAIN
 	$(RUN) training promote $(1)
 
 endef
-SERVING = --extra inference --extra sound --extra encoder --extra oidc --extra signing
+SERVING = --extra inference --extra sound --extra encoder --extra oidc --extra protection
 WORKING = --extra training --extra audio --extra sql --extra excel
 
 .DEFAULT_GOAL := help

@@ -17,7 +17,7 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parent.parent
 BILL_TOOL = "cyclonedx-bom==7.5.0"
 """The package whose command ``cyclonedx-py`` writes the bill; it runs in an environment of its own."""
-EXTRAS = ("transforms", "text", "audio", "training", "inference", "oidc", "signing")
+EXTRAS = ("transforms", "text", "audio", "training", "inference", "oidc", "protection")
 """The extras whose locked packages are in the bill."""
 
 

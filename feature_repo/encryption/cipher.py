@@ -38,7 +38,7 @@ def unseal(key: bytes, sealed: bytes, context: bytes) -> bytes:
 
 
 def aead(key: bytes) -> Any:
-    """Returns AES-GCM with a key, of the extra ``encryption``."""
+    """Returns AES-GCM with a key, of the extra ``protection``."""
     from feature_repo.extras import explained
 
     with explained():

@@ -45,7 +45,7 @@ def load_private_key() -> "Ed25519PrivateKey":
 
     Raises:
         InputError: there is none, it is no Ed25519 key in PEM, others may read its file, or the command fails.
-        MissingExtra: the extra ``signing`` is not installed.
+        MissingExtra: the extra ``protection`` is not installed.
     """
     if pem := os.environ.get(PEM):
         return _parse(pem.encode(), PEM)
@@ -136,6 +136,6 @@ def _cryptography():  # type: ignore[no-untyped-def]
         from cryptography.hazmat.primitives.asymmetric import ed25519
     except ImportError as error:
         raise InputError(
-            expected="cryptography, for signatures", found=str(error), next_command=install_command("signing")
+            expected="cryptography, for signatures", found=str(error), next_command=install_command("protection")
         ) from error
     return serialization, ed25519

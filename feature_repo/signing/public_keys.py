@@ -52,14 +52,16 @@ def is_signed_by(public_key: str, content: bytes, signature: bytes) -> bool:
     """Whether a signature (64 bytes) of a content was made with the private key of a public key.
 
     Raises:
-        InputError: the extra ``signing`` is not installed.
+        InputError: the extra ``protection`` is not installed.
     """
     try:
         from cryptography.exceptions import InvalidSignature
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
     except ImportError as error:
         raise InputError(
-            expected="cryptography, as keys are pinned here", found=str(error), next_command=install_command("signing")
+            expected="cryptography, as keys are pinned here",
+            found=str(error),
+            next_command=install_command("protection"),
         ) from error
     try:
         Ed25519PublicKey.from_public_bytes(bytes.fromhex(public_key.removeprefix(PREFIX))).verify(signature, content)

@@ -28,7 +28,7 @@ from training.validation.evidence import EVIDENCE
 
 PACKAGES = ("feature_repo", "transforms", "inference", "refrain")
 """The packages of a serving process; ``refrain`` has the names that the definitions of a project import."""
-EXTRAS = ("inference", "sound", "encoder", "oidc", "signing")
+EXTRAS = ("inference", "sound", "encoder", "oidc", "protection")
 """The extras with which every route of a server answers; what they need is locked in ``LOCK``."""
 LOCK = Path(__file__).with_name("serving.lock")
 """Every package of the image in one version, with the hashes of its files; ``make lock`` writes it."""
