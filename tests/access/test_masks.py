@@ -13,7 +13,9 @@ from feature_repo.discovery import definitions
 from feature_repo.errors import InputError
 
 KEY, OTHER_KEY = b"k" * 32, b"o" * 32
-NUMBERS = st.integers(-(2**53), 2**53) | st.floats(-1e9, 1e9)
+WHOLE, REAL = st.integers(-(2**53), 2**53), st.floats(-1e9, 1e9)
+COLUMNS = st.lists(st.none() | WHOLE, max_size=5) | st.lists(st.none() | REAL, max_size=5)
+"""Values of a column, which are of one type."""
 EXAMPLES = {
     "null": "null",
     "pseudonym": "pseudonym",
@@ -27,7 +29,7 @@ def test_every_kind_has_an_example_here() -> None:
     assert set(definitions("feature_repo.access.masking", MaskKind)) == {*EXAMPLES, "year"}
 
 
-@given(st.lists(st.none() | NUMBERS, max_size=5), st.integers(1, 1_000))
+@given(COLUMNS, st.integers(1, 1_000))
 def test_a_rounded_number_is_the_start_of_its_interval(values: list[Any], width: int) -> None:
     masked = mask_of(f"round:{width}").apply(values, KEY, "f")
     for value, start in zip(values, masked, strict=True):
@@ -39,7 +41,7 @@ def test_a_rounded_number_is_the_start_of_its_interval(values: list[Any], width:
             assert start % width == 0
 
 
-@given(st.lists(st.none() | NUMBERS, max_size=5), st.sets(st.integers(-1_000, 1_000), min_size=1, max_size=6))
+@given(COLUMNS, st.sets(st.integers(-1_000, 1_000), min_size=1, max_size=6))
 def test_a_bucket_is_the_largest_edge_below(values: list[Any], edges: set[int]) -> None:
     text = ",".join(map(str, sorted(edges)))
     for value, lower in zip(values, mask_of(f"bucket:{text}").apply(values, KEY, "f"), strict=True):
