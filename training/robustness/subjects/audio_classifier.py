@@ -141,18 +141,19 @@ def sound_targets(
         features = np.array([features_of(one) for one in changed], np.float32)
         return np.where(classes(features) == labels[units], 1.0, -1.0)
 
-    return [
-        Target(
-            "sounds",
-            list(samples),
-            margins,
-            "accuracy",
-            clusters=artists,
-            labels=labels,
-            judged=judged,
-            part="sounds",
-        )
-    ]
+    return [_of_sounds(samples, labels, artists, judged, margins)]
+
+
+def _of_sounds(
+    samples: Sequence[np.ndarray],
+    labels: np.ndarray,
+    artists: np.ndarray,
+    judged: str,
+    margins: Callable[[Any, np.ndarray], np.ndarray],
+) -> Target[Any]:
+    return Target(
+        "sounds", list(samples), margins, "accuracy", clusters=artists, labels=labels, judged=judged, part="sounds"
+    )
 
 
 def network_targets(
@@ -199,17 +200,8 @@ def network_targets(
     def margins(changed: Any, units: np.ndarray) -> np.ndarray:
         return of_patches.margins(np.array([patch(one) for one in changed], np.float32), units)
 
-    of_sounds = Target(
-        "sounds",
-        list(samples),
-        margins,
-        "accuracy",
-        clusters=artists,
-        labels=labels,
-        judged=judged,
-        part="sounds",
-        extra={"patch_graph": {"graph": content, "output": output}},
-    )
+    of_sounds = _of_sounds(samples, labels, artists, judged, margins)
+    of_sounds.extra["patch_graph"] = {"graph": content, "output": output}
     return [of_patches, of_sounds]
 
 
