@@ -123,8 +123,8 @@ def create_app(
         detection_service.close()
         for workers in (text_service.workers, sound_service.workers):
             workers.close()
-        for one_log in (guard.audit, log):
-            one_log.flush()
+        for part in (app.state.theft, guard.audit, log):
+            part.flush()
 
     app = FastAPI(
         title="Refrain",

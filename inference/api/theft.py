@@ -21,7 +21,7 @@ def check_questions(
     unknown: int = 0,
     rows: Rows | None = None,
 ) -> None:
-    """Count the questions of a request. Call it in a thread: it waits for Redis.
+    """Count the questions of a request. Call it in a thread: it may wait for Redis.
 
     Args:
         request: the HTTP request; without the layer of access there is no caller, and nothing is counted.

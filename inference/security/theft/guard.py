@@ -1,4 +1,7 @@
-"""Counts every question of the routes, refuses those above a budget, and raises alarms about systematic owners."""
+"""Counts every question of the routes, refuses those above a budget, and raises alarms about systematic owners.
+
+An answer waits for the count where the count can refuse it. Elsewhere a thread counts by and by, as it writes logs.
+"""
 
 import logging
 import threading
@@ -6,6 +9,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from prometheus_client import CollectorRegistry
@@ -13,6 +17,7 @@ from prometheus_client import CollectorRegistry
 from feature_repo.home import Home
 from feature_repo.model_theft import REFUSE, TheftSettings
 from feature_repo.project import Project
+from inference.monitoring.background_calls import BackgroundCalls
 from inference.monitoring.counters import labelled_counter
 from inference.security.audit import AuditLog
 from inference.security.caller import Caller
@@ -79,6 +84,7 @@ class TheftGuard:
         self._successors = Successors()
         self._rows: OrderedDict[str, np.ndarray] = OrderedDict()
         self._alone_until = -1e300
+        self._background = BackgroundCalls("questions")
         about = "Owners who were unlike ordinary ones, by what they did"
         self._alarms = labelled_counter(registry, "refrain_theft_alarms", about, "reason", ALARMS)
         about = "Requests whose questions were not let in, by reason"
@@ -98,7 +104,7 @@ class TheftGuard:
         unknown: int = 0,
         rows: Rows | None = None,
     ) -> Refusal | None:
-        """Count questions; returns why they are refused, or None. It blocks for a round trip.
+        """Count questions; returns why they are refused, or None. It waits for Redis where they can be.
 
         Args:
             caller: who asks.
@@ -108,27 +114,52 @@ class TheftGuard:
             unknown: number of questions about keys that nothing is stored of.
             rows: what the model saw.
         """
-        policy = self.settings.without_redis
+        budgets = self._budgets(caller)
+        count = partial(self._count, caller, model, questions, budgets, keys or {}, unknown, rows)
+        if budgets or self.settings.without_redis == REFUSE or self._holds_back(caller):
+            return count()
+        if not self._background.add(count):
+            return self._not_counted()
+        return None
+
+    def flush(self) -> None:
+        """Wait until all questions are counted."""
+        self._background.flush()
+
+    def _holds_back(self, caller: Caller) -> bool:
+        """Whether an alarm stops the owner of a key."""
+        return self.settings.action == REFUSE and caller.name not in self.settings.trusted
+
+    def _count(
+        self,
+        caller: Caller,
+        model: str,
+        questions: Sequence[str],
+        budgets: Sequence[Budget],
+        keys: Mapping[str, Sequence[str]],
+        unknown: int,
+        rows: Rows | None,
+    ) -> Refusal | None:
         if self._clock() < self._alone_until:
-            return self._not_counted(policy)
-        owner, keys = caller.name, keys or {}
+            return self._not_counted()
+        owner, holds_back = caller.name, self._holds_back(caller)
         marks, canaries = self._marks(owner, model, keys, unknown, rows), self._canaries(keys)
-        is_trusted = owner in self.settings.trusted
         try:
             counts = self._connect()
-            refuses = self.settings.action == REFUSE and not is_trusted
-            count = counts.add(owner, model, questions, self._budgets(caller), marks, refuses_flagged=refuses)
+            count = counts.add(owner, model, questions, budgets, marks, refuses_flagged=holds_back)
+            is_trusted = owner in self.settings.trusted
             reason = None if is_trusted else self._reason(count, len(questions), canaries, rows)
             if reason is not None:
                 self._alarm(counts, caller, model, *reason)
-                count = Count(held_back=refuses, wait_s=float(DAY)) if refuses else count
+                count = Count(held_back=holds_back, wait_s=float(DAY)) if holds_back else count
         except Exception as error:  # Redis is away, or a value in it is damaged: no answer depends on it
             _log.warning("questions are not counted: %s", error)
             self._alone_until = self._clock() + PAUSE_S
-            return self._not_counted(policy)
+            return self._not_counted()
         return self._refusal(count)
 
-    def _not_counted(self, policy: str) -> Refusal | None:
+    def _not_counted(self) -> Refusal | None:
+        policy = self.settings.without_redis
         self._uncounted.labels(policy).inc()
         if policy != REFUSE:
             return None

@@ -1,6 +1,7 @@
 """Alarms about systematic owners of keys, refusals, and what happens without Redis."""
 
 import json
+import threading
 from typing import Any
 
 import numpy as np
@@ -34,9 +35,11 @@ class Setting:
         self.guard.settings = TheftSettings.parse(declared)
 
     def metric(self, name: str, **labels: str) -> float:
+        self.guard.flush()
         return self.registry.get_sample_value(name, labels) or 0.0
 
     def alarms(self) -> list[dict[str, Any]]:
+        self.guard.flush()
         self.audit.flush()
         return [act for act in acts(self.home) if act["act"] == "model theft"]
 
@@ -91,7 +94,7 @@ def test_two_processes_see_one_walk(home: Home) -> None:
     for number in range(0, 120, 2):
         walk(one, caller(), number, 1)
         walk(other, caller(), number + 1, 1)
-    other.audit.flush()
+    assert one.alarms() == other.alarms()
     assert len(one.alarms()) == 1
 
 
@@ -162,3 +165,25 @@ def test_a_damaged_value_in_redis_stops_no_answer(home: Home) -> None:
     server._send("SET", state, b"no hash")
     assert setting.guard.check(caller(), "m", ["a"]) is None
     assert setting.metric("refrain_theft_uncounted_total", policy="answer") == 1
+
+
+@pytest.mark.parametrize("refuses", [{"action": "refuse"}, {"without_redis": "refuse"}, {"questions_per_day": 9}])
+def test_an_answer_waits_for_its_count_only_where_that_can_refuse_it(
+    home: Home, monkeypatch: pytest.MonkeyPatch, refuses: dict[str, Any]
+) -> None:
+    go, add, waited = threading.Event(), QuestionCounts.add, list[bool]()
+
+    def add_late(*args: Any, **more: Any) -> Any:
+        waited.append(go.wait(0.0 if threading.current_thread() is threading.main_thread() else 60.0))
+        return add(*args, **more)
+
+    monkeypatch.setattr(QuestionCounts, "add", add_late)
+    observing = Setting(home)
+    assert walk(observing, caller(), 0, 60) == []
+    assert True not in waited
+    go.set()
+    assert len(observing.alarms()) == 1
+    go.clear()
+    waited.clear()
+    assert walk(Setting(home, **refuses), caller("bob"), 0, 3) == []
+    assert waited == [False] * 3
