@@ -123,8 +123,8 @@ def create_app(
         detection_service.close()
         for workers in (text_service.workers, sound_service.workers):
             workers.close()
-        for part in (app.state.theft, guard.audit, log):
-            part.flush()
+        for writer in (app.state.theft, guard.audit, log):
+            writer.flush()
 
     app = FastAPI(
         title="Refrain",

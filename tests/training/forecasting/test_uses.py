@@ -41,7 +41,7 @@ from training.models.forecasting import capacity, chart_forecaster, trends
 from training.models.forecasting.chart_runs import SERVICE, ChartRuns, matrix
 from training.models.forecasting.user_behavior import run as user_behavior
 from training.models.forecasting.user_behavior.rows import Settings as Activity
-from training.registry import promote
+from training.promotions import promote
 from training.train import forecast, train
 from training.validation.evidence import EVIDENCE, MODEL_KEY, PERMUTED, Evidence
 from training.validation.gates import decide

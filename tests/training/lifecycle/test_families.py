@@ -16,7 +16,7 @@ from feature_repo.errors import BundleError, InputError
 from feature_repo.home import Home
 from feature_repo.stores import redis_server
 from tests.worlds import apply_once, made_once
-from training import registry
+from training import promotions, registry, version_files
 from training.background import Background
 from training.explain.explanation import explain
 from training.models.base import Model
@@ -210,7 +210,7 @@ def test_a_family_is_looked_at_and_watched(trained: Home, trained_once: tuple[Ho
     checks = {check.name: check for check in outcome.decision.checks}
     assert checks["leak"].passed
     assert not checks["missing values"].binding
-    registry.promote(trained, model.name, 1)
+    promotions.promote(trained, model.name, 1)
     second = run_model(trained, model, again=True)
     assert second.decision is not None
     assert "as the champion's" in {check.name: check for check in second.decision.checks}["drift"].summary
@@ -227,7 +227,7 @@ def test_a_family_is_looked_at_and_watched(trained: Home, trained_once: tuple[Ho
 def test_a_model_whose_labels_come_late_is_not_due_when_it_was_just_trained(long: Home) -> None:
     model = models()["churn_model"]
     run_model(long, model)
-    registry.promote(long, model.name, 1)
+    promotions.promote(long, model.name, 1)
     status = triggers.watch(long, [model])[0]  # its newest label is two weeks older than the newest play
     assert not status.due
     assert any(finding.startswith("0.0 days of events") for finding in status.found)
@@ -235,7 +235,7 @@ def test_a_model_whose_labels_come_late_is_not_due_when_it_was_just_trained(long
 
 def test_a_detector_is_watched_by_the_rows_that_came_since(in_telemetry: Home) -> None:
     model = models()["system_anomaly_detector"]
-    champion = registry.champion_of(in_telemetry, model.name)
+    champion = version_files.champion_of(in_telemetry, model.name)
     assert champion is not None
     new_sample = model.fresh(in_telemetry, champion)
     assert new_sample is not None

@@ -7,7 +7,7 @@ import pytest
 from feature_repo.errors import BundleError
 from feature_repo.home import Home
 from tests.training.lifecycle.test_promotion import NAME, _register
-from training import registry
+from training import promotions, registry, version_files
 
 
 @pytest.fixture(scope="module")
@@ -25,13 +25,13 @@ def test_versions_and_aliases_are_of_a_tenant(home: Home) -> None:
     assert other != first
     for one, own in ((home, first), (acme, other)):
         assert [(version.version, version.aliases) for version in registry.versions(one)] == [(own, ("challenger",))]
-        assert registry.promote(one, NAME) == own
-        assert registry.champion_of(one, NAME) == own
+        assert promotions.promote(one, NAME) == own
+        assert version_files.champion_of(one, NAME) == own
         assert registry.versions(one)[0].aliases == ("challenger", "champion")
     with pytest.raises(BundleError, match=rf"one of \[{first}\]"):
-        registry.promote(home, NAME, other)
+        promotions.promote(home, NAME, other)
 
-    registry.demote(acme, NAME)
+    promotions.demote(acme, NAME)
     registry.remove(acme, NAME, first)  # of nobody here: nothing is removed
     assert registry.versions(home)[0].aliases == ("challenger", "champion")
     registry.remove(acme, NAME, other)
