@@ -4,7 +4,8 @@
 masks of each with every survivor have to be made anew. All run in one process, one after another, and the seconds are
 of processor time; what one silo does is divided by their number. The floor makes and adds as many keystreams as the
 coordinator has to, and does nothing else. The naive way has the same masks by SHA-256 over a counter, which is what a
-standard library offers; the plain sum hides nothing.
+standard library offers; the plain sum hides nothing. Last, the same round goes over HTTP on this machine,
+with all silos as threads of one process and nobody dropping out: its seconds of processor time and by the clock.
 
 Judged on: random words; nothing is learned.
 
@@ -15,19 +16,26 @@ import argparse
 import hashlib
 import json
 import os
+import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from benchmarks.surroundings import MACHINE
+from feature_repo.home import Home
 from feature_repo.signing.public_keys import public_key_of
+from training.private.secure_aggregation.coordinator import Coordinator
 from training.private.secure_aggregation.coordinator_round import CoordinatorRound
 from training.private.secure_aggregation.envelope import PHASES, Phase
+from training.private.secure_aggregation.http_board import connect
 from training.private.secure_aggregation.keystream import add_keystream
 from training.private.secure_aggregation.roster import COORDINATOR, Roster
+from training.private.secure_aggregation.server import serving
 from training.private.secure_aggregation.silo_round import SiloRound
 from training.private.secure_aggregation.terms import Terms
 
@@ -42,13 +50,18 @@ def measured(seconds: dict[str, float], name: str) -> Iterator[None]:
     seconds[name] = seconds.get(name, 0.0) + time.process_time() - started
 
 
+def draw_keys(names: Iterable[str]) -> tuple[Roster, dict[str, Ed25519PrivateKey]]:
+    """A roster, and the private keys of its parties."""
+    identities = {name: Ed25519PrivateKey.generate() for name in (*names, COORDINATOR)}
+    keys = {name: public_key_of(key) for name, key in identities.items()}
+    return Roster(keys.pop(COORDINATOR), keys), identities
+
+
 def run_round(
     words: dict[str, np.ndarray], dropped: list[str]
 ) -> tuple[dict[str, float], dict[str, float], np.ndarray]:
     """Seconds of one silo and of the coordinator by phase, and the sum, of a round from which some silos drop out."""
-    identities = {name: Ed25519PrivateKey.generate() for name in (*words, COORDINATOR)}
-    keys = {name: public_key_of(key) for name, key in identities.items()}
-    roster = Roster(keys.pop(COORDINATOR), keys)
+    roster, identities = draw_keys(words)
     length = len(next(iter(words.values())))
     terms = Terms.of("benchmark", length, roster.recommended_threshold, {}, roster)
     coordinator = CoordinatorRound(terms, roster, identities[COORDINATOR])
@@ -70,6 +83,26 @@ def run_round(
     with measured(of_coordinator, "sum"):
         total = coordinator.unmasked().words
     return of_silo, of_coordinator, total
+
+
+def run_over_http(words: dict[str, np.ndarray]) -> np.ndarray:
+    """The sum of a round over HTTP, with silos as threads."""
+    roster, identities = draw_keys(words)
+    coordinator = Coordinator(roster, identities[COORDINATOR])
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        serving(coordinator) as url,
+        ThreadPoolExecutor(len(words)) as threads,
+    ):
+        submissions = []
+        for name, own in words.items():
+            channel = connect(url, name, identities[name], roster, Home(Path(scratch) / name))
+            submissions.append(threads.submit(channel.submit, "benchmark", own))
+        length, threshold = len(next(iter(words.values()))), roster.recommended_threshold
+        total = coordinator.collect("benchmark", length, threshold=threshold, timeout_s=120)
+        for each in submissions:
+            each.result()
+    return total.words
 
 
 def add_naive_stream(words: np.ndarray, seed: bytes) -> None:
@@ -100,6 +133,11 @@ def main() -> None:
     with measured(seconds, "naive masks"):
         for _ in range(streams):
             add_naive_stream(accumulator, os.urandom(32))
+    started = time.perf_counter()
+    with measured(seconds, "http"):
+        total = run_over_http(words)
+    clock = time.perf_counter() - started
+    assert (total == np.sum(list(words.values()), axis=0, dtype=np.uint64)).all()
     print(
         json.dumps(
             {
@@ -117,6 +155,8 @@ def main() -> None:
                 "naive_masks_s": round(seconds["naive masks"], 3),
                 "naive_times_unmasking": round(seconds["naive masks"] / of_coordinator["sum"], 1),
                 "plain_sum_s": round(seconds["plain sum"], 4),
+                "http_round_s": round(seconds["http"], 3),
+                "http_round_clock_s": round(clock, 2),
             }
         )
     )
