@@ -51,7 +51,10 @@ def test_the_sum_is_that_of_the_words(tmp_path: Path, threads: ThreadPoolExecuto
         assert (total.words == np.sum([words_of(n) for n in range(4)], axis=0, dtype=np.uint64)).all()
         assert [each.result(5) for each in submissions.values()] == [None] * 4
     coordinator.publish("model", b"weights")
+    assert coordinator.wait_until_fetched("model", NAMES, 0.01) == tuple(sorted(NAMES))
     assert channels["west"].fetch("model", 1) == b"weights"
+    assert coordinator.wait_until_fetched("model", NAMES, 0.01) == ("east", "north", "south")
+    assert coordinator.wait_until_fetched("model", ["west"], 60) == ()
     coordinator.publish("model", b"weights")
     with pytest.raises(RoundRefused, match="a name of its own"):
         coordinator.publish("model", b"others")
@@ -108,7 +111,7 @@ def test_a_round_is_joined_once_also_after_a_restart(tmp_path: Path, threads: Th
     for each in submissions.values():
         with pytest.raises(RoundRefused, match="never joined; found plays-1, which it joined before"):
             each.result(5)
-    assert not again.content("plays-1")
+    assert again.content("plays-1", "west") is None
 
 
 def test_too_few_silos_abort_the_round_for_all(tmp_path: Path, threads: ThreadPoolExecutor) -> None:
