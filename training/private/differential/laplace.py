@@ -1,7 +1,7 @@
 """Discrete Laplace noise (two-sided geometric): integers with chance ∝ exp(-|x| / scale), sampled exactly.
 
 Sums of integers that differ by Δ in L1 norm are ε-private with scale Δ/ε. Canonne, Kamath and Steinke 2020, algorithm
-2; the mechanism is of Ghosh, Roughgarden and Sundararajan, Universally Utility-Maximizing Privacy Mechanisms, STOC 2009.
+2; the mechanism is of Ghosh, Roughgarden and Sundararajan, STOC 2009.
 """
 
 from decimal import Decimal, localcontext
