@@ -86,6 +86,4 @@ class PrivateCounts:
             entities=[entity],
             schema=[Field(name=name, dtype=feast_type(dtype)) for name, dtype in self.fields],
             description=f"{self.about}, with noise: differentially private, unit a person",
-            columns={self.events: f"{self.events}.{self.person}", "people": f"{self.events}.{self.person}", "*": ""},
-            rows=f"{self.profile or self.events}.{self.key}",
         )
