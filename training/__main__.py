@@ -15,6 +15,7 @@ from training.commands import (
     manipulation,
     models,
     ownership,
+    private,
     search,
     track_features,
     verify,
@@ -29,6 +30,7 @@ fairness.install(app)
 attack.install(app)
 manipulation.install(app)
 ownership.install(app)
+private.install(app)
 track_features.install(app)
 verify.install(app)
 
