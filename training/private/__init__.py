@@ -1,0 +1,1 @@
+"""Learning from people whose data stay where they are, and what a model may say of them."""

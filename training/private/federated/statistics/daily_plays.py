@@ -1,0 +1,45 @@
+"""Plays, and the sum of their weights, of each track on each day before the cutoff: tiles of which windows are sums.
+
+``parameters["days"]`` is the number of days, 28 if left out. Of the plays of one listener and one track on a day all
+count: a listener's share of a cell is as large as the number of their plays.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy import sparse
+
+from training.exact.fixed_point import to_integers
+from training.exact.sums import Sums, Table
+from training.models.recommendation.weighting import MICROSECONDS_A_DAY
+from training.private.federated.layout import Dense, TableWords
+from training.private.federated.statistic import Scope, SiloData, Statistic
+
+COUNT, TOTAL = "daily plays", "daily weight"
+BITS = 20
+"""Bits after the point of weights."""
+DAYS = 28
+
+
+def _days(scope: Scope) -> int:
+    return int(scope.agreement.parameters.get("days", DAYS))
+
+
+def _tables(scope: Scope) -> Sequence[TableWords]:
+    layout = Dense(_days(scope), len(scope.catalogue.items))
+    return [TableWords(COUNT, layout), TableWords(TOTAL, layout)]
+
+
+def _count(data: SiloData, scope: Scope) -> Sums:
+    cutoff, days = scope.agreement.cutoff, _days(scope)
+    recent = data.plays.between(cutoff - days * MICROSECONDS_A_DAY, cutoff)
+    day = (cutoff - 1 - recent.time) // MICROSECONDS_A_DAY
+    tables = {}
+    for name, units in ((COUNT, np.ones(len(day), np.int64)), (TOTAL, to_integers(recent.weight, BITS))):
+        bound = int(units.max(initial=0)) * len(units)
+        cells = sparse.csr_array((units, (day, recent.track)), (days, recent.shape[1]))
+        tables[name] = Table.of(cells, bound, name)
+    return Sums(tables)
+
+
+STATISTIC = Statistic("daily_plays", "plays of each track on each day: windows of any length", _tables, _count)
