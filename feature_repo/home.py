@@ -242,6 +242,11 @@ class Home:
         return self.root / "security" / f"break_glass-{self.tenant}"
 
     @property
+    def joined_rounds(self) -> Path:
+        """Folder of the rounds of secure aggregation that silos of this folder joined, one folder a silo."""
+        return self.root / "security" / f"joined_rounds-{self.tenant}"
+
+    @property
     def erasures(self) -> Path:
         """Folder of the certificates of erasures, and of one that is not finished."""
         return self.root / "erasures" / f"tenant={self.tenant}"

@@ -1,1 +1,4 @@
-"""Learning from people whose data stay where they are, and what a model may say of them."""
+"""Learning without seeing: models of people's data that no one party holds, sees or can read out of the model.
+
+One mechanism a folder, each with its threat model: what it protects, against whom, and what it does not.
+"""

@@ -1,0 +1,126 @@
+"""Coordinator and silos in one process: sums, dropouts, late and disagreeing silos, rounds that are replayed."""
+
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from training.private.secure_aggregation import local
+from training.private.secure_aggregation.channel import SiloChannel
+from training.private.secure_aggregation.coordinator import Coordinator
+from training.private.secure_aggregation.errors import NothingPublished, RoundAborted, RoundRefused
+
+NAMES = ("north", "south", "east", "west")
+ABOUT = {"catalogue": "9f02", "version": "3"}
+
+
+@pytest.fixture
+def threads() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(8) as pool:
+        yield pool
+
+
+def words_of(number: int, length: int = 50) -> np.ndarray:
+    return np.random.default_rng(number).integers(0, 2**64, length, np.uint64)
+
+
+def submit(
+    threads: ThreadPoolExecutor, channels: dict[str, SiloChannel], name: str, length: int = 50
+) -> dict[str, "Future[None]"]:
+    return {
+        silo: threads.submit(channel.submit, name, words_of(number, length), about=ABOUT)
+        for number, (silo, channel) in enumerate(channels.items())
+    }
+
+
+def collect(coordinator: Coordinator, name: str, timeout_s: float = 20.0) -> np.ndarray:
+    return coordinator.collect(name, 50, threshold=3, timeout_s=timeout_s, about=ABOUT).words
+
+
+def test_the_sum_is_that_of_the_words(tmp_path: Path, threads: ThreadPoolExecutor) -> None:
+    coordinator, channels = local.connect(NAMES, tmp_path)
+    for name in ("plays-1", "plays-2"):
+        submissions = submit(threads, channels, name)
+        total = coordinator.collect(name, 50, threshold=3, timeout_s=20, about=ABOUT)
+        assert total.silos == tuple(sorted(NAMES)) and total.dropped == ()
+        assert total.words.dtype == np.uint64
+        assert (total.words == np.sum([words_of(n) for n in range(4)], axis=0, dtype=np.uint64)).all()
+        assert [each.result(5) for each in submissions.values()] == [None] * 4
+    coordinator.publish("model", b"weights")
+    assert channels["west"].fetch("model", 1) == b"weights"
+    coordinator.publish("model", b"weights")
+    with pytest.raises(RoundRefused, match="a name of its own"):
+        coordinator.publish("model", b"others")
+    with pytest.raises(NothingPublished, match=r"nothing within 0.01 s"):
+        channels["west"].fetch("later", 0.01)
+
+
+def test_an_absent_silo_is_left_out_and_comes_too_late(tmp_path: Path, threads: ThreadPoolExecutor) -> None:
+    coordinator, channels = local.connect(NAMES, tmp_path)
+    late = channels.pop("west")
+    submit(threads, channels, "plays-1")
+    total = coordinator.collect("plays-1", 50, threshold=3, timeout_s=0.5, about=ABOUT)
+    assert total.dropped == ("west",)
+    assert (total.words == np.sum([words_of(n) for n in range(3)], axis=0, dtype=np.uint64)).all()
+    with pytest.raises(RoundRefused, match="too late"):
+        late.submit("plays-1", words_of(3), about=ABOUT)
+
+
+def test_a_silo_that_disagrees_says_so_and_is_not_waited_for(tmp_path: Path, threads: ThreadPoolExecutor) -> None:
+    coordinator, channels = local.connect(NAMES, tmp_path)
+    others = {**channels}
+    silo = others.pop("east")
+    refusal = threads.submit(silo.submit, "plays-1", words_of(9), about={**ABOUT, "catalogue": "77aa"})
+    submit(threads, others, "plays-1")
+    assert len(collect(coordinator, "plays-1", 60))
+    with pytest.raises(RoundRefused, match="expected about catalogue: 77aa; found 9f02"):
+        refusal.result(5)
+    wrong = [
+        (words_of(1, 49), ABOUT, "number of words: 49; found 50"),
+        (words_of(1).astype(np.int64), ABOUT, "uint64; found int64"),
+        (words_of(1), {"catalogue": "9f02"}, "about version: None; found 3"),
+    ]
+    refusals = [
+        threads.submit(channels[name].submit, "plays-2", words, about=about)
+        for name, (words, about, _) in zip(NAMES, wrong, strict=False)
+    ]
+    with pytest.raises(RoundAborted, match="phase advertise, 3 are needed.*south left: expected 50 words of uint64"):
+        collect(coordinator, "plays-2", 60)
+    for refusal, (*_, pattern) in zip(refusals, wrong, strict=True):
+        with pytest.raises(RoundRefused, match=pattern):
+            refusal.result(5)
+
+
+def test_a_round_is_joined_once_also_after_a_restart(tmp_path: Path, threads: ThreadPoolExecutor) -> None:
+    coordinator, channels = local.connect(NAMES, tmp_path)
+    submissions = submit(threads, channels, "plays-1")
+    collect(coordinator, "plays-1")
+    for each in submissions.values():
+        each.result(5)
+    with pytest.raises(RoundRefused, match="plays-1, which was used"):
+        collect(coordinator, "plays-1")
+    again, restarted = local.connect(NAMES, tmp_path)
+    submissions = submit(threads, restarted, "plays-1")
+    for each in submissions.values():
+        with pytest.raises(RoundRefused, match="never joined; found plays-1, which it joined before"):
+            each.result(5)
+    assert not again.content("plays-1")
+
+
+def test_too_few_silos_abort_the_round_for_all(tmp_path: Path, threads: ThreadPoolExecutor) -> None:
+    coordinator, channels = local.connect(NAMES, tmp_path)
+    submissions = submit(threads, {name: channels[name] for name in NAMES[:2]}, "plays-1")
+    with pytest.raises(RoundAborted, match="2 silos in the phase advertise, 3 are needed; absent: east, west"):
+        collect(coordinator, "plays-1", 0.3)
+    for each in submissions.values():
+        with pytest.raises(RoundAborted, match="2 silos in the phase advertise"):
+            each.result(5)
+
+
+@pytest.mark.parametrize("threshold", [0, 1, 2, 5])
+def test_half_of_the_silos_are_too_few(tmp_path: Path, threshold: int) -> None:
+    coordinator, _ = local.connect(NAMES, tmp_path)
+    with pytest.raises(RoundRefused, match="a threshold of 3 to 4 silos"):
+        coordinator.collect("plays-1", 50, threshold=threshold, timeout_s=1)
