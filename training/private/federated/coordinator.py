@@ -14,7 +14,7 @@ from training.private.federated.agreement import Agreement
 from training.private.federated.catalogue import Catalogue
 from training.private.federated.channel import CoordinatorChannel
 from training.private.federated.rounds import Rounds, RoundTotal
-from training.private.federated.step import AGREEMENT, END, RESULT, Step, digest, name_of, name_of_attachment
+from training.private.federated.step import AGREEMENT, END, RESULT, STOPPED, Step, digest, name_of, name_of_attachment
 
 ATTEMPTS = 3
 """How often a round is asked before the run stops; a silo answers no more often."""
@@ -83,6 +83,10 @@ class CoordinatorRun:
         self._channel.publish(RESULT, result)
         self._publish(Step(self._number, 0, END, "", self._digest, content={"result": digest(result)}, is_open=False))
         self._rounds.finish(result)
+
+    def stop(self, reason: str) -> None:
+        """Tells all silos that there will be no result."""
+        self._channel.publish(STOPPED, reason[:2_000].encode())
 
     def _publish(self, step: Step) -> None:
         self._channel.publish(name_of(step.number, step.attempt), step.to_bytes())

@@ -21,7 +21,7 @@ from training.private.federated.channel import SiloChannel
 from training.private.federated.coordinator import ATTEMPTS
 from training.private.federated.rounds import FOLDER, SCOPE
 from training.private.federated.statistic import Scope, SiloData, statistics
-from training.private.federated.step import AGREEMENT, END, RESULT, Step, digest, name_of, name_of_attachment
+from training.private.federated.step import AGREEMENT, END, RESULT, STOPPED, Step, digest, name_of, name_of_attachment
 
 WAIT_S, POLL_S = 60.0, 0.5
 """Seconds that a silo waits for the terms, and for one message before it looks for another."""
@@ -172,12 +172,25 @@ def _next(channel: SiloChannel, terms: Agreement, step: Step | None) -> Step:
                 content = channel.fetch(name_of(number, attempt), POLL_S)
                 break
         else:
+            _check_not_stopped(channel)
             continue
         return Step.from_bytes(content, number, attempt, terms.digest())
     raise InputError(
         expected=f"a coordinator that goes on after {'the terms' if step is None else step.kind}",
         found=f"nothing new for {patience:,.0f} s",
         next_command="refrain model federate join URL  (again, once the coordinator goes on)",
+    )
+
+
+def _check_not_stopped(channel: SiloChannel) -> None:
+    try:
+        reason = channel.fetch(STOPPED, 0.0)
+    except RefrainError:
+        return
+    raise InputError(
+        expected="a run that comes to its end",
+        found=f"the coordinator stopped it: {reason.decode(errors='replace')[:1_000]}",
+        next_command="refrain model federate join URL  (another run)",
     )
 
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from feature_repo.errors import InputError
 
-AGREEMENT, RESULT = "agreement", "result"
-"""Names under which the coordinator shows the terms, and the result."""
+AGREEMENT, RESULT, STOPPED = "agreement", "result", "stopped"
+"""Names under which the coordinator shows the terms, the result, and why there will be none."""
 END = "end"
 """Kind of the last step."""
 MOST_BYTES = 2**20

@@ -22,17 +22,20 @@ class Hall:
 
     Args:
         silos: names of the silos.
-        absent: silos that never submit, which rounds do not wait for.
+        drops: silo → kind of the step in which it submits nothing, and which does not wait for it.
     """
 
-    def __init__(self, silos: list[str], absent: frozenset[str] = frozenset()) -> None:
-        self.silos, self.absent = silos, absent
+    def __init__(self, silos: list[str], drops: Mapping[str, str] | None = None) -> None:
+        self.silos, self.drops = silos, drops or {}
         self.published: dict[str, bytes] = {}
         self.rounds: dict[str, dict[str, np.ndarray]] = {}
         self.about: dict[str, Mapping[str, str] | None] = {}
         self.changed = threading.Condition()
         self.failures: dict[str, int] = {}
         """Part of a round's name → rounds with it that end without a sum."""
+
+    def is_absent(self, silo: str, round_name: str) -> bool:
+        return f"-{self.drops.get(silo)}-" in round_name
 
     def publish(self, name: str, content: bytes) -> None:
         with self.changed:
@@ -55,7 +58,7 @@ class Hall:
             parts = self.rounds.setdefault(round_name, {})
             self.about[round_name] = about
             self.changed.notify_all()
-            wanted = len(self.silos) - len(self.absent)
+            wanted = sum(not self.is_absent(silo, round_name) for silo in self.silos)
             self.changed.wait_for(lambda: len(parts) >= wanted, max(ends - time.monotonic(), 0))
             del self.rounds[round_name]
             for part, count in self.failures.items():
@@ -71,10 +74,10 @@ class Hall:
 
 
 class Seat:
-    """One silo in a hall; stops before a step of some kind, or after it has submitted."""
+    """One silo in a hall."""
 
-    def __init__(self, hall: Hall, silo: str, drops: str = "") -> None:
-        self.hall, self.silo, self.drops = hall, silo, drops
+    def __init__(self, hall: Hall, silo: str) -> None:
+        self.hall, self.silo = hall, silo
 
     def fetch(self, name: str, timeout_s: float) -> bytes:
         with self.hall.changed:
@@ -83,7 +86,7 @@ class Seat:
             return self.hall.published[name]
 
     def submit(self, round_name: str, words: np.ndarray, *, about: Mapping[str, str] | None = None) -> None:
-        if self.drops and f"-{self.drops}-" in round_name:
+        if self.hall.is_absent(self.silo, round_name):
             raise Missing("a silo that is there")
         with self.hall.changed:
             if not self.hall.changed.wait_for(lambda: round_name in self.hall.rounds, 5.0):

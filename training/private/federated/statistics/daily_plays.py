@@ -15,7 +15,8 @@ from training.models.recommendation.weighting import MICROSECONDS_A_DAY
 from training.private.federated.layout import Dense, TableWords
 from training.private.federated.statistic import Scope, SiloData, Statistic
 
-COUNT, TOTAL = "daily plays", "daily weight"
+COUNT, TOTAL = "plays of day", "weight of day"
+"""Before the number of the day: 0 for the last 24 hours before the cutoff."""
 BITS = 20
 """Bits after the point of weights."""
 DAYS = 28
@@ -26,8 +27,8 @@ def _days(scope: Scope) -> int:
 
 
 def _tables(scope: Scope) -> Sequence[TableWords]:
-    layout = Dense(_days(scope), len(scope.catalogue.items))
-    return [TableWords(COUNT, layout), TableWords(TOTAL, layout)]
+    layout = Dense(1, len(scope.catalogue.items))
+    return [TableWords(f"{name} {day}", layout) for name in (COUNT, TOTAL) for day in range(_days(scope))]
 
 
 def _count(data: SiloData, scope: Scope) -> Sums:
@@ -38,7 +39,8 @@ def _count(data: SiloData, scope: Scope) -> Sums:
     for name, units in ((COUNT, np.ones(len(day), np.int64)), (TOTAL, to_integers(recent.weight, BITS))):
         bound = int(units.max(initial=0)) * len(units)
         cells = sparse.csr_array((units, (day, recent.track)), (days, recent.shape[1]))
-        tables[name] = Table.of(cells, bound, name)
+        for number in range(days):
+            tables[f"{name} {number}"] = Table.of(cells[[number]], bound, name)
     return Sums(tables)
 
 
