@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from feature_repo.errors import RefrainError
 from feature_repo.signing.public_keys import public_key_of
 from training.private.secure_aggregation.coordinator_round import CoordinatorRound
-from training.private.secure_aggregation.envelope import Envelope, Phase
+from training.private.secure_aggregation.envelope import OVERHEAD, Envelope, Phase
 from training.private.secure_aggregation.errors import NothingPublished, RoundAborted, RoundRefused
 from training.private.secure_aggregation.publication import Publication
 from training.private.secure_aggregation.result import RoundSum
@@ -134,7 +134,7 @@ class Coordinator:
         """Bytes of a message to a round, at most; 0 if there is no such round."""
         with self._changed:
             current = self._rounds.get(round_name)
-            return 0 if current is None else current.most_bytes
+            return 0 if current is None else OVERHEAD + current.most_bytes
 
     def content(self, name: str, timeout_s: float = 0.0) -> bytes | None:
         """What was published under a name, with its signature; None if there is nothing in time."""

@@ -7,7 +7,7 @@ import numpy as np
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from training.private.secure_aggregation import messages
-from training.private.secure_aggregation.envelope import OVERHEAD, PHASES, Envelope, Phase, decode
+from training.private.secure_aggregation.envelope import PHASES, Envelope, Phase, decode
 from training.private.secure_aggregation.errors import RoundAborted, RoundRefused
 from training.private.secure_aggregation.result import RoundSum
 from training.private.secure_aggregation.roster import COORDINATOR, Roster
@@ -49,8 +49,8 @@ class CoordinatorRound:
 
     @property
     def most_bytes(self) -> int:
-        """Bytes of a message of a silo, at most."""
-        return OVERHEAD + max(8 * self.terms.words, BYTES_A_SILO * (1 + len(self._roster.silos)))
+        """Bytes of the body of a message of a silo, at most."""
+        return max(8 * self.terms.words, BYTES_A_SILO * (1 + len(self._roster.silos)))
 
     @property
     def waits_for(self) -> set[str]:

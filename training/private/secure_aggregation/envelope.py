@@ -76,10 +76,10 @@ class Envelope(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             RoundRefused: it was not.
         """
         key = roster.key_of(self.sender)
-        if key is None or (sender and sender != self.sender):
-            raise RoundRefused.because(
-                f"a message of {sender or 'a party of the roster'}", f"one of {self.sender[:80]!r}"
-            )
+        if key is None:
+            raise RoundRefused.because("a message of a party of the roster", f"one of {self.sender[:80]!r}")
+        if sender and sender != self.sender:
+            raise RoundRefused.because(f"a message of {sender}", f"one of {self.sender}")
         if phase not in (None, self.phase):
             raise RoundRefused.because(f"a message of the phase {phase}", f"one of the phase {self.phase}")
         if not is_signed_by(key, signed_bytes(self.sender, self.phase, context, self.body), self.signature):
