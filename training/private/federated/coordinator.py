@@ -81,7 +81,9 @@ class CoordinatorRun:
     def end(self, result: bytes) -> None:
         """Shows the result to all silos, and keeps it."""
         self._channel.publish(RESULT, result)
-        self._publish(Step(self._number, 0, END, "", self._digest, content={"result": digest(result)}, is_open=False))
+        last = next(reversed(self.participation.values()), None)
+        content = {"result": digest(result), "silos": 0 if last is None else len(last.silos)}
+        self._publish(Step(self._number, 0, END, "", self._digest, content=content, is_open=False))
         self._rounds.finish(result)
 
     def stop(self, reason: str) -> None:

@@ -93,7 +93,9 @@ def register_recommender(home: Home, result: bytes, terms: Agreement, silos: int
     places = Catalogue(kept.items, terms.run, is_hashed).places(interactions.track_ids)
     sums = renumber(kept.sums, places)
     own_tracks, weights = np.flatnonzero(places >= 0), EASE().solve(kept.sums)
-    similar = FromHistory(sparse.csr_array((1, len(own_tracks))), weights[np.ix_(places[own_tracks], places[own_tracks])])
+    similar = FromHistory(
+        sparse.csr_array((1, len(own_tracks))), weights[np.ix_(places[own_tracks], places[own_tracks])]
+    )
     knowledge = _knowledge(home, interactions, terms.cutoff, sums, similar, own_tracks)
     measured = measure(interactions, terms.cutoff, similar.weights, own_tracks, knowledge.popular)
     parts = RetrievalParts(interactions, knowledge, segments.solve(sums))
@@ -161,7 +163,9 @@ def _knowledge(
     table = neighbours(similar) if len(own_tracks) else Neighbours(np.zeros((0, 1), np.int32), np.zeros((0, 1)))
     places = np.full((interactions.shape[1], table.places.shape[1]), -1, np.int32)
     weights = np.zeros(places.shape, np.float32)
-    places[own_tracks] = np.where(table.places >= 0, own_tracks[np.maximum(table.places, 0)], -1) if len(own_tracks) else 0
+    places[own_tracks] = (
+        np.where(table.places >= 0, own_tracks[np.maximum(table.places, 0)], -1) if len(own_tracks) else 0
+    )
     weights[own_tracks] = table.weights
     return replace(
         own,

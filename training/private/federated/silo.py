@@ -102,18 +102,25 @@ class Outcome:
     Attributes:
         agreement: the terms.
         result: the result of the procedure.
+        silos: number of silos in the last sum.
         answered: kinds of the steps that it answered.
         missed: kind of each step that went on without it → why.
     """
 
     agreement: Agreement
     result: bytes
+    silos: int
     answered: tuple[str, ...]
     missed: dict[str, str]
 
 
 def take_part(
-    data: SiloData, channel: SiloChannel, home: Home, name: str, limits: Limits | None = None, progress: Progress = silent
+    data: SiloData,
+    channel: SiloChannel,
+    home: Home,
+    name: str,
+    limits: Limits | None = None,
+    progress: Progress = silent,
 ) -> Outcome:
     """Takes part in a run to its end.
 
@@ -154,7 +161,7 @@ def take_part(
             found="bytes with another digest",
             next_command="refrain model federate join URL  (again)",
         )
-    return Outcome(terms, result, tuple(answered), missed)
+    return Outcome(terms, result, int(step.content["silos"]), tuple(answered), missed)
 
 
 def _next(channel: SiloChannel, terms: Agreement, step: Step | None) -> Step:
@@ -184,7 +191,7 @@ def _next(channel: SiloChannel, terms: Agreement, step: Step | None) -> Step:
 
 def _check_not_stopped(channel: SiloChannel) -> None:
     try:
-        reason = channel.fetch(STOPPED, 0.0)
+        reason = channel.fetch(STOPPED, POLL_S / 10)
     except RefrainError:
         return
     raise InputError(

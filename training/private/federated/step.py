@@ -1,5 +1,5 @@
-"""What the coordinator asks next. Steps have numbers, and a few attempts each; a silo that comes late reads on until the
-one that is open. A message never changes, as each attempt has a name of its own.
+"""What the coordinator asks next. Steps have numbers, and a few attempts each; a silo that comes late reads on until
+the one that is open. A message never changes, as each attempt has a name of its own.
 """
 
 import hashlib

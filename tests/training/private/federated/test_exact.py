@@ -65,9 +65,7 @@ def together_in_one_place(data: dict[str, SiloData], names: tuple[str, ...]) -> 
     user, track, time, skipped = (np.concatenate(parts) for parts in zip(*columns, strict=True))
     order = np.argsort(time, kind="stable")
     return SiloData(
-        Interactions(
-            users, ids, [None] * len(ids), user[order], track[order], time[order], skipped=skipped[order]
-        ),
+        Interactions(users, ids, [None] * len(ids), user[order], track[order], time[order], skipped=skipped[order]),
         segments,
     )
 

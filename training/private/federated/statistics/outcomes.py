@@ -1,4 +1,4 @@
-"""Plays to the end and skips of each track, and the number of listeners: what a bundle says of how a track was received."""
+"""Plays to the end and skips of each track, and the number of listeners: how a track was received."""
 
 from collections.abc import Sequence
 
