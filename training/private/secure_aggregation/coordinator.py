@@ -27,6 +27,10 @@ class Coordinator:
         roster: the parties.
         identity: the coordinator's private key, whose public key is in the roster.
 
+    Attributes:
+        roster: the parties.
+        changes: number of times that there was something new to read; see ``application``.
+
     Raises:
         RoundRefused: it is another one.
 
@@ -37,6 +41,7 @@ class Coordinator:
         if public_key_of(identity) != roster.coordinator:
             raise RoundRefused.because("the private key of the roster's coordinator", "that of another public key")
         self.roster, self._identity = roster, identity
+        self.changes = 0
         self._changed = threading.Condition()
         self._rounds: dict[str, CoordinatorRound] = {}
         self._aborted: dict[str, bytes] = {}
@@ -65,28 +70,23 @@ class Coordinator:
             RoundRefused: the terms are not valid, or the name was used.
         """
         terms = Terms.of(round_name, words, threshold, about or {}, self.roster)
+        current = CoordinatorRound(terms, self.roster, self._identity)
         with self._changed:
             if round_name in self._rounds:
                 raise RoundRefused.because("the name of a new round", f"{round_name}, which was used")
-            current = CoordinatorRound(terms, self.roster, self._identity)
             self._rounds[round_name] = current
-            try:
-                while True:
-                    self._changed.notify_all()
+        try:
+            while current.phase is not None:
+                with self._changed:
+                    self._announce()
                     self._changed.wait_for(lambda: current.is_settled, timeout_s)
-                    total = current.close()
-                    if total is not None:
-                        return total
-            except BaseException as error:
-                reason = error.found if isinstance(error, RefrainError) else "the coordinator was stopped"
-                self._abort(current, reason)
-                raise
-            finally:
-                while len(self._rounds) > MOST_ROUNDS:
-                    oldest = next(iter(self._rounds))
-                    self._aborted.pop(oldest, None)
-                    del self._rounds[oldest]
-                self._changed.notify_all()
+                    current.close()
+            return current.unmasked()
+        except BaseException as error:
+            self._abort(current, error.found if isinstance(error, RefrainError) else "the coordinator was stopped")
+            raise
+        finally:
+            self._forget_oldest()
 
     def publish(self, name: str, content: bytes) -> None:
         """Publishes something to all silos.
@@ -98,18 +98,21 @@ class Coordinator:
         with self._changed:
             if self._published.setdefault(name, publication) != publication:
                 raise RoundRefused.because(f"a name of its own for each content, or the same for {name}", "another one")
-            self._changed.notify_all()
+            self._announce()
 
     def message(self, round_name: str, phase: Phase, silo: str, timeout_s: float = 0.0) -> bytes | None:
         """The coordinator's message of a phase to a silo, or that the round was aborted; None if there is none in time.
 
         Raises:
+            RoundAborted: the silo was in a round that this coordinator does not know.
             RoundRefused: the silo is not in this phase.
         """
 
         def message() -> bytes | None:
             if round_name in self._aborted:
                 return self._aborted[round_name]
+            if round_name not in self._rounds and phase != Phase.ADVERTISE:
+                raise RoundAborted.because("the coordinator does not know the round any more: it was started anew")
             return self._rounds[round_name].message(phase, silo) if round_name in self._rounds else None
 
         with self._changed:
@@ -141,11 +144,24 @@ class Coordinator:
         with self._changed:
             return self._changed.wait_for(lambda: self._published.get(name), timeout_s)
 
+    def _announce(self) -> None:
+        self.changes += 1
+        self._changed.notify_all()
+
     def _abort(self, current: CoordinatorRound, reason: str) -> None:
-        current.end()
         body = msgspec.msgpack.encode(reason[:2_000])
         abort = Envelope.sign(self._identity, COORDINATOR, Phase.LEAVE, current.terms.context, body)
-        self._aborted[current.terms.round_name] = abort.to_bytes()
+        with self._changed:
+            current.end()
+            self._aborted[current.terms.round_name] = abort.to_bytes()
+            self._announce()
+
+    def _forget_oldest(self) -> None:
+        with self._changed:
+            over = [name for name, each in self._rounds.items() if each.phase is None]
+            for name in over[: max(0, len(over) - MOST_ROUNDS)]:
+                self._aborted.pop(name, None)
+                del self._rounds[name]
 
 
 class LocalBoard:

@@ -46,6 +46,7 @@ class CoordinatorRound:
         self._keys: dict[str, messages.Keys] = {}
         self._confirmation = b""
         self._sum = np.zeros(terms.words, "<u8")
+        self._answerers: tuple[str, ...] = ()
 
     @property
     def most_bytes(self) -> int:
@@ -89,14 +90,11 @@ class CoordinatorRound:
         self._take(phase, silo, envelope)
         self._digests[phase, silo] = digest
 
-    def close(self) -> RoundSum | None:
+    def close(self) -> None:
         """Ends a phase with the messages that are there, and makes the coordinator's of the next.
 
-        Returns:
-            The sum after the last phase, None before.
-
         Raises:
-            RoundAborted: there are too few, or shares do not fit.
+            RoundAborted: there are too few.
         """
         phase = self.phase
         if phase is None:
@@ -107,20 +105,35 @@ class CoordinatorRound:
             self.end()
             raise RoundAborted.because(reason)
         members = tuple(sorted(answers))
-        if phase != PHASES[-1]:
-            following = PHASES[PHASES.index(phase) + 1]
-            self._members[following] = members
-            self._bodies[following] = self._body(following, members)
-            self.phase = following
-            return None
-        try:
-            return self._unmasked(members)
-        finally:
-            self.end()
+        if phase == PHASES[-1]:
+            self.phase, self._answerers = None, members
+            return
+        following = PHASES[PHASES.index(phase) + 1]
+        self._members[following] = members
+        self._bodies[following] = self._body(following, members)
+        self.phase = following
+
+    def unmasked(self) -> RoundSum:
+        """The sum, once, after the last phase.
+
+        Raises:
+            RoundAborted: shares do not fit.
+        """
+        if self.phase is not None or not self._answerers:
+            raise ValueError("the round is not at its end, or its sum was taken")
+        silos = self._members[Phase.CONFIRM]
+        shares = {
+            self._roster.point_of(name): decode(self._received[Phase.UNMASK][name], messages.Unmasking)
+            for name in self._answerers[: self.terms.threshold]
+        }
+        total = self._sum
+        self.end()
+        unmask(total, self._context, self._keys, shares)
+        return RoundSum(total.astype(np.uint64), silos, tuple(name for name in self._roster.silos if name not in silos))
 
     def end(self) -> None:
         """Ends the round, and forgets what was received."""
-        self.phase, self._sum = None, np.zeros(0, "<u8")
+        self.phase, self._answerers, self._sum = None, (), np.zeros(0, "<u8")
         self._received = {phase: {} for phase in PHASES}
 
     def message(self, phase: Phase, silo: str) -> bytes | None:
@@ -186,16 +199,6 @@ class CoordinatorRound:
             self._confirmation = msgspec.msgpack.encode(confirmation)
             return msgspec.msgpack.encode(list(members))
         return msgspec.msgpack.encode({name: self._signatures[Phase.CONFIRM][name] for name in members})
-
-    def _unmasked(self, members: tuple[str, ...]) -> RoundSum:
-        silos = self._members[Phase.CONFIRM]
-        shares = {
-            self._roster.point_of(name): decode(self._received[Phase.UNMASK][name], messages.Unmasking)
-            for name in members[: self.terms.threshold]
-        }
-        unmask(self._sum, self._context, self._keys, shares)
-        dropped = tuple(name for name in self._roster.silos if name not in silos)
-        return RoundSum(self._sum.astype(np.uint64), silos, dropped)
 
     def _too_few(self, phase: Phase, present: set[str]) -> str:
         absent = [name for name in self._roster.silos if name not in present]

@@ -70,5 +70,5 @@ class Round:
             if phase == until:
                 return None
             self.step(phase, {name for name in self.words if (last or {}).get(name, NEVER) > number})
-            total = self.coordinator.close()
-        return total
+            self.coordinator.close()
+        return self.coordinator.unmasked()

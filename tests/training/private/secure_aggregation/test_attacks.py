@@ -196,8 +196,9 @@ def test_a_wrong_share_ends_the_round_and_bends_no_sum() -> None:
             return as_silo(current, FIRST, Phase.UNMASK, msgspec.msgpack.encode(shares))
 
         current.step(Phase.UNMASK, set(WORDS) - {SECOND}, change)
+        current.coordinator.close()
         with pytest.raises(RoundAborted, match="the shares of silo[01]'s secret do not fit"):
-            current.coordinator.close()
+            current.coordinator.unmasked()
 
 
 @settings(max_examples=60, deadline=None)
