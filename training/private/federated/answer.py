@@ -20,7 +20,7 @@ class Answer:
 
     Attributes:
         name: kind of the step.
-        respond: (n,) uint64 words from the silo's data, what everybody knows, the step, and the bytes that belong to it.
+        respond: (n,) uint64 words from the silo's data, what everybody knows, the step, and the bytes with it.
     """
 
     name: str

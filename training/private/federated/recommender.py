@@ -177,7 +177,7 @@ def _knowledge(
 
 
 def _outcomes(sums: Sums, kept_tracks: np.ndarray, similar: Neighbours) -> bytes:
-    """Packs plays, skips and listeners of each track, and listeners of both of a track and its neighbour, 255 at most."""
+    """Packs plays, skips and listeners of each track, and listeners of it and its neighbour, 255 at most."""
     pairs = sums[gram.NAME]
     shared = np.zeros(similar.places.shape, np.uint8)
     rows, columns = np.nonzero(similar.places >= 0)
@@ -244,14 +244,14 @@ def _card(version: int, record: Mapping[str, Any], measured: Measured | None) ->
     lines = [
         f"# {NAME} {version}",
         "",
-        f"Learned from the sums of {record['silos']} silos with {record['listeners']:,} listeners (run {record['name']},",
-        f"terms {record['agreement'][:16]}). Nobody saw a silo's own sums. No rankers: {WHY}.",
+        f"Learned from the sums of {record['silos']} silos with {record['listeners']:,} listeners: run",
+        f"{record['name']}, terms {record['agreement'][:16]}. Nobody saw a silo's own sums. No rankers: {WHY}.",
         "",
     ]
     if measured is None:
         return "\n".join([*lines, "Not measured: too few listeners of this folder have plays after the cutoff.", ""])
     lines += [
-        f"Measured on {measured.listeners:,} listeners of this folder, on what they played for the first time after the",
+        f"Measured on {measured.listeners:,} listeners of this folder, on what they first played after the",
         f"cutoff. `{ALONE}` is the same model from this folder alone.",
         "",
         "| model | NDCG@10 | ± 95 % | Recall@20 |",

@@ -3,9 +3,9 @@
 Goodrich and Mitzenmacher: Invertible Bloom Lookup Tables (Allerton 2011). Each key is added to three cells of a table;
 a cell sums the number of its keys, the keys, and a checksum of each. Tables of silos are added cell by cell, modulo
 2^64, so that the sum can be masked. In the sum, a cell with one distinct key of multiplicity c (the number of silos
-that have it) shows itself: its sum divided by c is a key whose checksum, c times, is in the cell. Such keys are taken out of
-their other cells until nothing is left. With 1.5 cells a key that succeeds almost surely from a few hundred keys on; a
-table that is too small fails as a whole, and a larger one is filled.
+that have it) shows itself: its sum divided by c is a key whose checksum, c times, is in the cell. Such keys are taken
+out of their other cells until nothing is left. With 1.5 cells a key that succeeds almost surely from a few hundred keys
+on; a table that is too small fails as a whole, and a larger one is filled.
 """
 
 import numpy as np

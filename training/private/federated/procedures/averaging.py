@@ -3,10 +3,10 @@
 McMahan, Moore, Ramage, Hampson, Agüera y Arcas: Communication-Efficient Learning of Deep Networks from Decentralized
 Data (AISTATS 2017); Li, Sahu, Zaheer, Sanjabi, Talwalkar, Smith: Federated Optimization in Heterogeneous Networks
 (MLSys 2020). Each round a silo descends from the common weights on its own rows, clips its update to ``clip`` and sends
-it times its number of rows, of which ``most_rows`` count. Approximate: not the weights that all rows in one place give.
+it times its number of rows, of which ``most_rows`` count. Approximate: not the weights of all rows in one place.
 
-Parameters: ``width``, ``hidden``, ``rounds``, ``epochs``, ``rate``, ``batch``, ``proximal`` (μ; 0 is FedAvg), ``decay``,
-``clip``, ``most_rows``, ``seed``. Clipping binds honest silos alone: nobody sees an update.
+Parameters: ``width``, ``hidden``, ``rounds``, ``epochs``, ``rate``, ``batch``, ``proximal`` (μ; 0 is FedAvg),
+``decay``, ``clip``, ``most_rows``, ``seed``. Clipping binds honest silos alone: nobody sees an update.
 """
 
 from collections.abc import Mapping

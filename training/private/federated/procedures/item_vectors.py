@@ -1,16 +1,16 @@
 """iALS whose listeners stay in their silos: the tracks' side from exact sums of normal equations.
 
 Hu, Koren, Volinsky (ICDM 2008), the weights and regularization of ``training.models.recommendation.ials``, each half
-step solved exactly. Every round the silos get the tracks' vectors y, solve the vector x of each of their listeners, and
-add up, for each track, Σ w x xᵀ, Σ w x and Σ w, and Σ x xᵀ of all. Vectors and weights are rounded to fixed point before
-they are multiplied, so that the sums are those of one world, bit for bit. A listener's vector never leaves the silo; the
-equations of a track with one listener are that listener's vector to everybody, which is what ``least_listeners`` is for.
+step solved exactly. Every round the silos get the tracks' vectors y, solve the vector x of each of their listeners,
+and add up, for each track, Σ w x xᵀ, Σ w x and Σ w, and Σ x xᵀ of all. Vectors and weights are rounded to fixed point
+before they are multiplied, so that the sums are those of one world, bit for bit. A listener's vector never leaves the
+silo; the equations of a track with one listener would show it to everybody, which is what ``least_listeners`` is for.
 
 Parameters: ``factors`` (16), ``rounds`` (8), ``unobserved`` (0.3), ``regularization`` (0.01), ``seed``; ``weighting``
 (``half_life_days``, ``recency``; counts by their logarithm).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from scipy import sparse
@@ -54,7 +54,7 @@ class Factors:
     unobserved: float = 0.3
     regularization: float = 0.01
     seed: int = 0
-    weighting: Weighting = Weighting(logarithm=True)
+    weighting: Weighting = field(default_factory=lambda: Weighting(logarithm=True))
 
     @classmethod
     def of(cls, terms: Agreement) -> "Factors":
