@@ -19,6 +19,11 @@ from training.private.federated.step import AGREEMENT, END, RESULT, STOPPED, Ste
 ATTEMPTS = 3
 """How often a round is asked before the run stops; a silo answers no more often."""
 
+RESUMED = 2
+"""How many times as long a round waits that another one was stopped before: silos still wait for that one."""
+SILO_PATIENCE = 1.5
+"""How many times the deadline a silo waits for one message of a round: longer than a phase, shorter than the above."""
+
 
 class CoordinatorRun:
     """One run at the coordinator.
@@ -107,7 +112,7 @@ class CoordinatorRun:
                         name,
                         words,
                         threshold=terms.threshold,
-                        timeout_s=terms.deadline_s,
+                        timeout_s=terms.deadline_s * (RESUMED if attempt == first > 0 else 1),
                         about={"question": step.question},
                     )
                 )

@@ -13,6 +13,8 @@ from training.exact.kept import KeptSums
 from training.models.recommendation.bundle import NAME, iso
 from training.models.recommendation.segments import segments_of_users
 from training.private.federated.agreement import FEWEST, Agreement
+from training.private.federated.channel import SiloChannel
+from training.private.federated.coordinator import SILO_PATIENCE
 from training.private.federated.local_trial import trial
 from training.private.federated.own_data import own_data
 from training.private.federated.recommender import STATISTICS, Registered, register_recommender
@@ -209,18 +211,23 @@ def join_run(
         InputError: the terms are beyond the limits, or a message is damaged.
         StoreError: there are no plays, or features are not built or not applied.
     """
-    channel = connect(
-        url,
-        silo,
-        load_private_key(),
-        Roster.load(file),
-        home,
-        authorities=authorities,
-        timeout_s=patience_s,
-        least_threshold=limits.least_silos,
-    )
-    announced = Agreement.from_bytes(channel.fetch(AGREEMENT, patience_s))
+    identity, roster = load_private_key(), Roster.load(file)
+
+    def channel_of(timeout_s: float) -> SiloChannel:
+        return connect(
+            url,
+            silo,
+            identity,
+            roster,
+            home,
+            authorities=authorities,
+            timeout_s=timeout_s,
+            least_threshold=limits.least_silos,
+        )
+
+    announced = Agreement.from_bytes(channel_of(patience_s).fetch(AGREEMENT, patience_s))
     limits.check(announced)
+    channel = channel_of(SILO_PATIENCE * announced.deadline_s)
     outcome = take_part(own_data(home, announced.cutoff, part), channel, home, silo, limits, progress)
     kept = KeptSums.from_bytes(outcome.result)
     registered = None

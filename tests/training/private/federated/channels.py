@@ -9,6 +9,9 @@ import numpy as np
 from feature_repo.errors import InputError, RefrainError
 from training.private.federated.rounds import RoundTotal
 
+WAIT_S = 1.0
+"""Seconds that a silo waits for a round to begin."""
+
 
 class Missing(RefrainError):
     """Nothing came in time, or the round is over."""
@@ -89,7 +92,7 @@ class Seat:
         if self.hall.is_absent(self.silo, round_name):
             raise Missing("a silo that is there")
         with self.hall.changed:
-            if not self.hall.changed.wait_for(lambda: round_name in self.hall.rounds, 5.0):
+            if not self.hall.changed.wait_for(lambda: round_name in self.hall.rounds, WAIT_S):
                 raise Missing(round_name)
             if self.hall.about[round_name] != about:
                 raise InputError(expected="the same question", found="another", next_command="none")
