@@ -1,5 +1,7 @@
 """What is learned by steps: exact where it is a sum of integers, near to one place where it is an average."""
 
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,11 +19,14 @@ from training.datasets import Interactions
 from training.exact.kept import KeptSums
 from training.private.federated.agreement import Agreement
 from training.private.federated.catalogue import Catalogue
+from training.private.federated.coordinator import CoordinatorRun
 from training.private.federated.fixed_vectors import clipped, to_vector, to_words
 from training.private.federated.network import Network, descend
 from training.private.federated.procedures import averaging, logistic
 from training.private.federated.procedures.item_vectors import Factors, weights_of
-from training.private.federated.robust import deal, median, trimmed_mean
+from training.private.federated.robust import average_groups, deal, median, trimmed_mean
+from training.private.federated.rounds import Rounds
+from training.private.federated.silo import take_part
 from training.private.federated.statistic import Scope, SiloData, count_all
 from training.private.federated.statistics import least_squares
 from training.private.federated.together import Together, run_together
@@ -201,6 +206,35 @@ def test_fewer_than_half_of_the_groups_do_not_move_the_median_far() -> None:
         assert (combined >= honest[3:].min(axis=0)).all() and (combined <= honest[3:].max(axis=0)).all()
     with pytest.raises(InputError, match="fewer than half"):
         trimmed_mean(means, 4)
+
+
+class Liar(Seat):
+    """A silo that adds to its words what no honest silo sends."""
+
+    def submit(self, round_name: str, words: np.ndarray, *, about: Mapping[str, str] | None = None) -> None:
+        lie = np.append(np.full(len(words) - 1, 2**40), 0).astype(np.uint64)  # the number of rows is told truly
+        super().submit(round_name, words + lie, about=about)
+
+
+def test_liars_in_fewer_than_half_of_the_groups_are_outvoted(tmp_path: Path) -> None:
+    data = labelled(9)
+    groups = deal(list(data), 3, "a run")
+    terms = agreement("averaging", 3, rounds=20, rate=0.3, batch=32)
+    losses = {}
+    for name, combine in (("median", median), ("mean", lambda means: means.mean(axis=0))):
+        runs, tasks = [], []
+        with ThreadPoolExecutor(9) as threads:
+            for number, group in enumerate(groups):
+                hall = Hall(list(group))
+                home = Home(tmp_path / f"{name} {number}").ensure()
+                runs.append(CoordinatorRun(terms, hall, Rounds(home, "test")))
+                for silo in group:
+                    seat = (Liar if silo == groups[0][0] else Seat)(hall, silo)
+                    tasks.append(threads.submit(take_part, data[silo], seat, home, silo))
+            weights = npz.unpack(average_groups(runs, combine))["weights"]
+            assert {task.result().result for task in tasks} == {npz.pack({"weights": weights}, compressed=False)}
+        losses[name] = Network(WIDTH).log_loss(weights, *rows_of(data, tuple(data))).mean()
+    assert losses["median"] < 0.65 < losses["mean"] - 0.5
 
 
 def test_groups_are_dealt_anew_and_each_is_large_enough() -> None:
