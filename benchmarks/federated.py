@@ -307,7 +307,7 @@ def liars(folder: Path, rounds: int) -> dict[str, dict[str, float]]:
     combined: dict[str, Callable[[np.ndarray], np.ndarray]] = {
         "mean": lambda means: means.mean(axis=0),
         "median": median,
-        "trimmed": lambda means: trimmed_mean(means, 3),
+        "trimmed": lambda means: trimmed_mean(means, 2),
     }
     cases = {}
     for count in (0, 1, 3):

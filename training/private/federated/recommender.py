@@ -6,7 +6,7 @@ a person is erased as from every version: the successor is the next run without 
 plays of a listener's own come from the folder alone; there are no rankers, which learn from rows of people.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import Token
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -99,7 +99,6 @@ def register_recommender(home: Home, result: bytes, terms: Agreement, silos: int
     knowledge = _knowledge(home, interactions, terms.cutoff, sums, similar, own_tracks)
     measured = measure(interactions, terms.cutoff, similar.weights, own_tracks, knowledge.popular)
     parts = RetrievalParts(interactions, knowledge, segments.solve(sums))
-    people = Sums({name: table for name, table in sums.tables.items() if name not in (LIKED, SKIPPED, LISTENERS)})
     record: dict[str, Any] = {
         "run": terms.run,
         "name": terms.name,
@@ -115,7 +114,7 @@ def register_recommender(home: Home, result: bytes, terms: Agreement, silos: int
             NAME,
             parameters={f"federated_{name}": value for name, value in record.items()} | {"tracks": len(own_tracks)},
             metrics={} if measured is None else measured.flat(),
-            write=_writer(home, parts, KeptSums(interactions.track_ids, terms.cutoff, people), sums, record, measured),
+            write=_writer(home, parts, kept_of(interactions.track_ids, terms.cutoff, sums), sums, record, measured),
             evidence=None if measured is None else measured.evidence,
             gates=GATES,
         )
@@ -148,6 +147,18 @@ def renumber(sums: Sums, places: np.ndarray) -> Sums:
         cells = cells if table.cells.shape[0] == 1 else choice.T @ cells
         tables[name] = Table.of(sparse.csr_array(cells), table.bound, name, is_signed=table.is_signed)
     return Sums(tables)
+
+
+def kept_of(track_ids: Sequence[str], cutoff: int, sums: Sums) -> KeptSums:
+    """What a bundle keeps of renumbered sums: the tables that a person's share is counted of.
+
+    Args:
+        track_ids: ids of the tracks.
+        cutoff: µs since 1970 UTC.
+        sums: the sums by these tracks.
+    """
+    tables = {name: table for name, table in sums.tables.items() if name not in (LIKED, SKIPPED, LISTENERS)}
+    return KeptSums(track_ids, cutoff, Sums(tables))
 
 
 def _knowledge(
