@@ -11,6 +11,7 @@ from training.commands import (
     attack,
     cards,
     fairness,
+    federate,
     lifecycle,
     manipulation,
     models,
@@ -27,6 +28,7 @@ lifecycle.install(app)
 search.install(app)
 cards.install(app)
 fairness.install(app)
+federate.install(app)
 attack.install(app)
 manipulation.install(app)
 ownership.install(app)
