@@ -11,6 +11,7 @@ from training.commands import (
     attack,
     cards,
     fairness,
+    leaks,
     lifecycle,
     manipulation,
     models,
@@ -27,6 +28,7 @@ search.install(app)
 cards.install(app)
 fairness.install(app)
 attack.install(app)
+leaks.install(app)
 manipulation.install(app)
 ownership.install(app)
 track_features.install(app)

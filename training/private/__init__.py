@@ -1,0 +1,1 @@
+"""Learning without seeing: what is noisy, masked or encrypted before others read it; one mechanism a folder."""
