@@ -252,6 +252,16 @@ class Home:
         return self.root / "retention" / f"tenant={self.tenant}"
 
     @property
+    def privacy(self) -> Path:
+        """Folder of the ledger of privacy budgets, and of the noisy answers that were paid for."""
+        return self.root / "privacy" / f"tenant={self.tenant}"
+
+    @property
+    def privacy_mark(self) -> Path:
+        """File that says how far the ledger of privacy budgets was, so that an older copy of it is noticed."""
+        return self.root / "security" / f"privacy-{self.tenant}.json"
+
+    @property
     def sessions(self) -> Path:
         """Folder of the console's sessions, one file each."""
         return self.root / "sessions" / f"tenant={self.tenant}"
