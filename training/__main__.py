@@ -16,6 +16,7 @@ from training.commands import (
     manipulation,
     models,
     ownership,
+    private,
     search,
     track_features,
     verify,
@@ -31,6 +32,7 @@ attack.install(app)
 leaks.install(app)
 manipulation.install(app)
 ownership.install(app)
+private.install(app)
 track_features.install(app)
 verify.install(app)
 

@@ -65,7 +65,7 @@ class RecommendationEngine:
         self.bundle = bundle
         self.catalogue = Catalogue(bundle)
         extra = bundle.manifest["extra"]
-        self._fits = {} if "own" in extra else {kind: int(extra[f"{kind}_fit"]) for kind in ("taste", "content")}
+        self._fits = {kind: int(extra[f"{kind}_fit"]) for kind in ("taste", "content") if f"{kind}_fit" in extra}
         self._cutoff = datetime.fromisoformat(bundle.manifest["cutoff"]).timestamp()
         self._ordering = Ordering(bundle, self.catalogue, home)
         self._listener = OnlineFeatures("listener_v1", home)

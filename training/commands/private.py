@@ -1,0 +1,34 @@
+"""Commands that train under differential privacy."""
+
+from typing import Annotated
+
+import typer
+
+from feature_repo.command_line import progress, say
+from feature_repo.home import Home
+
+
+def install(app: typer.Typer) -> None:
+    """Adds the commands."""
+    private = typer.Typer(no_args_is_help=True, help="Train so that no one person can be told from the model.")
+    private.command("recommendation")(recommendation)
+    app.add_typer(private, name="private")
+
+
+def recommendation(
+    epsilon: Annotated[float, typer.Option(help="ε of a person: smaller protects more")],
+    delta: Annotated[float, typer.Option(help="δ, far below one by the number of people")] = 1e-6,
+) -> None:
+    """Publish noisy sums of all plays, solve EASE from them, register the bundle; it is served as any other.
+
+    Spends from the privacy budget of personalisation. The same plays, ε and δ again return the same release, at no
+    cost.
+
+    Example: refrain model private recommendation --epsilon 4
+    """
+    from training.private.differential.recommendation import run_private
+
+    with progress("private recommendation") as report:
+        result = run_private(Home.from_env(), epsilon, delta, progress=report)
+    for line in result.lines():
+        say(line)
