@@ -12,6 +12,7 @@ from training.commands import (
     cards,
     fairness,
     federate,
+    leaks,
     lifecycle,
     manipulation,
     models,
@@ -30,6 +31,7 @@ cards.install(app)
 fairness.install(app)
 federate.install(app)
 attack.install(app)
+leaks.install(app)
 manipulation.install(app)
 ownership.install(app)
 private.install(app)

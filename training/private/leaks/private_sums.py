@@ -1,0 +1,96 @@
+"""What a private model's published sums give away, beside what its statement allows: for the model's card.
+
+The mechanism itself is run again, on the same kind of people: with halves of them (LiRA), and with canaries in and out
+by the flip of a coin (one run). Neither touches the sums that were published, and nothing of the runs is kept but
+figures, so that they cost no privacy; they tell whether the code does what its statement says.
+"""
+
+import numpy as np
+from scipy import sparse
+
+from training.private.leaks import canary, one_run, people_sums
+from training.private.leaks.halves import halves
+from training.private.leaks.leak import Leak
+from training.private.leaks.people_sums import Release
+from training.private.leaks.shadows import attack_sums, worlds_for
+
+CANARIES = 2_000
+SMALL, MORE = 2.0, 0.25
+"""Largest ε at which the surest tenth of the canaries says most; above it a share ``MORE`` is guessed."""
+LEAST_NOISE = 1e-3
+"""Variance of the noise, at least: a cell of one canary is not infinitely telling."""
+WITHIN, BROKEN = "within the stated ε", "above the stated ε: the mechanism does not do what it says"
+
+
+def measure(
+    part: str,
+    rows: sparse.csr_array,
+    release: Release,
+    *,
+    length: int,
+    epsilon: float,
+    delta: float,
+    seed: int = 0,
+    worlds: int | None = None,
+) -> list[Leak]:
+    """Attacks a mechanism that publishes sums of pairs of tracks with noise.
+
+    Args:
+        part: what is attacked, such as ``noised sums of pairs``.
+        rows: (people, tracks) int64 histories, bounded as the mechanism bounds them.
+        release: the mechanism: (cells,) exact sums to noised ones. It must add what it would to all pairs of tracks.
+        length: most tracks of a person, which canaries have.
+        epsilon: ε of the statement.
+        delta: its δ.
+        seed: seed of worlds and canaries; the noise is the mechanism's own.
+        worlds: number of worlds; as many as make enough decisions if None.
+
+    Returns:
+        The figures of LiRA, and the lower bound of ε.
+    """
+    rng = np.random.default_rng(seed)
+    scores = people_sums.scores(
+        people_sums.pairs(rows), halves(rows.shape[0], worlds or worlds_for(rows.shape[0], 12), rng), release
+    )
+    return [*attack_sums(part, scores), canary_leak(part, rows, release, length, epsilon, delta, rng)]
+
+
+def canary_scores(
+    rows: sparse.csr_array, release: Release, length: int, rng: np.random.Generator, canaries: int = CANARIES
+) -> tuple[np.ndarray, np.ndarray]:
+    """Runs a mechanism once on people and canaries, each of them in by the flip of a coin.
+
+    Returns:
+        (canaries,) how much the noised sums have of each canary above what people and the average canary add, by how
+        sure a cell is, and (canaries,) whether it was in.
+    """
+    people = canary.people(canaries, rows.shape[1], length, rng)
+    added = people_sums.pairs(sparse.csr_array(sparse.vstack([rows, people])))
+    is_in = rng.random(canaries) < 0.5
+    everybody = np.concatenate([np.ones(rows.shape[0], np.int64), is_in.astype(np.int64)])
+    noised = np.asarray(release(added.T @ everybody), np.float64)
+    excess = noised - added.T @ np.concatenate([np.ones(rows.shape[0]), np.full(canaries, 0.5)])
+    of_canaries = added[rows.shape[0] :]
+    coins = np.asarray(of_canaries.sum(axis=0)).ravel() / 4  # variance of a cell by the coins of its canaries
+    weights = 1 / (max(float(excess.var() - coins.mean()), LEAST_NOISE) + coins)
+    return np.asarray(of_canaries @ (excess * weights)), is_in
+
+
+def canary_leak(
+    part: str,
+    rows: sparse.csr_array,
+    release: Release,
+    length: int,
+    epsilon: float,
+    delta: float,
+    rng: np.random.Generator,
+) -> Leak:
+    """The lower bound of ε by one run with canaries."""
+    scores, is_in = canary_scores(rows, release, length, rng)
+    guessed = one_run.GUESSED if epsilon <= SMALL else MORE
+    low = one_run.epsilon_lower_bound(scores, is_in, delta, guessed=guessed)
+    judged = f"{CANARIES:,} canaries of {length} random tracks, each in by a coin, in one run: {WITHIN}."
+    if low > epsilon:
+        judged = judged.replace(WITHIN, BROKEN)
+    question = f"Is ε = {epsilon:g} (δ = {delta:g}) kept?"
+    return Leak("canaries", part, question, "lower bound of ε", low, low, None, epsilon, CANARIES, judged)
