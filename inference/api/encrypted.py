@@ -193,7 +193,7 @@ def install(app: FastAPI, service: EncryptedService, permission: Permission) -> 
         """Multiplies an encrypted vector by the vectors of tracks, or by the weights of a linear model.
 
         Nothing is looked up: rights, consent and what was heard play no part, and the answer is the plain product. Each
-        score counts as a question; eight rotations, of which there are as many as numbers in the vector for every
+        score counts as a new question; eight rotations, of which there are as many as numbers in the vector for every
         2,047 tracks, count as a request.
         """
         context, question = await run_in_threadpool(_prepare, request, body)
@@ -213,9 +213,10 @@ def install(app: FastAPI, service: EncryptedService, permission: Permission) -> 
         rotations = sum(len(block) for block in question.matrix.blocks)
         charge_in_thread(request, 1 + units_of(rotations, ROTATIONS), "rotations of an encrypted vector")
         audit_act(request, "encrypted scores", model=question.model, scores=question.matrix.columns)
-        asked = secrets.token_hex(8)  # a ciphertext never comes twice, so every question is a new one
-        name = question.model.partition(":")[0]
-        check_questions(request, name, [f"{asked} {place}" for place in range(question.matrix.columns)])
+        name, asked = question.model.partition(":")[0], secrets.token_hex(8)
+        check_questions(request, name, [])  # who is held back in the open is held back here
+        questions = [f"{asked} {place}" for place in range(question.matrix.columns)]
+        check_questions(request, f"encrypted {name}", questions, raises_alarms=False)
         return context, question
 
 

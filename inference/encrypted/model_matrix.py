@@ -51,7 +51,7 @@ class ModelMatrix:
             raise BundleError(
                 expected=f"finite weights in {model}", found="others", next_command="refrain model list --all"
             )
-        norm = 2.0 ** np.ceil(np.log2(largest)) if largest > 0 else 1.0
+        norm = float(2.0 ** np.ceil(np.log2(largest))) if largest > 0 else 1.0
         rows = np.zeros((length, columns))
         rows[:dimensions] = weights / norm
         blocks = []

@@ -97,6 +97,7 @@ class TheftGuard:
         keys: Mapping[str, Sequence[str]] | None = None,
         unknown: int = 0,
         rows: Rows | None = None,
+        raises_alarms: bool = True,
     ) -> Refusal | None:
         """Count questions; returns why they are refused, or None. It blocks for a round trip.
 
@@ -107,6 +108,7 @@ class TheftGuard:
             keys: join key → keys that are asked about, in this order.
             unknown: number of questions about keys that nothing is stored of.
             rows: what the model saw.
+            raises_alarms: whether the owner is compared with ordinary ones; not where no question ever comes again.
         """
         policy = self.settings.without_redis
         if self._clock() < self._alone_until:
@@ -118,7 +120,8 @@ class TheftGuard:
             counts = self._connect()
             refuses = self.settings.action == REFUSE and not is_trusted
             count = counts.add(owner, model, questions, self._budgets(caller), marks, refuses_flagged=refuses)
-            reason = None if is_trusted else self._reason(count, len(questions), canaries, rows)
+            is_compared = raises_alarms and not is_trusted
+            reason = self._reason(count, len(questions), canaries, rows) if is_compared else None
             if reason is not None:
                 self._alarm(counts, caller, model, *reason)
                 count = Count(held_back=refuses, wait_s=float(DAY)) if refuses else count
