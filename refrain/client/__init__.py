@@ -2,8 +2,8 @@
 
 - Takes: the address of a service, and a key or a token.
 - Returns: typed answers (``answers``), or errors with the next command (``errors``).
-- Promises: needs httpx and msgspec alone (encrypted scores also TenSEAL) and imports no other part of Refrain than the
-  names of the extras, the errors and ``feature_repo.homomorphic``; a request that is repeated counts once.
+- Promises: needs httpx and msgspec alone and imports no other part of Refrain than the names of the extras; a request
+  that is repeated counts once. ``encryption`` alone needs more: TenSEAL, and ``feature_repo.homomorphic``.
 
 ``calls`` makes the requests of the routes, ``requests`` has the types of their arguments, ``retries`` the pauses,
 ``encryption`` the keys of scores that the service cannot read.

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Generic, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, Unpack
 from urllib.parse import quote
 
 import msgspec
@@ -32,7 +32,6 @@ from refrain.client.answers import (
     ServedModel,
     TextAnalyses,
 )
-from refrain.client.encryption import EncryptionKeys
 from refrain.client.requests import (
     Act,
     Context,
@@ -46,6 +45,9 @@ from refrain.client.requests import (
     RecommendationRequest,
     Target,
 )
+
+if TYPE_CHECKING:
+    from refrain.client.encryption import EncryptionKeys
 
 Answer = TypeVar("Answer")
 JSON, BYTES = "application/json", "application/octet-stream"
@@ -285,7 +287,7 @@ def list_encrypted_models() -> Call[list[EncryptedModel]]:
     return Call("GET", "/v1/encrypted/models", lambda body: read(body).models)
 
 
-def send_encryption_keys(keys: EncryptionKeys) -> Call[SentKeys]:
+def send_encryption_keys(keys: "EncryptionKeys") -> Call[SentKeys]:
     """Sends the public part of encryption keys, which the service keeps for an hour; the role is ``predict``.
 
     Args:
@@ -298,7 +300,7 @@ def send_encryption_keys(keys: EncryptionKeys) -> Call[SentKeys]:
 
 
 def score_encrypted(
-    keys: EncryptionKeys,
+    keys: "EncryptionKeys",
     model: str,
     vector: Sequence[float],
     *,
