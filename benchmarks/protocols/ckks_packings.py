@@ -21,8 +21,7 @@ R = TypeVar("R")
 USUAL = (8_192, [60, 40, 60], 2.0**40)
 """Degree, modulus and scale of TenSEAL's tutorials."""
 MASK = 2.0**12
-"""Largest size of the numbers that hide partial sums; the modulus ends at 2 ** 19, and the last number is minus the sum of the
-others."""
+"""Largest size of the numbers that hide partial sums; their sum is 0, and the modulus ends at 2 ** 19."""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from fastapi.concurrency import run_in_threadpool
 from feature_repo.bundle import open_bundle, promoted_models
 from feature_repo.errors import AccessError, BundleError, InputError
 from feature_repo.home import Home
-from feature_repo.homomorphic.parameters import DEGREE, MODULUS_BITS, padded
+from feature_repo.homomorphic.parameters import DEGREE, MAX_COLUMNS, MODULUS_BITS, padded
 from feature_repo.model_theft import AnswerSettings
 from inference.api import errors
 from inference.api.acts import audit_act
@@ -37,6 +37,8 @@ from inference.workers import Workers
 
 CONTEXT_UNITS = 3
 """Cost of a context: some 30 ms."""
+MAX_ROTATIONS = 4_096
+"""Maximum rotations of one question, some six seconds: 131,000 tracks with vectors of 64 numbers."""
 Kind = Literal["tracks", "binary", "number"]
 
 
@@ -211,11 +213,17 @@ def install(app: FastAPI, service: EncryptedService, permission: Permission) -> 
         context = service.contexts.get(_owner(request), body.context)
         question = service.question(body)
         rotations = sum(len(block) for block in question.matrix.blocks)
+        if rotations > MAX_ROTATIONS:
+            raise InputError(
+                expected=f"at most {MAX_ROTATIONS:,} rotations: numbers of the vector for every {MAX_COLUMNS:,} tracks",
+                found=f"{rotations:,}",
+                next_command="name the tracks to score",
+            )
         charge_in_thread(request, 1 + units_of(rotations, ROTATIONS), "rotations of an encrypted vector")
         audit_act(request, "encrypted scores", model=question.model, scores=question.matrix.columns)
-        name, asked = question.model.partition(":")[0], secrets.token_hex(8)
+        name, nonce = question.model.partition(":")[0], secrets.token_hex(8)
         check_questions(request, name, [])  # who is held back in the open is held back here
-        questions = [f"{asked} {place}" for place in range(question.matrix.columns)]
+        questions = [f"{nonce} {place}" for place in range(question.matrix.columns)]
         check_questions(request, f"encrypted {name}", questions, raises_alarms=False)
         return context, question
 

@@ -8,6 +8,7 @@ encryption is that of the largest one.
 
 import json
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -36,7 +37,7 @@ class LinearHead:
     centers: np.ndarray
     units: np.ndarray
     weights: np.ndarray
-    kind: str
+    kind: Literal["binary", "number"]
 
     @classmethod
     def of(cls, bundle: Bundle) -> "LinearHead":
@@ -66,7 +67,7 @@ class LinearHead:
         )
         missing = (terms["fill"] - centers) * terms["weights"] + terms["missing_weights"]
         weights = np.concatenate([terms["weights"] * units, missing, [base]])
-        return cls(tuple(Layout.from_json(extra["layout"]).outputs), centers, units, weights, str(extra["answer"]))
+        return cls(tuple(Layout.from_json(extra["layout"]).outputs), centers, units, weights, extra["answer"])
 
 
 def scale_of(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -3,6 +3,7 @@
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,13 +25,14 @@ def test_the_examples_run(world: Home, tmp_path: Path, capsys: pytest.CaptureFix
     engine = RecommendationEngine.load(home=own)
     vectors = engine.catalogue.vectors("taste", np.arange(len(engine.catalogue)))
     best = engine.catalogue.track_ids[int(np.argmax(vectors @ vectors[3]))]
-    names = {"vector": vectors[3].tolist(), "fit": engine.bundle.manifest["extra"]["taste_fit"]}
+    names: dict[str, Any] = {"vector": vectors[3].tolist(), "fit": engine.bundle.manifest["extra"]["taste_fit"]}
     blocks = re.findall(r"```python\n(.*?)```", PAGE, re.S)
     assert len(blocks) == 2
     try:
         with serving(own) as (http, _):
             for block in blocks:
                 exec(block.replace("http://127.0.0.1:8000", str(http.base_url)).replace("rf_…", key), names)
+            names["client"].close()
     finally:
         redis_server.stop(own)
     printed = capsys.readouterr().out

@@ -4,6 +4,8 @@ import asyncio
 import base64
 import json
 from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx2 as httpx
@@ -11,11 +13,15 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
-from feature_repo.errors import InputError
+from feature_repo.errors import AccessError, InputError
 from feature_repo.home import Home
+from feature_repo.homomorphic.parameters import padded
 from feature_repo.model_theft import AnswerSettings, TheftSettings
 from inference import RecommendationEngine
+from inference.api import encrypted
 from inference.api.app import create_app
+from inference.api.permission import Permission
+from inference.api.predictions import PredictionService
 from inference.features import OnlineFeatures
 from inference.security.caller import Limits
 from inference.security.keys import KeyRing
@@ -23,6 +29,8 @@ from inference.security.theft.counts import QuestionCounts
 from refrain.client import AsyncClient
 from refrain.client.encryption import EncryptionKeys
 from refrain.client.errors import Forbidden, InvalidRequest, NotFound, TooManyRequests
+from tests.inference.encrypted import linear_bundles
+from training.estimators.linear import Linear
 
 BUDGET = 2_000
 """Distinct questions a day of the key."""
@@ -70,8 +78,8 @@ def test_the_client_ranks_as_the_service_would(ask: Callable[..., Any], own_worl
         assert answer.model.startswith("recommendation:") and answer.ids == tracks
         assert answer.scores == pytest.approx(expected, abs=1e-4)
         assert [track for track, _ in answer.best(10)] == [tracks[place] for place in np.argsort(-expected)[:10]]
-        some = await client.score_encrypted(keys, "recommendation", vector, tracks=[tracks[5], tracks[2]])
-        assert some.scores == pytest.approx(expected[[5, 2]], abs=1e-4)
+        two = await client.score_encrypted(keys, "recommendation", vector, tracks=[tracks[5], tracks[2]])
+        assert two.scores == pytest.approx(expected[[5, 2]], abs=1e-4)
         with pytest.raises(InvalidRequest, match="no such track"):
             await client.score_encrypted(keys, "recommendation", vector, tracks=["nothing"])
         with pytest.raises(InvalidRequest, match=f"a vector of the fit {fit}"):
@@ -165,6 +173,65 @@ def test_answers_that_are_rounded_in_the_open_are_not_given_encrypted(
         await client.send_encryption_keys(keys)
         with pytest.raises(Forbidden, match="rounded or marked"):
             await client.score_encrypted(keys, "recommendation", [1.0, 2.0])
+
+    ask(work)
+
+
+def test_a_question_has_a_bounded_cost(ask: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    async def work(client: AsyncClient) -> None:
+        (model,) = await client.list_encrypted_models()
+        keys = EncryptionKeys(model.dimensions)
+        monkeypatch.setattr(encrypted, "MAX_ROTATIONS", padded(model.dimensions) - 1)
+        await client.send_encryption_keys(keys)
+        with pytest.raises(InvalidRequest, match="rotations"):
+            await client.score_encrypted(keys, "recommendation", [1.0] * model.dimensions)
+
+    ask(work)
+
+
+def test_under_rules_of_access_only_a_whole_role_may_ask(
+    ask: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(self: Permission, request: Any, what: str) -> None:
+        raise AccessError(expected=f"a role that sees everything, for {what}", found="none", next_command="")
+
+    monkeypatch.setattr(Permission, "check_everything", refuse)
+
+    async def work(client: AsyncClient) -> None:
+        keys = EncryptionKeys(2)
+        for call in (
+            client.list_encrypted_models(),
+            client.send_encryption_keys(keys),
+            client.score_encrypted(keys, "recommendation", [1.0, 2.0]),
+        ):
+            with pytest.raises(Forbidden, match="sees everything"):
+                await call
+
+    ask(work)
+
+
+def test_a_linear_model_answers_about_an_encrypted_row(
+    ask: Callable[..., Any], own_world: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inputs = linear_bundles.rows(np.random.default_rng(5))
+    fitted = Linear().fit(inputs, inputs[:, 2] > 0, "binary", {})
+    bundle = linear_bundles.bundle_of(tmp_path, fitted, inputs[:50], "binary")
+    monkeypatch.setattr(PredictionService, "model", lambda self, name: SimpleNamespace(bundle=bundle))
+    monkeypatch.setattr(encrypted, "promoted_models", lambda home, kind: {"m": "1"})
+    monkeypatch.setattr(encrypted, "open_bundle", lambda name, home: bundle)
+
+    async def work(client: AsyncClient) -> None:
+        _, model = await client.list_encrypted_models()
+        assert (model.model, model.kind, model.dimensions) == ("m", "binary", 9)
+        keys = EncryptionKeys(model.dimensions)
+        await client.send_encryption_keys(keys)
+        for row in inputs[:3]:
+            values = dict(zip(model.inputs, row.tolist(), strict=True))
+            answer = await client.score_encrypted(keys, "m", model.row(values))
+            assert answer.ids == ["score"]
+            assert answer.scores[0] == pytest.approx(fitted.contributions(row[None]).sum(), abs=1e-3)
+        with pytest.raises(InvalidRequest, match="a vector alone"):
+            await client.score_encrypted(keys, "m", model.row({}), tracks=["t1"])
 
     ask(work)
 

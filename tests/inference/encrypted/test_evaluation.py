@@ -3,6 +3,7 @@
 import asyncio
 import multiprocessing
 import resource
+import sys
 from collections.abc import Callable, Sequence
 from functools import cache
 
@@ -13,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from feature_repo.errors import BundleError, InputError
+from feature_repo.extras import MissingExtra
 from feature_repo.homomorphic.parameters import DEGREE, MAX_COLUMNS, MODULUS_BITS, SCORE_SCALE, VECTOR_SCALE
 from feature_repo.homomorphic.wire import PublicContext
 from inference.encrypted.evaluation import MAX_MEMORY, accept_context, evaluate
@@ -134,13 +136,13 @@ def other_vector(degree: int, bits: list[int]) -> bytes:
     return written
 
 
-def asked() -> tuple[EncryptedQuestion, list[bytes]]:
+def ask() -> tuple[EncryptedQuestion, list[bytes]]:
     question = keys_of(4)[0].encrypt(VECTOR)
     return question, evaluate(keys_of(4)[1], question.content, MATRIX.blocks)
 
 
 def test_answers_of_other_keys_and_other_questions_are_refused() -> None:
-    question, blocks = asked()
+    question, blocks = ask()
     assert len(question.decrypt(blocks, 3, MATRIX.norm)) == 3
     with pytest.raises(InputError, match="a check value"):
         EncryptionKeys(4).encrypt(VECTOR).decrypt(blocks, 3, MATRIX.norm)
@@ -153,7 +155,7 @@ def test_answers_of_other_keys_and_other_questions_are_refused() -> None:
 
 def test_answers_whose_noise_is_used_up_are_refused() -> None:
     """A product beyond the modulus wraps around, and the check value shows it."""
-    question, _ = asked()
+    question, _ = ask()
     large = [block * 1e4 for block in MATRIX.blocks]
     with pytest.raises(InputError, match="a check value"):
         question.decrypt(evaluate(keys_of(4)[1], question.content, large), 3, MATRIX.norm)
@@ -182,7 +184,7 @@ def test_keys_stay_where_they_are() -> None:
 
 
 def test_scores_are_rounded_beyond_the_noise() -> None:
-    question, blocks = asked()
+    question, blocks = ask()
     units = np.array(question.decrypt(blocks, 3, MATRIX.norm)) / (question._norm * MATRIX.norm)
     assert units == pytest.approx(np.round(units, encryption.DIGITS), abs=1e-12)
 
@@ -201,3 +203,11 @@ def test_a_worker_process_has_bounded_memory() -> None:
         workers.close()
     assert resource.getrlimit(resource.RLIMIT_DATA)[0] != MAX_MEMORY
     assert sum(MODULUS_BITS) == 109 and DEGREE == 4_096
+
+
+def test_without_the_extra_the_next_command_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "tenseal", None)
+    with pytest.raises(MissingExtra, match="homomorphic"):
+        evaluate(b"", keys_of(4)[0].public, MATRIX.blocks)
+    with pytest.raises(MissingExtra, match="homomorphic"):
+        EncryptionKeys(4)
