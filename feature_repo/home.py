@@ -272,6 +272,11 @@ class Home:
         return self.root / "sessions" / f"tenant={self.tenant}"
 
     @property
+    def encryption_contexts(self) -> Path:
+        """Folder of the public keys by which vectors are scored that stay encrypted, one file each, for an hour."""
+        return self.root / "encryption_contexts" / f"tenant={self.tenant}"
+
+    @property
     def audit_log(self) -> Path:
         """Folder of the audit log, with ``date=…`` folders."""
         return self.root / "audit_log" / f"tenant={self.tenant}"

@@ -103,6 +103,7 @@ class TheftGuard:
         keys: Mapping[str, Sequence[str]] | None = None,
         unknown: int = 0,
         rows: Rows | None = None,
+        raises_alarms: bool = True,
     ) -> Refusal | None:
         """Count questions; returns why they are refused, or None. It waits for Redis where they can be.
 
@@ -113,6 +114,7 @@ class TheftGuard:
             keys: join key → keys that are asked about, in this order.
             unknown: number of questions about keys that nothing is stored of.
             rows: what the model saw.
+            raises_alarms: whether the owner is compared with ordinary ones; not where no question ever comes again.
         """
         budgets = self._budgets(caller)
         count = partial(self._count, caller, model, questions, budgets, keys or {}, unknown, rows)
@@ -149,6 +151,10 @@ class TheftGuard:
             count = counts.add(owner, model, questions, budgets, marks, refuses_flagged=holds_back)
             is_trusted = owner in self.settings.trusted
             reason = None if is_trusted else self._reason(count, len(questions), canaries, rows)
+            refuses = self.settings.action == REFUSE and not is_trusted
+            count = counts.add(owner, model, questions, self._budgets(caller), marks, refuses_flagged=refuses)
+            is_compared = raises_alarms and not is_trusted
+            reason = self._reason(count, len(questions), canaries, rows) if is_compared else None
             if reason is not None:
                 self._alarm(counts, caller, model, *reason)
                 count = Count(held_back=holds_back, wait_s=float(DAY)) if holds_back else count
