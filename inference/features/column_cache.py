@@ -15,6 +15,7 @@ from inference.features.entities import GroupKeys
 from inference.features.fetch import OlderSchemas, Rows, decode_found
 from inference.features.known_keys import KnownKeys
 from inference.features.plan import Lookup, Plan
+from transforms.pure.distinct import distinct
 
 MAX_ROWS = 500_000
 """Maximum number of rows that are held of a view, each of at most a few hundred bytes."""
@@ -54,7 +55,7 @@ class NumberedEntities:
         _, numbers_of = self._numbers_of_known.setdefault(id(known), (known, _unnumbered(len(parts))))
         numbers: np.ndarray = numbers_of[rows]
         if numbers.min(initial=0) < 0:
-            new = np.unique(rows[numbers < 0])
+            new = distinct(rows[numbers < 0])
             numbers_of[new] = self.of_entities([parts[row] + b"}" for row in new.tolist()])
             numbers = numbers_of[rows]
         return numbers
@@ -82,7 +83,7 @@ class HeldView:
         is_held = columns.is_held[numbers]
         self._missing = numbers[:0]
         if not is_held.all():
-            missing = np.unique(numbers[~is_held])
+            missing = distinct(numbers[~is_held])
             self._missing = missing[missing != NO_KEY]
         self.redis_keys = [lookup.prefix + entities[number] for number in self._missing.tolist()]
 

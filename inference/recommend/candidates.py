@@ -18,7 +18,8 @@ from inference.recommend.rank import FeatureLookup
 from inference.recommend.request import RequestOptions, Strategy
 from inference.recommend.retrieve import retrieve
 from inference.recommend.rights import Rights, RightsLookup
-from transforms.pure.candidates.pool import SOURCES, Pool, is_among
+from transforms.pure.candidates.pool import SOURCES, Pool
+from transforms.pure.distinct import is_among
 
 HEARD_UNCHECKED = "the online store does not answer: a known track may be among these"
 NOTHING = np.empty(0, np.int64)

@@ -13,7 +13,8 @@ from inference.models import OnnxModel
 from inference.recommend.catalogue import Catalogue
 from inference.recommend.listener import Listener
 from transforms.pure.candidates.blend import RANKER, anchored, anchored_parts
-from transforms.pure.candidates.pool import Pool, is_among
+from transforms.pure.candidates.pool import Pool
+from transforms.pure.distinct import is_among
 
 Parts = Callable[[], dict[str, np.ndarray]]
 """Returns what the scores are sums of: name → (n,) contribution."""
