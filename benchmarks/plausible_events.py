@@ -23,7 +23,7 @@ from feature_repo.plausibility import AccountLimits
 from transforms.raw.read import scan
 from transforms.raw.simulate.run import simulate
 from transforms.raw.simulate.world import Size
-from transforms.stream.account_hours import AccountHours
+from transforms.pure.account_hours import AccountHours
 
 HOUR = 3_600_000_000
 

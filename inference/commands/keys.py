@@ -29,6 +29,9 @@ def create(
     questions_per_day: Annotated[
         int | None, typer.Option(help="distinct questions to one model a day (UTC); any number if left out")
     ] = None,
+    events_per_day: Annotated[
+        int | None, typer.Option(help="events that it sends a day (UTC); any number if left out")
+    ] = None,
     digits: Annotated[int | None, typer.Option(help="digits of predictions; all if left out")] = None,
 ) -> None:
     """Create a key. It is shown once; only its digest is stored.
@@ -38,7 +41,7 @@ def create(
     Example: refrain keys create "web player" --role predict --days 90
     """
     home = Home.from_env().ensure()
-    limits = Limits(per_second, burst, per_day, questions_per_day, digits)
+    limits = Limits(per_second, burst, per_day, questions_per_day, digits, events_per_day)
     text, key = KeyRing(home).create(name, role, days=days, limits=limits)
     _audit(home, "key created", key.id, key.name)
     say(text)
