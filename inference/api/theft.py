@@ -18,6 +18,7 @@ def check_questions(
     questions: Sequence[str],
     *,
     keys: Mapping[str, Sequence[str]] | None = None,
+    people: Mapping[str, Sequence[str]] | None = None,
     unknown: int = 0,
     rows: Rows | None = None,
 ) -> None:
@@ -28,6 +29,7 @@ def check_questions(
         model: the model or feature service that is asked.
         questions: one text each; equal texts are the same question.
         keys: join key → keys that are asked about.
+        people: join key → keys whose order says nothing, as those of observations that are reported.
         unknown: number of questions about keys that nothing is stored of.
         rows: what the model saw.
 
@@ -39,7 +41,7 @@ def check_questions(
     guard: TheftGuard | None = getattr(request.app.state, "theft", None)
     if caller is None or guard is None:
         return
-    refusal = guard.check(caller, model, questions, keys=keys, unknown=unknown, rows=rows)
+    refusal = guard.check(caller, model, questions, keys=keys, people=people, unknown=unknown, rows=rows)
     if refusal is not None:
         raise _to_exception(refusal)
 
