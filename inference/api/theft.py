@@ -18,6 +18,7 @@ def check_questions(
     questions: Sequence[str],
     *,
     keys: Mapping[str, Sequence[str]] | None = None,
+    people: Mapping[str, Sequence[str]] | None = None,
     unknown: int = 0,
     rows: Rows | None = None,
     raises_alarms: bool = True,
@@ -29,6 +30,7 @@ def check_questions(
         model: the model or feature service that is asked.
         questions: one text each; equal texts are the same question.
         keys: join key → keys that are asked about.
+        people: join key → keys whose order says nothing, as those of observations that are reported.
         unknown: number of questions about keys that nothing is stored of.
         rows: what the model saw.
         raises_alarms: whether the owner is compared with ordinary ones; not where no question ever comes again.
@@ -42,6 +44,7 @@ def check_questions(
     if caller is None or guard is None:
         return
     refusal = guard.check(caller, model, questions, keys=keys, unknown=unknown, rows=rows, raises_alarms=raises_alarms)
+    refusal = guard.check(caller, model, questions, keys=keys, people=people, unknown=unknown, rows=rows)
     if refusal is not None:
         raise _to_exception(refusal)
 

@@ -150,9 +150,9 @@ def test_the_audit_log_as_csv_and_lines(tmp_path: Path, monkeypatch: pytest.Monk
     for text in HOSTILE.values():
         log.put("refused", key=text[:2_000], reason=text[:2_000], path=text[:2_000], address=text[:2_000])
     log.flush()
-    lines = CliRunner().invoke(app, ["keys", "log"]).output
+    lines = CliRunner().invoke(app, ["audit", "show"]).output
     assert not acts_on_a_terminal(lines)
-    table = CliRunner().invoke(app, ["keys", "log", "--csv"]).stdout
+    table = CliRunner().invoke(app, ["audit", "show", "--csv"]).stdout
     rows = list(csv.reader(io.StringIO(table)))
     assert len(rows) == 1 + len(HOSTILE)
     assert not {cell[:1] for row in rows for cell in row} & set("=+-@")

@@ -101,17 +101,20 @@ class TheftGuard:
         questions: Sequence[str],
         *,
         keys: Mapping[str, Sequence[str]] | None = None,
+        people: Mapping[str, Sequence[str]] | None = None,
         unknown: int = 0,
         rows: Rows | None = None,
         raises_alarms: bool = True,
     ) -> Refusal | None:
         """Count questions; returns why they are refused, or None. It waits for Redis where they can be.
+        """Count questions; returns why they are refused, or None. It blocks for a round trip, and one a budget of keys.
 
         Args:
             caller: who asks.
             model: the model or feature service.
             questions: one text each; equal texts are the same question.
             keys: join key → keys that are asked about, in this order.
+            people: join key → keys whose order says nothing, as those of observations that are reported.
             unknown: number of questions about keys that nothing is stored of.
             rows: what the model saw.
             raises_alarms: whether the owner is compared with ordinary ones; not where no question ever comes again.
@@ -151,6 +154,13 @@ class TheftGuard:
             count = counts.add(owner, model, questions, budgets, marks, refuses_flagged=holds_back)
             is_trusted = owner in self.settings.trusted
             reason = None if is_trusted else self._reason(count, len(questions), canaries, rows)
+            return self._not_counted(policy)
+        owner, keys = caller.name, keys or {}
+        asked = {**keys, **(people or {})}
+        marks, canaries = self._marks(owner, model, keys, unknown, rows), self._canaries(asked)
+        is_trusted = owner in self.settings.trusted
+            if not canaries and (refusal := self._over_coverage(counts, owner, asked)) is not None:
+                return refusal
             refuses = self.settings.action == REFUSE and not is_trusted
             count = counts.add(owner, model, questions, self._budgets(caller), marks, refuses_flagged=refuses)
             is_compared = raises_alarms and not is_trusted
@@ -184,6 +194,18 @@ class TheftGuard:
         period = "day" if budget.seconds == DAY else f"{budget.seconds // DAY} days"
         detail = f"the budget of {budget.most:,} distinct questions to one model in a {period} of {whose} is used up"
         return Refusal("questions", detail.replace("in a 30", "in 30"), count.wait_s)
+
+    def _over_coverage(self, counts: QuestionCounts, owner: str, asked: Mapping[str, Sequence[str]]) -> Refusal | None:
+        """Count the keys that an owner asks about, whatever the model; returns why they are refused, or None."""
+        for name, most in self.settings.keys_per_month.items():
+            if name not in asked:
+                continue
+            count = counts.add(owner, f"keys-{name}", asked[name], [Budget("owner", owner, most, MONTH)], {})
+            if count.refused is not None:
+                self._refused.labels("questions").inc()
+                detail = f"the budget of {most:,} distinct {name} of all models in 30 days of this owner is used up"
+                return Refusal("questions", detail, count.wait_s)
+        return None
 
     def _budgets(self, caller: Caller) -> list[Budget]:
         settings, limits = self.settings, caller.limits
