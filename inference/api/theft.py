@@ -43,8 +43,9 @@ def check_questions(
     guard: TheftGuard | None = getattr(request.app.state, "theft", None)
     if caller is None or guard is None:
         return
-    refusal = guard.check(caller, model, questions, keys=keys, unknown=unknown, rows=rows, raises_alarms=raises_alarms)
-    refusal = guard.check(caller, model, questions, keys=keys, people=people, unknown=unknown, rows=rows)
+    refusal = guard.check(
+        caller, model, questions, keys=keys, people=people, unknown=unknown, rows=rows, raises_alarms=raises_alarms
+    )
     if refusal is not None:
         raise _to_exception(refusal)
 

@@ -107,7 +107,6 @@ class TheftGuard:
         raises_alarms: bool = True,
     ) -> Refusal | None:
         """Count questions; returns why they are refused, or None. It waits for Redis where they can be.
-        """Count questions; returns why they are refused, or None. It blocks for a round trip, and one a budget of keys.
 
         Args:
             caller: who asks.
@@ -119,9 +118,12 @@ class TheftGuard:
             rows: what the model saw.
             raises_alarms: whether the owner is compared with ordinary ones; not where no question ever comes again.
         """
-        budgets = self._budgets(caller)
-        count = partial(self._count, caller, model, questions, budgets, keys or {}, unknown, rows)
-        if budgets or self.settings.without_redis == REFUSE or self._holds_back(caller):
+        keys, people = keys or {}, people or {}
+        budgets, kinds = self._budgets(caller), {*keys, *people} & set(self.settings.keys_per_month)
+        count = partial(
+            self._count, caller, model, questions, budgets, keys, people, unknown, rows, raises_alarms=raises_alarms
+        )
+        if budgets or kinds or self.settings.without_redis == REFUSE or self._holds_back(caller):
             return count()
         if not self._background.add(count):
             return self._not_counted()
@@ -142,28 +144,22 @@ class TheftGuard:
         questions: Sequence[str],
         budgets: Sequence[Budget],
         keys: Mapping[str, Sequence[str]],
+        people: Mapping[str, Sequence[str]],
         unknown: int,
         rows: Rows | None,
+        *,
+        raises_alarms: bool,
     ) -> Refusal | None:
         if self._clock() < self._alone_until:
             return self._not_counted()
-        owner, holds_back = caller.name, self._holds_back(caller)
-        marks, canaries = self._marks(owner, model, keys, unknown, rows), self._canaries(keys)
+        owner, holds_back, asked = caller.name, self._holds_back(caller), {**keys, **people}
+        marks, canaries = self._marks(owner, model, keys, unknown, rows), self._canaries(asked)
         try:
             counts = self._connect()
-            count = counts.add(owner, model, questions, budgets, marks, refuses_flagged=holds_back)
-            is_trusted = owner in self.settings.trusted
-            reason = None if is_trusted else self._reason(count, len(questions), canaries, rows)
-            return self._not_counted(policy)
-        owner, keys = caller.name, keys or {}
-        asked = {**keys, **(people or {})}
-        marks, canaries = self._marks(owner, model, keys, unknown, rows), self._canaries(asked)
-        is_trusted = owner in self.settings.trusted
             if not canaries and (refusal := self._over_coverage(counts, owner, asked)) is not None:
                 return refusal
-            refuses = self.settings.action == REFUSE and not is_trusted
-            count = counts.add(owner, model, questions, self._budgets(caller), marks, refuses_flagged=refuses)
-            is_compared = raises_alarms and not is_trusted
+            count = counts.add(owner, model, questions, budgets, marks, refuses_flagged=holds_back)
+            is_compared = raises_alarms and owner not in self.settings.trusted
             reason = self._reason(count, len(questions), canaries, rows) if is_compared else None
             if reason is not None:
                 self._alarm(counts, caller, model, *reason)
