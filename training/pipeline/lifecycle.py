@@ -17,9 +17,10 @@ from feature_repo.errors import BundleError, InputError, StoreError
 from feature_repo.forgotten import erasures_done
 from feature_repo.home import IS_WORKING_COPY, REPOSITORY, Home
 from feature_repo.project import PROJECT
-from training import promotions, registry, version_files
+from training import promotions, version_files
 from training.deployment import Target, target
 from training.deployment.container import PACKAGES
+from training.mlflow_client import client
 from training.mlflow_paths import ARTIFACTS
 from training.models.base import FamilyModel, Model
 from training.models.find import select
@@ -264,7 +265,7 @@ class MLPipeline:
                     "figure": None if outcome.figure is None else asdict(outcome.figure),
                     "may_serve": outcome.decision.may_serve if outcome.decision else None,
                     "error": None if outcome.error is None else str(outcome.error),
-                    "training_sets": registry.lineage_of(home, outcome.model.name, outcome.version or 0).get(
+                    "training_sets": version_files.lineage_of(home, outcome.model.name, outcome.version or 0).get(
                         "training_sets", []
                     ),
                 }
@@ -273,7 +274,7 @@ class MLPipeline:
             "deployed": deployed,
             "watched": [asdict(status) for status in watched],
         }
-        clients = [registry.client(home)]
+        clients = [client(home)]
         if self.model_registry:
             from mlflow import MlflowClient
 

@@ -15,6 +15,7 @@ from feature_repo.home import Home
 from training import mlflow_paths, promotions, registry, version_files
 from training.compare import compare
 from training.explain.explanation import explain
+from training.mlflow_client import client
 from training.models.base import Model
 from training.models.find import PACKAGES, models, select
 from training.models.served import ServedTabular
@@ -41,12 +42,10 @@ def test_one_file_is_a_model(own_model: Model, own_world: Home) -> None:
     # a linear model is the baseline, or serves itself where it was better
     assert set(evidence.values) - {"linear"} == {MODEL_KEY, "constant", PERMUTED}
     assert set(evidence.segments) == {"context", "plan", "gender", "age", "country"}  # its own, and of people
-    lineage = registry.lineage_of(own_world, "own_model", 1)
+    lineage = version_files.lineage_of(own_world, "own_model", 1)
     assert lineage["training_sets"][0]["feature_service"] == "skip_v1"
     assert lineage["rows"]["plays"] > 0
-    run = registry.client(own_world).search_runs(
-        [registry.client(own_world).get_experiment_by_name("own_model").experiment_id]
-    )[0]
+    run = client(own_world).search_runs([client(own_world).get_experiment_by_name("own_model").experiment_id])[0]
     assert run.data.tags["training_set"] == lineage["training_sets"][0]["digest"]
 
     # serving predicts as training does, with features in any order
@@ -75,7 +74,7 @@ def test_versions_are_compared_promoted_rolled_back_and_explained(own_model: Mod
     assert promotions.rollback(own_world, "own_model") == 1
     assert version_files.champion_of(own_world, "own_model") == 1
     assert [promotion["version"] for promotion in version_files.promotions(own_world, "own_model")] == [1, 2, 1]
-    assert registry.rolled_back(own_world, "own_model") == {2}  # automatic promotion skips this version
+    assert version_files.rolled_back(own_world, "own_model") == {2}  # automatic promotion skips this version
     assert "was rolled back" in promotions.promote_by_itself(own_world, "own_model", 2, Decision(()), "nightly")
     with pytest.raises(BundleError, match="before the one that serves"):
         promotions.rollback(own_world, "own_model")

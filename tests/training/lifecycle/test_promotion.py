@@ -14,6 +14,7 @@ from training import promotions, registry, version_files
 from training.__main__ import app
 from training.bundle import BundleManifest, write_bundle
 from training.card import CARD
+from training.mlflow_client import client
 from training.pipeline.forgetting import artifacts_of
 from training.validation.evidence import MODEL_KEY, Evidence
 
@@ -80,7 +81,7 @@ def test_what_failed_serves_only_with_a_mark(data: Home) -> None:
     assert version_files.promotions(home, NAME)[-1]["anyway"][0].startswith(
         "baseline constant: worse than constant by "
     )
-    tags = registry.client(home).get_model_version(NAME, str(worse)).tags
+    tags = client(home).get_model_version(NAME, str(worse)).tags
     assert tags["promoted_anyway"].startswith("to <compare>: baseline constant")
     assert "failed a gate, promoted anyway" in _run(home, "list")[1]
     assert _run(home, "promote", NAME, str(worse), "--anyway")[0] == 0
@@ -89,8 +90,8 @@ def test_what_failed_serves_only_with_a_mark(data: Home) -> None:
     # the first champion is taken down: nothing serves, and nothing promotes it by itself again
     assert "no version serves" in _run(home, "demote", NAME, "--because", "it is worse")[1]
     assert version_files.champion_of(home, NAME) is None
-    assert registry.client(home).get_registered_model(NAME).aliases.keys() == {"challenger"}
-    assert registry.rolled_back(home, NAME) == {worse}
+    assert client(home).get_registered_model(NAME).aliases.keys() == {"challenger"}
+    assert version_files.rolled_back(home, NAME) == {worse}
     assert version_files.promotions(home, NAME)[-1]["reason"] == "it is worse"
     code, output = _run(home, "demote", NAME)
     assert code == 1

@@ -8,6 +8,7 @@ from feature_repo.errors import BundleError
 from feature_repo.home import Home
 from tests.training.lifecycle.test_promotion import NAME, _register
 from training import promotions, registry, version_files
+from training.mlflow_client import client
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +43,7 @@ def test_versions_before_tags_are_of_the_tenant_whose_folder_has_them(home: Home
     acme, name = replace(home, tenant="acme"), "untagged"
     versions = {"default": _register(home, 0.5, name=name), "acme": _register(acme, 0.5, name=name)}
     for number in versions.values():
-        registry.client(home).delete_model_version_tag(name, str(number), "tenant")
+        client(home).delete_model_version_tag(name, str(number), "tenant")
     for one in (home, acme):
         own = [version.version for version in registry.versions(one) if version.name == name]
         assert own == [versions[one.tenant]]
