@@ -6,12 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from feature_repo.errors import HomeError
 from feature_repo.home import Home
 from training.private.secure_aggregation import local
 from training.private.secure_aggregation.channel import SiloChannel
 from training.private.secure_aggregation.coordinator import Coordinator
+from training.private.secure_aggregation.coordinator_round import CoordinatorRound
 from training.private.secure_aggregation.errors import NothingPublished, RoundAborted, RoundRefused
 
 NAMES = ("north", "south", "east", "west")
@@ -122,6 +124,46 @@ def test_too_few_silos_abort_the_round_for_all(tmp_path: Path, threads: ThreadPo
     for each in submissions.values():
         with pytest.raises(RoundAborted, match="2 silos in the phase advertise"):
             each.result(5)
+
+
+def test_rounds_at_the_same_time_do_not_mix(tmp_path: Path, threads: ThreadPoolExecutor) -> None:
+    coordinator, channels = local.connect(NAMES[:3], tmp_path)
+    words = {name: np.full(50, number, np.uint64) for number, name in enumerate(("plays-1", "plays-2"))}
+    with ThreadPoolExecutor(8) as others:
+        submissions = [
+            pool.submit(channel.submit, name, words[name])
+            for pool, name in ((threads, "plays-1"), (others, "plays-2"))
+            for channel in channels.values()
+        ]
+        sums = [others.submit(coordinator.collect, name, 50, threshold=3, timeout_s=60) for name in words]
+        assert [each.result(60).words.tolist() for each in sums] == [[0] * 50, [3] * 50]
+        assert [each.result(60) for each in submissions] == [None] * 6
+
+
+def test_a_coordinator_that_is_stopped_ends_the_round_for_all(
+    tmp_path: Path, threads: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(_: CoordinatorRound) -> None:
+        raise KeyboardInterrupt
+
+    coordinator, channels = local.connect(NAMES, tmp_path)
+    monkeypatch.setattr(CoordinatorRound, "close", stop)
+    submissions = submit(threads, channels, "plays-1")
+    with pytest.raises(KeyboardInterrupt):
+        collect(coordinator, "plays-1", 60)
+    for each in submissions.values():
+        with pytest.raises(RoundAborted, match="the coordinator was stopped"):
+            each.result(60)
+    with pytest.raises(RoundAborted, match="aborted"):
+        coordinator.receive("plays-1", b"")
+    with pytest.raises(RoundRefused, match="a round that goes on"):
+        coordinator.receive("plays-2", b"")
+
+
+def test_a_key_that_is_not_in_the_roster_takes_no_part(tmp_path: Path) -> None:
+    coordinator, _ = local.connect(NAMES, tmp_path)
+    with pytest.raises(RoundRefused, match="the roster's coordinator"):
+        Coordinator(coordinator.roster, Ed25519PrivateKey.generate())
 
 
 def test_a_silo_that_cannot_remember_a_round_does_not_join_it(tmp_path: Path, threads: ThreadPoolExecutor) -> None:
