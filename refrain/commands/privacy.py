@@ -68,8 +68,8 @@ def show(
             continue
         say(f"{name}: {len(releases)} days published")
         for release in releases:
-            one, keys = release.statement, f"{len(release.rows):>7,} keys"
-            say(f"  {release.day}  {keys}  ε {one.epsilon:.3g}  δ {one.delta:.3g}  ρ {one.rho:.3g}")
+            given, keys = release.statement, f"{len(release.rows):>7,} keys"
+            say(f"  {release.day}  {keys}  ε {given.epsilon:.3g}  δ {given.delta:.3g}  ρ {given.rho:.3g}")
         for text in dict.fromkeys(release.statement.text() for release in releases):
             say(f"  {text}")
 

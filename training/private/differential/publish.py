@@ -86,10 +86,7 @@ def releases_of(home: Home, view: str) -> list[Release]:
     Raises:
         LedgerDamaged: the ledger, or an answer, is not as it was written.
     """
-    releases = Releases.open(home)
-    requests = [e["request"] for e in releases.ledger.entries() if e["kind"] == "answer"]
-    of_view = [request for request in requests if request.rpartition(" ")[0] == view]
-    return sorted((Release.parse(releases.kept(request) or b"") for request in of_view), key=lambda one: one.day)
+    return sorted(map(Release.parse, Releases.open(home).of(f"{view} ")), key=lambda release: release.day)
 
 
 def publish(
