@@ -123,10 +123,10 @@ def naive(rows: list[tuple[str, str]]) -> dict[str, tuple[int, int]]:
     totals: Counter[str] = Counter()
     people: Counter[str] = Counter()
     for person in {person for person, _ in rows}:
-        mine = Counter(town for one, town in rows if one == person)
-        hashes = dict(zip(mine, pl.Series(list(mine), dtype=pl.String).hash(7), strict=True))
-        for town in sorted(mine, key=lambda town: (-mine[town], hashes[town]))[:2]:
-            totals[town] += min(mine[town], 3)
+        own = Counter(town for one, town in rows if one == person)
+        hashes = dict(zip(own, pl.Series(list(own), dtype=pl.String).hash(7), strict=True))
+        for town in sorted(own, key=lambda town: (-own[town], hashes[town]))[:2]:
+            totals[town] += min(own[town], 3)
             people[town] += 1
     return {town: (totals[town], people[town]) for town in totals}
 
