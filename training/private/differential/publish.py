@@ -63,13 +63,18 @@ class Release:
         return cls(**{**content, "day": date.fromisoformat(content["day"]), "statement": statement})
 
 
+def counts_of(home: Home) -> dict[str, PrivateCounts]:
+    """Returns the private counts of a project, by name; there may be none."""
+    return contract_of(home).find(PrivateCounts, ROOM)
+
+
 def declarations(home: Home, names: Sequence[str] = ()) -> dict[str, PrivateCounts]:
     """Returns the private counts of a project, or those that are named.
 
     Raises:
         InputError: one that is named is not declared, or none is.
     """
-    declared = contract_of(home).find(PrivateCounts, ROOM)
+    declared = counts_of(home)
     unknown = sorted(set(names) - set(declared))
     if unknown or not declared:
         raise InputError(

@@ -275,6 +275,10 @@ def test_an_answer_that_is_gone_is_an_error_and_the_commands_say_so(towns: Home)
     assert "6 lines, each continues the one before it" in run("budget", "log")
     assert [json.loads(line)["number"] for line in run("budget", "log", "--json").splitlines()] == [1, 2, 3, 4, 5, 6]
     assert "a day such as 2026-11-01" in run("publish", "--since", "today", code=1)
+    Ledger.open(towns).spend("analytics", 0.02, "a model")
+    assert "a model: ε 0.9  δ 1e-06  ρ 0.02 a person" in run("show")
+    assert "a model" not in run("show", "town_visits")
+    assert json.loads(run("show", "--json").splitlines()[-1])["what"] == "a model"
     for answer in (towns.privacy / "answers").iterdir():
         answer.unlink()
     with pytest.raises(LedgerDamaged, match="never|restore"):
