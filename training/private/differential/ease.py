@@ -212,4 +212,3 @@ def solve(release: ItemRelease) -> tuple[np.ndarray, int]:
     weights = -inverse / np.maximum(np.diag(inverse), _LEAST_ROOM)
     np.fill_diagonal(weights, 0)
     return weights, low.above
-
