@@ -1,10 +1,10 @@
-"""Recommendations under differential privacy of a person: what is left of NDCG@10, by ε, beside what else could be done.
+"""Recommendations under differential privacy of a person: NDCG@10 by ε, beside what else could be done.
 
 Every model learns from the same rows and answers the same people. ``private_ease`` is the model of ``refrain model
 private``; its answers as they are served (50 neighbours a track) are ``private_ease, 50 neighbours``. Rivals have the
 whole budget: ``popularity`` with noise; ``item_knn``, cosines of the noisy sums of pairs without repair; ``textbook``,
-EASE of XᵀX of 20 tracks a person with noise of that sensitivity, λ at the noise; ``local``, where each person adds noise
-to their own pairs before anybody sees them. Without privacy: ``ease`` with its own best weighting, and ``popularity``.
+EASE of XᵀX of 20 tracks a person with noise of that sensitivity, λ at the noise; ``local``, where each person adds
+noise to their own pairs before anybody sees them. Without privacy: ``ease`` with its own best weighting, and ``popularity``.
 
 Judged on: never seen worlds and parts. The settings of private EASE (weighting, shares, catalogue, thresholds) and of
 EASE were chosen on development data: the simulated world of seed 1, and validation of the first split of MovieLens and
@@ -21,6 +21,7 @@ import json
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -91,20 +92,18 @@ def main() -> None:
 def cases(folders: Sequence[Path]) -> Iterator[Case]:
     """Yield the cases of a run: one small one without data sets, else all."""
     if not folders:
-        yield Case("5,000 simulated", lambda: simulated(5_000, 500, 400_000, 11, 1_000), _ease_of_worlds, 0)
+        yield Case("5,000 simulated", partial(simulated, 5_000, 500, 400_000, 11, 1_000), _ease_of_worlds, 0)
         return
     for seed in (11, 12):
         name = f"20,000 simulated, world {seed}"
-        yield Case(
-            name, lambda seed=seed: simulated(20_000, 2_000, 2_000_000, seed, 3_000), _ease_of_worlds, seed, True
-        )
-    yield Case("100,000 simulated", lambda: simulated(100_000, 2_000, 6_000_000, 13, 3_000), _ease_of_worlds, 13)
-    yield Case("2,000 simulated", lambda: simulated(2_000, 2_000, 200_000, 14, 3_000), _ease_of_worlds, 14)
+        yield Case(name, partial(simulated, 20_000, 2_000, 2_000_000, seed, 3_000), _ease_of_worlds, seed, True)
+    yield Case("100,000 simulated", partial(simulated, 100_000, 2_000, 6_000_000, 13, 3_000), _ease_of_worlds, 13)
+    yield Case("2,000 simulated", partial(simulated, 2_000, 2_000, 200_000, 14, 3_000), _ease_of_worlds, 14)
     ratings, artists = folders
     for seed in (1, 2):
         split_name = f"split {seed}"
-        yield Case(f"MovieLens 100k, {split_name}", lambda s=seed: split_movielens(ratings, s, 2), _ease_of_films, seed)
-        yield Case(f"HetRec, {split_name}", lambda s=seed: last_fm(artists, s, 2), _ease_of_artists, seed)
+        yield Case(f"MovieLens 100k, {split_name}", partial(split_movielens, ratings, seed, 2), _ease_of_films, seed)
+        yield Case(f"HetRec, {split_name}", partial(last_fm, artists, seed, 2), _ease_of_artists, seed)
 
 
 def measure(case: Case, epsilons: tuple[float, ...]) -> Iterator[dict[str, Any]]:

@@ -82,11 +82,10 @@ def measure(
     for seed in seeds:
         past, later = likes.parts(seed)
         rows = (likes.inputs[past], likes.answers[past])
+        plain = linear.fit(*rows, likes.people[past], likes.bounds, NO_NOISE, np.random.default_rng(seed))
         open_models = {
             "torch": TorchMlp().fit(*rows, "binary", {"passes": 5}),
-            "logistic by sums": linear.fit(
-                *rows, likes.people[past], likes.bounds, NO_NOISE, np.random.default_rng(seed)
-            ),
+            "logistic by sums": plain,
         }
         for name, model in open_models.items():
             yield {"model": name, "seed": seed, **likes.auc(model.predict(likes.inputs[later]), later)}

@@ -1,8 +1,8 @@
 """DP-SGD: a network whose training no one person can be told from (extra ``deep``, by Opacus).
 
 Abadi et al., Deep Learning with Differential Privacy, CCS 2016, with a **person** as the unit. Each step draws every
-person with the same chance, independently (Poisson sampling). A person's loss is the mean over their rows, so that their
-rows give one gradient; it is clipped to a length C, and Gaussian noise of σC is added to the sum. One person more or
+person with the same chance, independently (Poisson sampling). A person's loss is the mean over their rows, so that
+their rows give one gradient; it is clipped to a length C, and Gaussian noise of σC is added to the sum. One person more or
 less changes the sum of a step by C at most, however many rows they have: clipping row by row, as Opacus does it for
 rows, would leave a person of m rows m times as much.
 
