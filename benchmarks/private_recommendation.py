@@ -4,7 +4,8 @@ Every model learns from the same rows and answers the same people. ``private_eas
 private``; its answers as they are served (50 neighbours a track) are ``private_ease, 50 neighbours``. Rivals have the
 whole budget: ``popularity`` with noise; ``item_knn``, cosines of the noisy sums of pairs without repair; ``textbook``,
 EASE of XᵀX of 20 tracks a person with noise of that sensitivity, λ at the noise; ``local``, where each person adds
-noise to their own pairs before anybody sees them. Without privacy: ``ease`` with its own best weighting, and ``popularity``.
+noise to their own pairs before anybody sees them. Without privacy: ``ease`` with its own best weighting, and
+``popularity``.
 
 Judged on: never seen worlds and parts. The settings of private EASE (weighting, shares, catalogue, thresholds) and of
 EASE were chosen on development data: the simulated world of seed 1, and validation of the first split of MovieLens and

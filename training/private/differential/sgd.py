@@ -2,9 +2,9 @@
 
 Abadi et al., Deep Learning with Differential Privacy, CCS 2016, with a **person** as the unit. Each step draws every
 person with the same chance, independently (Poisson sampling). A person's loss is the mean over their rows, so that
-their rows give one gradient; it is clipped to a length C, and Gaussian noise of σC is added to the sum. One person more or
-less changes the sum of a step by C at most, however many rows they have: clipping row by row, as Opacus does it for
-rows, would leave a person of m rows m times as much.
+their rows give one gradient; it is clipped to a length C, and Gaussian noise of σC is added to the sum. One person
+more or less changes the sum of a step by C at most, however many rows they have: clipping row by row, as Opacus does it
+for rows, would leave a person of m rows m times as much.
 
 The cost of all steps is computed by the accountant of Gopi, Lee and Wutschitz (Numerical Composition of Differential
 Privacy, NeurIPS 2021), of which the upper bound counts. Columns are scaled by bounds that are given, not by the data,
