@@ -70,7 +70,7 @@ def test_steps_of_nobody_have_noise(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_noise_is_enough_for_another_accountant() -> None:
-    """The moments accountant, a looser bound, gives at most a fourth more than ε: a wrong rate or count would be off."""
+    """The moments accountant, a looser bound, gives a fourth more than ε at most: a wrong rate would be off by more."""
     from opacus.accountants.analysis import rdp
 
     sigma = noise_of(2.0, 1e-5, 0.05, 60)
