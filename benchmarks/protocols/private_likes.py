@@ -83,7 +83,7 @@ def measure(
         past, later = likes.parts(seed)
         rows = (likes.inputs[past], likes.answers[past])
         plain = linear.fit(*rows, likes.people[past], likes.bounds, NO_NOISE, np.random.default_rng(seed))
-        open_models = {
+        open_models: dict[str, Any] = {
             "torch": TorchMlp().fit(*rows, "binary", {"passes": 5}),
             "logistic by sums": plain,
         }
