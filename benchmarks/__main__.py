@@ -69,6 +69,7 @@ ON_REQUEST = (
     "privacy_leaks",
     "quality_skab",
     "secure_aggregation",
+    "private_recommendation",
     "signatures",
 )
 """Run by name only: one needs a data set that the others do not, the figures of others stand on their pages."""
