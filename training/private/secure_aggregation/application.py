@@ -56,9 +56,10 @@ class _Routes:
         )
 
     async def content(self, request: Request) -> Response:
-        if self._silo(request) is None:
+        silo = self._silo(request)
+        if silo is None:
             return _stranger()
-        return await self._read(request, lambda: self._coordinator.content(request.path_params["name"]))
+        return await self._read(request, lambda: self._coordinator.content(request.path_params["name"], silo))
 
     async def receive(self, request: Request) -> Response:
         silo, name = self._silo(request), request.path_params["name"]

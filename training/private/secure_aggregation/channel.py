@@ -83,7 +83,9 @@ class SiloChannel:
                 content = announcement if phase == Phase.ADVERTISE else self._message(round_name, phase)
                 self._check_not_aborted(content, own)
                 self._board.send(round_name, part.answer(phase, content))
-        except RoundRefused as error:
+        except RoundAborted:
+            raise
+        except RefrainError as error:
             self._leave(announced, f"expected {error.expected}; found {error.found}")
             raise
 

@@ -1,7 +1,7 @@
 """The coordinator: adds up what silos mask, and publishes what came of it. Any transport may stand before it."""
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -46,6 +46,7 @@ class Coordinator:
         self._rounds: dict[str, CoordinatorRound] = {}
         self._aborted: dict[str, bytes] = {}
         self._published: dict[str, bytes] = {}
+        self._fetched: dict[str, set[str]] = {}
 
     def collect(
         self,
@@ -139,10 +140,29 @@ class Coordinator:
             current = self._rounds.get(round_name)
             return 0 if current is None else OVERHEAD + current.most_bytes
 
-    def content(self, name: str, timeout_s: float = 0.0) -> bytes | None:
-        """What was published under a name, with its signature; None if there is nothing in time."""
+    def content(self, name: str, silo: str, timeout_s: float = 0.0) -> bytes | None:
+        """What was published under a name, with its signature, for a silo; None if there is nothing in time."""
         with self._changed:
-            return self._changed.wait_for(lambda: self._published.get(name), timeout_s)
+            content = self._changed.wait_for(lambda: self._published.get(name), timeout_s)
+            if content is not None:
+                self._fetched.setdefault(name, set()).add(silo)
+                self._changed.notify_all()
+            return content
+
+    def wait_until_fetched(self, name: str, silos: Collection[str], timeout_s: float) -> tuple[str, ...]:
+        """Waits until silos have fetched what was published, before the coordinator stops.
+
+        Args:
+            name: what was published.
+            silos: the silos that it waits for.
+            timeout_s: seconds that it waits.
+
+        Returns:
+            The silos that have not fetched it, in order.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: set(silos) <= self._fetched.get(name, set()), timeout_s)
+            return tuple(sorted(set(silos) - self._fetched.get(name, set())))
 
     def _announce(self) -> None:
         self.changes += 1
@@ -188,7 +208,7 @@ class LocalBoard:
 
     def content(self, name: str, timeout_s: float) -> bytes:
         """See ``Board``."""
-        content = self._coordinator.content(name, timeout_s)
+        content = self._coordinator.content(name, self._silo, timeout_s)
         if content is None:
             raise NothingPublished.within(name, timeout_s)
         return content

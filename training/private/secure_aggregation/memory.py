@@ -4,6 +4,7 @@ import hashlib
 import os
 from pathlib import Path
 
+from feature_repo.errors import HomeError
 from feature_repo.home import Home
 from training.private.secure_aggregation.errors import RoundRefused
 
@@ -36,16 +37,26 @@ class RoundMemory:
 
         Raises:
             RoundRefused: it was joined before.
+            HomeError: it cannot be remembered.
         """
-        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         try:
+            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             handle = os.open(self._file(round_name), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(handle, "wb") as stream:
+                stream.write(round_name.encode())
+                stream.flush()
+                os.fsync(stream.fileno())
+            self._sync_folder()
         except FileExistsError:
             raise self._known(round_name) from None
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(round_name.encode())
-            stream.flush()
-            os.fsync(stream.fileno())
+        except OSError as error:
+            raise HomeError(
+                expected=f"a folder that can be written, to remember rounds that were joined: {self._folder}",
+                found=error.strerror or str(error),
+                next_command="refrain doctor  (checks the data folder)",
+            ) from error
+
+    def _sync_folder(self) -> None:
         folder = os.open(self._folder, os.O_RDONLY)
         try:
             os.fsync(folder)

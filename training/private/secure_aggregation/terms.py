@@ -11,8 +11,10 @@ from training.private.secure_aggregation.roster import Roster
 
 LABEL = "refrain secure aggregation 1"
 ROUND_NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}"
-MOST_WORDS = 1 << 27
-"""Words of a round: a gigabyte."""
+MOST_WORDS = 1 << 25
+"""Words of a round: a quarter of a gigabyte, which a party holds a few times over."""
+MOST_ABOUT = 64
+"""Further agreements, each of at most 200 characters."""
 
 
 class Terms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -37,8 +39,8 @@ class Terms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Terms in order.
 
         Raises:
-            RoundRefused: a name cannot be used, there are too few or too many words, or the threshold is not more
-                than half of the silos, or more than all.
+            RoundRefused: a name cannot be used, there are too few or too many words or agreements, or the threshold
+                is not more than half of the silos, or more than all.
 
         >>> keys = [f"ed25519:{number:064x}" for number in range(4)]
         >>> roster = Roster(keys[0], {"north": keys[1], "south": keys[2], "east": keys[3]})
@@ -49,6 +51,12 @@ class Terms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise RoundRefused.because("a round name of letters, digits and . _ -", repr(round_name[:140]))
         if not 1 <= words <= MOST_WORDS:
             raise RoundRefused.because(f"1 to {MOST_WORDS:,} words", f"{words:,}")
+        is_text = all(isinstance(text, str) and len(text) <= 200 for entry in about.items() for text in entry)
+        if len(about) > MOST_ABOUT or not is_text:
+            raise RoundRefused.because(
+                f"at most {MOST_ABOUT} further agreements, names and texts of at most 200 characters",
+                f"{len(about)} of them, or others than texts: digests of what is long",
+            )
         if not roster.least_threshold <= threshold <= len(roster.silos):
             raise RoundRefused.because(
                 f"a threshold of {roster.least_threshold} to {len(roster.silos)} silos: with half of all or fewer, a "

@@ -8,15 +8,11 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from feature_repo.errors import InputError
@@ -24,6 +20,7 @@ from feature_repo.home import REPOSITORY, Home
 from feature_repo.signing.private_key import write_private_key
 from feature_repo.signing.public_keys import public_key_of
 from tests.training.private.secure_aggregation import silo_process
+from tests.training.private.secure_aggregation.certificates import write_certificate
 from tests.training.private.secure_aggregation.rounds import IDENTITIES, NAMES, roster_of
 from training.private.secure_aggregation import access
 from training.private.secure_aggregation.channel import SiloChannel
@@ -175,27 +172,9 @@ def test_what_is_published_is_the_coordinators(coordinator: Coordinator, tmp_pat
                 silo.fetch("model", 5)
 
 
-def _write_certificate(folder: Path, name: str) -> tuple[Path, Path]:
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder(subject, subject, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    pem, kind = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
-    (folder / f"{name}.pem").write_bytes(certificate.public_bytes(pem))
-    (folder / f"{name}.key").write_bytes(key.private_bytes(pem, kind, serialization.NoEncryption()))
-    return folder / f"{name}.pem", folder / f"{name}.key"
-
-
 def test_over_tls_the_certificate_has_to_be_of_the_authorities(coordinator: Coordinator, tmp_path: Path) -> None:
-    certificate, key = _write_certificate(tmp_path, "ours")
-    others, _ = _write_certificate(tmp_path, "others")
+    certificate, key = write_certificate(tmp_path, "ours")
+    others, _ = write_certificate(tmp_path, "others")
     coordinator.publish("model", b"weights")
     identity, home = IDENTITIES[NAMES[0]], Home(tmp_path / "home")
     with serving(coordinator, certificate=certificate, key=key) as address:

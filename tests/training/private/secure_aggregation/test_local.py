@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from feature_repo.errors import HomeError
+from feature_repo.home import Home
 from training.private.secure_aggregation import local
 from training.private.secure_aggregation.channel import SiloChannel
 from training.private.secure_aggregation.coordinator import Coordinator
@@ -49,7 +51,10 @@ def test_the_sum_is_that_of_the_words(tmp_path: Path, threads: ThreadPoolExecuto
         assert (total.words == np.sum([words_of(n) for n in range(4)], axis=0, dtype=np.uint64)).all()
         assert [each.result(5) for each in submissions.values()] == [None] * 4
     coordinator.publish("model", b"weights")
+    assert coordinator.wait_until_fetched("model", NAMES, 0.01) == tuple(sorted(NAMES))
     assert channels["west"].fetch("model", 1) == b"weights"
+    assert coordinator.wait_until_fetched("model", NAMES, 0.01) == ("east", "north", "south")
+    assert coordinator.wait_until_fetched("model", ["west"], 60) == ()
     coordinator.publish("model", b"weights")
     with pytest.raises(RoundRefused, match="a name of its own"):
         coordinator.publish("model", b"others")
@@ -106,7 +111,7 @@ def test_a_round_is_joined_once_also_after_a_restart(tmp_path: Path, threads: Th
     for each in submissions.values():
         with pytest.raises(RoundRefused, match="never joined; found plays-1, which it joined before"):
             each.result(5)
-    assert not again.content("plays-1")
+    assert again.content("plays-1", "west") is None
 
 
 def test_too_few_silos_abort_the_round_for_all(tmp_path: Path, threads: ThreadPoolExecutor) -> None:
@@ -117,6 +122,46 @@ def test_too_few_silos_abort_the_round_for_all(tmp_path: Path, threads: ThreadPo
     for each in submissions.values():
         with pytest.raises(RoundAborted, match="2 silos in the phase advertise"):
             each.result(5)
+
+
+def test_a_silo_that_cannot_remember_a_round_does_not_join_it(tmp_path: Path, threads: ThreadPoolExecutor) -> None:
+    coordinator, channels = local.connect(NAMES, tmp_path)
+    memory = Home(tmp_path / "west").joined_rounds
+    memory.parent.mkdir(exist_ok=True)
+    memory.write_text("no folder")
+    submissions = submit(threads, channels, "plays-1")
+    total = coordinator.collect("plays-1", 50, threshold=3, timeout_s=60, about=ABOUT)
+    assert total.dropped == ("west",)
+    with pytest.raises(HomeError, match="to remember rounds that were joined"):
+        submissions["west"].result(5)
+
+
+def test_a_silo_may_ask_for_a_higher_threshold(tmp_path: Path, threads: ThreadPoolExecutor) -> None:
+    coordinator, channels = local.connect(NAMES, tmp_path)
+    channels["east"]._least_threshold = 4
+    submissions = submit(threads, channels, "plays-1")
+    assert coordinator.collect("plays-1", 50, threshold=3, timeout_s=60, about=ABOUT).dropped == ("east",)
+    with pytest.raises(RoundRefused, match="a threshold of 4 or more; found 3"):
+        submissions["east"].result(5)
+
+
+@pytest.mark.parametrize(
+    ("name", "words", "about", "pattern"),
+    [
+        ("", 50, {}, "a round name of letters"),
+        ("../plays", 50, {}, "a round name of letters"),
+        ("p" * 200, 50, {}, "a round name of letters"),
+        ("plays-1", 0, {}, "words; found 0"),
+        ("plays-1", 2**25 + 1, {}, "words; found 33,554,433"),
+        ("plays-1", 50, {"version": 3}, "others than texts"),
+        ("plays-1", 50, {"schema": "x" * 201}, "at most 200 characters"),
+        ("plays-1", 50, {str(n): "" for n in range(65)}, "65 of them"),
+    ],
+)
+def test_terms_that_cannot_be(tmp_path: Path, name: str, words: int, about: dict, pattern: str) -> None:
+    coordinator, _ = local.connect(NAMES, tmp_path)
+    with pytest.raises(RoundRefused, match=pattern):
+        coordinator.collect(name, words, threshold=3, timeout_s=1, about=about)
 
 
 @pytest.mark.parametrize("threshold", [0, 1, 2, 5])
