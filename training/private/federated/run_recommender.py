@@ -17,7 +17,7 @@ from training.private.federated.channel import SiloChannel
 from training.private.federated.coordinator import SILO_PATIENCE
 from training.private.federated.local_trial import trial
 from training.private.federated.own_data import own_data
-from training.private.federated.recommender import STATISTICS, Registered, register_recommender
+from training.private.federated.recommender import STATISTICS, Registered, read_sums, register_recommender
 from training.private.federated.rounds import RESULT as FILE_OF_RESULT
 from training.private.federated.rounds import Rounds, RoundTotal
 from training.private.federated.silo import Limits, take_part
@@ -231,7 +231,7 @@ def join_run(
     limits.check(announced)
     channel = channel_of(SILO_PATIENCE * announced.deadline_s)
     outcome = take_part(own_data(home, announced.cutoff, part), channel, home, silo, limits, progress)
-    kept = KeptSums.from_bytes(outcome.result)
+    kept = read_sums(outcome.result)
     registered = None
     if register:
         registered = register_recommender(home, outcome.result, outcome.agreement, outcome.silos)

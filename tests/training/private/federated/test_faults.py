@@ -27,7 +27,7 @@ from training.private.federated.plausible import check_sums
 from training.private.federated.rounds import Rounds
 from training.private.federated.silo import Limits, Memory, take_part
 from training.private.federated.statistic import Scope, count_all, statistics
-from training.private.federated.step import Step
+from training.private.federated.step import Step, name_of, name_of_attachment
 from training.private.federated.together import run_together
 from training.private.federated.union import fill, peel
 
@@ -302,6 +302,41 @@ def test_messages_of_another_run_or_catalogue_are_refused() -> None:
         Catalogue.from_bytes(catalogue.only(np.array([True, False])).to_bytes(), catalogue.digest())
     with pytest.raises(InputError, match="sorted items"):
         Catalogue(("b", "a"), "run")
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"ease": {"magic": 1}},
+        {"ease": "much"},
+        {"days": "a week"},
+        {"days": 10**9},
+        {"popularity": {"days": []}},
+        {"alpha": None},
+    ],
+)
+def test_parameters_that_fit_no_statistic_end_in_a_typed_error(parameters: dict[str, object], tmp_path: Path) -> None:
+    data = people(3)
+    hall = Hall(list(data))
+    agreed = terms(3, parameters=parameters)
+    step = Step(0, 0, "sums", "round-0", agreed.digest(), Catalogue(("t1",), agreed.run).digest())
+    hall.publish("agreement", agreed.to_bytes())
+    hall.publish(name_of(0, 0), step.to_bytes())
+    hall.publish(name_of_attachment(step.catalogue), Catalogue(("t1",), agreed.run).to_bytes())
+    with pytest.raises(InputError):
+        take_part(data["silo0"], Seat(hall, "silo0"), Home(tmp_path).ensure(), "silo0")
+    assert not hall.rounds
+
+
+@pytest.mark.parametrize("kind", ["union", "update", "newton", "vectors", "sums", "sorcery"])
+def test_a_step_without_what_it_needs_ends_in_a_typed_error(kind: str, tmp_path: Path) -> None:
+    data = people(3)
+    hall = Hall(list(data))
+    agreed = terms(3, parameters={"width": 3})
+    hall.publish("agreement", agreed.to_bytes())
+    hall.publish(name_of(0, 0), Step(0, 0, kind, "round-0", agreed.digest()).to_bytes())
+    with pytest.raises(InputError):
+        take_part(data["silo0"], Seat(hall, "silo0"), Home(tmp_path).ensure(), "silo0")
 
 
 def test_nobody_has_anything_to_count(tmp_path: Path) -> None:
