@@ -24,7 +24,7 @@ from training.private.federated.catalogue import Catalogue, hash_of
 from training.private.federated.coordinator import CoordinatorRun
 from training.private.federated.layout import Dense, Packing, Pattern, TableWords, Triangle
 from training.private.federated.plausible import check_sums
-from training.private.federated.rounds import Rounds
+from training.private.federated.rounds import Rounds, RoundTotal
 from training.private.federated.silo import Limits, Memory, take_part
 from training.private.federated.statistic import Scope, count_all, statistics
 from training.private.federated.step import Step, name_of, name_of_attachment
@@ -230,6 +230,28 @@ def test_a_run_of_other_terms_does_not_go_on(tmp_path: Path) -> None:
     for name in ("", "../up", ".hidden", "a/b"):
         with pytest.raises(InputError, match="a name of a run"):
             Rounds(Home(tmp_path), name)
+
+
+def test_a_silo_that_comes_late_is_led_past_attempts_that_were_stopped(tmp_path: Path) -> None:
+    hall, rounds = Hall([]), Rounds(Home(tmp_path).ensure(), "test")
+    agreed = rounds.agree(terms(3))
+    assert rounds.attempt(0) == 0  # and then it was killed
+    with pytest.raises(InputError, match="in 3 attempts"):
+        CoordinatorRun(agreed, hall, rounds).ask("people", 1)
+    steps = [Step.from_bytes(hall.published[name_of(0, n)], 0, n, agreed.digest()) for n in range(3)]
+    assert [step.is_open for step in steps] == [False, True, True]
+    assert len({step.question for step in steps}) == 1
+
+
+def test_a_sum_on_disk_is_that_of_its_question_alone(tmp_path: Path) -> None:
+    rounds = Rounds(Home(tmp_path).ensure(), "test")
+    rounds.agree(terms(3))
+    total = RoundTotal(np.array([1, 2**64 - 1], np.uint64), ("a", "b"), ("c",))
+    rounds.write(0, "question", total)
+    copy = Rounds(Home(tmp_path), "test").read(0, "question")
+    assert copy is not None and copy.words.tolist() == total.words.tolist()
+    assert (copy.silos, copy.dropped) == (total.silos, total.dropped)
+    assert rounds.read(0, "another question") is rounds.read(1, "question") is None
 
 
 def test_a_damaged_round_is_asked_again(tmp_path: Path) -> None:
