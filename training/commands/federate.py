@@ -72,7 +72,7 @@ def recommendation(
         threshold=threshold,
         least_listeners=least_listeners,
         deadline_s=deadline,
-        items=None if items is None else items.read_text().split("\n"),
+        items=None if items is None else _ids(items),
         segments=tuple(segment or ()),
         host=host,
         port=port,
@@ -143,6 +143,19 @@ def _micros(text: str) -> int | None:
     if moment is None:
         return None
     return int(moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()) * 1_000_000
+
+
+def _ids(file: Path) -> list[str]:
+    from feature_repo.errors import InputError
+
+    try:
+        return file.read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError) as error:
+        raise InputError(
+            expected=f"--items FILE with the id of a track on each line, in {file}",
+            found=getattr(error, "strerror", None) or "no UTF-8",
+            next_command="refrain model federate recommendation --help",
+        ) from error
 
 
 def _number(text: str) -> int:

@@ -11,6 +11,7 @@ from contextvars import Token
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from scipy import sparse
@@ -80,7 +81,7 @@ def register_recommender(home: Home, result: bytes, terms: Agreement, silos: int
         InputError: the sums are not those of a recommender.
         StoreError: there are no plays, or features are not built or not applied.
     """
-    kept = KeptSums.from_bytes(result)
+    kept = read_sums(result)
     missing = {gram.NAME, ORDERED, TIED, segments.EVERYBODY, LIKED, LISTENERS} - set(kept.sums.tables)
     if missing:
         raise InputError(
@@ -121,6 +122,22 @@ def register_recommender(home: Home, result: bytes, terms: Agreement, silos: int
     finally:
         RUN.reset(token)
     return Registered(version, len(own_tracks), len(kept.items), measured)
+
+
+def read_sums(result: bytes) -> KeptSums:
+    """The sums of a run.
+
+    Raises:
+        InputError: they are damaged.
+    """
+    try:
+        return KeptSums.from_bytes(result)
+    except (ValueError, KeyError, TypeError, IndexError, EOFError, BadZipFile) as error:
+        raise InputError(
+            expected="the sums of a run",
+            found=f"{type(error).__name__}: {str(error)[:200]}",
+            next_command="refrain model federate recommendation --name ANOTHER_NAME",
+        ) from error
 
 
 def renumber(sums: Sums, places: np.ndarray) -> Sums:

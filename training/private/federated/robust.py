@@ -3,9 +3,10 @@
 Under masks nobody sees a silo's update, so that nothing can be said against one silo. What can be compared are the sums
 of groups: silos are dealt into groups, each group is a run with a sum of its own (``average_groups``), and the
 coordinates of the groups' means are put together by their median or a trimmed mean (Yin, Chen, Kannan, Bartlett:
-Byzantine-Robust Distributed Learning, ICML 2018; of groups as in Karimireddy, He, Jaggi: Byzantine-Robust Learning on Heterogeneous
-Datasets via Bucketing, ICLR 2022). Fewer than half of the groups may have a liar. The price: a sum hides a silo among
-its group alone, every group needs the threshold of a sum, and where silos differ the median is not the mean of all.
+Byzantine-Robust Distributed Learning, ICML 2018; of groups as in Karimireddy, He, Jaggi: Byzantine-Robust Learning on
+Heterogeneous Datasets via Bucketing, ICLR 2022). Fewer than half of the groups may have a liar. The price: a sum hides
+a silo among its group alone, every group needs the threshold of a sum, and where silos differ the median is not the
+mean of all.
 """
 
 import hashlib

@@ -17,10 +17,11 @@ from training.private.federated.channel import SiloChannel
 from training.private.federated.coordinator import SILO_PATIENCE
 from training.private.federated.local_trial import trial
 from training.private.federated.own_data import own_data
-from training.private.federated.recommender import STATISTICS, Registered, register_recommender
+from training.private.federated.recommender import STATISTICS, Registered, read_sums, register_recommender
+from training.private.federated.rounds import RESULT as FILE_OF_RESULT
 from training.private.federated.rounds import Rounds, RoundTotal
 from training.private.federated.silo import Limits, take_part
-from training.private.federated.step import AGREEMENT
+from training.private.federated.step import AGREEMENT, RESULT
 from training.private.federated.together import coordinate
 from training.private.secure_aggregation.coordinator import Coordinator
 from training.private.secure_aggregation.http_board import connect
@@ -30,7 +31,7 @@ from training.private.secure_aggregation.server import serving
 HELD_OUT_DAYS = 7
 """Newest days of the folder that a trial does not count, so that it can be measured on them."""
 AFTER_S = 60.0
-"""Seconds that the coordinator of a served run still answers, so that slow silos get the result."""
+"""Seconds that the coordinator of a served run waits until all silos have fetched the result."""
 
 
 @dataclass(frozen=True)
@@ -188,9 +189,10 @@ def coordinate_served(
     ) as url:
         announce(url)
         run, result = coordinate(terms, coordinator, rounds, progress)
-        _linger(progress)
-    kept = rounds.folder / "result.npz"
-    return Summary(terms, len(KeptSums.from_bytes(result).items), run.participation, {}, None, kept)
+        late = coordinator.wait_until_fetched(RESULT, roster.silos, AFTER_S)
+    problems = dict.fromkeys(late, "has not fetched the result; the same command shows it again")
+    items = len(KeptSums.from_bytes(result).items)
+    return Summary(terms, items, run.participation, problems, None, rounds.folder / FILE_OF_RESULT)
 
 
 def join_run(
@@ -229,7 +231,7 @@ def join_run(
     limits.check(announced)
     channel = channel_of(SILO_PATIENCE * announced.deadline_s)
     outcome = take_part(own_data(home, announced.cutoff, part), channel, home, silo, limits, progress)
-    kept = KeptSums.from_bytes(outcome.result)
+    kept = read_sums(outcome.result)
     registered = None
     if register:
         registered = register_recommender(home, outcome.result, outcome.agreement, outcome.silos)
@@ -247,13 +249,4 @@ def _registered(
     silos = max((len(total.silos) for step, total in participation.items() if step.endswith("sums")), default=0)
     registered = register_recommender(home, result, terms, silos)
     items = len(KeptSums.from_bytes(result).items)
-    return Summary(terms, items, participation, problems, registered, rounds.folder / "result.npz")
-
-
-def _linger(progress: Progress) -> None:
-    import time
-
-    ends = time.monotonic() + AFTER_S
-    while time.monotonic() < ends:
-        progress(AFTER_S - (ends - time.monotonic()), AFTER_S, "silos fetch the result")
-        time.sleep(1.0)
+    return Summary(terms, items, participation, problems, registered, rounds.folder / FILE_OF_RESULT)

@@ -9,6 +9,9 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import BadZipFile
+
+import numpy as np
 
 from feature_repo.command_line import Progress, silent
 from feature_repo.encryption.stored_files import read_stored, write_stored
@@ -145,7 +148,7 @@ def take_part(
     while step.kind != END:
         progress(step.number, step.number + 1, step.kind)
         if step.is_open and memory.note(step):
-            words = answer_of(step.kind).respond(data, _scope(channel, terms, step), step, _attachment(channel, step))
+            words = _respond(data, _scope(channel, terms, step), step, _attachment(channel, step))
             label = f"{step.number} {step.kind}"
             try:
                 channel.submit(step.round, words, about={"question": step.question})
@@ -162,6 +165,22 @@ def take_part(
             next_command="refrain model federate join URL  (again)",
         )
     return Outcome(terms, result, int(step.content["silos"]), tuple(answered), missed)
+
+
+def _respond(data: SiloData, scope: Scope, step: Step, attachment: bytes) -> np.ndarray:
+    """The words of a step. What the coordinator sent may not fit the answer, such as parameters of another type.
+
+    Raises:
+        InputError: the step cannot be answered, or the own data cannot be counted.
+    """
+    try:
+        return answer_of(step.kind).respond(data, scope, step, attachment)
+    except (ValueError, KeyError, TypeError, IndexError, OverflowError, EOFError, BadZipFile) as error:
+        raise InputError(
+            expected=f"terms and a step {step.kind} that fit together, and to the silo's data",
+            found=f"{type(error).__name__}: {str(error)[:300]}",
+            next_command="ask the coordinator for its terms and its version of Refrain; nothing was answered",
+        ) from error
 
 
 def _next(channel: SiloChannel, terms: Agreement, step: Step | None) -> Step:

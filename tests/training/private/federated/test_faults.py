@@ -24,10 +24,10 @@ from training.private.federated.catalogue import Catalogue, hash_of
 from training.private.federated.coordinator import CoordinatorRun
 from training.private.federated.layout import Dense, Packing, Pattern, TableWords, Triangle
 from training.private.federated.plausible import check_sums
-from training.private.federated.rounds import Rounds
+from training.private.federated.rounds import Rounds, RoundTotal
 from training.private.federated.silo import Limits, Memory, take_part
 from training.private.federated.statistic import Scope, count_all, statistics
-from training.private.federated.step import Step
+from training.private.federated.step import Step, name_of, name_of_attachment
 from training.private.federated.together import run_together
 from training.private.federated.union import fill, peel
 
@@ -232,6 +232,28 @@ def test_a_run_of_other_terms_does_not_go_on(tmp_path: Path) -> None:
             Rounds(Home(tmp_path), name)
 
 
+def test_a_silo_that_comes_late_is_led_past_attempts_that_were_stopped(tmp_path: Path) -> None:
+    hall, rounds = Hall([]), Rounds(Home(tmp_path).ensure(), "test")
+    agreed = rounds.agree(terms(3))
+    assert rounds.attempt(0) == 0  # and then it was killed
+    with pytest.raises(InputError, match="in 3 attempts"):
+        CoordinatorRun(agreed, hall, rounds).ask("people", 1)
+    steps = [Step.from_bytes(hall.published[name_of(0, n)], 0, n, agreed.digest()) for n in range(3)]
+    assert [step.is_open for step in steps] == [False, True, True]
+    assert len({step.question for step in steps}) == 1
+
+
+def test_a_sum_on_disk_is_that_of_its_question_alone(tmp_path: Path) -> None:
+    rounds = Rounds(Home(tmp_path).ensure(), "test")
+    rounds.agree(terms(3))
+    total = RoundTotal(np.array([1, 2**64 - 1], np.uint64), ("a", "b"), ("c",))
+    rounds.write(0, "question", total)
+    copy = Rounds(Home(tmp_path), "test").read(0, "question")
+    assert copy is not None and copy.words.tolist() == total.words.tolist()
+    assert (copy.silos, copy.dropped) == (total.silos, total.dropped)
+    assert rounds.read(0, "another question") is rounds.read(1, "question") is None
+
+
 def test_a_damaged_round_is_asked_again(tmp_path: Path) -> None:
     rounds = Rounds(Home(tmp_path).ensure(), "test")
     rounds.agree(terms(3))
@@ -302,6 +324,41 @@ def test_messages_of_another_run_or_catalogue_are_refused() -> None:
         Catalogue.from_bytes(catalogue.only(np.array([True, False])).to_bytes(), catalogue.digest())
     with pytest.raises(InputError, match="sorted items"):
         Catalogue(("b", "a"), "run")
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"ease": {"magic": 1}},
+        {"ease": "much"},
+        {"days": "a week"},
+        {"days": 10**9},
+        {"popularity": {"days": []}},
+        {"alpha": None},
+    ],
+)
+def test_parameters_that_fit_no_statistic_end_in_a_typed_error(parameters: dict[str, object], tmp_path: Path) -> None:
+    data = people(3)
+    hall = Hall(list(data))
+    agreed = terms(3, parameters=parameters)
+    step = Step(0, 0, "sums", "round-0", agreed.digest(), Catalogue(("t1",), agreed.run).digest())
+    hall.publish("agreement", agreed.to_bytes())
+    hall.publish(name_of(0, 0), step.to_bytes())
+    hall.publish(name_of_attachment(step.catalogue), Catalogue(("t1",), agreed.run).to_bytes())
+    with pytest.raises(InputError):
+        take_part(data["silo0"], Seat(hall, "silo0"), Home(tmp_path).ensure(), "silo0")
+    assert not hall.rounds
+
+
+@pytest.mark.parametrize("kind", ["union", "update", "newton", "vectors", "sums", "sorcery"])
+def test_a_step_without_what_it_needs_ends_in_a_typed_error(kind: str, tmp_path: Path) -> None:
+    data = people(3)
+    hall = Hall(list(data))
+    agreed = terms(3, parameters={"width": 3})
+    hall.publish("agreement", agreed.to_bytes())
+    hall.publish(name_of(0, 0), Step(0, 0, kind, "round-0", agreed.digest()).to_bytes())
+    with pytest.raises(InputError):
+        take_part(data["silo0"], Seat(hall, "silo0"), Home(tmp_path).ensure(), "silo0")
 
 
 def test_nobody_has_anything_to_count(tmp_path: Path) -> None:

@@ -133,7 +133,6 @@ def test_a_served_run_over_http(service: Home, tmp_path: Path, monkeypatch: pyte
     file.write_text("\n".join([f'coordinator = "{public_key_of(keys["coordinator"])}"', "[silos]", *lines]))
     file.chmod(0o600)
     monkeypatch.setattr(run_recommender, "load_private_key", lambda: keys[threading.current_thread().name])
-    monkeypatch.setattr(run_recommender, "AFTER_S", 2.0)
     address: Queue[str] = Queue()
     summaries: dict[str, run_recommender.Summary] = {}
     settings = run_recommender.Settings(before=agree(service).cutoff, deadline_s=30.0, least_listeners=2)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import sparse
 
+from feature_repo.errors import InputError
 from training.exact.fixed_point import to_integers
 from training.exact.sums import Sums, Table
 from training.models.recommendation.weighting import MICROSECONDS_A_DAY
@@ -19,11 +20,18 @@ COUNT, TOTAL = "plays of day", "weight of day"
 """Before the number of the day: 0 for the last 24 hours before the cutoff."""
 BITS = 20
 """Bits after the point of weights."""
-DAYS = 28
+DAYS, MOST_DAYS = 28, 400
 
 
 def _days(scope: Scope) -> int:
-    return int(scope.agreement.parameters.get("days", DAYS))
+    days = int(scope.agreement.parameters.get("days", DAYS))
+    if not 1 <= days <= MOST_DAYS:
+        raise InputError(
+            expected=f"1 to {MOST_DAYS} days",
+            found=f"{days}",
+            next_command="refrain model federate join URL  (a coordinator with other terms)",
+        )
+    return days
 
 
 def _tables(scope: Scope) -> Sequence[TableWords]:
