@@ -32,7 +32,7 @@ from benchmarks.surroundings import MACHINE, data_set, judged
 from training.exact.solve import inverse
 from training.models.recommendation.contract import strongest
 from training.models.recommendation.ease import DualFit
-from training.private.differential import private_gram, private_popularity, zcdp
+from training.private.differential import private_popularity, zcdp
 from training.private.differential.ease import ItemRelease, PrivateEASE
 from training.private.differential.spectrum import radius_of
 from training.private.differential.unit_rows import BITS, unit_rows
