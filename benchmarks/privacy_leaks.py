@@ -37,7 +37,7 @@ from training.private.leaks import canary, histories, lira, people_sums, private
 from training.private.leaks.attributes import infer
 from training.private.leaks.halves import halves
 from training.private.leaks.leak import Leak
-from training.private.leaks.parallel_rows import from_sums
+from training.private.leaks.parallel_rows import ANGLE, from_sums
 from training.private.leaks.reconstruction import Reconstruction, from_gradients
 from training.private.leaks.shadows import attack_models, attack_sums, shadow_confidence
 from training.private.leaks.simulated_people import simulate
@@ -239,27 +239,38 @@ def reconstruction(quick: bool) -> Iterator[Case]:
     ratings[plays[:, 0] - 1, plays[:, 1] - 1] = plays[:, 2]
     rng = np.random.default_rng(SEED)
     items, rate = rng.normal(0, 0.1, (ratings.shape[1], 32)), 0.001
-    for count in (1, 2, 3, 5, 20, 60, 200):
+    for count, regularization, bits in SUMS:
         known, together = [], []
         for _ in range(3 if quick else max(40 // count, 3)):
             people = rng.permutation(len(ratings))[:count]
-            first, second = uploads(ratings[people], items, rate, rng)
+            first, second = uploads(ratings[people], items, rate, regularization, rng)
+            if bits:
+                first, second = (np.rint(one * 2**bits) / 2**bits for one in (first, second))
+            settings = {"rate": rate, "regularization": regularization}
             if count == 1:
-                results = [from_gradients(first, second, items, items, rate=rate)]
+                results = [from_gradients(first, second, items, items, **settings)]
             else:
-                results = from_sums(first, second, items, items, rate=rate)
+                results = from_sums(first, second, items, items, **settings, angle=1e-6 if bits else ANGLE)
             for person in people:
                 shares = [shares_known(one, ratings[person]) for one in results] or [(0.0, 0.0)]
                 known.append(max(share for share, _ in shares))
                 together.append(max(share for _, share in shares))
-        name = f"gradients of {count} " + ("person" if count == 1 else "people, summed")
+        name = f"gradients of {count} " + ("person" if count == 1 else "people, summed") + f", λ = {regularization:g}"
+        name += f", rounded to {bits} bits" if bits else ""
         goal = {"goal": ">= 0.95"} if count == 1 else {"goal": "<= 0.05"} if count >= 60 else {}
         yield case(name, "share of a person's ratings that are known", np.mean(known)) | goal
         yield case(name, "share of a person's films that are told to be one person's", np.mean(together))
 
 
+SUMS = (
+    *((1, 0.0, 0), (1, 0.01, 0), (1, 0.0, 16), (2, 0.0, 0), (3, 0.0, 0), (3, 0.01, 0), (3, 0.0, 16)),
+    *((5, 0.0, 0), (5, 0.01, 0), (20, 0.0, 0), (60, 0.0, 0), (200, 0.0, 0)),
+)
+"""People of a sum, λ, and bits after the point that gradients are rounded to; 0 for none."""
+
+
 def uploads(
-    ratings: np.ndarray, items: np.ndarray, rate: float, rng: np.random.Generator
+    ratings: np.ndarray, items: np.ndarray, rate: float, regularization: float, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     """Sums over people of two consecutive gradients of the items' vectors."""
     sums = np.zeros((2, *items.shape))
@@ -267,8 +278,8 @@ def uploads(
         rated, person = row > 0, rng.normal(0, 0.1, items.shape[1])
         for total in sums:
             errors = row[rated] - items[rated] @ person
-            total[rated] -= 2 * np.outer(errors, person)
-            person = person + 2 * rate * errors @ items[rated]
+            total[rated] += 2 * regularization * items[rated] - 2 * np.outer(errors, person)
+            person = person + 2 * rate * (errors @ items[rated] - regularization * person)
     return sums[0], sums[1]
 
 
