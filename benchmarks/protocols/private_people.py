@@ -63,8 +63,9 @@ def simulated(people: int, tracks: int, plays: int, seed: int, measured: int) ->
         numbers = [part[name].str.slice(1).cast(pl.Int64).to_numpy() for name in ("user_id", "track_id")]
         return _table(numbers[0], numbers[1], np.ones(part.height), (people, tracks))
 
-    past, later = table(rows.filter(pl.col("event_timestamp") < cutoff)), table(
-        rows.filter(pl.col("event_timestamp") >= cutoff)
+    past, later = (
+        table(rows.filter(pl.col("event_timestamp") < cutoff)),
+        table(rows.filter(pl.col("event_timestamp") >= cutoff)),
     )
     new = sparse.csr_array(later - later.multiply(past > 0))
     new.eliminate_zeros()

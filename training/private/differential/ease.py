@@ -8,8 +8,8 @@
 
 The unit is a person, added or taken away with all plays. The list of tracks is public. A listener's own history is used
 for that listener's answers, as it is: what is protected is what others learn from the model and from their answers
-(joint privacy; Kearns, Pai, Roth and Ullman, Mechanism Design in Large Games, ITCS 2014). Noise on XᵀX for linear models
-is of Dwork, Talwar, Thakurta and Zhang, Analyze Gauss, STOC 2014; EASE of Steck, WWW 2019.
+(joint privacy; Kearns, Pai, Roth and Ullman, Mechanism Design in Large Games, ITCS 2014). Noise on XᵀX is of Dwork,
+Talwar, Thakurta and Zhang, Analyze Gauss, STOC 2014; EASE of Steck, WWW 2019.
 """
 
 from dataclasses import dataclass
@@ -212,4 +212,3 @@ def solve(release: ItemRelease) -> tuple[np.ndarray, int]:
     weights = -inverse / np.maximum(np.diag(inverse), _LEAST_ROOM)
     np.fill_diagonal(weights, 0)
     return weights, low.above
-

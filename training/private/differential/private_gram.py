@@ -1,7 +1,7 @@
 """XᵀX of people, each pair of tracks with noise: how much two tracks are played by the same people.
 
-A person's row r has length S = 2^bits at most (``unit_rows``). Each cell above the diagonal gets discrete Gaussian noise
-of σ, each cell of the diagonal of √2 σ, and the lower triangle mirrors the upper. A person costs, for the sums of all,
+A person's row r has length S = 2^bits at most (``unit_rows``). Each cell above the diagonal gets discrete Gaussian
+noise of σ, each cell of the diagonal of √2 σ, and the lower triangle mirrors the upper. A person costs, for all sums,
 
     Σ_{i<j} (rᵢrⱼ)² / (2σ²) + Σᵢ (rᵢ²)² / (4σ²) = (Σᵢ rᵢ²)² / (4σ²) ≤ S⁴ / (4σ²) = ρ,
 

@@ -255,7 +255,7 @@ def _model_card(version: int, statement: PrivacyStatement, tracks: int, above: i
         [
             f"# {NAME} {version}",
             "",
-            "Neighbours of tracks (EASE) and popularity, from sums of people's plays with noise. Differentially private.",
+            "Neighbours of tracks (EASE) and popularity, from sums of plays with noise. Differentially private.",
             "",
             statement.text(),
             "",

@@ -3,8 +3,8 @@
 Noise of the Gaussian orthogonal ensemble with variance σ² on the diagonal and σ²/2 beside it has eigenvalues on a
 semicircle of radius σ√(2n) (Wigner 1958; the largest converges to it, Füredi and Komlós 1981). An eigenvalue of the
 matrix below half the radius says nothing and becomes 0, a larger one is lowered by as much. The radius follows from σ
-and n, so that the repair costs no privacy. (The shrinkage of the least squared error, √(w² - radius²), is zero up to the
-whole radius: where noise is large, lists of ten were worse by it.)
+and n, so that the repair costs no privacy. (The shrinkage of the least squared error, √(w² - radius²), is zero up to
+the whole radius: where noise is large, lists of ten were worse by it.)
 """
 
 import math

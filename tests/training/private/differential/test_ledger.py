@@ -180,6 +180,17 @@ def test_the_same_release_costs_nothing_and_is_never_drawn_again(home: Home) -> 
     assert spends(ledger) == [0.01]
 
 
+def test_of_two_answers_to_one_id_the_first_is_kept(home: Home) -> None:
+    with_budget(home)
+    releases, price = Releases.open(home), {"purpose": "analytics", "rho": 0.01, "what": "plays"}
+
+    def slower() -> bytes:
+        assert releases.once("plays", lambda: b"first", **price) == b"first"
+        return b"second"
+
+    assert releases.once("plays", slower, **price) == b"first"
+
+
 def test_who_is_killed_after_the_payment_gets_the_answer_for_it(home: Home) -> None:
     ledger, releases = with_budget(home), Releases.open(home)
     price = {"purpose": "analytics", "rho": zcdp.rho(1.0, 5e-7), "what": "plays"}
