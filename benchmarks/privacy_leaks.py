@@ -31,16 +31,16 @@ from benchmarks.quality_text import sst2
 from benchmarks.surroundings import MACHINE, data_set, judged
 from training.datasets.interactions import Interactions
 from training.models.recommendation.ials import IALS
-from training.private.differential import gaussian, noise
+from training.private.differential import gaussian, noise, zcdp
 from training.private.differential.ease import ItemRelease, PrivateEASE, solve
-from training.private.differential.unit_rows import BITS, unit_rows
-from training.private.leaks import canary, histories, lira, one_run, people_sums, private_sums, quadratic
+from training.private.leaks import canary, histories, lira, people_sums, private_ease, private_sums, quadratic
 from training.private.leaks.attributes import infer
 from training.private.leaks.halves import halves
 from training.private.leaks.leak import Leak
-from training.private.leaks.parallel_rows import from_sums
+from training.private.leaks.parallel_rows import ANGLE, from_sums
 from training.private.leaks.reconstruction import Reconstruction, from_gradients
 from training.private.leaks.shadows import attack_models, attack_sums, shadow_confidence
+from training.private.leaks.simulated_people import simulate
 
 Case = dict[str, Any]
 SEED, DELTA, LIMIT = 101, 1e-6, 0.001
@@ -81,39 +81,24 @@ def of_leaks(name: str, leaks: list[Leak]) -> Iterator[Case]:
         yield case(f"{name}, {leak.attack} on {leak.part}", leak.measure, leak.value, leak.low, leak.high)
 
 
-def population(people: int, tracks: int, rng: np.random.Generator) -> sparse.csr_array:
-    """Simulate (people, tracks) 1 for tracks that people play: tastes with favourites, popular tracks for all."""
-    popularity = 1 / np.arange(1, tracks + 1) ** 0.8
-    tastes = popularity * rng.gamma(0.3, 1, (24, tracks)) + 1e-12
-    scores = np.log(tastes[rng.integers(0, 24, people)]) - np.log(-np.log(rng.random((people, tracks))))
-    counts = np.minimum(rng.poisson(LENGTH, people) + 1, LENGTH)
-    order = np.argsort(-scores, axis=1)[:, :LENGTH]
-    chosen = order[np.arange(LENGTH) < counts[:, None]]
-    owners = np.repeat(np.arange(people), counts)
-    rows = sparse.csr_array((np.ones(len(chosen), np.int64), (owners, chosen)), (people, tracks))
-    rows.sort_indices()
-    return rows
-
-
 def simulated(quick: bool) -> Iterator[Case]:
     """Membership on simulated people, without and with differential privacy."""
     rng = np.random.default_rng(SEED)
     people, worlds = (4_000, 12) if quick else (20_000, 32)
-    rows = population(people, 400, rng)
+    rows = simulate(people, 400, LENGTH, rng)
     is_in = halves(people, worlds, rng)
     name = f"{people:,} simulated people"
     for part, added in (("popularity", rows), ("pairs", people_sums.pairs(rows))):
         yield from of_leaks(name, attack_sums(f"sums of {part}", people_sums.scores(added, is_in), 4))
     scores = histories.ease_scores(rows, is_in, 200.0, lambda done, of, text: None)
     yield from of_leaks(name, attack_sums("weights of EASE", scores, 4))
-    unit = unit_rows(rows.astype(np.float64))
-    lengths = sparse.csr_array((np.ldexp(unit.data, -BITS), unit.indices, unit.indptr), unit.shape)
+    unit = private_ease.lengths(rows)
     for epsilon in EPSILONS:
         mechanism = PrivateEASE(epsilon, DELTA)
         releases = [mechanism.release(rows[np.flatnonzero(world)].astype(np.float64)) for world in is_in]
         figures = attack_sums(
             f"what private EASE publishes, ε = {epsilon:g}",
-            quadratic.scores(np.array([published(one, 400) for one in releases]), lengths, is_in),
+            quadratic.scores(np.array([private_ease.published(one, 400) for one in releases]), unit, is_in),
             4,
         )
         cases = list(of_leaks(name, figures))
@@ -122,16 +107,8 @@ def simulated(quick: bool) -> Iterator[Case]:
         yield from cases
         largest = norm.cdf(norm.ppf(LIMIT) + np.sqrt(2 * mechanism.rho))
         yield case(f"any attack on sums, ε = {epsilon:g}", figures[0].measure, largest)
-        answers = np.array([own_answers(one, lengths) for one in releases])
+        answers = np.array([own_answers(one, unit) for one in releases])
         yield from of_leaks(name, attack_models(f"weights of private EASE, ε = {epsilon:g}", answers, is_in)[:3])
-
-
-def published(release: ItemRelease, tracks: int) -> np.ndarray:
-    """(tracks, tracks) the published sums, NaN outside the catalogue."""
-    matrix = np.full((tracks, tracks), np.nan)
-    places = np.ix_(release.catalogue, release.catalogue)
-    matrix[places] = np.ldexp(release.gram.astype(np.float64), -2 * BITS)
-    return matrix
 
 
 def own_answers(release: ItemRelease, rows: sparse.csr_array) -> np.ndarray:
@@ -215,8 +192,7 @@ def canaries(quick: bool) -> Iterator[Case]:
     """Lower bounds of ε, of sound noise and of a quarter of it."""
     length, seeds = 8, 4 if quick else 20
     sensitivity = (length * (length + 1) / 2) ** 0.5
-    people = population(2_000, 600, np.random.default_rng(SEED))
-    people = private_rows(people, length)
+    people = simulate(2_000, 600, length, np.random.default_rng(SEED))
     for epsilon in (1.0, 4.0):
         sigma = gaussian.sigma(epsilon, DELTA, sensitivity)
         for part, spread in (("sound noise", sigma), ("a quarter of the noise", sigma / 4)):
@@ -240,31 +216,20 @@ def canaries(quick: bool) -> Iterator[Case]:
     yield from private_ease_canaries(seeds)
 
 
-def private_rows(rows: sparse.csr_array, length: int) -> sparse.csr_array:
-    """The first tracks of each person, at most so many."""
-    place = np.arange(rows.nnz) - np.repeat(rows.indptr[:-1], np.diff(rows.indptr))
-    owners = np.repeat(np.arange(rows.shape[0]), np.diff(rows.indptr))
-    kept = place < length
-    return sparse.csr_array((rows.data[kept], (owners[kept], rows.indices[kept])), rows.shape)
-
-
 def private_ease_canaries(seeds: int) -> Iterator[Case]:
     """Lower bound of ε of private EASE from end to end: canaries among its people, judged by what it publishes."""
-    rows = population(2_000, 400, np.random.default_rng(SEED))
+    rows = simulate(2_000, 400, LENGTH, np.random.default_rng(SEED))
     for epsilon in (1.0, 4.0):
-        bounds = []
-        for seed in range(seeds):
-            rng = np.random.default_rng(seed)
-            people = canary.people(2_000, 400, 8, rng)
-            is_in = rng.random(2_000) < 0.5
-            everybody = sparse.csr_array(sparse.vstack([rows, people[np.flatnonzero(is_in)]]))
-            matrix = np.nan_to_num(published(PrivateEASE(epsilon, DELTA).release(everybody.astype(np.float64)), 400))
-            expected = sparse.csr_array(sparse.vstack([rows / LENGTH**0.5, people * (0.5 / 8) ** 0.5]))
-            excess = matrix - (expected.T @ expected).toarray()
-            scores = np.asarray(people.multiply(people @ excess).sum(axis=1)).ravel()
-            bounds.append(one_run.epsilon_lower_bound(scores, is_in, DELTA))
-        name = f"lower bound of ε of private EASE, stated {epsilon:g}, one run, {seeds} seeds"
-        yield case(name, "largest", max(bounds)) | {"goal": f"<= {epsilon:g}"}
+        sound = PrivateEASE(epsilon, DELTA)
+        broken = PrivateEASE(zcdp.epsilon(16 * sound.rho, DELTA), DELTA)  # a quarter of the noise
+        for part, mechanism in (("as it is", sound), ("a quarter of the noise", broken)):
+            bounds = [
+                private_ease.canary_bound(mechanism, rows, np.random.default_rng(seed), epsilon)
+                for seed in range(seeds)
+            ]
+            name = f"lower bound of ε of private EASE, stated {epsilon:g}, {part}, one run, {seeds} seeds"
+            yield case(name, "largest", max(bounds)) | ({"goal": f"<= {epsilon:g}"} if mechanism is sound else {})
+            yield case(name, "smallest", min(bounds)) | ({} if mechanism is sound else {"goal": f">= {epsilon:g}"})
 
 
 def reconstruction(quick: bool) -> Iterator[Case]:
@@ -274,27 +239,38 @@ def reconstruction(quick: bool) -> Iterator[Case]:
     ratings[plays[:, 0] - 1, plays[:, 1] - 1] = plays[:, 2]
     rng = np.random.default_rng(SEED)
     items, rate = rng.normal(0, 0.1, (ratings.shape[1], 32)), 0.001
-    for count in (1, 2, 3, 5, 20, 60, 200):
+    for count, regularization, bits in SUMS:
         known, together = [], []
         for _ in range(3 if quick else max(40 // count, 3)):
             people = rng.permutation(len(ratings))[:count]
-            first, second = uploads(ratings[people], items, rate, rng)
+            first, second = uploads(ratings[people], items, rate, regularization, rng)
+            if bits:
+                first, second = (np.rint(one * 2**bits) / 2**bits for one in (first, second))
+            settings = {"rate": rate, "regularization": regularization}
             if count == 1:
-                results = [from_gradients(first, second, items, items, rate=rate)]
+                results = [from_gradients(first, second, items, items, **settings)]
             else:
-                results = from_sums(first, second, items, items, rate=rate)
+                results = from_sums(first, second, items, items, **settings, angle=1e-6 if bits else ANGLE)
             for person in people:
                 shares = [shares_known(one, ratings[person]) for one in results] or [(0.0, 0.0)]
                 known.append(max(share for share, _ in shares))
                 together.append(max(share for _, share in shares))
-        name = f"gradients of {count} " + ("person" if count == 1 else "people, summed")
+        name = f"gradients of {count} " + ("person" if count == 1 else "people, summed") + f", λ = {regularization:g}"
+        name += f", rounded to {bits} bits" if bits else ""
         goal = {"goal": ">= 0.95"} if count == 1 else {"goal": "<= 0.05"} if count >= 60 else {}
         yield case(name, "share of a person's ratings that are known", np.mean(known)) | goal
         yield case(name, "share of a person's films that are told to be one person's", np.mean(together))
 
 
+SUMS = (
+    *((1, 0.0, 0), (1, 0.01, 0), (1, 0.0, 16), (2, 0.0, 0), (3, 0.0, 0), (3, 0.01, 0), (3, 0.0, 16)),
+    *((5, 0.0, 0), (5, 0.01, 0), (20, 0.0, 0), (60, 0.0, 0), (200, 0.0, 0)),
+)
+"""People of a sum, λ, and bits after the point that gradients are rounded to; 0 for none."""
+
+
 def uploads(
-    ratings: np.ndarray, items: np.ndarray, rate: float, rng: np.random.Generator
+    ratings: np.ndarray, items: np.ndarray, rate: float, regularization: float, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     """Sums over people of two consecutive gradients of the items' vectors."""
     sums = np.zeros((2, *items.shape))
@@ -302,8 +278,8 @@ def uploads(
         rated, person = row > 0, rng.normal(0, 0.1, items.shape[1])
         for total in sums:
             errors = row[rated] - items[rated] @ person
-            total[rated] -= 2 * np.outer(errors, person)
-            person = person + 2 * rate * errors @ items[rated]
+            total[rated] += 2 * regularization * items[rated] - 2 * np.outer(errors, person)
+            person = person + 2 * rate * (errors @ items[rated] - regularization * person)
     return sums[0], sums[1]
 
 
@@ -324,7 +300,7 @@ def attributes(quick: bool) -> Iterator[Case]:
     vectors = IALS(seed=SEED).fit(plays, int(plays.time.max()) + 1).user
     release = PrivateEASE(1.0, DELTA).release(histories.histories(plays).astype(np.float64))
     directions = np.linalg.eigh(release.gram.astype(np.float64))[1][:, -32:]
-    unit = unit_rows(sparse.csr_array(histories.histories(plays)[:, release.catalogue]).astype(np.float64))
+    unit = private_ease.lengths(sparse.csr_array(histories.histories(plays)[:, release.catalogue]))
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     noised = vectors / np.maximum(lengths, 1e-9)
     noised = noised + np.random.default_rng(SEED).normal(0, gaussian.sigma(4.0, DELTA, 2.0), noised.shape)

@@ -81,6 +81,7 @@ def facts_of(home: Home, model: str, version: int) -> dict[str, Any]:
         "promotions": promotions(home, model),
         "robustness": to_json(read(home, model, version)),
         "leaks": leaks_to_json(leak_records.read(home, model, version)),
+        "privacy": manifest.extra.get("privacy"),
     }
 
 

@@ -150,11 +150,20 @@ def robustness(facts: Facts) -> str:
 
 
 def leaks(facts: Facts) -> str:
-    """What attacks on the version have shown of the people it learned from, as Markdown; empty if none was made."""
+    """What attacks on the version have shown of the people it learned from, as Markdown; empty if none was made.
+
+    The card of a private version says so, too.
+    """
     figures = leaks_from_json(facts.get("leaks") or ())
-    if not figures:
-        return ""
-    return "\n\n".join(["## Leaks", LIMIT, table(LEAK_HEADS, leak_rows(figures))])
+    if figures:
+        return "\n\n".join(["## Leaks", LIMIT, table(LEAK_HEADS, leak_rows(figures))])
+    return f"## Leaks\n\n{not_measured(facts)}" if facts.get("privacy") else ""
+
+
+def not_measured(facts: Facts) -> str:
+    """What the card of a private version says before it was attacked."""
+    model = facts["model"]
+    return f"Not measured. Next: `refrain model leaks {model['name']}:{model['version']}`"
 
 
 def gates_table(facts: Facts) -> str:

@@ -58,7 +58,9 @@ def _robustness(facts: Facts) -> str:
 def _leaks(facts: Facts) -> str:
     """Figures of attacks on people as a part of the page; empty without any."""
     figures = leaks_from_json(facts["leaks"])
-    return f"<h2>Leaks</h2><p>{svg.escape(LIMIT)}</p>{svg.table(HEADS, table_rows(figures))}" if figures else ""
+    if figures:
+        return f"<h2>Leaks</h2><p>{svg.escape(LIMIT)}</p>{svg.table(HEADS, table_rows(figures))}"
+    return f"<h2>Leaks</h2><p>{svg.escape(markdown.not_measured(facts))}</p>" if facts.get("privacy") else ""
 
 
 def _people(facts: Facts) -> str:

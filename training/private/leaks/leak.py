@@ -8,6 +8,8 @@ from typing import Any
 from training.private.leaks.rates import Operation, Rates
 
 UNDECIDED, LEAKS, NOTHING = "undecided", "gives it away", "no more than a guess"
+WITHIN, BROKEN = "within what is stated", "above what is stated"
+CHANCE, STATED = "by chance", "stated"
 
 
 @dataclass(frozen=True)
@@ -22,9 +24,10 @@ class Leak:
         value: the figure; None if there are too few people to tell.
         low: lower end of its 95 % interval; None likewise.
         high: upper end of its interval; None likewise.
-        chance: what a guess reaches.
+        chance: what a guess reaches, or what is stated.
         units: number of decisions, or of people.
         judged: what was learned from, and who was asked about; or why the figure is undecided.
+        beside: what ``chance`` is: ``CHANCE`` or ``STATED``.
     """
 
     attack: str
@@ -37,12 +40,15 @@ class Leak:
     chance: float
     units: int
     judged: str
+    beside: str = CHANCE
 
     @property
     def verdict(self) -> str:
-        """``UNDECIDED``, ``LEAKS`` if the whole interval is above chance, else ``NOTHING``."""
+        """``UNDECIDED``; ``LEAKS`` or ``BROKEN`` if all of the interval is above; else ``NOTHING`` or ``WITHIN``."""
         if self.value is None or self.low is None:
             return UNDECIDED
+        if self.beside == STATED:
+            return BROKEN if self.low > self.chance else WITHIN
         return LEAKS if self.low > self.chance else NOTHING
 
     @property
@@ -51,9 +57,8 @@ class Leak:
         if self.value is None:
             return f"{self.question} {self.measure}: undecided, {self.judged}."
         interval = "" if self.low is None or self.high is None else f" ({self.low:.4f} to {self.high:.4f})"
-        return (
-            f"{self.question} {self.measure}: {self.value:.4f}{interval}, by chance {self.chance:.4f}; {self.verdict}."
-        )
+        figure = f"{self.measure}: {self.value:.4f}{interval}, {self.beside} {self.chance:.4f}"
+        return f"{self.question} {figure}; {self.verdict}."
 
 
 AREA = "area under the ROC curve"

@@ -35,7 +35,7 @@ def from_sums(
         items: (items, factors) vectors of the items.
         next_items: (items, factors) vectors of the items at the second sum.
         rate: γ.
-        regularization: λ. Above 0 every person adds to a row 2λv, so that the sums of several people tell less.
+        regularization: λ. Above 0 every person adds 2λv to the row of an item, which tells how many have rated it.
         angle: largest 1 − |cosine| of parallel rows; larger for gradients that were rounded.
 
     Returns:
@@ -54,6 +54,8 @@ def from_sums(
         return []
     directions = np.array([main_direction(plain[group])[0] for group in groups])
     later_directions = np.array([main_direction(later[group])[0] for group in groups])
+    if regularization > 0:
+        plain = _without_others(plain, directions, items[rated], 2 * regularization)
     shares = _shares(plain, directions)
     if shares is None:
         alone = [np.full(len(group), np.nan) for group in groups]
@@ -87,6 +89,16 @@ def parallel_groups(rows: np.ndarray, angle: float = ANGLE) -> list[np.ndarray]:
         if len(group) >= FEWEST:
             groups.append(group)
     return sorted(groups, key=len, reverse=True)
+
+
+def _without_others(rows: np.ndarray, directions: np.ndarray, items: np.ndarray, unit: float) -> np.ndarray:
+    """Rows without what each further person who has rated an item adds to it, a whole multiple of ``unit`` · v."""
+    outside = np.eye(rows.shape[1]) - np.linalg.pinv(directions) @ directions
+    vectors = items @ outside
+    others = np.einsum("nd,nd->n", rows @ outside, vectors) / np.maximum(
+        np.einsum("nd,nd->n", vectors, vectors), 1e-300
+    )
+    return np.asarray(rows - unit * np.rint(others / unit)[:, None] * items)
 
 
 def _shares(rows: np.ndarray, directions: np.ndarray) -> np.ndarray | None:

@@ -10,7 +10,7 @@ from scipy import sparse
 
 from training.private.leaks import canary, one_run, people_sums
 from training.private.leaks.halves import halves
-from training.private.leaks.leak import Leak
+from training.private.leaks.leak import STATED, Leak
 from training.private.leaks.people_sums import Release
 from training.private.leaks.shadows import attack_sums, worlds_for
 
@@ -19,7 +19,6 @@ SMALL, MORE = 2.0, 0.25
 """Largest ε at which the surest tenth of the canaries says most; above it a share ``MORE`` is guessed."""
 LEAST_NOISE = 1e-3
 """Variance of the noise, at least: a cell of one canary is not infinitely telling."""
-WITHIN, BROKEN = "within the stated ε", "above the stated ε: the mechanism does not do what it says"
 
 
 def measure(
@@ -87,10 +86,18 @@ def canary_leak(
 ) -> Leak:
     """The lower bound of ε by one run with canaries."""
     scores, is_in = canary_scores(rows, release, length, rng)
-    guessed = one_run.GUESSED if epsilon <= SMALL else MORE
-    low = one_run.epsilon_lower_bound(scores, is_in, delta, guessed=guessed)
-    judged = f"{CANARIES:,} canaries of {length} random tracks, each in by a coin, in one run: {WITHIN}."
-    if low > epsilon:
-        judged = judged.replace(WITHIN, BROKEN)
+    low = one_run.epsilon_lower_bound(scores, is_in, delta, guessed=guessed_share(epsilon))
+    about = f"{CANARIES:,} canaries of {length} random tracks among {rows.shape[0]:,} people"
+    return bound_leak(part, low, epsilon, delta, about)
+
+
+def guessed_share(epsilon: float) -> float:
+    """Share of the canaries that are guessed, by the ε that is audited."""
+    return one_run.GUESSED if epsilon <= SMALL else MORE
+
+
+def bound_leak(part: str, low: float, epsilon: float, delta: float, about: str) -> Leak:
+    """The figure of a lower bound of ε by one run with canaries."""
+    judged = f"{about}, each in by the flip of a coin, in one run."
     question = f"Is ε = {epsilon:g} (δ = {delta:g}) kept?"
-    return Leak("canaries", part, question, "lower bound of ε", low, low, None, epsilon, CANARIES, judged)
+    return Leak("canaries", part, question, "lower bound of ε", low, low, None, epsilon, CANARIES, judged, STATED)

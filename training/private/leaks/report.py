@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from training.private.leaks.leak import Leak
 
-HEADS = ("attack", "on", "measure", "figure", "95 %", "by chance", "")
+HEADS = ("attack", "on", "measure", "figure", "95 %", "beside", "")
 """Heads of the columns of ``table_rows``."""
 LIMIT = "An attack shows the least that a model gives away: what it does not find may be there."
 
@@ -33,7 +33,7 @@ def table_rows(leaks: Sequence[Leak]) -> list[list[str]]:
             leak.measure,
             "" if leak.value is None else f"{leak.value:.4f}",
             _interval(leak),
-            f"{leak.chance:.4f}",
+            f"{leak.beside} {leak.chance:.4f}",
             leak.verdict,
         ]
         for leak in leaks

@@ -53,7 +53,7 @@ def attack_sums(part: str, scores: SumScores, attacked: int | None = None, unit:
     if people < FEWEST_PEOPLE:
         return too_few(part, people, unit)
     count = min(attacked or math.ceil(DECISIONS / people), worlds)
-    inside, outside = [], []
+    inside, outside = list[np.ndarray](), list[np.ndarray]()
     for world in range(count):
         shadows = others(worlds, world)
         confidence = np.concatenate([scores.inside[shadows], scores.outside[shadows]])

@@ -25,7 +25,7 @@ def own_score(weights: np.ndarray, history: np.ndarray) -> float:
     return float((history @ weights)[history > 0].mean()) if history.any() else 0.0
 
 
-@settings(max_examples=20)
+@settings(max_examples=20, deadline=None)
 @given(seed=st.integers(0, 10_000), people=st.integers(2, 12), tracks=st.integers(1, 8))
 def test_a_change_of_rank_one_is_ease_solved_anew(seed: int, people: int, tracks: int) -> None:
     rows = some_people(people, tracks, seed, 0.4)
@@ -42,7 +42,7 @@ def test_a_change_of_rank_one_is_ease_solved_anew(seed: int, people: int, tracks
             assert scores[person] == pytest.approx(own_score(weights, dense[person]), abs=1e-9)
 
 
-@settings(max_examples=20)
+@settings(max_examples=20, deadline=None)
 @given(seed=st.integers(0, 10_000))
 def test_scores_with_and_without_a_person_are_those_of_sums_counted_anew(seed: int) -> None:
     added = people_sums.pairs(some_people(9, 6, seed, 0.4))

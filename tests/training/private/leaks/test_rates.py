@@ -4,7 +4,7 @@ from itertools import product
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
@@ -15,12 +15,14 @@ from training.private.leaks.rates import auc, proportion, rates
 scores = st.lists(st.integers(-5, 5), min_size=1, max_size=12)
 
 
+@settings(max_examples=40, deadline=None)
 @given(inside=scores, outside=scores)
 def test_the_area_is_the_share_of_pairs_in_order(inside: list[int], outside: list[int]) -> None:
     pairs = [(a > b) + (a == b) / 2 for a, b in product(inside, outside)]
     assert auc(np.array(inside), np.array(outside)) == pytest.approx(float(np.mean(pairs)))
 
 
+@settings(max_examples=40, deadline=None)
 @given(successes=st.integers(0, 40), more=st.integers(0, 40))
 def test_intervals_are_scipys_exact_ones(successes: int, more: int) -> None:
     if successes + more == 0:
@@ -30,6 +32,7 @@ def test_intervals_are_scipys_exact_ones(successes: int, more: int) -> None:
     assert (figure.low, figure.high) == pytest.approx((oracle.low, oracle.high))
 
 
+@settings(max_examples=40, deadline=None)
 @given(inside=scores, outside=st.lists(st.integers(-5, 5), min_size=50, max_size=60))
 def test_no_lower_threshold_allows_as_few_false_positives(inside: list[int], outside: list[int]) -> None:
     (point,) = rates(np.array(inside, float), np.array(outside, float), [0.1]).points

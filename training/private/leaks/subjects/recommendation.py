@@ -1,14 +1,17 @@
 """Recommendation: whether a listener was learned from, and what a listener's vector tells about them.
 
 Attacked are the sums that the parts of the bundle are solved from, the weights of EASE, the answers of item-kNN, and
-the vectors of listeners. All listeners with plays are taken as they are now, with the parts' own bounds of plays.
+the vectors of listeners. All listeners with plays are taken as they are now, with the parts' own bounds of plays. Of a
+private version its mechanism is attacked, on simulated people.
 """
 
+import json
 from collections.abc import Sequence
 
 import numpy as np
 import polars as pl
 
+from feature_repo.bundle import MANIFEST
 from feature_repo.home import Home
 from feature_repo.purposes import PERSONALISATION
 from training.datasets import Interactions
@@ -17,7 +20,8 @@ from training.exact.kept import KeptSums
 from training.models.recommendation.ease import EASE
 from training.models.recommendation.ials import IALS
 from training.models.recommendation.knowledge import MOST_FOR_EASE
-from training.private.leaks import histories, people_sums
+from training.private.differential.ease import PrivateEASE
+from training.private.leaks import histories, people_sums, private_ease
 from training.private.leaks.attributes import Inference, infer
 from training.private.leaks.halves import halves
 from training.private.leaks.leak import Leak, undecided
@@ -31,6 +35,7 @@ from training.private.leaks.shadows import (
 )
 from training.private.leaks.subject import Request, Subject
 
+WHY_SIMULATED = {"attacks on its own people": "figures of them would tell of them outside of ε"}
 KEPT = "What did the person between two versions play?"
 
 
@@ -43,7 +48,12 @@ def measure(request: Request) -> tuple[Sequence[Leak], dict[str, str]]:
     """
     kept = None
     if request.version is not None:
-        kept = KeptSums.read(request.home.bundles(request.model.name) / str(request.version))
+        folder = request.home.bundles(request.model.name) / str(request.version)
+        privacy = json.loads((folder / MANIFEST).read_text()).get("extra", {}).get("privacy")
+        if privacy is not None:
+            model = PrivateEASE(float(privacy["epsilon"]), float(privacy["delta"]))
+            return private_ease.measure(model, request.seed, request.progress), dict(WHY_SIMULATED)
+        kept = KeptSums.read(folder)
     plays = histories.drawn_people(Interactions.load(request.home), request.people, request.seed)
     leaks, left_out = _membership(request, plays)
     if kept is None:
