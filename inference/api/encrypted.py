@@ -6,6 +6,7 @@ import secrets
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
 from fastapi import FastAPI, Request
 from fastapi.concurrency import run_in_threadpool
 
@@ -32,7 +33,7 @@ from inference.api.theft import caller_of, check_questions
 from inference.encrypted.contexts import SECONDS, Contexts
 from inference.encrypted.evaluation import accept_context, evaluate
 from inference.encrypted.linear_head import LinearHead
-from inference.encrypted.model_matrix import ModelMatrix
+from inference.encrypted.model_matrix import ModelMatrix, count_rotations
 from inference.workers import Workers
 
 CONTEXT_UNITS = 3
@@ -44,12 +45,12 @@ Kind = Literal["tracks", "binary", "number"]
 
 @dataclass(frozen=True)
 class _Question:
-    """What one request is multiplied by, and what its scores are of."""
+    """What one request is multiplied by, (d, n) weights, and what its scores are of."""
 
     model: str
     kind: Kind
     ids: list[str]
-    matrix: ModelMatrix
+    weights: np.ndarray
 
 
 class EncryptedService:
@@ -110,7 +111,7 @@ class EncryptedService:
         Raises:
             UnknownKey: there is no such model.
             AccessError: answers of the model are rounded or marked, which nobody can do to encrypted ones.
-            InputError: the model is not linear, a track is unknown, or the vector is of another fit.
+            InputError: the model is not linear, a track is unknown, the vector is of another fit, or it costs too much.
             BundleError: the model lacks its weights.
         """
         if not self._leaves_as_it_is(body.model):
@@ -130,9 +131,9 @@ class EncryptedService:
                     raise InputError(
                         expected="tracks of the model", found=f"no such track: {unknown!r}", next_command="see /docs"
                     )
+                self._check_cost(catalogue.vectors("taste", []).shape[1], len(ids))
                 vectors = catalogue.vectors("taste", catalogue.places(ids))
-                name = engine.bundle.name_version
-                return _Question(name, "tracks", list(ids), ModelMatrix.of(vectors.T, name))
+                return _Question(engine.bundle.name_version, "tracks", list(ids), vectors.T)
         bundle = self._predictions.model(body.model).bundle
         head = LinearHead.of(bundle)
         if body.tracks is not None or body.fit is not None:
@@ -141,11 +142,20 @@ class EncryptedService:
                 found="tracks or a fit",
                 next_command="see /docs",
             )
-        matrix = ModelMatrix.of(head.weights[:, None], bundle.name_version)
-        return _Question(bundle.name_version, head.kind, ["score"], matrix)
+        return _Question(bundle.name_version, head.kind, ["score"], head.weights[:, None])
 
     def _leaves_as_it_is(self, model: str) -> bool:
         return self._predictions.settings.answers_of(model) == AnswerSettings()
+
+    @staticmethod
+    def _check_cost(dimensions: int, columns: int) -> None:
+        rotations = count_rotations(dimensions, columns)
+        if rotations > MAX_ROTATIONS:
+            raise InputError(
+                expected=f"at most {MAX_ROTATIONS:,} rotations: numbers of the vector for every {MAX_COLUMNS:,} tracks",
+                found=f"{rotations:,}",
+                next_command="name the tracks to score",
+            )
 
     @staticmethod
     def _check_fit(body: EncryptedRequest, fit: int | None) -> None:
@@ -198,34 +208,28 @@ def install(app: FastAPI, service: EncryptedService, permission: Permission) -> 
         score counts as a new question; eight rotations, of which there are as many as numbers in the vector for every
         2,047 tracks, count as a request.
         """
-        context, question = await run_in_threadpool(_prepare, request, body)
-        blocks = await service.workers.run(evaluate, context, body.vector, question.matrix.blocks)
+        context, question, matrix = await run_in_threadpool(_prepare, request, body)
+        blocks = await service.workers.run(evaluate, context, body.vector, matrix.blocks)
         return EncryptedResponse(
             model=question.model,
             kind=question.kind,
             ids=question.ids,
-            norm=question.matrix.norm,
+            norm=matrix.norm,
             scores=[base64.b64encode(block).decode() for block in blocks],
         )
 
-    def _prepare(request: Request, body: EncryptedRequest) -> tuple[bytes, _Question]:
+    def _prepare(request: Request, body: EncryptedRequest) -> tuple[bytes, _Question, ModelMatrix]:
         permission.check_everything(request, "scores of encrypted vectors")
         context = service.contexts.get(_owner(request), body.context)
         question = service.question(body)
-        rotations = sum(len(block) for block in question.matrix.blocks)
-        if rotations > MAX_ROTATIONS:
-            raise InputError(
-                expected=f"at most {MAX_ROTATIONS:,} rotations: numbers of the vector for every {MAX_COLUMNS:,} tracks",
-                found=f"{rotations:,}",
-                next_command="name the tracks to score",
-            )
-        charge_in_thread(request, 1 + units_of(rotations, ROTATIONS), "rotations of an encrypted vector")
-        audit_act(request, "encrypted scores", model=question.model, scores=question.matrix.columns)
+        units = 1 + units_of(count_rotations(*question.weights.shape), ROTATIONS)
+        charge_in_thread(request, units, "rotations of an encrypted vector")
+        audit_act(request, "encrypted scores", model=question.model, scores=len(question.ids))
         name, nonce = question.model.partition(":")[0], secrets.token_hex(8)
         check_questions(request, name, [])  # who is held back in the open is held back here
-        questions = [f"{nonce} {place}" for place in range(question.matrix.columns)]
+        questions = [f"{nonce} {place}" for place in range(len(question.ids))]
         check_questions(request, f"encrypted {name}", questions, raises_alarms=False)
-        return context, question
+        return context, question, ModelMatrix.of(question.weights, question.model)
 
 
 def _owner(request: Request) -> str:

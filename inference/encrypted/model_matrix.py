@@ -60,3 +60,15 @@ class ModelMatrix:
             block[:, 1:] = rows[:, first : first + MAX_COLUMNS]
             blocks.append(block)
         return cls(tuple(blocks), norm, columns)
+
+
+def count_rotations(dimensions: int, columns: int) -> int:
+    """Count the rotations of a product: the numbers of the filled vector for every ciphertext of scores.
+
+    Raises:
+        InputError: the vector is empty or too long.
+
+    >>> count_rotations(60, 2_047), count_rotations(60, 2_048)
+    (64, 128)
+    """
+    return padded(dimensions) * -(-columns // MAX_COLUMNS)
