@@ -74,12 +74,15 @@ class Columns:
         rows = np.flatnonzero(~self.is_held[numbers])
         numbers = numbers[rows]
         self.event[numbers] = block.event[rows]
+        nulls = None if block.nulls is None else block.nulls[rows]
         fixed: dict[str, np.ndarray] = {}
         for name, column in self._columns.items():
-            is_null = block.is_null(name)[rows]
-            self.is_null[name][numbers] = is_null
+            is_null = None if nulls is None else nulls[:, self.schema.index[name]]
+            if is_null is not None:
+                self.is_null[name][numbers] = is_null
             if name in self.lists:
-                self.lists[name].write(numbers[~is_null], _lists(block, name, rows[~is_null]))
+                present = slice(None) if is_null is None else ~is_null
+                self.lists[name].write(numbers[present], _lists(block, name, rows[present]))
             elif column.is_fixed:
                 fixed[name] = self.values[name][numbers] = block.numbers(name)[rows]
             else:
@@ -88,8 +91,8 @@ class Columns:
             columns = np.empty((len(names), len(numbers)), matrix.dtype)
             for place, name in enumerate(names):
                 columns[place] = fixed[name] / 1e6 if self._columns[name].dtype == "UnixTimestamp" else fixed[name]
-                if block.nulls is not None:
-                    columns[place, block.is_null(name)[rows]] = np.nan
+                if nulls is not None:
+                    columns[place, nulls[:, self.schema.index[name]]] = np.nan
             matrix[numbers] = columns.T
         self.is_held[numbers] = True
 

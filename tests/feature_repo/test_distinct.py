@@ -4,7 +4,7 @@ import hypothesis.strategies as st
 import numpy as np
 from hypothesis import given
 
-from transforms.pure.distinct import distinct, is_among, without
+from feature_repo.distinct import distinct, is_among, without
 
 numbers = st.lists(st.integers(-3, 12), max_size=20).map(lambda values: np.array(values, np.int64))
 
