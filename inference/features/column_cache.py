@@ -10,12 +10,12 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from feature_repo.distinct import distinct
 from inference.features.columns import ColumnRows, Columns
 from inference.features.entities import GroupKeys
 from inference.features.fetch import OlderSchemas, Rows, decode_found
 from inference.features.known_keys import KnownKeys
 from inference.features.plan import Lookup, Plan
-from transforms.pure.distinct import distinct
 
 MAX_ROWS = 500_000
 """Maximum number of rows that are held of a view, each of at most a few hundred bytes."""

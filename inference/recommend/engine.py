@@ -262,6 +262,8 @@ class RecommendationEngine:
         return rerank(self.catalogue, pool, ranking, history, options, count)
 
     def _fill_slots(self, pool: Pool, ranking: Ranking, rows: np.ndarray, options: RequestOptions) -> Slots:
+        if not options.explore:
+            return Slots.ranked(rows)
         is_ranked = np.zeros(len(pool), bool)
         is_ranked[rows] = True
         others = ranking.order[~is_ranked[ranking.order]]

@@ -4,8 +4,8 @@ from collections.abc import Collection
 
 import numpy as np
 
+from feature_repo.distinct import distinct
 from inference.recommend.catalogue import Catalogue
-from transforms.pure.distinct import distinct
 
 
 def excluded_places(

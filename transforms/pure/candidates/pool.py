@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from transforms.pure.distinct import distinct, is_among, without
+from feature_repo.distinct import distinct, is_among, without
 
 SOURCES = ("taste", "similar", "follows", "content", "popular", "fresh")
 """Sources of candidates; a track of several sources is attributed to the first of them."""

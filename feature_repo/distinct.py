@@ -7,7 +7,7 @@ import numpy as np
 
 
 def distinct(numbers: np.ndarray) -> np.ndarray:
-    """(m,) the distinct ones of (n,) whole numbers, ascending; the same array if it is so already.
+    """Returns the (m,) distinct ones of (n,) whole numbers, ascending; the same array if it is so already.
 
     >>> distinct(np.array([3, 1, 3])).tolist()
     [1, 3]
@@ -19,7 +19,7 @@ def distinct(numbers: np.ndarray) -> np.ndarray:
 
 
 def is_among(rows: np.ndarray, ascending: np.ndarray) -> np.ndarray:
-    """(n,) whether each number is one of some numbers in ascending order.
+    """Returns, (n,), whether each number is one of some numbers in ascending order.
 
     >>> is_among(np.array([5, 2]), np.array([1, 2, 3])).tolist()
     [False, True]
@@ -31,7 +31,7 @@ def is_among(rows: np.ndarray, ascending: np.ndarray) -> np.ndarray:
 
 
 def without(ascending: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """(n,) mask of the numbers, ascending and distinct, that are none of some others; for few others.
+    """Returns the (n,) mask of the numbers, ascending and distinct, that are none of some others; for few others.
 
     >>> without(np.array([1, 2, 3]), np.array([5, 2])).tolist()
     [True, False, True]
