@@ -1,5 +1,6 @@
 """Events that no account can cause are marked or quarantined by imports, each with its reason, and nothing else is."""
 
+import json
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -8,11 +9,14 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
 from feature_repo.definitions.events.plays import plays
 from feature_repo.errors import InputError
 from feature_repo.home import Home
 from feature_repo.plausibility import AccountLimits
+from inference.security.audit import acts
+from refrain.cli import app
 from tests.projects import write_project
 from transforms.raw.implausible import beyond_days, beyond_hours
 from transforms.raw.ingest import Batch, ingest
@@ -207,3 +211,21 @@ def test_kinds_that_are_not_judged_are_an_error_that_names_the_others(home: Home
     for kind in ("logins", "vinyl"):
         with pytest.raises(InputError, match="episode_plays, plays"):
             review(home, kind)
+
+
+def test_the_command_says_whose_they_are_and_is_in_the_audit_log(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REFRAIN_HOME", str(home.root))
+    runner = CliRunner()
+    assert runner.invoke(app, ["plausibility"]).output == "no account of plays has such events\n"
+    ingest(home, "a", [batch(*flood("ann", 10), *flood("=cmd()\x1b[31m", 9))])
+    shown = runner.invoke(app, ["plausibility", "plays", "--most", "1"]).output
+    first, more = shown.splitlines()
+    assert first.split()[:3] == ["ann", "2", "2026-01-05"]
+    assert first.endswith(REASON)
+    assert more == "… and 1 more; next: refrain plausibility plays --most 2"
+    assert "\x1b" not in runner.invoke(app, ["plausibility"]).output
+    whole = json.loads(runner.invoke(app, ["plausibility", "--json"]).output)
+    assert [line["events"] for line in whole["accounts"]] == [2, 1]
+    entries = [act for act in acts(home) if act["act"] == "plausibility reviewed"]
+    assert [entry["keys"]["user_id"][0] for entry in entries] == ["ann"] * 3
+    assert "refrain plausibility episode_plays" in runner.invoke(app, ["plausibility", "logins"]).output
