@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -111,6 +112,14 @@ def test_an_import_is_judged_as_one_event_after_the_other(events: list[Play]) ->
     assert [None if reason is None else reason.split()[4] for reason in by_hour] == hours_naively(events)
     by_day = beyond_days(plays, LIMITS, rows).to_list()
     assert [None if reason is None else reason.split()[6] for reason in by_day] == days_naively(events)
+
+
+def test_without_columns_of_lengths_and_devices_events_are_counted() -> None:
+    limits, alone = replace(LIMITS, duration="", device=""), [True] * 7
+    rows = frame([(minute, "ann", "t", 120, f"device {minute}", None, True) for minute in range(7)])
+    reasons = beyond_hours(plays, limits, rows, pl.Series(alone)).to_list()
+    assert [reason is None for reason in reasons] == [True] * 4 + [False] * 3
+    assert beyond_days(plays, limits, rows).to_list() == [None] * 7
 
 
 def batch(*rows: dict[str, object]) -> Batch:
