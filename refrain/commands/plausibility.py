@@ -32,10 +32,12 @@ def plausibility(
     lines = review(home, kind)
     if lines:
         key = contract_of(home).events[kind].key[0]
-        accounts = list(dict.fromkeys(line.account for line in lines))
-        write_act(home, "plausibility reviewed", **under, **whose({key: accounts}))
+        named = whose({key: list(dict.fromkeys(line.account for line in lines))})
+        write_act(home, "plausibility reviewed", **under, **named)
     if as_json:
-        say(to_json({"kind": kind, "accounts": [asdict(line) for line in lines]}))
+        moments = [{"first": line.first.isoformat(), "last": line.last.isoformat()} for line in lines]
+        accounts = [asdict(line) | moment for line, moment in zip(lines, moments, strict=True)]
+        say(to_json({"kind": kind, "accounts": accounts}))
         return
     for line in lines[:most]:
         say(f"{line.account:24}{line.events:>9,}  {line.first:%Y-%m-%d} … {line.last:%Y-%m-%d}  {line.reason}")

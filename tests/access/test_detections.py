@@ -82,5 +82,5 @@ def test_a_detection_is_for_roles_that_see_all_its_causes(guarded: Home, monkeyp
         client.app.state.access.audit.flush()  # type: ignore[attr-defined]
     said = [(act["act"], act.get("role"), act.get("keys")) for act in acts(guarded)]
     assert ("detection", "owner", {"client_ip": [ADDRESS]}) in said
-    assert ("not permitted", "own", {"client_ip": [ADDRESS, OTHER]}) in said
+    assert ("not permitted", None, {"client_ip": [ADDRESS, OTHER]}) in said
     assert not [act for act in said if act[0] == "detection" and act[1] in ("masked", "refused", "hosts", None)]

@@ -1,6 +1,8 @@
 """Events that no account can cause are marked or quarantined by imports, each with its reason, and nothing else is."""
 
+import json
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -8,11 +10,14 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
 from feature_repo.definitions.events.plays import plays
 from feature_repo.errors import InputError
 from feature_repo.home import Home
 from feature_repo.plausibility import AccountLimits
+from inference.security.audit import acts
+from refrain.cli import app
 from tests.projects import write_project
 from transforms.raw.implausible import beyond_days, beyond_hours
 from transforms.raw.ingest import Batch, ingest
@@ -107,6 +112,14 @@ def test_an_import_is_judged_as_one_event_after_the_other(events: list[Play]) ->
     assert [None if reason is None else reason.split()[4] for reason in by_hour] == hours_naively(events)
     by_day = beyond_days(plays, LIMITS, rows).to_list()
     assert [None if reason is None else reason.split()[6] for reason in by_day] == days_naively(events)
+
+
+def test_without_columns_of_lengths_and_devices_events_are_counted() -> None:
+    limits, alone = replace(LIMITS, duration="", device=""), [True] * 7
+    rows = frame([(minute, "ann", "t", 120, f"device {minute}", None, True) for minute in range(7)])
+    reasons = beyond_hours(plays, limits, rows, pl.Series(alone)).to_list()
+    assert [reason is None for reason in reasons] == [True] * 4 + [False] * 3
+    assert beyond_days(plays, limits, rows).to_list() == [None] * 7
 
 
 def batch(*rows: dict[str, object]) -> Batch:
@@ -207,3 +220,21 @@ def test_kinds_that_are_not_judged_are_an_error_that_names_the_others(home: Home
     for kind in ("logins", "vinyl"):
         with pytest.raises(InputError, match="episode_plays, plays"):
             review(home, kind)
+
+
+def test_the_command_says_whose_they_are_and_is_in_the_audit_log(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REFRAIN_HOME", str(home.root))
+    runner = CliRunner()
+    assert runner.invoke(app, ["plausibility"]).output == "no account of plays has such events\n"
+    ingest(home, "a", [batch(*flood("ann", 10), *flood("=cmd()\x1b[31m", 9))])
+    shown = runner.invoke(app, ["plausibility", "plays", "--most", "1"]).output
+    first, more = shown.splitlines()
+    assert first.split()[:3] == ["ann", "2", "2026-01-05"]
+    assert first.endswith(REASON)
+    assert more == "… and 1 more; next: refrain plausibility plays --most 2"
+    assert "\x1b" not in runner.invoke(app, ["plausibility"]).output
+    whole = json.loads(runner.invoke(app, ["plausibility", "--json"]).output)
+    assert [line["events"] for line in whole["accounts"]] == [2, 1]
+    entries = [act for act in acts(home) if act["act"] == "plausibility reviewed"]
+    assert [entry["keys"]["user_id"][0] for entry in entries] == ["ann"] * 3
+    assert "refrain plausibility episode_plays" in runner.invoke(app, ["plausibility", "logins"]).output
