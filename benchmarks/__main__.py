@@ -67,9 +67,9 @@ ON_REQUEST = (
     "lineage",
     "plausible_events",
     "privacy_leaks",
+    "private_recommendation",
     "quality_skab",
     "secure_aggregation",
-    "private_recommendation",
     "signatures",
 )
 """Run by name only: one needs a data set that the others do not, the figures of others stand on their pages."""
