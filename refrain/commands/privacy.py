@@ -53,14 +53,15 @@ def show(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show what was published, with the guarantee that each number carries.
+    """Show what was published, with the guarantee that each number carries; without names also what else was paid for.
 
     Example: refrain privacy show private_country_plays
     """
-    from training.private.differential.publish import declarations, releases_of
+    from training.private.differential.publish import counts_of, declarations, releases_of
 
     home = Home.from_env()
-    for name in declarations(home, views or []):
+    names = list(declarations(home, views)) if views else list(counts_of(home))
+    for name in names:
         releases = releases_of(home, name)
         if as_json:
             for one in releases:
@@ -68,10 +69,31 @@ def show(
             continue
         say(f"{name}: {len(releases)} days published")
         for release in releases:
-            one, keys = release.statement, f"{len(release.rows):>7,} keys"
-            say(f"  {release.day}  {keys}  ε {one.epsilon:.3g}  δ {one.delta:.3g}  ρ {one.rho:.3g}")
+            given, keys = release.statement, f"{len(release.rows):>7,} keys"
+            say(f"  {release.day}  {keys}  ε {given.epsilon:.3g}  δ {given.delta:.3g}  ρ {given.rho:.3g}")
         for text in dict.fromkeys(release.statement.text() for release in releases):
             say(f"  {text}")
+    if not views:
+        count = _show_others(home, set(names), as_json)
+        if not (names or count or as_json):
+            say("nothing was published; next: refrain privacy publish --help")
+
+
+def _show_others(home: Home, names: set[str], as_json: bool) -> int:
+    """Shows releases that are of no private counts of the project, such as models; returns their number."""
+    from training.private.differential import zcdp
+    from training.private.differential.ledger import Ledger
+
+    spends = [entry for entry in Ledger.open(home).entries() if entry["kind"] == "spend"]
+    others = [entry for entry in spends if entry["request"].rpartition(" ")[0] not in names]
+    for entry in others:
+        facts = {name: entry[name] for name in ("what", "purpose", "rho", "failure", "request", "at")}
+        facts |= {"epsilon": zcdp.epsilon(entry["rho"], 1e-6), "delta": 1e-6 + entry["failure"], "unit": "person"}
+        if as_json:
+            say(to_json(facts))
+        else:
+            say(f"{entry['what']}: ε {facts['epsilon']:.3g}  δ {facts['delta']:.3g}  ρ {entry['rho']:.3g} a person")
+    return len(others)
 
 
 def set_(

@@ -33,7 +33,7 @@ class Plan:
 
     >>> plan = Plan.of(PrivateCounts("private_plays", "Plays", "plays", "country", 1, 20, 1.0, 1e-6))
     >>> round(plan.rho, 5), round(plan.people_sigma), plan.threshold
-    (0.00074, 37, 212)
+    (0.00074, 37, 206)
     """
 
     bounds: Bounds

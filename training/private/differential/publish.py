@@ -63,13 +63,18 @@ class Release:
         return cls(**{**content, "day": date.fromisoformat(content["day"]), "statement": statement})
 
 
+def counts_of(home: Home) -> dict[str, PrivateCounts]:
+    """Returns the private counts of a project, by name; there may be none."""
+    return contract_of(home).find(PrivateCounts, ROOM)
+
+
 def declarations(home: Home, names: Sequence[str] = ()) -> dict[str, PrivateCounts]:
     """Returns the private counts of a project, or those that are named.
 
     Raises:
         InputError: one that is named is not declared, or none is.
     """
-    declared = contract_of(home).find(PrivateCounts, ROOM)
+    declared = counts_of(home)
     unknown = sorted(set(names) - set(declared))
     if unknown or not declared:
         raise InputError(
@@ -86,10 +91,7 @@ def releases_of(home: Home, view: str) -> list[Release]:
     Raises:
         LedgerDamaged: the ledger, or an answer, is not as it was written.
     """
-    releases = Releases.open(home)
-    requests = [e["request"] for e in releases.ledger.entries() if e["kind"] == "answer"]
-    of_view = [request for request in requests if request.rpartition(" ")[0] == view]
-    return sorted((Release.parse(releases.kept(request) or b"") for request in of_view), key=lambda one: one.day)
+    return sorted(map(Release.parse, Releases.open(home).of(f"{view} ")), key=lambda release: release.day)
 
 
 def publish(

@@ -87,6 +87,16 @@ class Releases:
         entries = self.ledger.entries()
         return None if answer_of(entries, request) is None else self._read(request, entries)
 
+    def of(self, prefix: str) -> list[bytes]:
+        """Returns the answers of all releases whose ids begin alike, in the order in which they were made.
+
+        Raises:
+            LedgerDamaged: an answer was changed or is gone.
+        """
+        entries = self.ledger.entries()
+        requests = [entry["request"] for entry in entries if entry["kind"] == "answer"]
+        return [self._read(request, entries) for request in requests if request.startswith(prefix)]
+
     def path(self, request: str) -> Path:
         """The file of an answer."""
         name = hashlib.sha256(request.encode()).hexdigest()[:32]

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 from feature_repo.errors import InputError
 from training.private.differential import zcdp
@@ -10,6 +10,17 @@ from training.private.differential.guarantee import check
 
 PERSON = "person"
 """The unit: all rows of one person, of whom there may be one more or one less."""
+
+
+class About(TypedDict, total=False):
+    """Attributes of a ``PrivacyStatement`` that say what was published, and how."""
+
+    unit: str
+    mechanism: str
+    people: int | None
+    purpose: str
+    what: str
+    request: str
 
 
 @dataclass(frozen=True)
@@ -54,7 +65,7 @@ Gaussian, sigma 4.5; ρ = 0.0243; δ is below 1/10,000).
         check(self.epsilon, self.delta, self.people)
 
     @classmethod
-    def of(cls, rho: float, delta: float, *, failure: float = 0.0, **about: Any) -> "PrivacyStatement":
+    def of(cls, rho: float, delta: float, *, failure: float = 0.0, **about: Unpack[About]) -> "PrivacyStatement":
         """The statement of a cost.
 
         Args:

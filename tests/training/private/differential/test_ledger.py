@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from feature_repo.clock import NOW
 from feature_repo.errors import InputError
 from feature_repo.home import Home
+from refrain.backup.contents import single_files
 from training.private.differential import ledger_lines, zcdp
 from training.private.differential.budget import Budget
 from training.private.differential.ledger import BudgetSpent, Ledger, budgets_of
@@ -170,50 +172,52 @@ def test_a_budget_that_is_none(
 
 def test_the_same_release_costs_nothing_and_is_never_drawn_again(home: Home) -> None:
     ledger, releases = with_budget(home), Releases.open(home)
-    price = {"purpose": "analytics", "rho": 0.01, "what": "plays"}
-    first = releases.once("plays 2026-01-01", lambda: os.urandom(8), **price)
-    assert releases.once("plays 2026-01-01", lambda: os.urandom(8), **price) == first
+    buy = partial(releases.once, purpose="analytics", rho=0.01, what="plays")
+    first = buy("plays 2026-01-01", lambda: os.urandom(8))
+    assert buy("plays 2026-01-01", lambda: os.urandom(8)) == first
     assert releases.kept("plays 2026-01-01") == first
     assert releases.kept("plays 2026-01-02") is None
     with pytest.raises(InputError, match="another rho"):
-        releases.once("plays 2026-01-01", lambda: b"", **{**price, "rho": 0.001})
+        buy("plays 2026-01-01", lambda: b"", rho=0.001)
     assert spends(ledger) == [0.01]
 
 
 def test_of_two_answers_to_one_id_the_first_is_kept(home: Home) -> None:
     with_budget(home)
-    releases, price = Releases.open(home), {"purpose": "analytics", "rho": 0.01, "what": "plays"}
+    releases = Releases.open(home)
+    buy = partial(releases.once, purpose="analytics", rho=0.01, what="plays")
 
     def slower() -> bytes:
-        assert releases.once("plays", lambda: b"first", **price) == b"first"
+        assert buy("plays", lambda: b"first") == b"first"
         return b"second"
 
-    assert releases.once("plays", slower, **price) == b"first"
+    assert buy("plays", slower) == b"first"
 
 
 def test_who_is_killed_after_the_payment_gets_the_answer_for_it(home: Home) -> None:
     ledger, releases = with_budget(home), Releases.open(home)
-    price = {"purpose": "analytics", "rho": zcdp.rho(1.0, 5e-7), "what": "plays"}
+    buy = partial(releases.once, purpose="analytics", rho=zcdp.rho(1.0, 5e-7), what="plays")
 
     def killed() -> bytes:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        releases.once("plays", killed, **price)
-    assert releases.once("plays", lambda: b"noisy", **price) == b"noisy"
+        buy("plays", killed)
+    assert buy("plays", lambda: b"noisy") == b"noisy"
     assert len(spends(ledger)) == 1
 
 
 def test_an_answer_that_was_changed_or_lost_is_never_made_anew(home: Home) -> None:
     with_budget(home)
-    releases, price = Releases.open(home), {"purpose": "analytics", "rho": 0.01, "what": "plays"}
-    releases.once("plays", lambda: b"noisy", **price)
+    releases = Releases.open(home)
+    buy = partial(releases.once, purpose="analytics", rho=0.01, what="plays")
+    buy("plays", lambda: b"noisy")
     releases.path("plays").write_bytes(b"other")
     with pytest.raises(LedgerDamaged, match="found a changed one"):
-        releases.once("plays", lambda: b"again", **price)
+        buy("plays", lambda: b"again")
     releases.path("plays").unlink()
     with pytest.raises(LedgerDamaged, match="found none"):
-        releases.once("plays", lambda: b"again", **price)
+        buy("plays", lambda: b"again")
 
 
 def _cut(path: Path) -> None:
@@ -226,6 +230,12 @@ def _change(path: Path, before: bytes, after: bytes) -> None:
     path.write_bytes(content.replace(before, after))
 
 
+def _take_from_another_tenant(ledger: Ledger) -> None:
+    other = Ledger.open(Home(ledger.home.root, "b"))
+    other.set(Budget("analytics", "month", 1.0, 1e-6))
+    shutil.copy(other.file.path, ledger.file.path)
+
+
 DAMAGES: dict[str, Callable[[Ledger], object]] = {
     "a line less": lambda ledger: _cut(ledger.file.path),
     "gone": lambda ledger: ledger.file.path.unlink(),
@@ -233,10 +243,7 @@ DAMAGES: dict[str, Callable[[Ledger], object]] = {
     "the last line": lambda ledger: _change(ledger.file.path, b'"what": "two"', b'"what": "too"'),
     "no JSON": lambda ledger: _change(ledger.file.path, b'{"number": 2', b'"number": 2'),
     "a list": lambda ledger: ledger.file.path.write_bytes(b"[]\n"),
-    "another tenant's": lambda ledger: (
-        Ledger.open(Home(ledger.home.root, "b")).set(Budget("analytics", "month", 1.0, 1e-6)),
-        shutil.copy(ledger.home.root / "privacy" / "tenant=b" / "ledger.jsonl", ledger.file.path),
-    ),
+    "another tenant's": _take_from_another_tenant,
     "the mark gone": lambda ledger: ledger.file.mark.unlink(),
     "the mark damaged": lambda ledger: ledger.file.mark.write_bytes(b"\xff"),
 }
@@ -303,6 +310,12 @@ def test_who_is_killed_before_the_mark_has_spent(
     assert len(ledger.entries()) == lines_before + 1
     ledger.spend("analytics", 0.01, "after")
     assert spends(ledger)[-1] == 0.01
+
+
+def test_a_backup_has_the_ledger_its_mark_and_the_answers(home: Home) -> None:
+    ledger = with_budget(home)
+    Releases.open(home).once("plays", lambda: b"noisy", purpose="analytics", rho=0.001, what="plays")
+    assert {ledger.file.path, ledger.file.mark, Releases.open(home).path("plays")} == set(single_files(home))
 
 
 def test_files_are_the_owners_alone_and_hold_no_secret(home: Home) -> None:

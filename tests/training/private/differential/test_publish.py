@@ -5,6 +5,7 @@ import math
 import shutil
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -122,10 +123,10 @@ def naive(rows: list[tuple[str, str]]) -> dict[str, tuple[int, int]]:
     totals: Counter[str] = Counter()
     people: Counter[str] = Counter()
     for person in {person for person, _ in rows}:
-        mine = Counter(town for one, town in rows if one == person)
-        hashes = dict(zip(mine, pl.Series(list(mine), dtype=pl.String).hash(7), strict=True))
-        for town in sorted(mine, key=lambda town: (-mine[town], hashes[town]))[:2]:
-            totals[town] += min(mine[town], 3)
+        own = Counter(town for one, town in rows if one == person)
+        hashes = dict(zip(own, pl.Series(list(own), dtype=pl.String).hash(7), strict=True))
+        for town in sorted(own, key=lambda town: (-own[town], hashes[town]))[:2]:
+            totals[town] += min(own[town], 3)
             people[town] += 1
     return {town: (totals[town], people[town]) for town in totals}
 
@@ -157,13 +158,15 @@ def test_noise_is_of_the_plan_and_a_key_of_one_person_is_not_published(towns: Ho
     assert zcdp.rho_of(plan.events_sigma, Bounds(2, 3).l2) + zcdp.rho_of(plan.people_sigma, Bounds(2).l2) <= plan.rho
     assert math.isclose(31 * plan.rho, zcdp.rho(900.0, 5e-7), rel_tol=1e-6)
     exact = pl.DataFrame({"town": ["Bonn", "Lauf", "Ulm"], "events": [5_000, 3, 9_000], "people": [4_000, 1, 7_000]})
-    wide = PrivateCounts("wide", "Visits", "visits", "town", 2, 3, 1.0, 1e-6, top=1)
+    wide = PrivateCounts("wide", "Visits", "visits", "town", 2, 3, 1.0, 1e-6)
     draws = [noisy_counts(exact, wide, Plan.of(wide), np.random.default_rng(seed)) for seed in range(300)]
-    assert {tuple(draw["town"]) for draw in draws} == {("Ulm",)}
+    assert {tuple(draw["town"]) for draw in draws} == {("Bonn", "Ulm")}
+    assert {tuple(draw["rank"]) for draw in draws} == {(2, 1)}
     spread = np.std([draw["events"][0] for draw in draws])
     assert abs(spread / Plan.of(wide).events_sigma - 1) < 0.15
     assert abs(np.std([draw["people"][0] for draw in draws]) / Plan.of(wide).people_sigma - 1) < 0.15
-    assert draws[0].columns == ["rank", "town", "events", "people"]
+    largest = noisy_counts(exact, replace(wide, top=1), Plan.of(wide), np.random.default_rng(0))
+    assert largest.rows() == [(1, "Ulm", *draws[0].rows()[1][2:])]
 
 
 def test_a_day_is_paid_once_and_drawn_once_whatever_is_built_again(towns: Home) -> None:
@@ -272,6 +275,10 @@ def test_an_answer_that_is_gone_is_an_error_and_the_commands_say_so(towns: Home)
     assert "6 lines, each continues the one before it" in run("budget", "log")
     assert [json.loads(line)["number"] for line in run("budget", "log", "--json").splitlines()] == [1, 2, 3, 4, 5, 6]
     assert "a day such as 2026-11-01" in run("publish", "--since", "today", code=1)
+    Ledger.open(towns).spend("analytics", 0.02, "a model")
+    assert "a model: ε 0.9  δ 1e-06  ρ 0.02 a person" in run("show")
+    assert "a model" not in run("show", "town_visits")
+    assert json.loads(run("show", "--json").splitlines()[-1])["what"] == "a model"
     for answer in (towns.privacy / "answers").iterdir():
         answer.unlink()
     with pytest.raises(LedgerDamaged, match="never|restore"):
