@@ -10,7 +10,7 @@ from feature_repo.home import Home
 
 def install(app: typer.Typer) -> None:
     """Adds the commands."""
-    private = typer.Typer(no_args_is_help=True, help="Train so that no one person can be told from the model.")
+    private = typer.Typer(no_args_is_help=True, help="Train models that hardly depend on any one person.")
     private.command("recommendation")(recommendation)
     app.add_typer(private, name="private")
 

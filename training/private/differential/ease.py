@@ -1,4 +1,4 @@
-"""EASE from private sums: what is played by the same people, so that no one of them can be told from it.
+"""EASE from private sums: what is played by the same people, hardly changed by any one of them.
 
 1. Each person's weights become a row of one length, so that everyone costs the same (``unit_rows``).
 2. Popularity with noise chooses the catalogue (``private_popularity``).
@@ -138,11 +138,16 @@ class PrivateEASE:
         """The cost of a fit."""
         return zcdp.rho(self.epsilon, self.delta)
 
-    def statement(self, **about: object) -> PrivacyStatement:
-        """What a fit guarantees; ``about`` are further attributes of the statement."""
+    def statement(self, purpose: str = "", what: str = "") -> PrivacyStatement:
+        """What a fit guarantees.
+
+        Args:
+            purpose: purpose whose budget is spent.
+            what: what is published.
+        """
         rho = self.rho
         noise = f"discrete Gaussian, sigma {private_gram.sigma_of(rho * (1 - POPULARITY_SHARE)):.3g} a unit row"
-        return PrivacyStatement(self.epsilon, self.delta, rho=rho, mechanism=noise, **about)  # type: ignore[arg-type]
+        return PrivacyStatement(self.epsilon, self.delta, rho=rho, mechanism=noise, purpose=purpose, what=what)
 
     def fit(
         self,

@@ -1,7 +1,7 @@
 """How popular each track is, and how many people there are, with noise: the catalogue is chosen by it.
 
 What a person adds is their row of length 2^bits (``unit_rows``), and 2^bits / 4 to the number of people: a vector of
-length 2^bits · √(17/16) at most. Its tracks are a public list: which of them have plays is not told.
+length 2^bits · √(17/16) at most. Its tracks are a public list: which of them have plays is not published.
 """
 
 import math
@@ -51,7 +51,7 @@ def count(rows: sparse.csr_array, bits: int, rho: float, rng: np.random.Generato
 
 
 def choose_catalogue(popularity: PrivatePopularity, sigma: float) -> np.ndarray:
-    """Chooses the most popular tracks, as many as their pairs can be told from noise; it sees noisy numbers alone.
+    """Chooses the most popular tracks, as many as have pairs that stand out of noise; it sees noisy numbers alone.
 
     The largest eigenvalue of the noise grows with the root of the number of tracks, and what people agree on is shared
     among them: fewer people, or more noise, carry fewer tracks.

@@ -44,7 +44,7 @@ WHY_NO_RANKER = "differentially private: ordered by noisy sums alone"
 NOT_PROTECTED = (
     "which tracks the catalogue has: the list is taken as public. Tracks that are only in plays are left out.",
     "a listener's own history, which is used as it is for that listener's own answers.",
-    "what several people have in common: the model is made to tell that, whoever of them is in the data.",
+    "what several people have in common: the model is made to learn that, with or without any one of them.",
     "other versions that are trained without privacy, and other releases: what they cost together is in the ledger.",
     "the plays themselves, in the data folder.",
 )

@@ -1,4 +1,4 @@
-"""DP-SGD: a network whose training no one person can be told from (extra ``deep``, by Opacus).
+"""DP-SGD: a network that hardly depends on any one person (extra ``deep``, by Opacus).
 
 Abadi et al., Deep Learning with Differential Privacy, CCS 2016, with a **person** as the unit. Each step draws every
 person with the same chance, independently (Poisson sampling). A person's loss is the mean over their rows, so that
