@@ -20,6 +20,7 @@ from training.private.secure_aggregation.access import HEADER, SKEW_S, silo_of
 from training.private.secure_aggregation.coordinator import Coordinator
 from training.private.secure_aggregation.envelope import Phase
 from training.private.secure_aggregation.errors import RoundAborted
+from training.private.secure_aggregation.terms import MOST_WORDS
 
 WAIT_S = 20.0
 """Seconds that a request waits for something to read, at most."""
@@ -82,11 +83,12 @@ class _Routes:
         return Response(status_code=204)
 
     async def _body(self, request: Request, most_bytes: int) -> bytes | None:
-        """The body, or None if it is longer than what a round takes; of a round that is unknown, nothing is read."""
-        content = bytearray()
+        """The body, or None if it is too long; of a round that is unknown it is read and not kept."""
+        content, length = bytearray(), 0
         with anyio.fail_after(BODY_S):
             async for piece in request.stream():
-                if most_bytes and len(content) + len(piece) > most_bytes:
+                length += len(piece)
+                if length > (most_bytes or 8 * MOST_WORDS):
                     return None
                 content += piece if most_bytes else b""
         return bytes(content)

@@ -15,6 +15,7 @@ from training.private.secure_aggregation.coordinator_round import MOST_REASON
 from training.private.secure_aggregation.envelope import PHASES, Envelope, Phase, decode
 from training.private.secure_aggregation.errors import RoundAborted, RoundRefused
 from training.private.secure_aggregation.memory import RoundMemory
+from training.private.secure_aggregation.messages import Abort
 from training.private.secure_aggregation.publication import Publication
 from training.private.secure_aggregation.roster import COORDINATOR, Roster
 from training.private.secure_aggregation.silo_round import MOST_BYTES, SiloRound
@@ -81,7 +82,6 @@ class SiloChannel:
             self._memory.join(round_name)
             for phase in PHASES:
                 content = announcement if phase == Phase.ADVERTISE else self._message(round_name, phase)
-                self._check_not_aborted(content, own)
                 self._board.send(round_name, part.answer(phase, content))
         except RoundAborted:
             raise
@@ -99,22 +99,26 @@ class SiloChannel:
         return Publication.read(self._board.content(name, timeout_s), self.roster, name)
 
     def _message(self, round_name: str, phase: Phase) -> bytes:
-        return self._board.message(round_name, phase, self._timeout_s)
+        """The coordinator's message of a phase.
+
+        Raises:
+            RoundAborted: the coordinator says that the round has ended.
+        """
+        content = self._board.message(round_name, phase, self._timeout_s)
+        envelope = Envelope.parse(content, MOST_BYTES)
+        if envelope.phase == Phase.LEAVE:
+            abort = decode(envelope.body, Abort)
+            envelope.verify(self.roster, abort.terms.context, sender=COORDINATOR)
+            if abort.terms.round_name == round_name:
+                raise RoundAborted.because(abort.reason)
+        return content
 
     def _announced(self, content: bytes) -> Terms:
         """The terms that the coordinator announced, after its signature was verified."""
         envelope = Envelope.parse(content, MOST_BYTES)
-        if envelope.phase == Phase.LEAVE:
-            raise RoundAborted.because("the coordinator aborted the round before this silo joined")
         terms = decode(envelope.body, Terms)
         envelope.verify(self.roster, terms.context, sender=COORDINATOR, phase=Phase.ADVERTISE)
         return terms
-
-    def _check_not_aborted(self, content: bytes, terms: Terms) -> None:
-        envelope = Envelope.parse(content, MOST_BYTES)
-        if envelope.phase == Phase.LEAVE:
-            envelope.verify(self.roster, terms.context, sender=COORDINATOR)
-            raise RoundAborted.because(decode(envelope.body, str))
 
     def _leave(self, announced: Terms, reason: str) -> None:
         """Tells the coordinator not to wait for this silo, and why."""

@@ -11,6 +11,7 @@ from feature_repo.signing.public_keys import public_key_of
 from training.private.secure_aggregation.coordinator_round import CoordinatorRound
 from training.private.secure_aggregation.envelope import OVERHEAD, Envelope, Phase
 from training.private.secure_aggregation.errors import NothingPublished, RoundAborted, RoundRefused
+from training.private.secure_aggregation.messages import Abort
 from training.private.secure_aggregation.publication import Publication
 from training.private.secure_aggregation.result import RoundSum
 from training.private.secure_aggregation.roster import COORDINATOR, Roster
@@ -169,7 +170,7 @@ class Coordinator:
         self._changed.notify_all()
 
     def _abort(self, current: CoordinatorRound, reason: str) -> None:
-        body = msgspec.msgpack.encode(reason[:2_000])
+        body = msgspec.msgpack.encode(Abort(current.terms, reason[:2_000]))
         abort = Envelope.sign(self._identity, COORDINATOR, Phase.LEAVE, current.terms.context, body)
         with self._changed:
             current.end()

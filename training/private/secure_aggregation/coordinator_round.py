@@ -178,15 +178,12 @@ class CoordinatorRound:
 
     def _body(self, phase: Phase, members: tuple[str, ...]) -> bytes | dict[str, bytes]:
         """The body of the coordinator's message of a phase, to all silos or to each."""
-        received = {earlier: self._received[earlier] for earlier in PHASES}
         if phase == Phase.SHARE:
-            signatures = self._signatures[Phase.ADVERTISE]
-            all_keys = {
-                name: messages.SignedKeys(received[Phase.ADVERTISE][name], signatures[name]) for name in members
-            }
+            keys, signatures = self._received[Phase.ADVERTISE], self._signatures[Phase.ADVERTISE]
+            all_keys = {name: messages.SignedKeys(keys[name], signatures[name]) for name in members}
             return msgspec.msgpack.encode(all_keys)
         if phase == Phase.MASK:
-            shares = {name: decode(received[Phase.SHARE][name], messages.Shares) for name in members}
+            shares = {name: decode(self._received[Phase.SHARE][name], messages.Shares) for name in members}
             return {
                 name: msgspec.msgpack.encode({other: shares[other][name] for other in members if other != name})
                 for name in members

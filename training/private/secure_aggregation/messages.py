@@ -4,6 +4,8 @@ from typing import Annotated
 
 import msgspec
 
+from training.private.secure_aggregation.terms import Terms
+
 Key = Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
 Sealed = Annotated[bytes, msgspec.Meta(min_length=80, max_length=80)]
 Signature = Annotated[bytes, msgspec.Meta(min_length=64, max_length=64)]
@@ -69,3 +71,15 @@ class Unmasking(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     seeds: dict[str, Key]
     keys: dict[str, Key]
+
+
+class Abort(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the coordinator says in the place of its next message when a round ends without a sum.
+
+    Attributes:
+        terms: of the round, so that a silo which has not joined can verify the signature.
+        reason: why it ended.
+    """
+
+    terms: Terms
+    reason: str

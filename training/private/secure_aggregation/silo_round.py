@@ -46,6 +46,7 @@ class SiloRound:
         self._keys: dict[str, messages.Keys] = {}
         self._seed_shares: dict[str, bytes] = {}
         self._key_shares: dict[str, bytes] = {}
+        self._digest_of_keys = b""
         self._confirmation = b""
         self._survivors: list[str] = []
         self._answers: dict[Phase, tuple[bytes, bytes]] = {}

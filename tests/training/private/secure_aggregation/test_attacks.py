@@ -201,7 +201,7 @@ def test_a_wrong_share_ends_the_round_and_bends_no_sum() -> None:
             current.coordinator.unmasked()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.binary(max_size=200), st.sampled_from(PHASES))
 def test_bytes_that_are_no_message_are_refused(content: bytes, phase: Phase) -> None:
     terms = Terms.of("plays-1", 4, 3, {}, roster_of(5))
@@ -214,7 +214,7 @@ def test_bytes_that_are_no_message_are_refused(content: bytes, phase: Phase) -> 
             take(content)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.sampled_from(PHASES), st.integers(0), st.integers(1, 255))
 def test_a_flipped_byte_anywhere_is_refused(phase: Phase, place: int, change: int) -> None:
     current = Round(WORDS, 3)

@@ -22,7 +22,7 @@ def rounds(draw: DrawFn) -> tuple[int, int, dict[str, int], int]:
     return silos, threshold, last, draw(st.integers(0, 2**32 - 1))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(rounds())
 def test_the_exact_sum_of_those_who_stay_or_none(case: tuple[int, int, dict[str, int], int]) -> None:
     silos, threshold, last, seed = case
@@ -43,7 +43,7 @@ def test_the_exact_sum_of_those_who_stay_or_none(case: tuple[int, int, dict[str,
     assert total.words.tolist() == oracle
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.integers(0, NEVER - 1), st.integers(0, 4))
 def test_a_message_that_comes_too_late_changes_nothing(phase: int, silo: int) -> None:
     words = {name: np.full(3, 2**60 + number, np.uint64) for number, name in enumerate(NAMES[:5])}
@@ -65,7 +65,7 @@ def test_a_message_that_comes_too_late_changes_nothing(phase: int, silo: int) ->
     assert (total.words == np.sum(kept, axis=0, dtype=np.uint64)).all()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.binary(min_size=1, max_size=40), st.integers(1, 12), st.data())
 def test_as_many_shares_as_the_threshold_give_the_secret(secret: bytes, threshold: int, data: st.DataObject) -> None:
     points = data.draw(st.lists(st.integers(1, 255), min_size=threshold, max_size=20, unique=True))
@@ -100,7 +100,7 @@ def test_shares_that_cannot_be_dealt(threshold: int, points: list[int]) -> None:
         share(b"secret", threshold, points)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(st.integers(2, 255), st.data())
 def test_sums_that_are_proven_do_not_overflow(silos: int, data: st.DataObject) -> None:
     bound = data.draw(st.integers(0, (2**63 - 1) // silos) | st.just((2**63 - 1) // silos))
