@@ -183,6 +183,8 @@ def test_an_update_that_is_not_clipped_is_seen_in_the_mean() -> None:
         averaging.check_mean(np.array([0.9, 0.8]), 250, 3, values)
     with pytest.raises(InputError, match="did not clip"):
         averaging.check_mean(np.array([0.0, 0.8]), 301, 3, values)
+    with pytest.raises(InputError, match="below 2\\^63"):
+        to_words(np.array([1e6]), 2**20)
     with pytest.raises(InputError, match="diverged"):
         clipped(np.array([np.nan, 1.0]), 1.0)
 
