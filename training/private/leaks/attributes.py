@@ -71,10 +71,10 @@ def infer(vectors: np.ndarray, values: np.ndarray, *, seed: int = 0) -> Inferenc
     fold = np.random.default_rng(seed).permutation(len(labels)) % FOLDS
     guess, usual = np.empty(len(labels), np.int64), np.empty(len(labels), np.int64)
     for number in range(FOLDS):
-        learned, asked = fold != number, fold == number
+        learned, test = fold != number, fold == number
         model = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=500))
-        guess[asked] = model.fit(inputs[learned], labels[learned]).predict(inputs[asked])
-        usual[asked] = np.bincount(labels[learned]).argmax()
+        guess[test] = model.fit(inputs[learned], labels[learned]).predict(inputs[test])
+        usual[test] = np.bincount(labels[learned]).argmax()
     right = (guess == labels).astype(float)
     return Inference(
         interval(right, seed=seed),

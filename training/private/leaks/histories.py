@@ -21,14 +21,14 @@ def drawn_people(interactions: Interactions, most: int, seed: int) -> Interactio
     """The plays of at most so many people, renumbered."""
     played = np.unique(interactions.user)
     people = np.sort(np.random.default_rng(seed).permutation(played)[:most])
-    some = interactions.only(np.isin(interactions.user, people))
+    plays = interactions.only(np.isin(interactions.user, people))
     return Interactions(
         [interactions.user_ids[person] for person in people.tolist()],
         interactions.track_ids,
         interactions.artist_ids,
-        np.searchsorted(people, some.user),
-        some.track,
-        some.time,
+        np.searchsorted(people, plays.user),
+        plays.track,
+        plays.time,
     )
 
 

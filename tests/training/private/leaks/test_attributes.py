@@ -16,19 +16,19 @@ def test_an_attribute_in_the_vectors_is_inferred_and_another_is_not() -> None:
     vectors = rng.normal(0, 1, (400, 6))
     vectors[:, 0] += 2.0 * (gender == "F")
     vectors[20:25] = 0  # without plays
-    told = infer(vectors, gender)
-    assert told is not None
-    assert told.people == 375
-    assert told.gain.low > 0
-    assert told.balanced > 0.7
-    untold = infer(rng.normal(0, 1, (400, 6)), gender)
-    assert untold is not None
-    assert untold.gain.low <= 0
-    (leak,) = of_inference("gender", untold, 400)
+    inference = infer(vectors, gender)
+    assert inference is not None
+    assert inference.people == 375
+    assert inference.gain.low > 0
+    assert inference.balanced > 0.7
+    nothing = infer(rng.normal(0, 1, (400, 6)), gender)
+    assert nothing is not None
+    assert nothing.gain.low <= 0
+    (leak,) = of_inference("gender", nothing, 400)
     assert leak.verdict == NOTHING
     assert (leak.low, leak.high) == (
-        pytest.approx(untold.baseline + untold.gain.low),
-        pytest.approx(untold.baseline + untold.gain.high),
+        pytest.approx(nothing.baseline + nothing.gain.low),
+        pytest.approx(nothing.baseline + nothing.gain.high),
     )
 
 

@@ -37,8 +37,8 @@ def test_a_change_of_rank_one_is_ease_solved_anew(seed: int, people: int, tracks
         for scores, there in ((inside, True), (outside, False)):
             mask = is_in.copy()
             mask[person] = there
-            some = sparse.csr_array(dense[mask].reshape(-1, tracks))
-            weights = primal(gram.count(some)[gram.NAME], 0, 3.0)
+            world_rows = sparse.csr_array(dense[mask].reshape(-1, tracks))
+            weights = primal(gram.count(world_rows)[gram.NAME], 0, 3.0)
             assert scores[person] == pytest.approx(own_score(weights, dense[person]), abs=1e-9)
 
 
