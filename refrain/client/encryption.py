@@ -133,9 +133,9 @@ class EncryptedQuestion:
 def _public_keys(context: "ts.Context", steps: Sequence[int]) -> tuple[bytes, bytes]:
     """Return the public key, and keys of rotations by the given steps alone: TenSEAL would make twice as many."""
     with explained():
-        import _tenseal_cpp as seal
-    generator = seal.KeyGenerator(context.seal_context().data, context.secret_key().data)
-    rotations = seal.GaloisKeys()
+        import tenseal as ts
+    generator = ts._ts_cpp.KeyGenerator(context.seal_context().data, context.secret_key().data)
+    rotations = ts._ts_cpp.GaloisKeys()
     generator.create_galois_keys(list(steps), rotations)
     written = []
     for key in (context.public_key().data, rotations):
