@@ -21,14 +21,14 @@ class Store:
 
     def __init__(self) -> None:
         self.rows: dict[str, tuple[str | None, str | None, str | None]] = {}
-        self.asked: list[list[str]] = []
+        self.lookups: list[list[str]] = []
         self.is_away = False
 
     def get(self, keys: Mapping[str, Sequence[str]]) -> Any:
         if self.is_away:
             raise OnlineUnavailable(expected="the online store to answer", found="nothing", next_command="wait")
         tracks = list(keys["track_id"])
-        self.asked.append(tracks)
+        self.lookups.append(tracks)
         rows = [self.rows.get(track, (None, None, None)) for track in tracks]
         columns = (list(column) for column in zip(*rows, strict=True))
         return SimpleNamespace(values=dict(zip((TITLE, ARTIST_ID, ARTIST_NAME), columns, strict=True)))
@@ -65,7 +65,7 @@ def test_they_are_looked_up_once_and_again_when_they_are_old(store: Store) -> No
     store.rows["a"] = ("Quick River", "x", "Kalomi")
     clock.now = MAX_AGE_S
     assert lookup.of(["b", "a"]).titles[1] == "Slow River"
-    assert store.asked == [["a", "b"]]
+    assert store.lookups == [["a", "b"]]
     clock.now += 1
     assert lookup.of(["a"]).titles == ["Quick River"]
 
@@ -80,7 +80,7 @@ def test_a_track_without_a_title_is_asked_for_again(store: Store) -> None:
         ["x", "y"],
         ["Kalomi", "Osuna"],
     )
-    assert store.asked == [["a", "new"], ["new"]]
+    assert store.lookups == [["a", "new"], ["new"]]
 
 
 @pytest.mark.parametrize("reachable", [True, False])
@@ -100,7 +100,7 @@ def test_what_is_hidden_is_kept_and_not_shown(store: Store) -> None:
     shown = lookup.of(["a"], hidden=frozenset({TITLE, ARTIST_ID, ARTIST_NAME}))
     assert (shown.titles, shown.artist_ids, shown.artist_names) == (["a"], [None], [None])
     assert lookup.of(["a"]).titles == ["Slow River"]
-    assert store.asked == [["a"]]
+    assert store.lookups == [["a"]]
 
 
 def test_they_are_bounded(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,9 +108,9 @@ def test_they_are_bounded(store: Store, monkeypatch: pytest.MonkeyPatch) -> None
     lookup = lookup_of(store)
     for _ in range(2):
         assert lookup.of(["a", "b"]).titles[0] == "Slow River"
-    assert store.asked == [["a", "b"], ["a", "b"]]
+    assert store.lookups == [["a", "b"], ["a", "b"]]
 
 
 def test_no_tracks_ask_nothing(store: Store) -> None:
     assert lookup_of(store).of([]).titles == []
-    assert store.asked == []
+    assert store.lookups == []
