@@ -61,14 +61,14 @@ def review(home: Home, kind: str) -> list[AccountReview]:
             next_command=f"refrain plausibility {judged[0]}" if judged else "[plausibility.KIND] in refrain.toml",
         )
     lengths = _lengths(home, source, limits)
-    found = [
+    days = [
         _day(source, limits, scan_files(raw_tables(home)[kind], [path]).collect(), lengths)
         for path in files(home, kind)
     ]
-    if not found:
+    if not days:
         return []
     reviews = (
-        pl.concat(found)
+        pl.concat(days)
         .group_by("account", "reason")
         .agg(pl.col("events").sum(), pl.col("first").min(), pl.col("last").max())
         .sort("events", "account", "reason", descending=[True, False, False])

@@ -154,9 +154,14 @@ class TheftGuard:
             return self._not_counted()
         owner, holds_back, asked = caller.name, self._holds_back(caller), {**keys, **people}
         marks, canaries = self._marks(owner, model, keys, unknown, rows), self._canaries(asked)
+            return self._not_counted(policy)
+        owner, keys = caller.name, keys or {}
+        all_keys = {**keys, **(people or {})}
+        marks, canaries = self._marks(owner, model, keys, unknown, rows), self._canaries(all_keys)
+        is_trusted = owner in self.settings.trusted
         try:
             counts = self._connect()
-            if not canaries and (refusal := self._over_coverage(counts, owner, asked)) is not None:
+            if not canaries and (refusal := self._over_coverage(counts, owner, all_keys)) is not None:
                 return refusal
             count = counts.add(owner, model, questions, budgets, marks, refuses_flagged=holds_back)
             is_compared = raises_alarms and owner not in self.settings.trusted
@@ -191,12 +196,14 @@ class TheftGuard:
         detail = f"the budget of {budget.most:,} distinct questions to one model in a {period} of {whose} is used up"
         return Refusal("questions", detail.replace("in a 30", "in 30"), count.wait_s)
 
-    def _over_coverage(self, counts: QuestionCounts, owner: str, asked: Mapping[str, Sequence[str]]) -> Refusal | None:
+    def _over_coverage(
+        self, counts: QuestionCounts, owner: str, all_keys: Mapping[str, Sequence[str]]
+    ) -> Refusal | None:
         """Count the keys that an owner asks about, whatever the model; returns why they are refused, or None."""
         for name, most in self.settings.keys_per_month.items():
-            if name not in asked:
+            if name not in all_keys:
                 continue
-            count = counts.add(owner, f"keys-{name}", asked[name], [Budget("owner", owner, most, MONTH)], {})
+            count = counts.add(owner, f"keys-{name}", all_keys[name], [Budget("owner", owner, most, MONTH)], {})
             if count.refused is not None:
                 self._refused.labels("questions").inc()
                 detail = f"the budget of {most:,} distinct {name} of all models in 30 days of this owner is used up"
