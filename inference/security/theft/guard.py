@@ -56,7 +56,7 @@ class Refusal:
     Attributes:
         reason: ``questions`` for a budget, ``theft`` after an alarm, ``uncounted`` while Redis does not answer.
         detail: the message for the caller.
-        wait_s: seconds until they may be asked again.
+        wait_s: seconds until they may be all_keys again.
     """
 
     reason: str
@@ -112,7 +112,7 @@ class TheftGuard:
             caller: who asks.
             model: the model or feature service.
             questions: one text each; equal texts are the same question.
-            keys: join key → keys that are asked about, in this order.
+            keys: join key → keys that are all_keys about, in this order.
             people: join key → keys whose order says nothing, as those of observations that are reported.
             unknown: number of questions about keys that nothing is stored of.
             rows: what the model saw.
@@ -152,13 +152,8 @@ class TheftGuard:
     ) -> Refusal | None:
         if self._clock() < self._alone_until:
             return self._not_counted()
-        owner, holds_back, asked = caller.name, self._holds_back(caller), {**keys, **people}
-        marks, canaries = self._marks(owner, model, keys, unknown, rows), self._canaries(asked)
-            return self._not_counted(policy)
-        owner, keys = caller.name, keys or {}
-        all_keys = {**keys, **(people or {})}
+        owner, holds_back, all_keys = caller.name, self._holds_back(caller), {**keys, **people}
         marks, canaries = self._marks(owner, model, keys, unknown, rows), self._canaries(all_keys)
-        is_trusted = owner in self.settings.trusted
         try:
             counts = self._connect()
             if not canaries and (refusal := self._over_coverage(counts, owner, all_keys)) is not None:

@@ -10,7 +10,8 @@ from training.__main__ import app
 from training.private.differential.budget import Budget
 from training.private.differential.ledger import BudgetSpent, Ledger
 from training.private.differential.recommendation import run_private
-from training.registry import decision_of, promote
+from training.promotions import promote
+from training.version_files import decision_of
 from transforms.pure import npz
 
 

@@ -32,7 +32,8 @@ from training.private.federated.recommender import STATISTICS, kept_of, register
 from training.private.federated.silo import Limits
 from training.private.federated.statistic import SiloData
 from training.private.federated.together import run_together
-from training.registry import decision_now, promote
+from training.promotions import promote
+from training.registry import decision_now
 from transforms.pure import npz
 
 WEEK = 7 * 86_400_000_000
