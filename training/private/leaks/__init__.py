@@ -2,7 +2,8 @@
 
 - *Was this person in the training data?* ``membership`` (loss threshold), ``lira`` (likelihood ratio with shadow
   models); ``halves`` draws the worlds; ``people_sums`` and ``rank_one`` make shadow models of sums over people cheap.
-- *Is the stated ε true?* ``canary`` (many runs) and ``one_run`` (one run) bound ε from below.
+- *Is the stated ε true?* ``canary`` (many runs) and ``one_run`` (one run) bound ε from below; ``private_sums`` and
+  ``private_ease`` run mechanisms with canaries.
 - *What did a person play?* ``reconstruction`` (from gradients), ``parallel_rows`` (from sums of a few people's
   gradients), ``differencing`` (from two published sums, and from the weights of EASE).
 - *Who is it?* ``attributes`` (from vectors).

@@ -7,7 +7,7 @@ the variances v_c of the worlds: a person shows in rare cells, not in popular on
 by Σ_c z_pc² / v_c, so that each world is a shadow model with everybody, and another one without.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -80,10 +80,6 @@ class SumScores:
     inside: np.ndarray
     outside: np.ndarray
 
-    def in_world(self, world: int, is_in: np.ndarray) -> np.ndarray:
-        """(people,) scores in a world as it is."""
-        return np.where(is_in, self.inside[world], self.outside[world])
-
 
 def scores(added: sparse.csr_array, is_in: np.ndarray, release: Release | None = None) -> SumScores:
     """Scores all people in all worlds by what is published of them.
@@ -104,8 +100,3 @@ def scores(added: sparse.csr_array, is_in: np.ndarray, release: Release | None =
 def _published(added: sparse.csr_array, is_in: np.ndarray, release: Release | None) -> np.ndarray:
     sums = added.T @ is_in.astype(added.dtype)
     return np.asarray(sums if release is None else release(sums), np.float64)
-
-
-def attacked_worlds(worlds: int, most: int) -> Iterator[int]:
-    """Yields the numbers of the worlds that are attacked in turn, one of each pair."""
-    yield from range(0, min(worlds, 2 * most), 2)

@@ -1,57 +1,17 @@
-"""What a private model's published sums give away, beside what its statement allows: for the model's card.
-
-The mechanism itself is run again, on the same kind of people: with halves of them (LiRA), and with canaries in and out
-by the flip of a coin (one run). Neither touches the sums that were published, and nothing of the runs is kept but
-figures, so that they cost no privacy; they tell whether the code does what its statement says.
-"""
+"""A lower bound of ε of a mechanism that adds noise to sums of pairs: one run, canaries in by the flip of a coin."""
 
 import numpy as np
 from scipy import sparse
 
 from training.private.leaks import canary, one_run, people_sums
-from training.private.leaks.halves import halves
 from training.private.leaks.leak import STATED, Leak
 from training.private.leaks.people_sums import Release
-from training.private.leaks.shadows import attack_sums, worlds_for
 
 CANARIES = 2_000
 SMALL, MORE = 2.0, 0.25
 """Largest ε at which the surest tenth of the canaries says most; above it a share ``MORE`` is guessed."""
 LEAST_NOISE = 1e-3
 """Variance of the noise, at least: a cell of one canary is not infinitely telling."""
-
-
-def measure(
-    part: str,
-    rows: sparse.csr_array,
-    release: Release,
-    *,
-    length: int,
-    epsilon: float,
-    delta: float,
-    seed: int = 0,
-    worlds: int | None = None,
-) -> list[Leak]:
-    """Attacks a mechanism that publishes sums of pairs of tracks with noise.
-
-    Args:
-        part: what is attacked, such as ``noised sums of pairs``.
-        rows: (people, tracks) int64 histories, bounded as the mechanism bounds them.
-        release: the mechanism: (cells,) exact sums to noised ones. It must add what it would to all pairs of tracks.
-        length: most tracks of a person, which canaries have.
-        epsilon: ε of the statement.
-        delta: its δ.
-        seed: seed of worlds and canaries; the noise is the mechanism's own.
-        worlds: number of worlds; as many as make enough decisions if None.
-
-    Returns:
-        The figures of LiRA, and the lower bound of ε.
-    """
-    rng = np.random.default_rng(seed)
-    scores = people_sums.scores(
-        people_sums.pairs(rows), halves(rows.shape[0], worlds or worlds_for(rows.shape[0], 12), rng), release
-    )
-    return [*attack_sums(part, scores), canary_leak(part, rows, release, length, epsilon, delta, rng)]
 
 
 def canary_scores(

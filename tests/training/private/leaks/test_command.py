@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from feature_repo.bundle import MANIFEST
 from feature_repo.encryption.bundle_files import seal_files
 from feature_repo.encryption.local_key import new_text
 from feature_repo.encryption.places import forget_checks
@@ -16,12 +17,13 @@ from feature_repo.encryption.settings import KEY
 from feature_repo.errors import BundleError, EncryptionError
 from feature_repo.home import Home
 from refrain.cli import app
+from training.cards import markdown
 from training.datasets.texts import LabelledTexts
 from training.exact.kept import FILE
 from training.models.find import models
 from training.models.tabular import TabularModel
 from training.models.text.linear_stack import MemberRecipe, Recipe, fit
-from training.private.leaks import shadows
+from training.private.leaks import private_ease, shadows
 from training.private.leaks.leak import from_json, to_json
 from training.private.leaks.records import read, record_of, write
 from training.private.leaks.run import measure_model
@@ -170,3 +172,19 @@ def test_a_damaged_record_counts_as_none_and_figures_of_other_attacks_may_stay(h
     assert [one.attack for one in read(home, "model", 1)] == ["canaries"]
     record_of(home, "model", 1).write_text("{")
     assert read(home, "model", 1) == ()
+
+
+def test_a_private_version_is_asked_without_its_people(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There are no plays at all; until it was measured, the card of such a version says so."""
+    folder = home.bundles("recommendation") / "1"
+    folder.mkdir(parents=True)
+    (folder / MANIFEST).write_text(json.dumps({"extra": {"privacy": {"epsilon": 4.0, "delta": 1e-6}}}))
+    monkeypatch.setattr(private_ease, "PEOPLE", 1_250)
+    result = measure_model(home, "recommendation:1")
+    assert {leak.attack for leak in result.leaks} == {"lira", "canaries"}
+    assert set(result.left_out) == {"attacks on its own people"}
+    assert read(home, "recommendation", 1) == result.leaks
+    facts = {"model": {"name": "recommendation", "version": 1}, "leaks": [], "privacy": {"epsilon": 4.0}}
+    assert "Not measured. Next: `refrain model leaks recommendation:1`" in markdown.leaks(facts)
+    assert markdown.leaks(facts | {"privacy": None}) == ""
+    assert "stated 4.0000 | within what is stated" in markdown.leaks(facts | {"leaks": to_json(result.leaks)})

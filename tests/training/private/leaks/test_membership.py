@@ -112,7 +112,6 @@ def test_rare_histories_are_found_with_the_weights_of_ease() -> None:
         for world in [rows[np.flatnonzero(mask)]]
     ]
     scores = people_sums.SumScores(*(np.array(part) for part in zip(*both, strict=True)))
-    assert scores.in_world(0, is_in[0])[is_in[0]] == pytest.approx(scores.inside[0][is_in[0]])
     leaks = attack_sums("weights", scores)
     assert leaks[1].value is not None
     assert leaks[1].value > 0.1
