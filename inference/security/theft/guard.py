@@ -56,7 +56,7 @@ class Refusal:
     Attributes:
         reason: ``questions`` for a budget, ``theft`` after an alarm, ``uncounted`` while Redis does not answer.
         detail: the message for the caller.
-        wait_s: seconds until they may be all_keys again.
+        wait_s: seconds until they may be asked again.
     """
 
     reason: str
@@ -112,7 +112,7 @@ class TheftGuard:
             caller: who asks.
             model: the model or feature service.
             questions: one text each; equal texts are the same question.
-            keys: join key → keys that are all_keys about, in this order.
+            keys: join key → keys that are asked about, in this order.
             people: join key → keys whose order says nothing, as those of observations that are reported.
             unknown: number of questions about keys that nothing is stored of.
             rows: what the model saw.

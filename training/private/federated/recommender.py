@@ -48,6 +48,7 @@ from transforms.pure.candidates.neighbours import Neighbours
 STATISTICS = ("co_plays", "follows", "segments", "outcomes")
 """What a recommender is made of."""
 GATES = Gates(plain={POPULARITY: 0.0}, required=(POPULARITY, RANDOM))
+WHY_NO_RANKER = "learned from sums of silos, which keep the rows that a ranker is trained on"
 WHY = "the sums of several silos hold no rows that rankers learn from"
 
 
@@ -260,6 +261,7 @@ def _writer(
                         "cold_start": {"similar": 1.0, "content": 0.0, "popular": 0.0},
                     },
                     "own": {"orders": {}, "listeners": record["listeners"], "unheard": 0, "why": WHY},
+                    "why_no_ranker": WHY_NO_RANKER,
                     "federated": dict(record),
                 },
             },
