@@ -30,7 +30,7 @@ from benchmarks.surroundings import MACHINE
 from feature_repo.home import Home
 from feature_repo.stores import redis_server
 from training.models.forecasting.trends import NAME, Settings, forecast, run
-from training.registry import promote
+from training.promotions import promote
 from transforms import feature_tables
 from transforms.raw.table import MICROSECONDS_UTC
 

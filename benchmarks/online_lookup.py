@@ -173,7 +173,7 @@ def raw_lookup(home: Any, shape: tuple[int, int]) -> Callable[[list[str]], np.nd
 
 def compile_service_manifest(store: Any, home: Any, shapes: list[tuple[int, int]]) -> None:
     """Compile the manifest that the slim lookup reads."""
-    from feature_repo.manifest import compile_manifest
+    from feature_repo.compile_manifest import compile_manifest
 
     compile_manifest(store, home)
     document = json.loads(home.manifest.read_text())

@@ -3,7 +3,8 @@
 Two sources of events that nobody made up to attack: the plays of a simulated world, whose listeners have devices and
 lengths of plays, and the ratings of MovieLens 100k (``REFRAIN_TEST_DATA``), real people who act fast, of which only the
 number within an hour is judged. Against them stand attacks: one account that plays a track all day, at once on many
-devices.
+devices. Then whole imports, with what is marked by default: MovieLens 100k, the dated tags of HetRec, and the
+examples of exports beside the test data, where there are any.
 
 Judged on: the limits were set before, and nothing was tuned on these data.
 
@@ -11,21 +12,43 @@ Judged on: the limits were set before, and nothing was tuned on these data.
 """
 
 import json
+import subprocess
+import sys
 import tempfile
+from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 import polars as pl
 
 from benchmarks.surroundings import MACHINE, data_set
+from feature_repo.contract import contract_of
 from feature_repo.definitions.events.plays import plays
+from feature_repo.errors import InputError
 from feature_repo.home import Home
 from feature_repo.plausibility import AccountLimits
+from transforms.pure.account_hours import AccountHours
+from transforms.raw.importers.format import Format
+from transforms.raw.ingest import ingest
+from transforms.raw.plausibility_review import review
 from transforms.raw.read import scan
 from transforms.raw.simulate.run import simulate
 from transforms.raw.simulate.world import Size
-from transforms.stream.account_hours import AccountHours
 
-HOUR = 3_600_000_000
+EXPORTS = (
+    ("apple-music", "apple-music"),
+    ("deezer", "deezer"),
+    ("lastfm", "lastfm"),
+    ("listenbrainz", "listenbrainz"),
+    ("maloja", "maloja"),
+    ("movielens", "movielens"),
+    ("spotify-extended", "spotify"),
+    ("spotify-short", "spotify"),
+    ("tidal", "tidal"),
+    ("yambda", "yambda"),
+    ("youtube-music", "youtube-music"),
+)
+"""Folder of examples of exports, and their format."""
 
 
 def main() -> None:
@@ -42,6 +65,7 @@ def main() -> None:
             {"case": f"{name}: {rows.height:,}", "metric": f"share_of_{what}_refused", "value": round(share, 6)}
             for what, share in shares.items()
         ]
+    cases += _imports()
     print(json.dumps({"benchmark": "plausible_events", "machine": MACHINE, "cases": cases}))
 
 
@@ -72,6 +96,36 @@ def _ratings() -> pl.DataFrame:
     return rows.select(pl.col("user_id", "track_id").cast(pl.String), times.alias("event_timestamp")).sort(
         "event_timestamp"
     )
+
+
+def _imports() -> list[dict[str, object]]:
+    """Events that imports store, and how many of them are marked by default."""
+    sources = [("movielens", data_set("movielens-100k")), ("lastfm", data_set("hetrec2011-lastfm-2k"))]
+    program = data_set("movielens-100k").parents[1] / "exports" / "make_exports.py"
+    cases: list[dict[str, object]] = []
+    with tempfile.TemporaryDirectory(prefix="refrain-plausible-") as folder:
+        if program.is_file():
+            subprocess.run([sys.executable, str(program), f"{folder}/exports"], check=True, capture_output=True)
+            sources += [(name, Path(folder, "exports", place)) for place, name in EXPORTS]
+        totals: Counter[str] = Counter()
+        for number, (name, path) in enumerate(sources):
+            home = Home(Path(folder, f"home{number}"))
+            importer = contract_of(home).find(Format, "importers")[name]
+            with suppress(InputError):  # an example of a damaged file is stored as far as it can be read
+                ingest(home, name, importer.batches(path, home, **(_options(importer) if number > 1 else {})))
+            what = name if number < 2 else "exports"
+            for kind in ("plays", "episode_plays"):
+                totals[f"{what}: events"] += scan(home, kind).select(pl.len()).collect().item()
+                totals[f"{what}: marked"] += sum(line.events for line in review(home, kind))
+    for what in ("movielens", "lastfm", "exports"):
+        if total := totals[f"{what}: events"]:
+            case = f"import of {what}: {total:,} events"
+            cases.append({"case": case, "metric": "events_marked", "value": totals[f"{what}: marked"]})
+    return cases
+
+
+def _options(importer: Format) -> dict[str, object]:
+    return {"user": "mira"} if "user" in importer.options else {}
 
 
 def _attacks() -> pl.DataFrame:

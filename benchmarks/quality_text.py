@@ -236,7 +236,7 @@ def emotion(texts: LabelledTexts) -> list[dict[str, Any]]:
 def lastfm(tags: Path) -> list[dict[str, Any]]:
     """Measure vectors and tags."""
     from training.models.text import metadata_tagger, text_embedder
-    from training.registry import promote
+    from training.promotions import promote
     from transforms.batch.build import build
     from transforms.raw.importers.lastfm import LASTFM
     from transforms.raw.ingest import ingest

@@ -6,19 +6,23 @@ is left out. A unit should take about ten milliseconds: a rate limit then bounds
     REFRAIN_HOME=data python -m benchmarks.serving_costs
 """
 
+import base64
 import io
 import json
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import numpy as np
 import soundfile
 from fastapi.testclient import TestClient
 
 from benchmarks.surroundings import MACHINE
+from feature_repo.homomorphic.parameters import padded
 from inference.api import costs
 from inference.api.app import create_app
+from refrain.client.encryption import EncryptionKeys
 
 REPEATS = 3
 TEXT = "A gem of a record, not a weak song on it; the second half drags, but the horns are worth it. " * 300
@@ -54,6 +58,10 @@ def main() -> None:
         if looked_up.status_code == 200:
             values = 1_000 * len(looked_up.json()["values"])
             measure("features", values / costs.VALUES, post("/v1/features/listener_v1", keys))
+        models = client.get("/v1/encrypted/models").json().get("models", [])
+        if models and models[0]["kind"] == "tracks":
+            length, question = padded(models[0]["dimensions"]), _encrypted(client, models[0])
+            measure("encrypted", 1 + length / costs.ROTATIONS, post("/v1/encrypted/scores", question))
         for detector in ("system", "performance", "security"):
             start = datetime(2026, 1, 20, 10, tzinfo=UTC)
             moments = [(start + timedelta(minutes=minute)).isoformat() for minute in range(200)]
@@ -64,6 +72,14 @@ def main() -> None:
             body = {"detector": detector, "observations": observations}
             measure(f"observations: {detector}", 200 / costs.OBSERVATIONS, post("/v1/anomalies/detect", body))
     print(json.dumps({"machine": MACHINE, "ms of a unit": times}))
+
+
+def _encrypted(client: TestClient, model: dict[str, Any]) -> dict[str, str]:
+    """The question about an encrypted vector; its keys are sent."""
+    keys = EncryptionKeys(model["dimensions"])
+    client.post("/v1/encrypted/contexts", content=keys.public)
+    vector = keys.encrypt([1.0] * model["dimensions"]).content
+    return {"model": model["model"], "context": keys.digest, "vector": base64.b64encode(vector).decode()}
 
 
 def _sound(seconds: int) -> bytes:

@@ -15,8 +15,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-BILL_TOOL = "cyclonedx-bom==7.5.0"
-"""The package whose command ``cyclonedx-py`` writes the bill; it runs in an environment of its own."""
 EXTRAS = ("transforms", "text", "audio", "training", "inference", "oidc", "protection")
 """The extras whose locked packages are in the bill."""
 
@@ -45,6 +43,8 @@ def build(folder: Path) -> tuple[Path, Path]:
 def write_bill(folder: Path, wheel: Path) -> Path:
     """Writes the bill of materials beside a wheel: every package that its extras need, in the locked versions.
 
+    ``refrain bom`` writes it, as in images.
+
     Returns:
         Path of the bill, CycloneDX as JSON.
     """
@@ -55,8 +55,7 @@ def write_bill(folder: Path, wheel: Path) -> Path:
         extras = [word for extra in EXTRAS for word in ("--extra", extra)]
         options = ("--quiet", "--universal", "--python-version", "3.11", "--generate-hashes", "--no-emit-index-url")
         _uv("pip", "compile", *options, *extras, "--constraint", lock, "-o", packages, project)
-        tool = ("tool", "run", "--from", BILL_TOOL, "cyclonedx-py", "requirements", "--output-reproducible")
-        _uv(*tool, "--pyproject", project, "--output-format", "JSON", "-o", target, packages)
+        _refrain("bom", "--lock", packages, "--out", target)
     return target
 
 
@@ -128,6 +127,18 @@ def _uv(*arguments: str | Path, **variables: str) -> None:
     )
     if process.returncode:
         raise SystemExit(f"uv {' '.join(map(str, arguments))}\n{process.stdout}{process.stderr}")
+
+
+def _refrain(*arguments: str | Path) -> None:
+    """Runs ``refrain`` of this repository.
+
+    Raises:
+        SystemExit: it fails; its output is in the message.
+    """
+    command = [sys.executable, "-m", "refrain", *arguments]
+    process = subprocess.run(command, capture_output=True, text=True, check=False, cwd=REPOSITORY)
+    if process.returncode:
+        raise SystemExit(f"refrain {' '.join(map(str, arguments))}\n{process.stdout}{process.stderr}")
 
 
 if __name__ == "__main__":

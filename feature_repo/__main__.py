@@ -58,7 +58,7 @@ def manifest() -> None:
 
 
 def _compile() -> None:
-    from feature_repo.manifest import compile_manifest
+    from feature_repo.compile_manifest import compile_manifest
     from feature_repo.store import open_store
 
     home = Home.from_env()

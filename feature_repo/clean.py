@@ -17,7 +17,7 @@ _MARKERS = ("registry.db", "feature_store-*.yaml", "raw/*/tenant=*", "features/*
 _TABLES = ("raw", "features", "tiles", "quarantine", "cursors")
 _TENANT_FOLDERS = (
     *("models", "lookups", "impressions", "audit_log", "predictions", "exposures", "reports", "audits"),
-    *("pipeline", "training_sets", "sessions", "retention"),
+    *("pipeline", "training_sets", "sessions", "encryption_contexts", "retention"),
 )
 _WRITTEN = (
     *(f"{name}/*/tenant=*" for name in _TABLES),

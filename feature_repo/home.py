@@ -242,6 +242,11 @@ class Home:
         return self.root / "security" / f"break_glass-{self.tenant}"
 
     @property
+    def joined_rounds(self) -> Path:
+        """Folder of the rounds of secure aggregation that silos of this folder joined, one folder a silo."""
+        return self.root / "security" / f"joined_rounds-{self.tenant}"
+
+    @property
     def erasures(self) -> Path:
         """Folder of the certificates of erasures, and of one that is not finished."""
         return self.root / "erasures" / f"tenant={self.tenant}"
@@ -252,9 +257,24 @@ class Home:
         return self.root / "retention" / f"tenant={self.tenant}"
 
     @property
+    def privacy(self) -> Path:
+        """Folder of the ledger of privacy budgets, and of the noisy answers that were paid for."""
+        return self.root / "privacy" / f"tenant={self.tenant}"
+
+    @property
+    def privacy_mark(self) -> Path:
+        """File that says how far the ledger of privacy budgets was, so that an older copy of it is noticed."""
+        return self.root / "security" / f"privacy-{self.tenant}.json"
+
+    @property
     def sessions(self) -> Path:
         """Folder of the console's sessions, one file each."""
         return self.root / "sessions" / f"tenant={self.tenant}"
+
+    @property
+    def encryption_contexts(self) -> Path:
+        """Folder of the public keys by which vectors are scored that stay encrypted, one file each, for an hour."""
+        return self.root / "encryption_contexts" / f"tenant={self.tenant}"
 
     @property
     def audit_log(self) -> Path:

@@ -7,6 +7,7 @@
     questions_per_day = 20_000        # distinct questions of one owner of keys to one model, a day (UTC)
     questions_per_month = 100_000     # the same in 30 days
     tenant_questions_per_month = 1_000_000  # of all owners together
+    keys_per_month = { user_id = 5_000 }    # distinct keys that one owner asks about, whatever model, in 30 days
     without_redis = "answer"          # while Redis does not answer: "answer" without counting, or "refuse"
     trusted = ["nightly export"]      # owners who may ask systematically; their questions still count
     canaries = { user_id = ["u900017"] }    # keys of nobody; who asks about one is reported
@@ -52,6 +53,7 @@ class TheftSettings:
         questions_per_day: maximum number of distinct questions of one owner to one model a day; None for any number.
         questions_per_month: the same in 30 days.
         tenant_questions_per_month: the same of all owners together.
+        keys_per_month: join key → maximum number of its distinct values that one owner asks any model about in 30 days.
         without_redis: ``answer`` or ``refuse`` while questions cannot be counted.
         trusted: owners whom no alarm is raised about.
         canaries: join key → keys that nobody has.
@@ -62,6 +64,7 @@ class TheftSettings:
     questions_per_day: int | None = None
     questions_per_month: int | None = None
     tenant_questions_per_month: int | None = None
+    keys_per_month: Mapping[str, int] = field(default_factory=dict, hash=False)
     without_redis: str = ANSWER
     trusted: tuple[str, ...] = ()
     canaries: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
@@ -86,6 +89,9 @@ class TheftSettings:
         for name, words in (("action", (OBSERVE, REFUSE)), ("without_redis", (ANSWER, REFUSE))):
             if section.get(name, words[0]) not in words:
                 raise _invalid(f"{name} as one of {', '.join(words)}", section[name])
+        coverage = section.get("keys_per_month", {})
+        if not isinstance(coverage, dict) or not all(_is_whole(most, 1) for most in coverage.values()):
+            raise _invalid("keys_per_month as whole numbers above zero such as { user_id = 5000 }", coverage)
         canaries, models = section.get("canaries", {}), section.get("models", {})
         if not isinstance(canaries, dict) or not all(map(_is_texts, canaries.values())):
             raise _invalid('canaries as lists of texts such as { user_id = ["u900017"] }', canaries)

@@ -35,7 +35,7 @@
     [encryption]                      # files of the data folder are encrypted; docs/encryption.md
     key = "file:/etc/refrain/encryption.key"
 
-    [plausibility.plays]              # events that no person causes are refused; see feature_repo.plausibility
+    [plausibility.plays]              # events that no account causes are refused; see feature_repo.plausibility
     at_once = 4
 
     [access.roles.analyst]            # who sees which columns and rows; see feature_repo.access.settings
@@ -118,7 +118,7 @@ class Project:
         model_theft: what is declared against the theft of models.
         signing: ``trusted`` and ``revoked``, lists of public keys.
         encryption: where the key-encryption key is; ``feature_repo.encryption.settings`` reads it.
-        plausibility: kind of events → what one account can plausibly do within an hour; other kinds are not judged.
+        plausibility: kind of events → what one account can plausibly do; of other kinds nothing is refused.
         access: who sees which columns and rows; None if everybody sees all.
         folder: the project's folder; None for the bundled project.
     """

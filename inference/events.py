@@ -14,6 +14,9 @@ from feature_repo.home import Home
 from feature_repo.horizon import TOO_OLD, Horizons
 from feature_repo.manifest import load_address
 from feature_repo.packed.server import READ_TIMEOUT, Server, open_server
+from inference.request_rule import RequestRule
+from inference.security.caller import Caller
+from inference.security.event_budgets import EventBudgets
 
 MOST_EVENTS = 1_000
 LARGEST_BODY = 1 << 20
@@ -49,20 +52,56 @@ class EventWriter:
         self._forgotten, self._forgotten_at_ns = Forgotten(b""), 0
         self._horizons: dict[str, int] = {}
         self._horizons_at_ns = 0
-        self._names, self._sources = Names(home.project), contract_of(home).events
+        contract = contract_of(home)
+        self._names, self._sources, self._limits = Names(home.project), contract.events, contract.project.plausibility
         self._server: Server = open_server(home, load_address(home), READ_TIMEOUT)
 
-    def write(self, body: bytes) -> WriteOutcome:
+    def write(self, body: bytes, caller: Caller | None = None, budgets: EventBudgets | None = None) -> WriteOutcome:
         """Append the valid events of a request.
 
         Args:
             body: JSON with a ``kind`` and a list of ``events``.
+            caller: who sends them; None if nobody is asked.
+            budgets: counts the events of callers and accounts; None to count none.
 
         Raises:
             InputError: the body is not a valid request.
+            OverBudget: the caller has sent too many events today; none of these is appended.
             OnlineUnavailable: Redis does not accept the events, or too many are pending. Sending again is safe: an
                 event counts once.
         """
+        request = self._decode(body)
+        if budgets is not None and caller is not None:
+            budgets.take_of_key(caller, len(request.events))
+        source, now, forgotten = self._sources[request.kind], time.time_ns() // 1000, self._people()
+        horizon_us = self._horizon(request.kind)
+        limits = self._limits.get(request.kind)
+        request_rule = RequestRule(source, limits, budgets) if limits is not None else None
+        valid: dict[int, bytes] = {}
+        refused: list[tuple[int, str]] = []
+        for index, raw in enumerate(request.events):
+            event = bytes(raw)
+            try:
+                values, at_us, _ = parse(source, event, now)
+                if forgotten.digests and forgotten.have_caused(values):
+                    raise Refused(FORGOTTEN)
+                if at_us < horizon_us:
+                    raise Refused(TOO_OLD)
+                if request_rule is not None:
+                    request_rule.check(index, at_us, values)
+            except Refused as error:
+                refused.append((index, str(error)))
+            else:
+                valid[index] = event
+        if request_rule is not None:
+            for index, reason in request_rule.over_budget():
+                del valid[index]
+                refused.append((index, reason))
+        if valid:
+            append(self._server, self._names, [(request.kind, event) for event in valid.values()])
+        return WriteOutcome(len(valid), sorted(refused))
+
+    def _decode(self, body: bytes) -> _Request:
         if len(body) > LARGEST_BODY:
             raise _invalid_request(f"{len(body):,} bytes", f"{LARGEST_BODY:,} bytes at most")
         try:
@@ -75,25 +114,7 @@ class EventWriter:
             raise _invalid_request(
                 f"the kind {request.kind[:40]!r}", f"a kind of events, one of {sorted(self._sources)}"
             )
-        now, forgotten = time.time_ns() // 1000, self._people()
-        horizon_us = self._horizon(request.kind)
-        valid: list[tuple[str, bytes]] = []
-        refused: list[tuple[int, str]] = []
-        for index, raw in enumerate(request.events):
-            event = bytes(raw)
-            try:
-                values, at_us, _ = parse(self._sources[request.kind], event, now)
-                if forgotten.digests and forgotten.have_caused(values):
-                    raise Refused(FORGOTTEN)
-                if at_us < horizon_us:
-                    raise Refused(TOO_OLD)
-            except Refused as error:
-                refused.append((index, str(error)))
-            else:
-                valid.append((request.kind, event))
-        if valid:
-            append(self._server, self._names, valid)
-        return WriteOutcome(len(valid), refused)
+        return request
 
     def _people(self) -> Forgotten:
         """The forgotten people, read again when their file has changed."""

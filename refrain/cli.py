@@ -40,10 +40,16 @@ def _add_own(section: str) -> None:
             app.command(each.given_name or None, rich_help_panel=section)(each.function)
     for group in _OWN_GROUPS:
         if group.section == section:
-            commands = command_line(group.about)
-            for function in group.functions:
-                commands.command()(function)
-            app.add_typer(commands, name=group.name, help=group.about, rich_help_panel=section)
+            app.add_typer(_commands_of(group), name=group.name, help=group.about, rich_help_panel=section)
+
+
+def _commands_of(group: CommandGroup) -> typer.Typer:
+    commands = command_line(group.about)
+    for function in group.functions:
+        commands.command()(function)
+    for inner in group.groups:
+        commands.add_typer(_commands_of(inner), name=inner.name, help=inner.about)
+    return commands
 
 
 _add_own("Project")

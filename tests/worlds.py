@@ -127,7 +127,7 @@ def make_world(folder: Home, patch: pytest.MonkeyPatch) -> None:
     """A listening service: built, applied, a recommender trained, promoted and online."""
     from feature_repo.materialize import materialize
     from training.models.recommendation.run import Settings, run
-    from training.registry import promote
+    from training.promotions import promote
     from transforms.batch.build import build
     from transforms.raw.simulate.run import simulate
     from transforms.raw.simulate.world import Size
@@ -144,7 +144,7 @@ def make_world(folder: Home, patch: pytest.MonkeyPatch) -> None:
 def make_telemetry(folder: Home, patch: pytest.MonkeyPatch) -> None:
     """A service with incidents: four detectors trained, promoted and online."""
     from feature_repo.materialize import materialize
-    from training.registry import promote
+    from training.promotions import promote
     from training.train import train
     from transforms.batch.build import build
     from transforms.raw.simulate.telemetry import masters
@@ -166,7 +166,7 @@ def make_telemetry(folder: Home, patch: pytest.MonkeyPatch) -> None:
 def make_written(folder: Home, patch: pytest.MonkeyPatch) -> None:
     """A world of texts: models of texts trained, promoted, their features built and online."""
     from feature_repo.materialize import materialize
-    from training.registry import promote
+    from training.promotions import promote
     from training.train import train
     from transforms.batch.build import build
     from transforms.raw.simulate.run import simulate
@@ -187,7 +187,7 @@ def make_written(folder: Home, patch: pytest.MonkeyPatch) -> None:
 def make_sounding(folder: Home, patch: pytest.MonkeyPatch) -> None:
     """Songs with known truth: analysed, their classifier trained, promoted and online."""
     from feature_repo.materialize import materialize
-    from training.registry import promote
+    from training.promotions import promote
     from training.train import train
     from transforms.batch.build import build
     from transforms.raw.simulate.sound.run import simulate_sound
@@ -213,7 +213,7 @@ def make_alone(folder: Home, patch: pytest.MonkeyPatch) -> None:
 
     from feature_repo.materialize import materialize
     from training.models.recommendation.run import run
-    from training.registry import promote
+    from training.promotions import promote
     from transforms.batch.build import build
     from transforms.raw.ingest import Batch, ingest
 

@@ -11,10 +11,13 @@ from training.commands import (
     attack,
     cards,
     fairness,
+    federate,
+    leaks,
     lifecycle,
     manipulation,
     models,
     ownership,
+    private,
     search,
     track_features,
     verify,
@@ -26,9 +29,12 @@ lifecycle.install(app)
 search.install(app)
 cards.install(app)
 fairness.install(app)
+federate.install(app)
 attack.install(app)
+leaks.install(app)
 manipulation.install(app)
 ownership.install(app)
+private.install(app)
 track_features.install(app)
 verify.install(app)
 

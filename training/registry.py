@@ -1,12 +1,10 @@
-"""MLflow on SQLite in the data folder: runs, registered bundles, and the aliases that name the version that serves.
+"""MLflow on SQLite in the data folder: runs and registered bundles.
 
 A bundle is registered when it passes the checks of every bundle (``training.checks``), together with the decision
-whether it may serve (``training.validation.gates``). Serving reads no MLflow: ``promote`` also writes ``aliases.json``
-beside the bundles, and ``promotions.jsonl``, which ``rollback`` reads. ``training.version_files`` reads what is stored
-with the versions.
+whether it may serve (``training.validation.gates``). ``training.promotions`` says which version serves, and
+``training.version_files`` reads what is stored with the versions.
 """
 
-import json
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -15,14 +13,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from feature_repo.bundle import ALIASES, CHAMPION, MANIFEST
+from feature_repo.bundle import CHAMPION, MANIFEST
 from feature_repo.errors import BundleError
 from feature_repo.home import Home
-from feature_repo.signing.bundles import sign_again, sign_bundle, verify_bundle
-from feature_repo.signing.champions import write_champion
+from feature_repo.signing.bundles import sign_bundle
 from feature_repo.signing.private_key import has_private_key
 from feature_repo.urls import file_url
-from training.bundle import BundleManifest, amend
+from training.bundle import BundleManifest
 from training.datasets.sample import Sample
 from training.fairness.figure import Figure, read
 from training.fairness.gate import check_limits, with_limits
@@ -40,14 +37,11 @@ from training.validation.gates import Decision, decide
 from training.validation.suspicions import describe_near_perfect
 from training.validation.training_data import check_training_sets
 from training.version_files import (
-    PROMOTIONS,
     champion_of,
     decision_of,
     evidence_of,
     learned_from,
     lineage_of,
-    promotions,
-    rolled_back,
 )
 
 if TYPE_CHECKING:
@@ -56,7 +50,7 @@ if TYPE_CHECKING:
 CHALLENGER, SHADOW = "challenger", "shadow"
 REPORT = "report.html"
 """File of a bundle with a report; the MLflow run links to it."""
-_ARTIFACT = "bundle"
+ARTIFACT = "bundle"
 _WRITING = ".writing-"
 
 
@@ -158,7 +152,7 @@ def _register(
         for leftover in home.bundles(name).glob(f"{_WRITING}*"):  # of a killed process: only one registers at a time
             shutil.rmtree(leftover, ignore_errors=True)
         with tempfile.TemporaryDirectory(dir=home.bundles(name), prefix=_WRITING) as scratch:
-            folder = Path(scratch) / _ARTIFACT
+            folder = Path(scratch) / ARTIFACT
             manifest = write(folder, version)
             decision = _decide(home, name, evidence, gates, training_sets, limits)
             add_files(folder, manifest, evidence, decision, training_sets, figures)
@@ -167,14 +161,14 @@ def _register(
                 sign_bundle(folder, home, name, version)
             for key, tag in tags_of(manifest, decision, training_sets).items():
                 mlflow.set_tag(run.info.run_id, key, tag)
-            mlflow.log_artifacts(run.info.run_id, str(folder), _ARTIFACT)
+            mlflow.log_artifacts(run.info.run_id, str(folder), ARTIFACT)
             if (folder / REPORT).is_file():
-                link = f"{run.info.artifact_uri}/{_ARTIFACT}/{REPORT}"
+                link = f"{run.info.artifact_uri}/{ARTIFACT}/{REPORT}"
                 mlflow.set_tag(run.info.run_id, "mlflow.note.content", f"[Report]({link}), among the artifacts, too")
             bundle_folder = home.bundles(name) / str(version)
             shutil.rmtree(bundle_folder, ignore_errors=True)
             folder.rename(bundle_folder)
-        source = f"{run.info.artifact_uri}/{_ARTIFACT}"
+        source = f"{run.info.artifact_uri}/{ARTIFACT}"
         registered = mlflow.create_model_version(name, source, run.info.run_id, tags={TENANT: home.tenant})
         mlflow.set_registered_model_alias(name, alias_of(home, CHALLENGER), registered.version)
     except BaseException:
@@ -215,7 +209,7 @@ def challenger_of(home: Home, name: str) -> int | None:
     mlflow = client(home)
     for model in mlflow.search_registered_models(f"name = '{name}'"):
         version = model.aliases.get(alias_of(home, CHALLENGER))
-        if version is not None and int(version) in _version_numbers(mlflow, home, name):
+        if version is not None and int(version) in version_numbers(mlflow, home, name):
             return int(version)
     return None
 
@@ -224,7 +218,7 @@ def trained_with(home: Home, name: str, key: str) -> int | None:
     """Finds the version that a run with this key registered; None if there is none."""
     if not home.bundles(name).is_dir():
         return None
-    registered = set(_version_numbers(client(home), home, name))
+    registered = set(version_numbers(client(home), home, name))
     numbers = sorted((int(path.name) for path in home.bundles(name).iterdir() if path.name.isdigit()), reverse=True)
     for version in numbers:
         if version in registered and lineage_of(home, name, version).get("key") == key:
@@ -260,20 +254,6 @@ def figures_of(home: Home, name: str, version: int) -> list[Figure]:
     return list(stored) if stored is not None else measure(evidence_of(home, name, version), settings_of(home, name))
 
 
-def promote_by_itself(home: Home, name: str, version: int, decision: Decision | None, reason: str) -> str:
-    """Promotes a version if it passed its gates and nobody rolled it back. Returns what was done, in words."""
-    champion = champion_of(home, name)
-    if champion == version:
-        return f"kept {version}: it was trained with the same code and data"
-    if decision is None or not decision.may_serve:
-        reasons = "; ".join(decision.reasons) if decision else "nothing was decided"
-        return f"kept {champion}: version {version} may not serve: {reasons}"
-    if version in rolled_back(home, name):
-        return f"kept {champion}: version {version} was rolled back"
-    promote(home, name, version, reason=reason)
-    return f"promoted {version}"
-
-
 def _create_registered_model(mlflow: "MlflowClient", name: str) -> list[int]:
     """Creates the model's entry if there is none, and returns its versions so far."""
     if not mlflow.search_registered_models(f"name = '{name}'"):
@@ -281,7 +261,7 @@ def _create_registered_model(mlflow: "MlflowClient", name: str) -> list[int]:
     return [int(version.version) for version in mlflow.search_model_versions(f"name = '{name}'")]
 
 
-def _version_numbers(mlflow: "MlflowClient", home: Home, name: str) -> list[int]:
+def version_numbers(mlflow: "MlflowClient", home: Home, name: str) -> list[int]:
     """Returns the versions of one model of a tenant, newest first, without their runs."""
     return [int(version.version) for version in own_versions(mlflow, home, name)]
 
@@ -315,78 +295,6 @@ def versions(home: Home) -> list[Version]:
     return sorted(registered, key=lambda model_version: (model_version.name, -model_version.version))
 
 
-def promote(
-    home: Home,
-    name: str,
-    version: int | None = None,
-    *,
-    alias: str = CHAMPION,
-    reason: str = "by hand",
-    undoes: int | None = None,
-) -> int:
-    """Makes a version the champion: the one that serves.
-
-    Args:
-        home: the data folder.
-        name: name of the model.
-        version: version to promote; the challenger if None.
-        alias: alias to set: ``champion``, ``challenger`` or ``shadow``.
-        reason: reason stored with the promotion.
-        undoes: version that this promotion rolls back.
-
-    A version that did not pass its gates is marked: on its card, in its MLflow tags and in the record of promotions.
-
-    Returns:
-        The version.
-
-    Raises:
-        BundleError: there is no such version.
-    """
-    mlflow = client(home)
-    registered = _version_numbers(mlflow, home, name)
-    chosen = version or challenger_of(home, name)
-    if chosen not in registered:
-        raise BundleError(
-            expected=f"a version of {name!r}, one of {registered}",
-            found=str(version or "no challenger"),
-            next_command=f"refrain model run {name}  (refrain model list shows what there is)",
-        )
-    assert chosen is not None
-    _restore(mlflow, home, name, chosen)
-    before, decision = champion_of(home, name), decision_now(home, name, chosen)
-    gates_failed = ["it has no decision of its gates"] if decision is None else decision.reasons
-    if alias == CHAMPION and gates_failed:
-        _mark(mlflow, home, name, chosen, reason, gates_failed)
-    mlflow.set_registered_model_alias(name, alias_of(home, alias), str(chosen))
-    if alias != CHAMPION:
-        return chosen
-    write_champion(home.bundles(name) / ALIASES, home, name, chosen)
-    if before != chosen:
-        promotion: dict[str, Any] = {"version": chosen, "before": before, "reason": reason}
-        promotion |= {"anyway": gates_failed} if gates_failed else {}
-        _record(home, name, promotion | ({} if undoes is None else {"undoes": undoes}))
-    return chosen
-
-
-def demote(home: Home, name: str, *, reason: str = "by hand") -> int:
-    """Takes the champion down, so that no version serves. Returns its version, which nothing promotes by itself again.
-
-    Raises:
-        BundleError: there is no champion.
-    """
-    champion = champion_of(home, name)
-    if champion is None:
-        raise BundleError(
-            expected=f"a champion of {name!r}", found="none", next_command=f"refrain model promote {name} VERSION"
-        )
-    write_champion(home.bundles(name) / ALIASES, home, name, None)
-    mlflow = client(home)
-    if alias_of(home, CHAMPION) in mlflow.get_registered_model(name).aliases:
-        mlflow.delete_registered_model_alias(name, alias_of(home, CHAMPION))
-    _record(home, name, {"version": None, "before": champion, "reason": reason, "undoes": champion})
-    return champion
-
-
 def remove(home: Home, name: str, version: int, artifacts: Sequence[Path] = ()) -> None:
     """Removes a version that does not serve: its files, then its entry in MLflow; repeated, it removes what is left.
 
@@ -409,62 +317,7 @@ def remove(home: Home, name: str, version: int, artifacts: Sequence[Path] = ()) 
         for folder in (*artifacts, home.bundles(name) / str(version)):
             shutil.rmtree(folder, ignore_errors=True)
         mlflow = client(home)
-        if version in _version_numbers(mlflow, home, name):
+        if version in version_numbers(mlflow, home, name):
             run_id = str(mlflow.get_model_version(name, str(version)).run_id)
             mlflow.delete_model_version(name, str(version))
             mlflow.delete_run(run_id)
-
-
-def _record(home: Home, name: str, promotion: Mapping[str, Any]) -> None:
-    """Adds a line to the record of promotions."""
-    with (home.bundles(name) / PROMOTIONS).open("a") as file:
-        file.write(json.dumps({**promotion, "at": datetime.now(UTC).isoformat()}) + "\n")
-
-
-def _mark(
-    mlflow: "MlflowClient", home: Home, name: str, version: int, reason: str, failed_gates: Sequence[str]
-) -> None:
-    """Marks the card and the MLflow version of a model that serves without having passed its gates."""
-    from training.card import CARD, marked
-
-    mlflow.set_model_version_tag(name, str(version), "promoted_anyway", f"{reason}: {'; '.join(failed_gates)}"[:4_000])
-    folder = home.bundles(name) / str(version)
-    if (folder / CARD).is_file():
-        verify_bundle(folder, home, name, str(version))  # what is signed next is what was signed before, and the mark
-        amend(folder, {CARD: marked((folder / CARD).read_text(), reason, failed_gates).encode()})
-        sign_again(folder, home, name, version)
-
-
-def rollback(home: Home, name: str, *, reason: str = "rolled back by hand") -> int:
-    """Makes the previous champion the champion again. Returns its version.
-
-    Raises:
-        BundleError: there is no earlier champion.
-    """
-    champion = champion_of(home, name)
-    # A rollback undoes one promotion, so two rollbacks undo two.
-    earlier_champions: list[int] = []
-    for promotion in promotions(home, name):
-        if earlier_champions and promotion["version"] == earlier_champions[-1]:
-            earlier_champions.pop()
-        elif promotion["version"] is not None and promotion["before"] is not None:
-            earlier_champions.append(int(promotion["before"]))
-    if champion is None or not earlier_champions:
-        raise BundleError(
-            expected=f"a champion of {name!r} before the one that serves",
-            found="none",
-            next_command=f"refrain model promote {name} VERSION  (refrain model list shows what there is)",
-        )
-    return promote(home, name, earlier_champions[-1], reason=reason, undoes=champion)
-
-
-def _restore(mlflow: "MlflowClient", home: Home, name: str, version: int) -> None:
-    """Fetches the bundle from MLflow if its folder is gone."""
-    folder = home.bundles(name) / str(version)
-    if (folder / MANIFEST).is_file():
-        return
-    run_id = str(mlflow.get_model_version(name, str(version)).run_id)
-    with tempfile.TemporaryDirectory(dir=home.bundles(name), prefix=".fetching-") as scratch:
-        fetched = Path(mlflow.download_artifacts(run_id, _ARTIFACT, scratch))
-        shutil.rmtree(folder, ignore_errors=True)
-        fetched.rename(folder)

@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from feature_repo import clock, retractions
+from feature_repo.compile_manifest import LeftToFeast, resolve_service, tables_of
 from feature_repo.contract import contract_of
 from feature_repo.days import files_in, strangers_in
 from feature_repo.doctor.finding import Finding
 from feature_repo.doctor.steps import APPLY, BUILD, MATERIALIZE
 from feature_repo.errors import StoreError
 from feature_repo.home import Home
-from feature_repo.manifest import LeftToFeast, load_service, resolve_service, tables_of
+from feature_repo.manifest import load_service
 from feature_repo.registered_views import features_of, views_of
 from feature_repo.stores.source_files import is_feature_table
 

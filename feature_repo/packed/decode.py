@@ -95,7 +95,7 @@ class Block:
         is_present = ~self.is_null(name)
         sizes = (stops - starts)[is_present]
         dtype = np.dtype(FIXED[column.element or ""])
-        if not len(sizes) or dtype.kind != "f" or sizes.min() != sizes.max() or sizes[0] % dtype.itemsize:
+        if dtype.kind != "f" or not sizes.any() or sizes.min() != sizes.max() or sizes[0] % dtype.itemsize:
             return None
         rows = zip(self._values, starts.tolist(), stops.tolist(), strict=True)
         if is_present.all():

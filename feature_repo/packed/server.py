@@ -16,6 +16,7 @@ import redis
 from feature_repo.errors import OnlineUnavailable
 from feature_repo.home import Home
 from feature_repo.packed.address import Address
+from feature_repo.packed.mget import pack_mget
 from feature_repo.stores import redis_server
 
 T = TypeVar("T")
@@ -107,7 +108,7 @@ class OneServer:
             client = self.client
             connection = client.connection_pool.get_connection()
         try:
-            connection.send_packed_command(connection.pack_commands(commands))
+            connection.send_packed_command(_pack(connection, commands))
         except BaseException:
             connection.disconnect()
             raise
@@ -189,7 +190,7 @@ class ClusterServer:
                 pool = client.get_redis_connection(node).connection_pool
                 connection = pool.get_connection()
                 pending.append((pool, connection, places))
-                connection.send_packed_command(connection.pack_commands([commands[place] for place in places]))
+                connection.send_packed_command(_pack(connection, [commands[place] for place in places]))
         except BaseException:
             _discard(pending)
             raise
@@ -224,6 +225,13 @@ class ClusterServer:
     def reconnect(self) -> None:
         """Drops the client; the next command reloads the slots. Other threads finish on their connections."""
         self._client = None
+
+
+def _pack(connection: Any, commands: Sequence[Command]) -> Any:
+    """Packs commands, a lookup of many rows by ``pack_mget``."""
+    if len(commands) == 1 and commands[0][0] == "MGET":
+        return [pack_mget(commands[0][1:])]
+    return connection.pack_commands(commands)
 
 
 def _read_response(connection: Any) -> Any:

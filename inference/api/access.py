@@ -46,6 +46,7 @@ RULES: tuple[tuple[str, str, str], ...] = (
     ("*", "/v1/features", READ_FEATURES),
     ("*", "/v1/recommendations", PREDICT),
     ("*", "/v1/predictions", PREDICT),
+    ("*", "/v1/encrypted", PREDICT),
     ("*", "/v1/forecasts", PREDICT),
     ("*", "/v1/anomalies", PREDICT),
     ("*", "/v1/text", PREDICT),

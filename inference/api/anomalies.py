@@ -99,6 +99,7 @@ def install(
         and addresses, separated by spaces.
         """
         charge_in_thread(request, units_of(len(body.observations), OBSERVATIONS), "so many observations")
+        keys: dict[str, list[str]] = {}
         if body.detector in PERSONAL_KEYS:
             entities = [observation.entity for observation in body.observations]
             sight = None
@@ -107,7 +108,7 @@ def install(
             keys = {PERSONAL_KEYS[body.detector]: entities}
             audit_act(request, "detection", detector=body.detector, **role_field(sight), **whose(keys))
         observations = [Observation(item.entity, item.at, item.values) for item in body.observations]
-        check_questions(request, f"anomalies-{body.detector}", questions_about(observations))
+        check_questions(request, f"anomalies-{body.detector}", questions_about(observations), people=keys)
         response = service.detect(body)
         for detection in response.detections:
             log.put("anomalies", response.model, detector=body.detector, score=detection.score, alarm=detection.alarm)

@@ -15,6 +15,7 @@ from inference.api import (
     anomalies,
     audio,
     document,
+    encrypted,
     errors,
     events,
     experiments,
@@ -93,6 +94,7 @@ def create_app(
     text_service = texts.TextService(home, Workers.from_env())
     sound_service = audio.SoundService(home, Workers.from_env())
     prediction_service = predictions.PredictionService(home, champions)
+    encrypted_service = encrypted.EncryptedService(home, recommendation_service, prediction_service, Workers.from_env())
     lives: dict[str, Live[Any]] = {
         "recommendations": recommendation_service.live,
         "text": text_service.live,
@@ -121,10 +123,10 @@ def create_app(
         for part in threads:
             part.close()
         detection_service.close()
-        for workers in (text_service.workers, sound_service.workers):
+        for workers in (text_service.workers, sound_service.workers, encrypted_service.workers):
             workers.close()
-        for part in (app.state.theft, guard.audit, log):
-            part.flush()
+        for writer in (app.state.theft, guard.audit, log):
+            writer.flush()
 
     app = FastAPI(
         title="Refrain",
@@ -142,6 +144,7 @@ def create_app(
     audio.install(app, sound_service, log, registry)
     features.install(app, features.FeatureLookups(home), permission)
     predictions.install(app, prediction_service, log, permission)
+    encrypted.install(app, encrypted_service, permission)
     events.install(app, home, registry)
     feedback.install(app, home, running, registry)
     experiments.install(app, home, running)

@@ -1,5 +1,6 @@
 """``POST /v1/audio/analyze``."""
 
+import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -17,6 +18,7 @@ from inference.api import errors
 from inference.api.body import MAX_SOUND_BYTES, body_on_disk
 from inference.api.costs import SAMPLES, charge, charge_afterwards, units_of
 from inference.api.schemas.audio import AudioResponse
+from inference.api.theft import check_questions
 from inference.audio.analyzer import AudioAnalysisModel
 from inference.audio.classifier import NAME
 from inference.audio.console_output import plain
@@ -92,6 +94,7 @@ class SoundService:
         """
         stated = units_of(await to_thread.run_sync(_stated_samples, file), SAMPLES)
         await charge(request, stated, "the samples of this sound")
+        await to_thread.run_sync(_check_sound, request, file)
         if self.workers.has_processes:
             if self.live.loaded is None:
                 await to_thread.run_sync(self.live.get)  # so that promotions are followed here, too
@@ -118,6 +121,12 @@ class SoundService:
         parts = spotify(analysis) if structure else None
         response = AudioResponse.model_validate({**plain(analysis), "note": analyzer.note, "structure": parts})
         return response, _columns(analysis.mono) if columns else np.empty((0, 2))
+
+
+def _check_sound(request: Request, file: Path) -> None:
+    """Count a sound, by the digest of its bytes, in the budgets of questions."""
+    with file.open("rb") as sound:
+        check_questions(request, "sounds", [hashlib.file_digest(sound, "sha256").hexdigest()])
 
 
 def install(app: FastAPI, service: SoundService, log: PredictionLog, registry: CollectorRegistry) -> None:

@@ -10,6 +10,7 @@ from fastapi import Request
 from starlette.exceptions import HTTPException
 from starlette.types import Message, Receive
 
+from feature_repo.homomorphic.wire import MAX_CONTEXT_BYTES
 from inference.api.places import Place
 
 MAX_BYTES = 1 << 20
@@ -19,6 +20,7 @@ MAX_SOUND_BYTES, MAX_TEXTS_BYTES, MAX_FORM_BYTES, MAX_LOGIN_BYTES = 50_000_000, 
 MAX_BYTES_BY_PATH = {
     "/v1/audio": MAX_SOUND_BYTES,
     "/v1/text": MAX_TEXTS_BYTES,
+    "/v1/encrypted/contexts": MAX_CONTEXT_BYTES,
     "/console/sound": MAX_FORM_BYTES,
     "/console/anomalies": 3 * MAX_BYTES,  # observations as a text and as a file
     "/console": MAX_LOGIN_BYTES,

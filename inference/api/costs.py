@@ -8,8 +8,9 @@ from anyio import from_thread
 from fastapi import Request
 from starlette.exceptions import HTTPException
 
-CHARACTERS, SAMPLES, VALUES, OBSERVATIONS = 1_000, 40_000, 5_000, 20
-"""Characters of texts, samples of all channels of sounds, features of all rows, and observations, of one unit."""
+CHARACTERS, SAMPLES, VALUES, OBSERVATIONS, ROTATIONS = 1_000, 40_000, 5_000, 20, 8
+"""Characters of texts, samples of all channels of sounds, features of all rows, observations, and rotations of
+encrypted vectors, of one unit."""
 
 
 async def charge(request: Request, units: int, what: str) -> None:

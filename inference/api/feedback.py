@@ -4,12 +4,13 @@ import json
 from datetime import UTC, datetime
 from typing import Any, get_args
 
-from fastapi import FastAPI, Response
+from fastapi import FastAPI, Request, Response
 from prometheus_client import CollectorRegistry
 
 from feature_repo.definitions.events.feedback import NO_TRACK
 from feature_repo.home import Home
 from inference.api import errors
+from inference.api.events import write_events
 from inference.api.schemas.events import Action, EventsResponse, FeedbackRequest, RefusedEvent
 from inference.events import EventWriter
 from inference.experiments.running import Running
@@ -30,7 +31,7 @@ def install(app: FastAPI, home: Home, running: Running, registry: CollectorRegis
         tags=["events"],
         operation_id="send_feedback",
     )
-    def feedback(body: FeedbackRequest) -> EventsResponse | Response:
+    def feedback(body: FeedbackRequest, request: Request) -> EventsResponse | Response:
         """Appends acts of listeners, at most 1,000, to the stream as events of the kind ``feedback``.
 
         The ``answer_id`` of a recommendation ties an act to it, so that experiments can learn from it. An act that is
@@ -41,7 +42,7 @@ def install(app: FastAPI, home: Home, running: Running, registry: CollectorRegis
         for act in body.acts:
             event = act.model_dump(exclude={"at"}, exclude_none=True) | {"track_id": act.track_id or NO_TRACK}
             events.append(event | {"event_timestamp": (act.at or now).isoformat()})
-        outcome = writer.write(json.dumps({"kind": "feedback", "events": events}).encode())
+        outcome = write_events(writer, request, json.dumps({"kind": "feedback", "events": events}).encode())
         refused = {place for place, _ in outcome.refused}
         for place, act in enumerate(body.acts):
             if place not in refused:

@@ -44,7 +44,7 @@ def install(app: FastAPI, lives: dict[str, Live[Forecaster]], log: PredictionLog
             audit_act(request, "forecast", **role_field(sight), **whose({"user_id": [body.id]}))
         result = lives[target].get().forecast(body.entity, body.id, horizon=body.horizon)
         first = result.points[0]
-        key: dict[str, list[str]] = {body.entity: [body.id]}
+        key = {lives[target].get().lookup(body.entity)[1]: [body.id]}
         check_questions(request, f"forecasts-{result.target}", [f"{body.entity} {body.id}"], keys=key)
         log.put(
             "forecasts",

@@ -18,8 +18,10 @@ def check_questions(
     questions: Sequence[str],
     *,
     keys: Mapping[str, Sequence[str]] | None = None,
+    people: Mapping[str, Sequence[str]] | None = None,
     unknown: int = 0,
     rows: Rows | None = None,
+    raises_alarms: bool = True,
 ) -> None:
     """Count the questions of a request. Call it in a thread: it may wait for Redis.
 
@@ -28,8 +30,10 @@ def check_questions(
         model: the model or feature service that is asked.
         questions: one text each; equal texts are the same question.
         keys: join key → keys that are asked about.
+        people: join key → keys whose order says nothing, as those of observations that are reported.
         unknown: number of questions about keys that nothing is stored of.
         rows: what the model saw.
+        raises_alarms: whether the owner is compared with ordinary ones; not where no question ever comes again.
 
     Raises:
         HTTPException: 429, a budget of distinct questions is used up; 403, the owner of the key is held back after an
@@ -39,7 +43,9 @@ def check_questions(
     guard: TheftGuard | None = getattr(request.app.state, "theft", None)
     if caller is None or guard is None:
         return
-    refusal = guard.check(caller, model, questions, keys=keys, unknown=unknown, rows=rows)
+    refusal = guard.check(
+        caller, model, questions, keys=keys, people=people, unknown=unknown, rows=rows, raises_alarms=raises_alarms
+    )
     if refusal is not None:
         raise _to_exception(refusal)
 

@@ -1,21 +1,16 @@
 """``refrain keys``: creates, lists and revokes API keys."""
 
-import sys
-from textwrap import shorten
 from typing import Annotated
 
 import typer
 
 from feature_repo.command_line import command_line, say
 from feature_repo.home import Home
-from feature_repo.output.csv_text import write_rows
-from inference.security.audit import AuditLog, acts
+from inference.security.audit import AuditLog
 from inference.security.caller import ROLES, Limits
 from inference.security.keys import KeyRing
 
-MAX_SHOWN = 300
-"""Maximum characters of a field on a terminal."""
-app = command_line("API keys: create, list and revoke them; and the audit log.")
+app = command_line("API keys: create, list and revoke them. What was done with them: refrain audit show.")
 
 
 @app.command()
@@ -29,6 +24,9 @@ def create(
     questions_per_day: Annotated[
         int | None, typer.Option(help="distinct questions to one model a day (UTC); any number if left out")
     ] = None,
+    events_per_day: Annotated[
+        int | None, typer.Option(help="events that it sends a day (UTC); any number if left out")
+    ] = None,
     digits: Annotated[int | None, typer.Option(help="digits of predictions; all if left out")] = None,
 ) -> None:
     """Create a key. It is shown once; only its digest is stored.
@@ -38,7 +36,7 @@ def create(
     Example: refrain keys create "web player" --role predict --days 90
     """
     home = Home.from_env().ensure()
-    limits = Limits(per_second, burst, per_day, questions_per_day, digits)
+    limits = Limits(per_second, burst, per_day, questions_per_day, digits, events_per_day)
     text, key = KeyRing(home).create(name, role, days=days, limits=limits)
     _audit(home, "key created", key.id, key.name)
     say(text)
@@ -74,27 +72,6 @@ def revoke(id: Annotated[str, typer.Argument(help="as 'keys list' shows it")]) -
     key = KeyRing(home).revoke(id)
     _audit(home, "key revoked", key.id, key.name)
     say(f"{key.id} ({key.name}) is revoked")
-
-
-@app.command()
-def log(
-    last: Annotated[int, typer.Option(min=1, help="number of newest entries")] = 50,
-    as_csv: Annotated[bool, typer.Option("--csv", help="as CSV for a spreadsheet")] = False,
-) -> None:
-    """Show the audit log: refusals, reads of features and of whose, acts of administrators, keys created and revoked.
-
-    Long fields are shortened; --csv has them whole.
-
-    Example: refrain keys log --last 20
-    """
-    names = ("at", "act", "key", "reason", "method", "path", "address", "request_id", "unwritten", "rows", "keys")
-    entries = sorted(acts(Home.from_env()), key=lambda act: str(act.get("at")))[-last:]
-    if as_csv:
-        write_rows(sys.stdout, [names, *([act.get(name) for name in names] for act in entries)])
-        return
-    for act in entries:
-        fields = "  ".join(f"{name} {shorten(repr(act[name]), MAX_SHOWN)}" for name in names[2:] if act.get(name))
-        say(f"{str(act.get('at'))[:19]}  {act.get('act'):12}  {fields}")
 
 
 def _audit(home: Home, act: str, key: str, name: str) -> None:

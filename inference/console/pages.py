@@ -344,12 +344,14 @@ def _detect(console: Console, request: Request, name: str, content: bytes) -> di
         file.flush()
         observations = read(Path(file.name)).observations
     charge_in_thread(request, units_of(len(observations), OBSERVATIONS), "so many observations")
+    keys: dict[str, list[str]] = {}
     if name in PERSONAL_KEYS:
         entities = [observation.entity for observation in observations]
+        keys = {PERSONAL_KEYS[name]: entities}
         sight = check_detection(console.permission, request, detector, entities)
-        audit_act(request, "detection", detector=name, **role_field(sight), **whose({PERSONAL_KEYS[name]: entities}))
+        audit_act(request, "detection", detector=name, **role_field(sight), **whose(keys))
     if detector_class is not None:
-        check_questions(request, f"anomalies-{name}", questions_about(observations))
+        check_questions(request, f"anomalies-{name}", questions_about(observations), people=keys)
     result = detector.detect(observations)
     alarms = [place for place, detection in enumerate(result.detections) if detection.alarm]
     picture = svg.lines("Score", [[detection.score for detection in result.detections]], marks=alarms)

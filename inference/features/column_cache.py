@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from feature_repo.distinct import distinct
 from inference.features.columns import ColumnRows, Columns
 from inference.features.entities import GroupKeys
 from inference.features.fetch import OlderSchemas, Rows, decode_found
@@ -54,7 +55,7 @@ class NumberedEntities:
         _, numbers_of = self._numbers_of_known.setdefault(id(known), (known, _unnumbered(len(parts))))
         numbers: np.ndarray = numbers_of[rows]
         if numbers.min(initial=0) < 0:
-            new = np.unique(rows[numbers < 0])
+            new = distinct(rows[numbers < 0])
             numbers_of[new] = self.of_entities([parts[row] + b"}" for row in new.tolist()])
             numbers = numbers_of[rows]
         return numbers
@@ -82,7 +83,7 @@ class HeldView:
         is_held = columns.is_held[numbers]
         self._missing = numbers[:0]
         if not is_held.all():
-            missing = np.unique(numbers[~is_held])
+            missing = distinct(numbers[~is_held])
             self._missing = missing[missing != NO_KEY]
         self.redis_keys = [lookup.prefix + entities[number] for number in self._missing.tolist()]
 

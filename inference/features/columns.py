@@ -74,19 +74,26 @@ class Columns:
         rows = np.flatnonzero(~self.is_held[numbers])
         numbers = numbers[rows]
         self.event[numbers] = block.event[rows]
+        nulls = None if block.nulls is None else block.nulls[rows]
+        fixed: dict[str, np.ndarray] = {}
         for name, column in self._columns.items():
-            is_null = self.is_null[name][numbers] = block.is_null(name)[rows]
+            is_null = None if nulls is None else nulls[:, self.schema.index[name]]
+            if is_null is not None:
+                self.is_null[name][numbers] = is_null
             if name in self.lists:
-                lists = block.objects(name)
-                self.lists[name].write(numbers[~is_null], [lists[row] for row in rows[~is_null].tolist()])
+                present = slice(None) if is_null is None else ~is_null
+                self.lists[name].write(numbers[present], _lists(block, name, rows[present]))
+            elif column.is_fixed:
+                fixed[name] = self.values[name][numbers] = block.numbers(name)[rows]
             else:
-                values = block.numbers(name) if column.is_fixed else _objects(block.objects(name))
-                self.values[name][numbers] = values[rows]
+                self.values[name][numbers] = _objects(block.objects(name))[rows]
         for names, matrix in zip((self._held.numeric, self._held.inputs), self.matrices.values(), strict=True):
+            columns = np.empty((len(names), len(numbers)), matrix.dtype)
             for place, name in enumerate(names):
-                values = self.values[name][numbers]
-                matrix[numbers, place] = values / 1e6 if self._columns[name].dtype == "UnixTimestamp" else values
-                matrix[numbers[self.is_null[name][numbers]], place] = np.nan
+                columns[place] = fixed[name] / 1e6 if self._columns[name].dtype == "UnixTimestamp" else fixed[name]
+                if nulls is not None:
+                    columns[place, nulls[:, self.schema.index[name]]] = np.nan
+            matrix[numbers] = columns.T
         self.is_held[numbers] = True
 
 
@@ -169,6 +176,15 @@ def _empty(column: Column, capacity: int) -> np.ndarray:
 
 def _is_floats(column: Column) -> bool:
     return column.kind == "numbers" and np.dtype(FIXED[column.element or ""]).kind == "f"
+
+
+def _lists(block: Block | Mixed, name: str, rows: np.ndarray) -> list[np.ndarray] | np.ndarray:
+    """Return the lists of floats of some rows, as a matrix if all of the block are of one length."""
+    vectors = block.vectors(name) if isinstance(block, Block) else None
+    if vectors is not None:
+        return vectors[rows]
+    lists = block.objects(name)
+    return [lists[row] for row in rows.tolist()]
 
 
 def _objects(values: list[Any]) -> np.ndarray:

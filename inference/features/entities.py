@@ -46,12 +46,15 @@ class KeyColumn:
             parts: the known keys as bytes.
             numbers: (rows,) numbers among them, -1 for None.
         """
-        in_order = numbers.tolist()
-        if min(in_order, default=-1) >= 0 and len(set(in_order)) == len(in_order):
-            return cls([parts[number] for number in in_order], None)
-        distinct, places = np.unique(numbers, return_inverse=True)
+        if not len(numbers):
+            return cls([], None)
+        distinct, places = numbers, None
+        if not (numbers[1:] > numbers[:-1]).all():
+            distinct, places = np.unique(numbers, return_inverse=True)
+            if len(distinct) == len(numbers) and distinct[0] >= 0:  # each once: the rows as they are
+                distinct, places = numbers, None
         if distinct[0] < 0:
-            distinct, places = distinct[1:], places - 1
+            distinct, places = distinct[1:], np.arange(-1, len(numbers) - 1) if places is None else places - 1
         return cls([parts[number] for number in distinct.tolist()], places)
 
     def __len__(self) -> int:

@@ -23,17 +23,19 @@ class FloatLists:
         copy._lengths[held], copy._matrix[held], copy._others = self._lengths, self._matrix, self._others
         return copy
 
-    def write(self, numbers: np.ndarray, lists: list[np.ndarray]) -> None:
-        """Write the lists (n,) of some rows. The first list decides on the width of the matrix."""
-        if not lists:
+    def write(self, numbers: np.ndarray, lists: list[np.ndarray] | np.ndarray) -> None:
+        """Write the lists of some rows, (n,) or (n, length). The first list decides on the width of the matrix."""
+        if not len(lists):
             return
         if not self._matrix.shape[1] and len(lists[0]):
             self._matrix = np.zeros((len(self._lengths), len(lists[0])), self._matrix.dtype)
         width = self._matrix.shape[1]
-        lengths = self._lengths[numbers] = np.fromiter(map(len, lists), np.int64, len(lists))
+        lengths = np.fromiter(map(len, lists), np.int64, len(lists))
         if width and (lengths == width).all():
-            self._matrix[numbers] = np.concatenate(lists).reshape(-1, width)
+            self._matrix[numbers] = lists
+            self._lengths[numbers] = width
             return
+        self._lengths[numbers] = lengths
         for number, values in zip(numbers.tolist(), lists, strict=True):
             if width and len(values) == width:
                 self._matrix[number] = values

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -89,6 +90,7 @@ class OnlineRows:
         self._names: Mapping[str, str] = plan.names
         self._stored: dict[str, tuple[Any, np.ndarray]] = {}
         self._computed: dict[str, Mapping[str, np.ndarray]] = {}
+        self._request_columns: dict[tuple[str, int], np.ndarray] = {}
         self._inputs: np.ndarray | None = None
 
     # Mappings are made on access: stored here, they and this object would refer to each other, and every lookup
@@ -295,26 +297,21 @@ class OnlineRows:
 
     def _is_constant(self, inputs: FunctionInputs) -> bool:
         """Check whether all rows have the same inputs: those of the request, or of single entities."""
-        for number in inputs.views:
-            if not self._views[number].is_single:
-                return False
-        for column in inputs.others:
-            if column not in self._plan.stored:
-                value = self._request.get(column)
-                if isinstance(value, np.ndarray | Sequence) and not isinstance(value, str):
-                    return False
-        return True
+        return self._row_fields.isdisjoint(inputs.others) and all(self._views[view].is_single for view in inputs.views)
+
+    @cached_property
+    def _row_fields(self) -> frozenset[str]:
+        """Request fields of which each row has a value of its own."""
+        fields = self.service.request_fields
+        values = {name: value for name, value in self._request.items() if name in fields and not isinstance(value, str)}
+        return frozenset(name for name, value in values.items() if isinstance(value, np.ndarray | Sequence))
 
     def _other_input(self, column: str, length: int) -> np.ndarray:
         """Return the first ``length`` rows of an input that is no stored number, as ``feature_repo.on_demand`` says."""
         if column not in self._plan.stored:
-            value = self._request.get(column, self._now if column == "request_timestamp" else None)
-            dtype = self.service.request_fields[column]
-            if dtype == "String":
-                return np.full(length, value, object)
-            numbers = np.full(length, np.nan if value is None else value, float)
-            # whole seconds, as in Feast and in training sets
-            return np.floor(numbers) if dtype == "UnixTimestamp" else numbers
+            if (column, length) not in self._request_columns:
+                self._request_columns[column, length] = self._request_column(column, length)
+            return self._request_columns[column, length]
         number, feature = self._plan.stored[column]
         view = self._views[number]
         vectors = view.vectors(feature)
@@ -323,6 +320,16 @@ class OnlineRows:
         values, _ = view.column(feature)
         is_list = view.block.schema.columns[view.block.schema.index[feature]].kind == "numbers"
         return (vector_column(values) if is_list else values)[:length]
+
+    def _request_column(self, name: str, length: int) -> np.ndarray:
+        """Return a request field as the (length,) values of rows."""
+        value = self._request.get(name, self._now if name == "request_timestamp" else None)
+        dtype = self.service.request_fields[name]
+        if dtype == "String":
+            return np.full(length, value, object)
+        numbers = np.full(length, np.nan if value is None else value, float)
+        # whole seconds, as in Feast and in training sets
+        return np.floor(numbers) if dtype == "UnixTimestamp" else numbers
 
     def _numeric_inputs(self) -> np.ndarray:
         """Return the (n, columns) numeric inputs of all functions, each column of one piece."""

@@ -11,14 +11,11 @@ import threading
 import uuid
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from feature_repo.appended_lines import append_line, sealed_logs
 from feature_repo.errors import InputError
 from feature_repo.home import Home
-
-if TYPE_CHECKING:
-    pass
 
 MAX_QUEUED = 1_000
 """Maximum number of records that wait to be written."""

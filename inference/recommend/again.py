@@ -131,7 +131,7 @@ class HearAgain:
         rows = limit_per_artist(rows, catalogue.artists[ranking.places], count, max_per_artist)[:count]
         tracks = [catalogue.track_ids[place] for place in ranking.places[rows].tolist()]
         causes = [catalogue.track_ids[place] if place >= 0 else None for place in ranking.followed[rows].tolist()]
-        shown = self._explainer.titles([*tracks, *(cause for cause in causes if cause is not None)], hidden=hidden)
+        shown = self._explainer.titles.of([*tracks, *(cause for cause in causes if cause is not None)], hidden=hidden)
         title_of = dict(zip([*tracks, *(cause for cause in causes if cause is not None)], shown.titles, strict=True))
         plays, last = self._heard.plays(listener.user_id, tracks)
         items = [

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from feature_repo.distinct import is_among
 from feature_repo.errors import OnlineUnavailable
 from inference.features.prepared import PreparedLookup, RoundTrip
 from inference.recommend.catalogue import Catalogue
@@ -18,7 +19,7 @@ from inference.recommend.rank import FeatureLookup
 from inference.recommend.request import RequestOptions, Strategy
 from inference.recommend.retrieve import retrieve
 from inference.recommend.rights import Rights, RightsLookup
-from transforms.pure.candidates.pool import SOURCES, Pool, is_among
+from transforms.pure.candidates.pool import SOURCES, Pool
 
 HEARD_UNCHECKED = "the online store does not answer: a known track may be among these"
 NOTHING = np.empty(0, np.int64)

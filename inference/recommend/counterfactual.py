@@ -55,7 +55,7 @@ def explain_first(
     instead = [] if removal is None else [removal[1]]
     of_parts = [] if by_parts is None else [int(pool.places[by_parts[1]])]
     tracks = [catalogue.track_ids[place] for place in (first, *removed, *instead, *of_parts)]
-    titles = dict(zip(tracks, explainer.titles(tracks, reachable=listener.reachable).titles, strict=True))
+    titles = dict(zip(tracks, explainer.titles.of(tracks, reachable=listener.reachable).titles, strict=True))
     without = [catalogue.track_ids[place] for place in removed]
     track_instead = catalogue.track_ids[instead[0]] if instead else None
     parts_instead = catalogue.track_ids[of_parts[0]] if of_parts else None

@@ -31,15 +31,14 @@ from inference.recommend.hidden_facts import HEARD
 from inference.recommend.impressions import ImpressionLog
 from inference.recommend.known_rights import KnownRights, max_staleness_s
 from inference.recommend.listener import STALE_DAYS, Listener, look_up_listener, picked_places, unknown_listener
-from inference.recommend.ordering import CACHED_VIEWS, Ordering
+from inference.recommend.ordering import Ordering
 from inference.recommend.request import RecommendationOptions, RequestOptions, Strategy
 from inference.recommend.rerank import rerank
 from inference.recommend.rights import Rights
+from inference.recommend.titles import TitleLookup
 from transforms.pure.candidates.pool import Pool
 
 MAX_COUNT = 1_000
-NAMES_MAX_AGE_S = 60.0
-"""Seconds for which looked-up titles and names of artists are reused; they decide nothing."""
 OF_HEARD = ("again", "forgotten")
 """Strategies that recommend tracks that the listener has heard."""
 
@@ -65,12 +64,12 @@ class RecommendationEngine:
         self.bundle = bundle
         self.catalogue = Catalogue(bundle)
         extra = bundle.manifest["extra"]
-        self._fits = {} if "own" in extra else {kind: int(extra[f"{kind}_fit"]) for kind in ("taste", "content")}
+        self._fits = {kind: int(extra[f"{kind}_fit"]) for kind in ("taste", "content") if f"{kind}_fit" in extra}
         self._cutoff = datetime.fromisoformat(bundle.manifest["cutoff"]).timestamp()
         self._ordering = Ordering(bundle, self.catalogue, home)
         self._listener = OnlineFeatures("listener_v1", home)
-        display = OnlineFeatures("track_display_v1", home, hold=dict.fromkeys(CACHED_VIEWS, NAMES_MAX_AGE_S))
-        self._explainer = Explainer(self.catalogue, display, self._cutoff)
+        titles = TitleLookup(OnlineFeatures("track_display_v1", home), self.catalogue)
+        self._explainer = Explainer(self.catalogue, titles, self._cutoff)
         self._heard = Heard(OnlineFeatures(SERVICE, home), self.catalogue)
         self._rights = Rights(
             OnlineFeatures("track_rights_v1", home),
@@ -196,7 +195,7 @@ class RecommendationEngine:
             OnlineUnavailable: the online store does not answer.
         """
         track_ids = (self._listener.get({"user_id": [user_id]}).values["user_history__track_ids"][0] or [])[:count]
-        shown = self._explainer.titles(track_ids)
+        shown = self._explainer.titles.of(track_ids)
         return [
             Recommendation(track, title, artist, name, None, "history", "heard")
             for track, title, artist, name in zip(
@@ -263,6 +262,8 @@ class RecommendationEngine:
         return rerank(self.catalogue, pool, ranking, history, options, count)
 
     def _fill_slots(self, pool: Pool, ranking: Ranking, rows: np.ndarray, options: RequestOptions) -> Slots:
+        if not options.explore:
+            return Slots.ranked(rows)
         is_ranked = np.zeros(len(pool), bool)
         is_ranked[rows] = True
         others = ranking.order[~is_ranked[ranking.order]]

@@ -6,23 +6,19 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from feature_repo.errors import OnlineUnavailable
-from feature_repo.output.plain import shorten
-from inference.features import OnlineFeatures
 from inference.recommend.answer import Recommendation
 from inference.recommend.catalogue import Catalogue
 from inference.recommend.explore import Slots
-from inference.recommend.hidden_facts import ARTIST_ID, ARTIST_NAME, TITLE, without_hidden
+from inference.recommend.hidden_facts import without_hidden
 from inference.recommend.listener import Listener
-from inference.recommend.reasons import Facts, reason, strongest_neighbours, with_fallback
+from inference.recommend.reasons import Facts, reason, strongest_neighbours
 from inference.recommend.retrieve import content_profile
+from inference.recommend.titles import TitleLookup
 from transforms.pure.candidates.pool import SOURCES, Pool
 
 REASON_HISTORY = 60
 """Number of most recent tracks of a history that a reason may name."""
 DAY = 86_400.0
-LONGEST = 500
-"""Characters of a title or a name in an answer."""
 
 
 @dataclass(frozen=True)
@@ -47,32 +43,17 @@ class Ranking:
     parts: Callable[[], dict[str, np.ndarray]] | None = None
 
 
-@dataclass(frozen=True)
-class Titles:
-    """What is shown of some tracks.
-
-    Attributes:
-        titles: titles; identifiers stand in for unknown ones.
-        artist_ids: artists, None where unknown.
-        artist_names: names of the artists, None where unknown.
-    """
-
-    titles: list[str]
-    artist_ids: list[str | None]
-    artist_names: list[str | None]
-
-
 class Explainer:
     """Explains the tracks of one bundle.
 
     Args:
         catalogue: the tracks of the bundle.
-        display: lookup of the feature service ``track_display_v1``.
+        titles: lookup of titles and artists.
         cutoff: end of what the bundle learned from, in seconds since 1970 UTC.
     """
 
-    def __init__(self, catalogue: Catalogue, display: OnlineFeatures, cutoff: float) -> None:
-        self._catalogue, self._display, self._cutoff = catalogue, display, cutoff
+    def __init__(self, catalogue: Catalogue, titles: TitleLookup, cutoff: float) -> None:
+        self.titles, self._catalogue, self._cutoff = titles, catalogue, cutoff
 
     def items(
         self,
@@ -110,7 +91,7 @@ class Explainer:
             for places, rows in ((session, follow_rows), (seeds, similar_rows))
         )
         causes = list(dict.fromkeys(track for track in (*follow_ids, *similar_ids) if track is not None))
-        display = self.titles([*tracks, *causes], reachable=listener.reachable, hidden=hidden)
+        display = self.titles.of([*tracks, *causes], reachable=listener.reachable, hidden=hidden)
         title_of = dict(zip([*tracks, *causes], display.titles, strict=True))
         content, taste = self._matches(listener, shown.places, seeds if is_picked else None)
         day_of_cutoff, items = self._day_of_cutoff(now), []
@@ -152,43 +133,6 @@ class Explainer:
                 )
             )
         return items
-
-    def titles(self, tracks: list[str], *, reachable: bool = True, hidden: frozenset[str] = frozenset()) -> Titles:
-        """Look up titles, artists and artist names; without the online store, identifiers stand in for titles.
-
-        Args:
-            tracks: the tracks.
-            reachable: whether the online store is asked.
-            hidden: features that are left out, as if they were unknown.
-        """
-        shown = self._titles(tracks, reachable=reachable)
-        if not hidden:
-            return shown
-        nothing: list[str | None] = [None] * len(tracks)
-        return Titles(
-            list(tracks) if TITLE in hidden else shown.titles,
-            nothing if ARTIST_ID in hidden else shown.artist_ids,
-            nothing if ARTIST_NAME in hidden else shown.artist_names,
-        )
-
-    def _titles(self, tracks: list[str], *, reachable: bool) -> Titles:
-        if not tracks:
-            return Titles([], [], [])
-        values = None
-        if reachable:
-            try:
-                values = self._display.get({"track_id": tracks}).values
-            except OnlineUnavailable:
-                values = None
-        if values is None:
-            places = (self._catalogue.place.get(track) for track in tracks)
-            artists = [None if place is None else self._catalogue.artist_ids[place] for place in places]
-            return Titles(list(tracks), artists, [None] * len(tracks))
-        return Titles(
-            [shorten(title, LONGEST) for title in with_fallback(values[TITLE], tracks)],
-            values[ARTIST_ID],
-            [name and shorten(name, LONGEST) for name in values[ARTIST_NAME]],
-        )
 
     def _matches(
         self, listener: Listener, places: np.ndarray, picks: np.ndarray | None

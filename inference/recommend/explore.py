@@ -31,6 +31,11 @@ class Slots:
     propensity: np.ndarray
     explored: np.ndarray
 
+    @classmethod
+    def ranked(cls, rows: np.ndarray) -> "Slots":
+        """Fill the slots with ranked rows alone, best first."""
+        return cls(rows.copy(), np.ones(len(rows)), np.zeros(len(rows), bool))
+
 
 def explore(
     ranked: np.ndarray,
@@ -50,10 +55,11 @@ def explore(
         share: ε, the probability that a slot explores, 0 to 1.
         rng: random generator of the draws.
     """
-    rows, propensity, explored = ranked.copy(), np.ones(len(ranked)), np.zeros(len(ranked), bool)
+    slots = Slots.ranked(ranked)
+    rows, propensity, explored = slots.rows, slots.propensity, slots.explored
     little_known = others[(liked + disliked)[others] < FEW_PLAYS][:MAX_EXPLORED]
-    if share <= 0 or not len(little_known):
-        return Slots(rows, propensity, explored)
+    if share <= 0:
+        return slots
     for slot in range(len(ranked)):
         if not len(little_known):
             break
@@ -63,4 +69,4 @@ def explore(
         choice = thompson(liked[little_known], disliked[little_known], rng)
         rows[slot], propensity[slot], explored[slot] = little_known[choice.place], share * choice.propensity, True
         little_known = np.delete(little_known, choice.place)
-    return Slots(rows, propensity, explored)
+    return slots

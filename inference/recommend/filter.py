@@ -4,6 +4,7 @@ from collections.abc import Collection
 
 import numpy as np
 
+from feature_repo.distinct import distinct
 from inference.recommend.catalogue import Catalogue
 
 
@@ -21,4 +22,4 @@ def excluded_places(
     blocked = [catalogue.places(tracks)] if tracks else []
     if artists:
         blocked.append(catalogue.of_artists(set(artists)))
-    return np.unique(np.concatenate([heard, *blocked]) if blocked else heard)
+    return distinct(np.concatenate([heard, *blocked]) if blocked else heard)

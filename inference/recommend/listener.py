@@ -145,6 +145,8 @@ def picked_places(
     catalogue: Catalogue, tracks: tuple[str, ...], artists: tuple[str, ...], genres: tuple[str, ...]
 ) -> np.ndarray:
     """List the places of a new listener's picks: tracks, then the most played tracks of picked artists and genres."""
+    if not (tracks or artists or genres):
+        return np.empty(0, np.int64)
     groups = [catalogue.places(tracks)]
     for places in (catalogue.of_artists(artists), catalogue.of_genres(genres)):
         if len(places):

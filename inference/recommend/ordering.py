@@ -49,7 +49,8 @@ class Ordering:
         self._weights: dict[str, dict[str, float]] = extra["weights"]
         self._lost_to_popularity = bool(extra.get("lost_to_popularity"))
         self.rankers: dict[str, Ranker] = {}
-        if "own" not in extra:
+        self._why_no_ranker = str(extra.get("why_no_ranker", NO_RANKER))
+        if "real_time" in extra:
             real_time, service = extra["real_time"], bundle.manifest["feature_service"]
             self.rankers["hybrid"] = Ranker(
                 bundle.read("hybrid.onnx"),
@@ -136,7 +137,7 @@ class Ordering:
         """Rank by the ranker of the strategy; by simpler orders where there is none, or it lost to popularity."""
         ranker, pool, features = self.rankers.get(strategy), candidates.pool, candidates.features
         if ranker is None:
-            return self.blend(listener, pool, picks, NO_RANKER)
+            return self.blend(listener, pool, picks, self._why_no_ranker)
         if not listener.reachable:
             return self.blend(listener, pool, picks)
         if self._lost_to_popularity:

@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 
+from feature_repo.distinct import is_among
 from inference.features import OnlineFeatures
 from inference.features.prepared import PreparedLookup
 from inference.models import OnnxModel
 from inference.recommend.catalogue import Catalogue
 from inference.recommend.listener import Listener
 from transforms.pure.candidates.blend import RANKER, anchored, anchored_parts
-from transforms.pure.candidates.pool import Pool, is_among
+from transforms.pure.candidates.pool import Pool
 
 Parts = Callable[[], dict[str, np.ndarray]]
 """Returns what the scores are sums of: name → (n,) contribution."""

@@ -1,6 +1,6 @@
 """Reasons for recommendations, in words that the listener can check. Each is given only where its facts hold."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -115,12 +115,8 @@ def strongest_neighbours(table: Neighbours, seeds: np.ndarray, candidates: np.nd
     strength = np.zeros((len(candidates), len(seeds)), weights.dtype)
     for start in range(0, len(candidates), AT_ONCE):
         places = candidates[start : start + AT_ONCE].astype(neighbours.dtype)
-        candidate, seed, place = np.nonzero(neighbours == places[:, None, None])
+        is_same = neighbours == places[:, None, None]
+        candidate, seed, place = np.unravel_index(np.flatnonzero(is_same), is_same.shape)
         np.maximum.at(strength, (candidate + start, seed), weights[seed, place])
     best, largest = strength.argmax(axis=1).tolist(), strength.max(axis=1).tolist()
     return [row if value > 0 else None for row, value in zip(best, largest, strict=True)]
-
-
-def with_fallback(titles: Sequence[str | None], fallback: Sequence[str]) -> list[str]:
-    """Replace missing titles by their fallback."""
-    return [title or substitute for title, substitute in zip(titles, fallback, strict=True)]

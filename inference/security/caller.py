@@ -27,6 +27,7 @@ class Limits:
         per_day: requests per day (UTC); None for no quota.
         questions_per_day: distinct questions to one model per day (UTC); None for no budget.
         digits: digits after the point of predictions that this caller gets; None for all.
+        events_per_day: events that this caller sends per day (UTC); None for no budget.
     """
 
     per_second: float = 100.0
@@ -34,6 +35,7 @@ class Limits:
     per_day: int | None = None
     questions_per_day: int | None = None
     digits: int | None = None
+    events_per_day: int | None = None
 
 
 @dataclass(frozen=True)

@@ -129,6 +129,8 @@ class KeyRing:
             raise _invalid("limits above zero", str(limits))
         if limits.questions_per_day is not None and limits.questions_per_day < 1:
             raise _invalid("questions a day above zero", str(limits.questions_per_day))
+        if limits.events_per_day is not None and limits.events_per_day < 1:
+            raise _invalid("events a day above zero", str(limits.events_per_day))
         if limits.digits is not None and limits.digits < 0:
             raise _invalid("digits of zero or more", str(limits.digits))
         if days is not None and days <= 0:

@@ -156,7 +156,7 @@ class Limiter:
         self._waiting: deque[_Waiting] = deque()
         self._wake, self._closed = threading.Event(), False
         self._thread: threading.Thread | None = None
-        self._alone_until = -1e300
+        self._alone_until = self._swept_at = -1e300
         self.shared = True
 
     def start(self) -> None:
@@ -249,9 +249,11 @@ class Limiter:
         now = self._clock()
         account = self._accounts.get(caller.id)
         if account is None:
-            for name, other in list(self._accounts.items()):
-                if not other.unsent and now - other.last_request_at > IDLE_SECONDS:
-                    del self._accounts[name]
+            if now - self._swept_at > IDLE_SECONDS / 10:
+                self._swept_at = now
+                for name, other in list(self._accounts.items()):
+                    if not other.unsent and now - other.last_request_at > IDLE_SECONDS:
+                        del self._accounts[name]
             account = self._accounts[caller.id] = _Account(caller.limits, now)
         account.limits, account.last_request_at = caller.limits, now
         return account

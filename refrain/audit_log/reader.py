@@ -32,6 +32,8 @@ READS = frozenset(
         "person exported",
         "consent read",
         "answer traced",
+        "manipulation reviewed",
+        "plausibility reviewed",
     }
 )
 """Acts that read data of people."""

@@ -15,9 +15,12 @@ from transforms.raw.declared import raw_tables
 
 RECORDS = ("quarantine", "lookups", "impressions", "predictions", "exposures", "audit_log")
 """Folders of records: a row or a line is of those whom it mentions."""
-DECISIONS = ("cursors", "contracts", "annex_iv", "retention", "erasures")
+DECISIONS = ("cursors", "contracts", "annex_iv", "retention", "erasures", "privacy")
 """Folders of what was decided or noted."""
-_SINGLE = ("experiments-{tenant}.json", "security/forgotten-{tenant}.json", "security/pseudonyms-{tenant}.key")
+_SINGLE = (
+    *("experiments-{tenant}.json", "security/forgotten-{tenant}.json", "security/pseudonyms-{tenant}.key"),
+    "security/privacy-{tenant}.json",
+)
 
 
 def raw_files(home: Home) -> Iterator[tuple[str, list[Path]]]:
@@ -36,7 +39,7 @@ def record_files(home: Home) -> tuple[list[Path], list[Path]]:
 
 
 def single_files(home: Home) -> list[Path]:
-    """The other files: decisions, experiments, digests of forgotten people, the key of pseudonyms."""
+    """The other files: decisions, privacy budgets, experiments, digests of forgotten people, the key of pseudonyms."""
     files = [path for name in DECISIONS for path in _files(home, name)]
     named = [home.root / pattern.format(tenant=home.tenant) for pattern in _SINGLE]
     return sorted({*files, *(path for path in named if path.is_file())})

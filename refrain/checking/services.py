@@ -12,9 +12,9 @@ import polars as pl
 from feast import FeatureStore
 
 from feature_repo.access.whole import check_whole
+from feature_repo.compile_manifest import compile_manifest
 from feature_repo.contract import Contract
 from feature_repo.home import Home
-from feature_repo.manifest import compile_manifest
 from feature_repo.materialize import materialize
 from feature_repo.store import FOLDER, config_file, silence_feast
 from inference.features import OnlineFeatures

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Generic, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, Unpack
 from urllib.parse import quote
 
 import msgspec
@@ -16,6 +16,7 @@ from refrain.client.answers import (
     AudioAnalysis,
     BatchResult,
     Detections,
+    EncryptedModel,
     Experiment,
     Experiments,
     Features,
@@ -23,9 +24,11 @@ from refrain.client.answers import (
     Health,
     Liveness,
     Predictions,
+    RankedScores,
     Readiness,
     Recommendations,
     SentEvents,
+    SentKeys,
     ServedModel,
     TextAnalyses,
 )
@@ -42,6 +45,9 @@ from refrain.client.requests import (
     RecommendationRequest,
     Target,
 )
+
+if TYPE_CHECKING:
+    from refrain.client.encryption import EncryptionKeys
 
 Answer = TypeVar("Answer")
 JSON, BYTES = "application/json", "application/octet-stream"
@@ -72,6 +78,18 @@ class _Results(msgspec.Struct, Generic[Answer]):
 
 class _Models(msgspec.Struct):
     models: list[ServedModel]
+
+
+class _EncryptedModels(msgspec.Struct):
+    models: list[EncryptedModel]
+
+
+class _EncryptedScores(msgspec.Struct):
+    model: str
+    kind: str
+    ids: list[str]
+    norm: float
+    scores: list[bytes]  # base64 in JSON
 
 
 RequestFields = Mapping[str, str | float | Sequence[str | float | None] | None]
@@ -257,6 +275,64 @@ def detect_anomalies(detector: Detector, observations: Iterable[Observation]) ->
     return _post(
         "/v1/anomalies/detect", {"detector": detector, "observations": list(observations)}, _reader(Detections)
     )
+
+
+def list_encrypted_models() -> Call[list[EncryptedModel]]:
+    """Lists the models that answer about encrypted vectors; the role is ``predict``.
+
+    >>> [(model.model, model.dimensions) for model in client.list_encrypted_models()]  # doctest: +SKIP
+    [('recommendation', 64)]
+    """
+    read = _reader(_EncryptedModels)
+    return Call("GET", "/v1/encrypted/models", lambda body: read(body).models)
+
+
+def send_encryption_keys(keys: "EncryptionKeys") -> Call[SentKeys]:
+    """Sends the public part of encryption keys, which the service keeps for an hour; the role is ``predict``.
+
+    Args:
+        keys: keys of ``refrain.client.encryption``, which need the extra ``homomorphic``.
+
+    >>> client.send_encryption_keys(EncryptionKeys(64)).expires_s                      # doctest: +SKIP
+    3600.0
+    """
+    return Call("POST", "/v1/encrypted/contexts", _reader(SentKeys), keys.public, BYTES)
+
+
+def score_encrypted(
+    keys: "EncryptionKeys",
+    model: str,
+    vector: Sequence[float],
+    *,
+    tracks: Sequence[str] | None = None,
+    fit: int | None = None,
+) -> Call[RankedScores]:
+    """Has a vector scored that the service cannot read; the role is ``predict``.
+
+    Args:
+        keys: keys whose public part was sent.
+        model: a model of ``list_encrypted_models``.
+        vector: the numbers, such as the ``user_taste__vector`` of a listener, or ``EncryptedModel.row``.
+        tracks: at most 5,000 tracks to score; all if None.
+        fit: the fit that the vector is of, such as ``user_taste__fit``; the service checks it if it is given.
+
+    Raises:
+        NotFound: the service has forgotten the keys, or there is no such model.
+        InputError: the vector is not valid, or the answer cannot be decrypted.
+
+    >>> client.score_encrypted(keys, "recommendation", vector).best(10)                # doctest: +SKIP
+    """
+    question = keys.encrypt(vector)
+    options = {"tracks": None if tracks is None else list(tracks), "fit": fit}
+    body = {"model": model, "context": keys.digest, "vector": question.content, **options}
+    read = _reader(_EncryptedScores)
+
+    def decrypt(content: bytes) -> RankedScores:
+        answer = read(content)
+        scores = question.decrypt(answer.scores, len(answer.ids), answer.norm)
+        return RankedScores(answer.model, answer.kind, answer.ids, scores)
+
+    return _post("/v1/encrypted/scores", body, decrypt)
 
 
 def list_experiments() -> Call[Experiments]:

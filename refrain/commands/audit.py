@@ -1,5 +1,6 @@
 """``refrain audit``: what happened, who read a person's data, what one caller did."""
 
+import sys
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from textwrap import shorten
@@ -9,12 +10,15 @@ import typer
 
 from feature_repo.command_line import say
 from feature_repo.home import Home
+from feature_repo.output.csv_text import write_rows
 from feature_repo.output.json_text import to_json
 from refrain.commands.command import CommandGroup
 
 MAX_SHOWN = 160
 """Maximum characters of a field on a terminal."""
 _FIRST = ("at", "act", "key")
+_COLUMNS = (*_FIRST, "name", "role", "reason", "method", "path", "address", "request_id", "unwritten", "rows", "keys")
+"""Columns of a table for a spreadsheet."""
 
 Since = Annotated[str, typer.Option(help="oldest moment: ISO 8601, or 7d, 12h, 30m")]
 Kind = Annotated[str, typer.Option("--act", help="kind of the acts, such as features")]
@@ -27,15 +31,20 @@ def show(
     role: Annotated[str, typer.Option(help="role under which it was done")] = "",
     last: Annotated[int, typer.Option(min=1, help="number of the newest ones")] = 50,
     as_json: AsJson = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="as CSV for a spreadsheet, with whole fields")] = False,
 ) -> None:
-    """Show the newest acts: reads of people's data, refusals, administration, break-glass.
+    """Show the newest acts: reads of people's data, refusals, administration, keys made and revoked, break-glass.
 
     Example: refrain audit show --act "training set" --since 7d
     """
     from refrain.audit_log.reader import Selection, parse_since, select
 
     selection = Selection(parse_since(since, datetime.now(UTC)), act, role=role)
-    _say(select(Home.from_env(), selection)[-last:], as_json=as_json)
+    entries = select(Home.from_env(), selection)[-last:]
+    if as_csv:
+        write_rows(sys.stdout, [_COLUMNS, *([entry.get(name) for name in _COLUMNS] for entry in entries)])
+        return
+    _say(entries, as_json=as_json)
 
 
 def who_read(

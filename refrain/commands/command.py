@@ -33,9 +33,11 @@ class CommandGroup:
         about: the help of the group.
         functions: the commands; their docstrings are their help.
         section: section of the help in which the group is listed.
+        groups: groups within it, such as ``budget`` of ``refrain privacy budget show``; without a section.
     """
 
     name: str
     about: str
     functions: tuple[Callable[..., None], ...]
     section: str
+    groups: tuple["CommandGroup", ...] = ()

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from feature_repo.compile_manifest import compile_manifest
 from feature_repo.home import Home
-from feature_repo.manifest import compile_manifest
 from feature_repo.project import PROJECT
 from feature_repo.store import open_store
 from tests.projects import write_project

@@ -14,6 +14,8 @@ from types import ModuleType
 
 import pytest
 
+from feature_repo.bill_of_materials.document import document
+from feature_repo.bill_of_materials.packages import Package, installed
 from feature_repo.home import REPOSITORY
 from feature_repo.version import version
 from tests.repository import PACKAGES
@@ -66,6 +68,32 @@ def test_the_source_distribution_has_what_a_build_needs(artifacts: tuple[Path, P
 def test_both_have_the_version(artifacts: tuple[Path, Path]) -> None:
     names = [path.name for path in artifacts]
     assert names == [f"refrain-{version()}.tar.gz", f"refrain-{version()}-py3-none-any.whl"]
+
+
+def test_the_bill_is_the_one_of_the_command(
+    release: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digest = "a" * 64
+
+    def compile_lock(*arguments: str | Path) -> None:  # which needs a package index
+        written = Path(arguments[arguments.index("-o") + 1])
+        written.write_text(f"numpy==2.3.1 \\\n    --hash=sha256:{digest}\n")
+        assert "--extra" in arguments
+
+    monkeypatch.setattr(release, "_uv", compile_lock)
+    bill = release.write_bill(tmp_path, Path(f"refrain-{version()}-py3-none-any.whl"))
+    assert bill.name == f"refrain-{version()}.cdx.json"
+    assert bill.read_text() == document(
+        [Package("numpy", "2.3.1", *licence_of("numpy"), (digest,))], "refrain", version()
+    )
+    monkeypatch.setattr(release, "_uv", lambda *arguments: Path(arguments[arguments.index("-o") + 1]).touch())
+    with pytest.raises(SystemExit, match="refrain bom"):
+        release.write_bill(tmp_path, Path(f"refrain-{version()}-py3-none-any.whl"))
+
+
+def licence_of(name: str) -> tuple[str, bool]:
+    (package,) = (package for package in installed() if package.name == name)
+    return package.licence, package.is_expression
 
 
 def test_the_command_works_from_the_wheel(release: ModuleType, artifacts: tuple[Path, Path], tmp_path: Path) -> None:

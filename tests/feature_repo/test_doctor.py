@@ -8,9 +8,9 @@ import pyarrow as pa
 import pytest
 
 from feature_repo import clock, retractions
+from feature_repo.compile_manifest import compile_manifest
 from feature_repo.doctor import Examination, examine, lines
 from feature_repo.home import Home
-from feature_repo.manifest import compile_manifest
 from feature_repo.materialize import materialize
 from feature_repo.packed import entity_key
 from feature_repo.packed.encode import MOMENT, encode

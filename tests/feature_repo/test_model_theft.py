@@ -31,6 +31,8 @@ def test_everything_that_can_be_declared() -> None:
         {"action": "shout"},
         {"questions_per_day": 0},
         {"questions_per_month": True},
+        {"keys_per_month": 5},
+        {"keys_per_month": {"user_id": 0}},
         {"without_redis": "wait"},
         {"trusted": "export"},
         {"canaries": {"user_id": "u9"}},

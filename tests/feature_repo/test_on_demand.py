@@ -27,9 +27,17 @@ def test_shares_of_nothing_are_missing_and_of_strangers_zero() -> None:
     counts, totals = np.array([2.0, NAN, 1.0, NAN]), np.array([8.0, 8.0, 0.0, NAN])
     expected = [0.25, 0, NAN, NAN]
     np.testing.assert_array_equal(affinity_share(counts, counts, totals, totals)["share_7d"], expected)
-    np.testing.assert_array_equal(
-        popularity_share(counts, counts, counts, totals, totals, totals)["share_28d"], expected
-    )
+    plays, wholes, listeners = [counts] * 3, [totals] * 3, [counts] * 3
+    np.testing.assert_array_equal(popularity_share(*plays, *wholes, *listeners)["share_28d"], expected)
+
+
+def test_a_few_accounts_that_repeat_a_track_count_for_little() -> None:
+    plays, listeners, whole = np.array([9_000.0, 30.0, 31.0, 9.0]), np.array([3.0, 3.0, 3.0, NAN]), np.full(4, 1e4)
+    expected = [0.003, 0.003, 0.003, 0.0009]
+    for window in range(3):
+        columns = [np.zeros(4)] * 9
+        columns[window], columns[3 + window], columns[6 + window] = plays, whole, listeners
+        np.testing.assert_allclose(list(popularity_share(*columns).values())[window], expected)
 
 
 def test_track_age_is_in_days() -> None:

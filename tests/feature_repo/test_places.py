@@ -15,9 +15,9 @@ import pytest
 from feast import Entity, FeatureService, FeatureStore, Field, RepoConfig, ValueType
 from feast import types as t
 
+from feature_repo.compile_manifest import compile_manifest
 from feature_repo.errors import StoreError
 from feature_repo.home import REPOSITORY, Home
-from feature_repo.manifest import compile_manifest
 from feature_repo.sources import feature_table
 from feature_repo.store import FOLDER, config_file, contract_lock, open_store, silence_feast
 from feature_repo.stores import ownership, redis_server

@@ -11,10 +11,11 @@ import pytest
 from feast import FeatureStore
 
 from feature_repo.bundle import ALIASES
+from feature_repo.compile_manifest import compile_manifest
 from feature_repo.contract import contract_of
 from feature_repo.errors import BundleError
 from feature_repo.home import Home
-from feature_repo.manifest import compile_manifest, load_service
+from feature_repo.manifest import load_service
 from feature_repo.project import PROJECT
 from feature_repo.store import FOLDER, config_file
 from feature_repo.stores import redis_server

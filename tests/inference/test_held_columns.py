@@ -340,20 +340,21 @@ def test_lists_of_floats_are_kept_whatever_their_lengths(lists: list[list[float]
         assert [values.tobytes() for values in kept.take(numbers)] == [values.tobytes() for values in arrays]
         vectors = kept.vectors(numbers, np.ones(len(lists), bool))
         assert (vectors is None) == (len({len(values) for values in lists}) > 1)
+        if vectors is not None:  # written as a matrix, they are the same lists
+            column.write(numbers, vectors)
+            assert [values.tobytes() for values in column.take(numbers)] == [values.tobytes() for values in arrays]
 
 
-def test_numbered_keys_are_their_values() -> None:
-    known = KnownKeys([7, 8, 9])
-    keys = known.at(np.array([2, -1, 2, 0]))
-    assert list(keys) == [9, None, 9, 7]
-    assert list(keys[1:3]) == [None, 9]
-    numbered = GroupKeys([KeyValues(keys, "Int64", "id")], 4)
-    listed = GroupKeys([KeyValues(list(keys), "Int64", "id")], 4)
-    for group in (numbered, listed):
-        assert group.places is not None
-        assert [None if place < 0 else group.entities[place] for place in group.places.tolist()] == [
-            b"9}",
-            None,
-            b"9}",
-            b"7}",
-        ]
+@given(st.lists(st.integers(-1, 4), max_size=8))
+def test_numbered_keys_are_their_values(numbers: list[int]) -> None:
+    known = KnownKeys([7, 8, 9, 10, 11])
+    keys = known.at(np.array(numbers, np.int64))
+    values = [None if number < 0 else known.values[number] for number in numbers]
+    assert list(keys) == values
+    assert list(keys[1:3]) == values[1:3]
+    for given_keys in (keys, values):
+        group = GroupKeys([KeyValues(given_keys, "Int64", "id")], len(numbers))
+        places = range(len(numbers)) if group.places is None else group.places.tolist()
+        entities = [None if place < 0 else group.entities[place] for place in places]
+        assert entities == [None if value is None else b"%d}" % value for value in values]
+        assert len(set(group.entities)) == len(group.entities)

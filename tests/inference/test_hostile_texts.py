@@ -1,5 +1,6 @@
 """A server whose callers and catalogue send hostile texts: answers, pages, errors, metrics and log lines stay texts."""
 
+import itertools
 import json
 import logging
 import logging.config
@@ -9,9 +10,10 @@ import pytest
 from fastapi.testclient import TestClient
 
 from feature_repo.home import Home
+from feature_repo.output.plain import shorten
 from inference.api.app import create_app
 from inference.monitoring import logs
-from inference.recommend import explain
+from inference.recommend import titles
 from tests.hostile import HOSTILE, acts_on_a_page, acts_on_a_terminal
 
 LARGEST = 100_000
@@ -24,9 +26,8 @@ def client(world: Home) -> Iterator[TestClient]:
     texts = list(HOSTILE.values())
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("REFRAIN_HOME", str(world.root))
-        patch.setattr(
-            explain, "with_fallback", lambda _, tracks: [texts[place % len(texts)] for place in range(len(tracks))]
-        )
+        hostile = itertools.cycle(texts)
+        patch.setattr(titles, "shorten", lambda _, most: shorten(next(hostile), most))
         with TestClient(create_app(home=world), raise_server_exceptions=False) as test_client:
             yield test_client
 
@@ -38,9 +39,9 @@ def _strict(text: str) -> object:
 def test_titles_in_answers_and_pages(client: TestClient) -> None:
     answer = client.post("/v1/recommendations", json={"user_id": "u000007", "count": 20})
     assert answer.status_code == 200
-    titles = {item["title"] for item in answer.json()["items"]}
-    assert HOSTILE["script"] in titles  # JSON has texts as they are
-    assert max(map(len, titles)) <= explain.LONGEST + 1
+    shown = {item["title"] for item in answer.json()["items"]}
+    assert HOSTILE["script"] in shown  # JSON has texts as they are
+    assert max(map(len, shown)) <= titles.LONGEST + 1
     assert answer.headers["content-type"] == "application/json"
     assert answer.headers["x-content-type-options"] == "nosniff"
     page = client.get("/console/recommend", params={"user": "u000007", "count": 20}).text

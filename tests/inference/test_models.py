@@ -8,7 +8,7 @@ import pytest
 from feature_repo.errors import BundleError
 from feature_repo.home import Home
 from inference.models import load_bundle
-from training import registry
+from training import promotions, registry
 
 
 def bundle_folder(home: Home) -> Path:
@@ -33,7 +33,7 @@ def test_no_such_version_is_told(in_world: Home) -> None:
     with pytest.raises(BundleError, match="next: refrain model list"):
         load_bundle("recommendation:99", in_world)
     with pytest.raises(BundleError, match="one of .*found 99"):
-        registry.promote(in_world, "recommendation", 99)
+        promotions.promote(in_world, "recommendation", 99)
 
 
 @pytest.mark.parametrize("file", ["hybrid.onnx", "taste.voy", "catalogue.json"])
@@ -48,7 +48,7 @@ def test_a_changed_file_is_named_and_promote_brings_it_back(own_world: Home, fil
         load_bundle("recommendation", own_world)
     for item in folder.iterdir():
         item.unlink()
-    assert registry.promote(own_world, "recommendation", 1) == 1
+    assert promotions.promote(own_world, "recommendation", 1) == 1
     load_bundle("recommendation", own_world)
 
 

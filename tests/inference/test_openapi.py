@@ -17,10 +17,13 @@ OPERATIONS = {
     "GET /live": "check_live",
     "GET /ready": "check_ready",
     "GET /metrics": "read_metrics",
+    "GET /v1/encrypted/models": "list_encrypted_models",
     "GET /v1/experiments": "list_experiments",
     "GET /v1/models": "list_models",
     "POST /v1/anomalies/detect": "detect_anomalies",
     "POST /v1/audio/analyze": "analyze_audio",
+    "POST /v1/encrypted/contexts": "send_encryption_keys",
+    "POST /v1/encrypted/scores": "score_encrypted",
     "POST /v1/events": "send_events",
     "POST /v1/experiments/{name}/start": "start_experiment",
     "POST /v1/experiments/{name}/stop": "stop_experiment",
@@ -111,7 +114,8 @@ def test_examples_are_answered_as_they_are(own_world: Home) -> None:
                     else:
                         problem = response.json()
                         assert problem["status"] in (404, 503), problem
-                        assert re.match("refrain model|GET /v1/experiments", problem["next"]), problem
+                        steps = "refrain model|GET /v1/experiments|see /docs: POST /v1/encrypted"
+                        assert re.match(steps, problem["next"]), problem
     assert {"recommend", "recommend_batch", "look_up_features", "send_events", "send_feedback", "analyze_texts"} <= set(
         answered
     )

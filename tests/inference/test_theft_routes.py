@@ -1,5 +1,7 @@
 """Budgets of distinct questions and alarms over HTTP."""
 
+import io
+import wave
 from collections.abc import Iterator
 
 import pytest
@@ -54,6 +56,20 @@ def test_the_console_asks_out_of_the_same_budget(client: TestClient) -> None:
     assert "3 distinct questions" in refused.text
     assert "Ranked" not in refused.text and "u000005" in refused.text
     assert client.post("/v1/recommendations", json={"user_id": "u000006"}).status_code == 429
+
+
+def test_sounds_have_a_budget_by_what_is_in_them(client: TestClient) -> None:
+    def sound(number: int) -> bytes:
+        file = io.BytesIO()
+        with wave.open(file, "wb") as written:
+            written.setnchannels(1)
+            written.setsampwidth(2)
+            written.setframerate(8_000)
+            written.writeframes(bytes([number]) * 8_000)
+        return file.getvalue()
+
+    statuses = [client.post("/v1/audio/analyze", content=sound(number)).status_code for number in (1, 2, 1, 3, 4, 2)]
+    assert [status == 429 for status in statuses] == [False, False, False, False, True, False]
 
 
 def test_observations_of_the_console_cost_what_they_weigh(own_world: Home) -> None:

@@ -33,10 +33,11 @@ from feast.protos.feast.types.Value_pb2 import Value
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from feature_repo.compile_manifest import compile_manifest
 from feature_repo.errors import InputError, RefrainError
 from feature_repo.home import Home
 from feature_repo.keys import key_value
-from feature_repo.manifest import compile_manifest, load_service
+from feature_repo.manifest import load_service
 from feature_repo.packed.erase import erase_entity
 from feature_repo.packed.server import WRITE_TIMEOUT, open_server
 from feature_repo.stores import redis_server

@@ -9,8 +9,9 @@ import polars as pl
 import pytest
 
 from feature_repo import clock
+from feature_repo.compile_manifest import resolve_service
 from feature_repo.home import Home
-from feature_repo.manifest import load_service, resolve_service
+from feature_repo.manifest import load_service
 from feature_repo.materialize import newest_feature
 from feature_repo.store import open_store
 from inference.features import OnlineFeatures

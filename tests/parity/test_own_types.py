@@ -16,9 +16,9 @@ from feast.data_source import PushMode
 from feast.on_demand_feature_view import on_demand_feature_view
 
 from feature_repo import clock
+from feature_repo.compile_manifest import compile_manifest
 from feature_repo.errors import InputError, StoreError
 from feature_repo.home import Home
-from feature_repo.manifest import compile_manifest
 from feature_repo.stores import redis_server
 from inference.features import OnlineFeatures
 from tests.parity.own_views import HOUR, NOW, Shop, entity, times

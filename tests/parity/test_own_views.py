@@ -15,10 +15,10 @@ from feast import types as t
 from feast.data_source import PushMode
 
 from feature_repo import clock
+from feature_repo.compile_manifest import LeftToFeast, compile_manifest, resolve_service
 from feature_repo.doctor import values
 from feature_repo.errors import InputError
 from feature_repo.home import Home
-from feature_repo.manifest import LeftToFeast, compile_manifest, resolve_service
 from feature_repo.materialize import forget
 from feature_repo.stores import redis_server
 from inference.features import OnlineFeatures

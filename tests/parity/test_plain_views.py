@@ -306,7 +306,7 @@ def train(home: Home) -> Any:
 @pytest.mark.journeys
 def test_a_model_is_trained_again_when_the_files_of_a_plain_view_change(shop: Home) -> None:
     from inference.rows import RowModel
-    from training import registry
+    from training import promotions
     from training.explain.lookup_cost import lookup_cost
 
     first, second = train(shop), train(shop)
@@ -323,7 +323,7 @@ def test_a_model_is_trained_again_when_the_files_of_a_plain_view_change(shop: Ho
         path.write_bytes(before)
     assert (changed.version, changed.cached) == (2, False)
     assert train(shop).version == 1  # the files are as before
-    registry.promote(shop, "return_model", 1)
+    promotions.promote(shop, "return_model", 1)
     predicted = RowModel.load("return_model", shop).predict({"customer_id": ["c1", "c2"], "store_no": [3, 4]})
     assert predicted.values[0] > predicted.values[1]  # stores of three return more
     costs = lookup_cost(shop, ["order_v1"])

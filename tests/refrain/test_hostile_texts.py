@@ -31,7 +31,7 @@ from refrain.own_file.page import html, markdown, write_answers
 from refrain.own_file.result import Result, Section, Table, Verdict
 from tests.hostile import HOSTILE, acts_in_markdown, acts_on_a_page, acts_on_a_terminal
 from tests.training.lifecycle.test_promotion import _register
-from training import registry
+from training import promotions
 from training.cards.write import write
 from training.reviews import review
 
@@ -134,7 +134,7 @@ def test_cards_of_a_version(registered: Home) -> None:
         said = text[:150]
         if said.isprintable():  # others are refused
             review(registered, "made_up:1", by=said, note=said, owner=said)
-    registry.promote(registered, "made_up", 1, reason=" ".join(text[:150] for text in HOSTILE.values()))
+    promotions.promote(registered, "made_up", 1, reason=" ".join(text[:150] for text in HOSTILE.values()))
     card = write(registered, "made_up", 1, "md")
     yaml.safe_load(card.split("---\n")[1])
     assert not acts_in_markdown(card)
@@ -150,9 +150,9 @@ def test_the_audit_log_as_csv_and_lines(tmp_path: Path, monkeypatch: pytest.Monk
     for text in HOSTILE.values():
         log.put("refused", key=text[:2_000], reason=text[:2_000], path=text[:2_000], address=text[:2_000])
     log.flush()
-    lines = CliRunner().invoke(app, ["keys", "log"]).output
+    lines = CliRunner().invoke(app, ["audit", "show"]).output
     assert not acts_on_a_terminal(lines)
-    table = CliRunner().invoke(app, ["keys", "log", "--csv"]).stdout
+    table = CliRunner().invoke(app, ["audit", "show", "--csv"]).stdout
     rows = list(csv.reader(io.StringIO(table)))
     assert len(rows) == 1 + len(HOSTILE)
     assert not {cell[:1] for row in rows for cell in row} & set("=+-@")

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from feature_repo.home import Home
 from feature_repo.urls import file_url
+from training.mlflow_client import client
 from training.mlflow_paths import correct_paths
-from training.registry import client
 
 
 def log_run(home: Home, text: str) -> Path:

@@ -8,9 +8,9 @@ import pytest
 from feast import Entity, FeatureService, FeatureStore, FeatureView, Field, FileSource, ValueType
 from feast import types as t
 
+from feature_repo.compile_manifest import compile_manifest
 from feature_repo.errors import StoreError
 from feature_repo.home import Home
-from feature_repo.manifest import compile_manifest
 from feature_repo.store import FOLDER, config_file, silence_feast
 from tests.feature_repo.offline.folders import at, write
 from training.datasets import training_set

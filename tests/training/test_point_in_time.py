@@ -16,7 +16,7 @@ from feature_repo.errors import InputError, StoreError
 from feature_repo.home import Home
 from feature_repo.stores import join, offline
 from feature_repo.version import version
-from training.datasets import all_keys, point_in_time, repeat, training_set
+from training.datasets import all_keys, point_in_time, repeat, retrieval, training_set
 
 MOMENT = datetime(2026, 1, 25, 15, 30, tzinfo=UTC)
 
@@ -212,8 +212,8 @@ def test_a_spine_of_all_keys(in_world: Home) -> None:
 def test_another_offline_store_gives_the_same(in_world: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     """Pulls chunk by chunk, as from any other store; here from Feast's DuckDB store."""
     expected = training_set("listener_v1", spine(), home=in_world).data
-    monkeypatch.setattr(point_in_time, "_embedded_store_job", lambda *arguments: None)
-    monkeypatch.setattr(point_in_time, "CHUNK_ROWS", 2)
+    monkeypatch.setattr(point_in_time, "embedded_store_job", lambda *arguments: None)
+    monkeypatch.setattr(retrieval, "CHUNK_ROWS", 2)
     duckdb_retrieval = staticmethod(DuckDBOfflineStore.get_historical_features)
     monkeypatch.setattr(offline.AsOfOfflineStore, "get_historical_features", duckdb_retrieval)
     assert training_set("listener_v1", spine(), home=in_world).data.equals(expected)

@@ -7,9 +7,10 @@ import numpy as np
 import polars as pl
 
 from feature_repo.access.whole import check_whole
+from feature_repo.compile_manifest import resolve_service
 from feature_repo.contract import contract_of
 from feature_repo.home import Home
-from feature_repo.manifest import Service, View, resolve_service
+from feature_repo.manifest import Service, View
 from feature_repo.store import open_store
 from training.datasets import training_set
 from training.datasets.consent import Permission

@@ -12,6 +12,8 @@ from feature_repo.bundle import MANIFEST
 from feature_repo.home import Home
 from training.background import Background
 from training.bundle import BundleManifest
+from training.private.leaks import records as leak_records
+from training.private.leaks.leak import to_json as leaks_to_json
 from training.robustness.curve import to_json
 from training.robustness.records import read
 from training.validation.bootstrap import Interval
@@ -62,7 +64,7 @@ def gather(
 
 
 def facts_of(home: Home, model: str, version: int) -> dict[str, Any]:
-    """Collects the facts of a registered version, with owner, reviews, promotions and curves under attack until now.
+    """Collects the facts of a registered version, with owner, reviews, promotions, curves and leaks until now.
 
     Raises:
         OSError, ValueError: the bundle is not there, or damaged.
@@ -78,6 +80,8 @@ def facts_of(home: Home, model: str, version: int) -> dict[str, Any]:
         "reviews": [asdict(record) for record in reviews(home, model) if record.version == version],
         "promotions": promotions(home, model),
         "robustness": to_json(read(home, model, version)),
+        "leaks": leaks_to_json(leak_records.read(home, model, version)),
+        "privacy": manifest.extra.get("privacy"),
     }
 
 

@@ -11,6 +11,10 @@ import yaml
 
 from feature_repo.output.markdown import escape, table, without_html
 from training.cards.facts import Facts, number
+from training.private.leaks.leak import from_json as leaks_from_json
+from training.private.leaks.report import HEADS as LEAK_HEADS
+from training.private.leaks.report import LIMIT
+from training.private.leaks.report import table_rows as leak_rows
 from training.robustness.curve import from_json
 from training.robustness.report import HEADS, table_rows
 
@@ -37,7 +41,8 @@ def card(facts: Facts) -> str:
         The text of ``model_card.md``, or of a ``README.md`` on the hub.
     """
     metadata = yaml.safe_dump(_metadata(facts), sort_keys=False, allow_unicode=True, width=120)
-    sections = (_summary(facts), _evaluation(facts), robustness(facts), _gates(facts), _data(facts), _where(facts))
+    measured = (_evaluation(facts), robustness(facts), leaks(facts))
+    sections = (_summary(facts), *measured, _gates(facts), _data(facts), _where(facts))
     return f"---\n{metadata}---\n\n" + "\n\n".join(part for part in sections if part) + "\n"
 
 
@@ -142,6 +147,23 @@ def robustness(facts: Facts) -> str:
         return ""
     judged = list(dict.fromkeys(curve.judged for curve in curves if curve.judged))
     return "\n\n".join(["## Robustness", *judged, table(HEADS, table_rows(curves))])
+
+
+def leaks(facts: Facts) -> str:
+    """What attacks on the version have shown of the people it learned from, as Markdown; empty if none was made.
+
+    The card of a private version says so, too.
+    """
+    figures = leaks_from_json(facts.get("leaks") or ())
+    if figures:
+        return "\n\n".join(["## Leaks", LIMIT, table(LEAK_HEADS, leak_rows(figures))])
+    return f"## Leaks\n\n{not_measured(facts)}" if facts.get("privacy") else ""
+
+
+def not_measured(facts: Facts) -> str:
+    """What the card of a private version says before it was attacked."""
+    model = facts["model"]
+    return f"Not measured. Next: `refrain model leaks {model['name']}:{model['version']}`"
 
 
 def gates_table(facts: Facts) -> str:

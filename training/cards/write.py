@@ -9,6 +9,8 @@ from training.card import CARD, GATES
 from training.cards import annex_iv, markdown
 from training.cards.facts import Facts, facts_of
 from training.cards.provider import words_of
+from training.private.leaks.leak import from_json as leaks_from_json
+from training.private.leaks.report import HEADS, LIMIT, table_rows
 from training.robustness.curve import from_json
 from training.robustness.page import section
 from transforms.pure import svg
@@ -41,7 +43,7 @@ def write(home: Home, model: str, version: int, form: Form) -> str:
             next_command=f"refrain model run {model} --again",
         ) from error
     if form == "html":
-        return page.replace(GATES, _robustness(facts) + _people(facts) + GATES, 1)
+        return page.replace(GATES, _robustness(facts) + _leaks(facts) + _people(facts) + GATES, 1)
     if form == "json":
         return to_json(facts, indent=1) + "\n"
     return markdown.card(facts) if form == "md" else annex_iv.document(facts, words_of(home, model))
@@ -51,6 +53,14 @@ def _robustness(facts: Facts) -> str:
     """Charts of the attacks that were measured, as a part of the page; empty without any."""
     curves = from_json(facts["robustness"])
     return f"<h2>Robustness</h2>{section(curves)}" if curves else ""
+
+
+def _leaks(facts: Facts) -> str:
+    """Figures of attacks on people as a part of the page; empty without any."""
+    figures = leaks_from_json(facts["leaks"])
+    if figures:
+        return f"<h2>Leaks</h2><p>{svg.escape(LIMIT)}</p>{svg.table(HEADS, table_rows(figures))}"
+    return f"<h2>Leaks</h2><p>{svg.escape(markdown.not_measured(facts))}</p>" if facts.get("privacy") else ""
 
 
 def _people(facts: Facts) -> str:

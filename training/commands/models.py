@@ -121,7 +121,7 @@ def promote(
     Example: refrain model promote orders_returned
     """
     from feature_repo.errors import BundleError
-    from training import registry
+    from training import promotions, registry
     from training.models.base import FamilyModel
     from training.models.find import models
 
@@ -135,7 +135,7 @@ def promote(
             found=f"{chosen} {verb} {'; '.join(decision.reasons)}",
             next_command=f"refrain model compare {name} {chosen}, or: refrain model promote {name} {chosen} --anyway",
         )
-    promoted = registry.promote(home, name, version, alias=alias, reason=because)
+    promoted = promotions.promote(home, name, version, alias=alias, reason=because)
     model, next_step = models().get(name), "materialize"
     if isinstance(model, FamilyModel) and model.forecast:
         next_step = "model forecast"
@@ -149,11 +149,11 @@ def rollback(name: Name) -> None:
 
     Example: refrain model rollback orders_returned
     """
-    from training import registry
+    from training import promotions, version_files
 
     home = Home.from_env()
-    before = registry.champion_of(home, name)
-    say(f"{name} {registry.rollback(home, name)} is champion again, in place of {before}")
+    before = version_files.champion_of(home, name)
+    say(f"{name} {promotions.rollback(home, name)} is champion again, in place of {before}")
 
 
 def demote(
@@ -164,9 +164,9 @@ def demote(
 
     Example: refrain model demote orders_returned --because "it learned from a leak"
     """
-    from training import registry
+    from training import promotions
 
-    demoted = registry.demote(Home.from_env(), name, reason=because)
+    demoted = promotions.demote(Home.from_env(), name, reason=because)
     say(f"{name} {demoted} is champion no more, and no version serves. Next: refrain model promote {name} VERSION")
 
 

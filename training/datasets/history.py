@@ -9,10 +9,10 @@ from datetime import UTC, datetime, time
 
 import polars as pl
 
+from feature_repo.compile_manifest import resolve_service
 from feature_repo.contract import contract_of
 from feature_repo.home import Home
 from feature_repo.horizon import Horizons
-from feature_repo.manifest import resolve_service
 from feature_repo.store import open_store
 
 

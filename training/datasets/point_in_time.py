@@ -17,33 +17,35 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from feature_repo.access.feast_calls import own_pull
 from feature_repo.access.sight import REASON
 from feature_repo.command_line import Progress, silent
+from feature_repo.compile_manifest import resolve_service
 from feature_repo.contract import contract_of
 from feature_repo.encryption import parquet_files
 from feature_repo.errors import AccessError, InputError, StoreError
 from feature_repo.home import Home
-from feature_repo.manifest import Service, View, resolve_service
-from feature_repo.on_demand import MOMENT
+from feature_repo.manifest import Service
 from feature_repo.registered_views import view_named
 from feature_repo.store import open_store
 from feature_repo.stores.parquet_files import write_tables
-from feature_repo.stores.source_files import digest_of, files_at, is_feature_table, path_of
-from feature_repo.stores.source_path import remedy
 from feature_repo.version import version
 from training.datasets import croissant
 from training.datasets.access import SetAccess
 from training.datasets.audit import write_pull
-from training.datasets.columns import to_numpy
 from training.datasets.consent import Permission
 from training.datasets.digests import DIGEST_ROWS, TableDigest, digest
 from training.datasets.history import kept_history
 from training.datasets.read_spine import TIME
+from training.datasets.retrieval import (
+    CHUNK_ROWS,
+    check_files,
+    embedded_store_job,
+    from_any_store,
+    snapshot,
+    with_on_demand,
+)
 from training.datasets.spine import SpineTable
-from transforms import parquet
 from transforms.feature_types import feature_type
-from transforms.raw.table import MICROSECONDS_UTC
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,9 +53,6 @@ if TYPE_CHECKING:
     from feast import FeatureStore
 
     from feature_repo.stores.spine import Spine
-
-CHUNK_ROWS = 100_000
-"""Rows of a spine per request to another offline store than Refrain's."""
 
 _FILES = ("manifest.json", "spine.parquet", "data.parquet")
 
@@ -83,7 +82,7 @@ class TrainingSet:
         self._sources: dict[str, str] | None = None
         self._digest: str | None = None
         self._data: pl.DataFrame | None = None
-        self._job = _embedded_store_job(store, service, spine, as_known)
+        self._job = embedded_store_job(store, service, spine, as_known)
 
     def __repr__(self) -> str:
         rows = self._spine.height()
@@ -209,10 +208,10 @@ class TrainingSet:
         sight = None if self._access is None else self._access.sight
         seen = [name for name in names if sight is None or name not in sight.refused]
         write_pull(self._home, self._service.name, seen, self._spine, {} if sight is None else sight.act_fields)
-        self._sources = {view.name: _snapshot(self._store, view) for view in self._service.views}
+        self._sources = {view.name: snapshot(self._store, view) for view in self._service.views}
         spine = self._spine.schema
         if self._job is None:
-            joined_tables = _from_any_store(self._store, self._service, self._spine, self._as_known)
+            joined_tables = from_any_store(self._store, self._service, self._spine, self._as_known)
         else:
             joined_tables = (pl.DataFrame(table) for table in self._job.batches(progress=progress))
         types = {
@@ -223,7 +222,7 @@ class TrainingSet:
         }
         for joined in joined_tables:
             typed = joined.with_columns(pl.col(name).cast(dtype) for name, dtype in {**spine, **types}.items())
-            rows = _on_demand(self._service, typed).select(*spine, *names)
+            rows = with_on_demand(self._service, typed).select(*spine, *names)
             yield rows if self._access is None else self._access.applied(rows)
 
 
@@ -270,7 +269,7 @@ def training_set(
     store = open_store(home)
     service = resolve_service(store, contract_of(home), feature_service)
     for view in service.views:
-        _check_files(store, view)
+        check_files(store, view)
     spine_table = SpineTable.of(
         spine, service.key_types, [name for name, _ in service.features], contract_of(home).request_fields
     )
@@ -416,85 +415,3 @@ def _difference(before: Any, after: Any) -> str:
         return f"{after} instead of {before}"
     changed = sorted(name for name in {**before, **after} if before.get(name) != after.get(name))
     return f"other feature files now in {changed}"
-
-
-def _check_files(store: "FeatureStore", view: View) -> None:
-    declared = view_named(store, view.name)
-    path = path_of(declared, store.config)
-    if path is None or files_at(path, is_table=is_feature_table(declared)):
-        return
-    expected = "a feature table" if is_feature_table(declared) else f"the files of the view {view.name}"
-    raise StoreError(expected=f"{expected} in {path}", found="none", next_command=remedy(declared.batch_source))
-
-
-def _snapshot(store: "FeatureStore", view: View) -> str:
-    """Digest of all files behind one view; only the source's name if they are not on this machine."""
-    declared = view_named(store, view.name)
-    path = path_of(declared, store.config)
-    if path is None:
-        return f"not digested: {declared.batch_source.name if declared.batch_source else view.name}"
-    return digest_of(path, parquet.digest, is_table=is_feature_table(declared))
-
-
-def _references(service: Service) -> list[str]:
-    return [f"{view.name}:{feature}" for view in service.views for feature, _ in view.features]
-
-
-def _embedded_store_job(store: "FeatureStore", service: Service, spine: SpineTable, as_known: bool) -> Any:
-    """Starts the retrieval by the embedded offline store, which takes any spine and gives batches; else None."""
-    from feature_repo.stores.offline import AsOfOfflineStoreConfig
-
-    if not isinstance(store.config.offline_store, AsOfOfflineStoreConfig):
-        return None
-    with own_pull():
-        return store.get_historical_features(
-            entity_df=spine.for_store(),
-            features=_references(service),
-            full_feature_names=True,
-            filter_by_created_timestamp=as_known,
-        )
-
-
-def _from_any_store(
-    store: "FeatureStore", service: Service, spine: SpineTable, as_known: bool
-) -> Iterator[pl.DataFrame]:
-    """Retrieves from any other of Feast's stores, with pandas in and out; restores the order of the rows."""
-    row_number = "spine_row"
-    for batch in spine.batches(CHUNK_ROWS):
-        if batch.is_empty():
-            columns = [reference.replace(":", "__") for reference in _references(service)]
-            yield batch.with_columns(pl.lit(None).alias(name) for name in columns)
-            continue
-        job = store.get_historical_features(
-            entity_df=batch.with_row_index(row_number).to_pandas(),
-            features=_references(service),
-            full_feature_names=True,
-            filter_by_created_timestamp=as_known,
-        )
-        retrieved = pl.DataFrame(job.to_arrow()).sort(row_number).drop(row_number)
-        yield retrieved.with_columns(pl.col("event_timestamp").cast(MICROSECONDS_UTC))
-
-
-def _on_demand(service: Service, rows: pl.DataFrame) -> pl.DataFrame:
-    if not service.on_demand:
-        return rows
-    request_columns = {name: rows[name] for name in service.request_fields if name in rows.columns}
-    request = {
-        name: request_columns.get(name, rows["event_timestamp"] if name == MOMENT else _missing_column(rows, dtype))
-        for name, dtype in service.request_fields.items()
-    }
-    needed = {column for function in service.functions.values() for column in function.inputs.values()}
-    columns = {name: to_numpy(request[name] if name in request else rows[name]) for name in sorted(needed)}
-    computed = {
-        f"{name}__{output}": pl.Series(values)
-        for name, function in service.functions.items()
-        for output, values in function.compute(columns).items()
-    }
-    return rows.with_columns(
-        values.fill_nan(None).alias(name) if values.dtype.is_float() else values.alias(name)
-        for name, values in computed.items()
-    )
-
-
-def _missing_column(rows: pl.DataFrame, dtype: str) -> pl.Series:
-    return pl.repeat(None, rows.height, dtype=pl.String() if dtype == "String" else pl.Float64(), eager=True)

@@ -51,7 +51,7 @@ class TorchMlp:
         means, deviations = means_and_deviations(rows)
         with torch.random.fork_rng():
             torch.manual_seed(seed)
-            network = _network(torch, means, deviations, int(settings["hidden"]), kind)
+            network = build_network(torch, means, deviations, int(settings["hidden"]), kind)
             features, targets = torch.from_numpy(rows), torch.from_numpy(np.asarray(answers, np.float32))
             optimizer = torch.optim.AdamW(
                 network.parameters(), lr=float(settings["learning_rate"]), weight_decay=float(settings["weight_decay"])
@@ -122,7 +122,17 @@ def means_and_deviations(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return means.astype(np.float32), np.where(deviations > 1e-9, deviations, 1.0).astype(np.float32)
 
 
-def _network(torch: Any, middle: np.ndarray, spread: np.ndarray, hidden: int, kind: Kind) -> Any:
+def build_network(torch: Any, middle: np.ndarray, spread: np.ndarray, hidden: int, kind: Kind) -> Any:
+    """Builds a network that is not trained yet.
+
+    Args:
+        torch: the package.
+        middle: (d,) float32 value of each column that is scaled to 0, and that stands for a missing one.
+        spread: (d,) float32 what each column is divided by.
+        hidden: units of the first hidden layer.
+        kind: kind of the answer.
+    """
+
     class Network(torch.nn.Module):  # type: ignore[name-defined,misc]
         """Two hidden layers on the columns and on indicators of missing values."""
 
@@ -138,11 +148,15 @@ def _network(torch: Any, middle: np.ndarray, spread: np.ndarray, hidden: int, ki
                 torch.nn.Linear(hidden // 2 + 1, 1),
             )
 
-        def score(self, rows: Any) -> Any:
-            """Computes (n,) log-odds or numbers."""
+        def columns(self, rows: Any) -> Any:
+            """Computes the inputs of the layers, (..., 2d): scaled columns and indicators of missing values."""
             missing = torch.isnan(rows)
             scaled = (torch.where(missing, self.middle, rows) - self.middle) / self.spread
-            return self.layers(torch.cat([scaled.clamp(-10, 10), missing.float()], dim=1))[:, 0]
+            return torch.cat([scaled.clamp(-10, 10), missing.float()], dim=-1)
+
+        def score(self, rows: Any) -> Any:
+            """Computes (n,) log-odds or numbers."""
+            return self.layers(self.columns(rows))[:, 0]
 
         def forward(self, rows: Any) -> Any:
             scores = self.score(rows)[:, None]

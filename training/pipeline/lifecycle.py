@@ -17,9 +17,10 @@ from feature_repo.errors import BundleError, InputError, StoreError
 from feature_repo.forgotten import erasures_done
 from feature_repo.home import IS_WORKING_COPY, REPOSITORY, Home
 from feature_repo.project import PROJECT
-from training import registry
+from training import promotions, version_files
 from training.deployment import Target, target
 from training.deployment.container import PACKAGES
+from training.mlflow_client import client
 from training.mlflow_paths import ARTIFACTS
 from training.models.base import FamilyModel, Model
 from training.models.find import select
@@ -127,9 +128,9 @@ class MLPipeline:
                 outcomes.append(outcome)
                 if auto_deploy and outcome.version is not None:
                     reason = f"{experiment_name}: passed its gates"
-                    message = registry.promote_by_itself(home, model.name, outcome.version, outcome.decision, reason)
+                    message = promotions.promote_by_itself(home, model.name, outcome.version, outcome.decision, reason)
                     features_stale = features_stale or (bool(model.feeds) and message.startswith("promoted"))
-                    if registry.champion_of(home, model.name) == outcome.version:
+                    if version_files.champion_of(home, model.name) == outcome.version:
                         deployed[model.name] = outcome.version
             if features_stale:
                 self._features(home, stages, step)
@@ -264,7 +265,7 @@ class MLPipeline:
                     "figure": None if outcome.figure is None else asdict(outcome.figure),
                     "may_serve": outcome.decision.may_serve if outcome.decision else None,
                     "error": None if outcome.error is None else str(outcome.error),
-                    "training_sets": registry.lineage_of(home, outcome.model.name, outcome.version or 0).get(
+                    "training_sets": version_files.lineage_of(home, outcome.model.name, outcome.version or 0).get(
                         "training_sets", []
                     ),
                 }
@@ -273,7 +274,7 @@ class MLPipeline:
             "deployed": deployed,
             "watched": [asdict(status) for status in watched],
         }
-        clients = [registry.client(home)]
+        clients = [client(home)]
         if self.model_registry:
             from mlflow import MlflowClient
 
@@ -309,7 +310,7 @@ def _log(mlflow: Any, artifacts: str | None, experiment: str, pipeline: MLPipeli
 def _champions(home: Home) -> dict[str, str]:
     """Returns the content of each champion's alias file: model → text."""
     files = sorted(home.bundles("any").parent.glob(f"*/{ALIASES}"))
-    promoted = [path for path in files if registry.champion_of(home, path.parent.name) is not None]
+    promoted = [path for path in files if version_files.champion_of(home, path.parent.name) is not None]
     return {path.parent.name: path.read_text() for path in promoted}
 
 

@@ -24,8 +24,9 @@ from training.models import find
 from training.models.base import Model
 from training.pipeline.digests import Digests, code, key, newest_event, project_code, rows
 from training.pipeline.forgetting import clear_written
+from training.promotions import promote
 from training.registered_files import RUN
-from training.registry import CHALLENGER, challenger_of, decide_again, promote, trained_with
+from training.registry import CHALLENGER, challenger_of, decide_again, trained_with
 from training.threads import one_thread_each
 from training.validation.bootstrap import Interval
 from training.validation.gates import Decision

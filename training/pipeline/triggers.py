@@ -16,7 +16,7 @@ from training.pipeline.digests import newest_event
 from training.pipeline.digests import rows as rows_of
 from training.pipeline.forgetting import known_by
 from training.pipeline.models import Outcome, run_model
-from training.registry import promote_by_itself
+from training.promotions import promote_by_itself
 from training.validation.bootstrap import interval
 from training.validation.training_data import find_drift
 from training.version_files import champion_of, evidence_of, learned_from, lineage_of

@@ -30,6 +30,8 @@ def say_report(report: "Report") -> None:
             say(f"{'':12}{count:>10,} quarantined: {why}")
         for kind, count in sorted(counts.left_out.items()):
             say(f"{'':12}{count:>10,} left out: {kind}")
+        for why, count in sorted(counts.marked.items()):
+            say(f"{'':12}{count:>10,} stored and marked: {why}; whose: refrain plausibility {name}")
     if report.passed_over:
         say(f"{len(report.passed_over):,} files passed over:")
     for item in report.passed_over[:PASSED_OVER_LINES]:

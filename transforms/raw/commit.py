@@ -14,6 +14,7 @@ from transforms import parquet
 from transforms.raw import left_out
 from transforms.raw.by_day import DAY, by_day, equal_days, spans
 from transforms.raw.divide import divide, key_of
+from transforms.raw.implausible import PlausibilityCheck
 from transforms.raw.left_out import LeftOut
 from transforms.raw.read import REMEDY, read_days, scan_files
 from transforms.raw.reconcile import ABSENT, days_beside, near_midnight, reconcile
@@ -31,7 +32,15 @@ Folders = Mapping[date, str | Path]
 """Day → its folder."""
 
 
-def commit(table: RawTable, staging: Staging, target: Path, counts: TableReport, *, corrects: bool) -> set[Path]:
+def commit(
+    table: RawTable,
+    staging: Staging,
+    target: Path,
+    counts: TableReport,
+    *,
+    corrects: bool,
+    check: PlausibilityCheck | None = None,
+) -> set[Path]:
     """Store the staged rows of a table; a run that is killed and repeated ends in the same files.
 
     Args:
@@ -40,6 +49,7 @@ def commit(table: RawTable, staging: Staging, target: Path, counts: TableReport,
         target: folder of the table.
         counts: counts of the import, to which those of this table are added.
         corrects: whether rows without a created time correct stored rows; see ``ingest``.
+        check: judges new events; None if all are plausible.
 
     Returns:
         The folders that hold the rows: of days, or of the table if it changes slowly.
@@ -56,8 +66,9 @@ def commit(table: RawTable, staging: Staging, target: Path, counts: TableReport,
     all_folders: Folders = {**existing, **folders}
     for days in _grouped(rows_by_day, existing):
         additions = staging.between(table, days[0], days[-1])
+        day_folders = {day: folders[day] for day in days}
         new_days = set(days) - existing.keys()
-        _commit_days(table, additions, {day: folders[day] for day in days}, all_folders, new_days, counts, corrects)
+        _commit_days(table, additions, day_folders, all_folders, new_days, counts, corrects, check)
     return set(folders.values())
 
 
@@ -91,6 +102,7 @@ def _commit_days(
     new_days: set[date],
     counts: TableReport,
     corrects: bool,
+    check: PlausibilityCheck | None,
 ) -> None:
     folders = folders | _folders_beside(table, additions, folders, all_folders)
     stored, redundant = _read(table, {day: folder for day, folder in folders.items() if day not in new_days})
@@ -109,6 +121,9 @@ def _commit_days(
         LeftOut(table, folders[day]).add(left_over)
     is_changed = ~pl.col(DAY).is_in(list(merged.unchanged))
     rows = merged.rows.filter(is_changed)
+    if check is not None and rows.height:
+        rows, unchanged = _plausible(table, rows, stored.filter(is_changed), check)
+        is_changed &= ~pl.col(DAY).is_in(list(unchanged))
     changed = spans(rows)
     heights = {folders[day] / parquet.PART: height for day, (_, height) in changed.items()}
     parquet.write_slices(rows.drop(DAY), heights)
@@ -118,6 +133,22 @@ def _commit_days(
         (folders[day] / parquet.PART).unlink()
     counts.added += rows.height - before.height
     counts.days_touched += len(changed) + len(emptied)
+
+
+def _plausible(
+    table: RawTable, rows: pl.DataFrame, stored: pl.DataFrame, check: PlausibilityCheck
+) -> tuple[pl.DataFrame, set[date]]:
+    """The rows to store without refused ones, of the days that they change; and the days that they do not."""
+    keys = stored.select(table.key).unique().with_columns(_is_new=False)
+    is_new = (
+        rows.select(table.key).join(keys, on=table.key, how="left", maintain_order="left")["_is_new"].fill_null(True)
+    )
+    is_refused = check.refused(rows, is_new)
+    if not is_refused.any():
+        return rows, set()
+    rows = rows.filter(~is_refused)
+    unchanged = equal_days(rows, stored)
+    return rows.filter(~pl.col(DAY).is_in(list(unchanged))), unchanged
 
 
 @dataclass(frozen=True)

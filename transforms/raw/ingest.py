@@ -16,6 +16,7 @@ from feature_repo.errors import InputError
 from feature_repo.forgotten import Forgotten
 from feature_repo.home import Home
 from feature_repo.horizon import TOO_OLD, Horizons
+from feature_repo.plausibility import MARK, limits_of
 from transforms import parquet
 from transforms.pure.text.pii import mask
 from transforms.raw.aged_rows import without_aged
@@ -24,11 +25,12 @@ from transforms.raw.contracted import by_contract
 from transforms.raw.declared import raw_tables
 from transforms.raw.files.members import PassedOver
 from transforms.raw.forgotten_rows import without_forgotten
+from transforms.raw.implausible import PlausibilityCheck
 from transforms.raw.known_sources import KnownSources
 from transforms.raw.report import Report, TableReport
 from transforms.raw.staging import Staging, staging_in
 from transforms.raw.table import RawTable
-from transforms.raw.validate import QUARANTINE, validate
+from transforms.raw.validate import QUARANTINE, as_json, validate
 
 KEEP_SECONDS = 30.0
 """Interval in seconds at which the rows of a slow source are stored."""
@@ -64,6 +66,7 @@ def ingest(
     slow: bool = False,
     corrects: bool = False,
     content: str | None = None,
+    judged: bool = False,
 ) -> Report:
     """Store the rows of a source in the raw tables.
 
@@ -82,6 +85,7 @@ def ingest(
             A missing value of such a row is not reported, and corrects nothing.
         content: digest of all that decides which rows the batches have (``known_sources.content_of``), if the caller
             knows: a source that was imported before is not read again while its rows are still there.
+        judged: whether implausible events were refused before, as those of the stream are; they are not quarantined.
 
     Raises:
         InputError: the source broke off; the rows before that point are stored.
@@ -107,12 +111,12 @@ def ingest(
                         continue
                     _stage(home, source, batch, staging, report, forgotten, horizons)
                     if slow and time.monotonic() - stored_at_s >= KEEP_SECONDS:
-                        folders |= _commit_all(home, staging, report, corrects)
+                        folders |= _commit_all(home, staging, report, corrects, judged)
                         stored_at_s = time.monotonic()
                     progress(batch.done, batch.total, f"{sum(item.read for item in report.tables.values()):,} rows")
             except InputError as error:
                 failure = error
-            folders |= _commit_all(home, staging, report, corrects)
+            folders |= _commit_all(home, staging, report, corrects, judged)
         if content and failure is None:
             folders |= {home.quarantine(name) for name, counts in report.tables.items() if counts.quarantined}
             sources.note(content, report.tables, report.passed_over, folders)
@@ -186,13 +190,35 @@ def _quarantine(home: Home, table: RawTable, source: str, refused: pl.DataFrame)
     parquet.write_whole(rows, home.quarantine(table.name) / f"{name}.parquet")
 
 
-def _commit_all(home: Home, staging: Staging, report: Report, corrects: bool) -> set[Path]:
+def _commit_all(home: Home, staging: Staging, report: Report, corrects: bool, judged: bool) -> set[Path]:
     """Store the staged rows; returns the folders that hold them."""
     folders: set[Path] = set()
     for name, counts in report.tables.items():
-        folders |= commit(raw_tables(home)[name], staging, home.raw(name), counts, corrects=corrects)
+        table, check = raw_tables(home)[name], _check(home, report.source, name, counts, judged)
+        folders |= commit(table, staging, home.raw(name), counts, corrects=corrects, check=check)
     staging.clear()
     return folders
+
+
+def _check(home: Home, source: str, name: str, counts: TableReport, judged: bool) -> PlausibilityCheck | None:
+    """What judges the events of a raw table; None if it is none of events, or of a kind that is not judged."""
+    contract = contract_of(home)
+    limits = limits_of(contract.events[name], contract.project.plausibility) if name in contract.events else None
+    if limits is None:
+        return None
+
+    def quarantine(events: pl.DataFrame) -> None:
+        table = raw_tables(home)[name]
+        refused = pl.DataFrame(
+            {"reason": events["reason"], "row": as_json(events.select(list(table.columns)))}, QUARANTINE
+        )
+        counts.quarantined += refused.height
+        for why, count in refused["reason"].value_counts().iter_rows():
+            counts.reasons[why] = counts.reasons.get(why, 0) + count
+        _quarantine(home, table, source, refused)
+
+    is_kept = judged or limits.imports == MARK
+    return PlausibilityCheck(contract.events[name], limits, counts, None if is_kept else quarantine)
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from functools import cache
 from pathlib import Path
 from stat import S_ISREG
 
+from feature_repo.contract import contract_of
 from feature_repo.home import Home
 from feature_repo.whole_files import write_whole
 from transforms import parquet
@@ -91,7 +92,10 @@ class KnownSources:
             return
         root = f"{self._home.root}/"
         names = sorted(str(folder).removeprefix(root) for folder in folders)
-        again = {name: asdict(replace(table, added=0, corrected=0, days_touched=0)) for name, table in counts.items()}
+        again = {
+            name: asdict(replace(table, added=0, corrected=0, days_touched=0, marked={}))
+            for name, table in counts.items()
+        }
         note = {
             "code": self._code(again),
             "state": self._state(names),
@@ -112,10 +116,10 @@ class KnownSources:
         return digest.hexdigest()
 
     def _code(self, tables: Iterable[str]) -> str:
-        """A digest of what decides which rows are stored: code of importers and tables, tables' columns, contracts."""
-        digest = hashlib.sha256(_source_code())
+        """A digest of what decides which rows are stored: code of importers and tables, columns, contracts, limits."""
+        digest, limits_of_kinds = hashlib.sha256(_source_code()), contract_of(self._home).project.plausibility
         for name in sorted(tables):
-            digest.update(f"{name} {state_of(self._home, name) or ''}\n".encode())
+            digest.update(f"{name} {state_of(self._home, name) or ''}\n{limits_of_kinds.get(name, '')}\n".encode())
             for column_name, column in self._tables[name].schema.columns().items():
                 limits = [getattr(column, limit, None) for limit in ("nullable", "min", "max", "min_length")]
                 digest.update(f"{name} {column_name} {column.dtype} {limits}\n".encode())
@@ -141,5 +145,6 @@ def _files(folder: str) -> Iterator[tuple[str, os.stat_result]]:
 @cache
 def _source_code() -> bytes:
     folders = (Path(__file__).parent, Path(__file__).parents[1] / "data_contracts")
-    files = [file for folder in folders for file in sorted(folder.rglob("*.py"))]
+    rule = Path(__file__).parents[1] / "pure" / "account_hours.py"
+    files = [rule, *(file for folder in folders for file in sorted(folder.rglob("*.py")))]
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).digest()

@@ -19,6 +19,7 @@ class TableReport:
         days_touched: files of the table that were written.
         reasons: reason of refusal → number of rows.
         left_out: kind of rows that are not wanted → number of rows; they are not among those read.
+        marked: why events are hardly plausible → number of new ones; they are stored.
     """
 
     read: int = 0
@@ -30,6 +31,7 @@ class TableReport:
     days_touched: int = 0
     reasons: dict[str, int] = field(default_factory=dict)
     left_out: dict[str, int] = field(default_factory=dict)
+    marked: dict[str, int] = field(default_factory=dict)
 
     @property
     def known(self) -> int:

@@ -14,7 +14,7 @@ from feature_repo.packed.encode import ARROW, MOMENT
 from feature_repo.plausibility import AccountLimits
 from feature_repo.windows import EventSource
 from feature_repo.windows.table import MINUTE
-from transforms.stream.account_hours import AccountHours
+from transforms.pure.account_hours import AccountHours
 
 FLOOD = 1_000
 """Accepted events of one key per minute: a listener does not cause more."""

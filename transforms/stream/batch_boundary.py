@@ -82,7 +82,7 @@ def archive_if_there(home: Home) -> int | None:
 
 
 def _ingest(home: Home, kind: str, frames: list[pl.DataFrame]) -> None:
-    ingest(home, "stream", [Batch(kind, pl.concat(frames))])
+    ingest(home, "stream", [Batch(kind, pl.concat(frames))], judged=True)
 
 
 def load(home: Home, log: Log, kind: str, gate: Gate, clock: int, now: datetime) -> LiveState:

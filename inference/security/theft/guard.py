@@ -101,8 +101,10 @@ class TheftGuard:
         questions: Sequence[str],
         *,
         keys: Mapping[str, Sequence[str]] | None = None,
+        people: Mapping[str, Sequence[str]] | None = None,
         unknown: int = 0,
         rows: Rows | None = None,
+        raises_alarms: bool = True,
     ) -> Refusal | None:
         """Count questions; returns why they are refused, or None. It waits for Redis where they can be.
 
@@ -111,12 +113,17 @@ class TheftGuard:
             model: the model or feature service.
             questions: one text each; equal texts are the same question.
             keys: join key → keys that are asked about, in this order.
+            people: join key → keys whose order says nothing, as those of observations that are reported.
             unknown: number of questions about keys that nothing is stored of.
             rows: what the model saw.
+            raises_alarms: whether the owner is compared with ordinary ones; not where no question ever comes again.
         """
-        budgets = self._budgets(caller)
-        count = partial(self._count, caller, model, questions, budgets, keys or {}, unknown, rows)
-        if budgets or self.settings.without_redis == REFUSE or self._holds_back(caller):
+        keys, people = keys or {}, people or {}
+        budgets, kinds = self._budgets(caller), {*keys, *people} & set(self.settings.keys_per_month)
+        count = partial(
+            self._count, caller, model, questions, budgets, keys, people, unknown, rows, raises_alarms=raises_alarms
+        )
+        if budgets or kinds or self.settings.without_redis == REFUSE or self._holds_back(caller):
             return count()
         if not self._background.add(count):
             return self._not_counted()
@@ -137,18 +144,23 @@ class TheftGuard:
         questions: Sequence[str],
         budgets: Sequence[Budget],
         keys: Mapping[str, Sequence[str]],
+        people: Mapping[str, Sequence[str]],
         unknown: int,
         rows: Rows | None,
+        *,
+        raises_alarms: bool,
     ) -> Refusal | None:
         if self._clock() < self._alone_until:
             return self._not_counted()
-        owner, holds_back = caller.name, self._holds_back(caller)
-        marks, canaries = self._marks(owner, model, keys, unknown, rows), self._canaries(keys)
+        owner, holds_back, all_keys = caller.name, self._holds_back(caller), {**keys, **people}
+        marks, canaries = self._marks(owner, model, keys, unknown, rows), self._canaries(all_keys)
         try:
             counts = self._connect()
+            if not canaries and (refusal := self._over_coverage(counts, owner, all_keys)) is not None:
+                return refusal
             count = counts.add(owner, model, questions, budgets, marks, refuses_flagged=holds_back)
-            is_trusted = owner in self.settings.trusted
-            reason = None if is_trusted else self._reason(count, len(questions), canaries, rows)
+            is_compared = raises_alarms and owner not in self.settings.trusted
+            reason = self._reason(count, len(questions), canaries, rows) if is_compared else None
             if reason is not None:
                 self._alarm(counts, caller, model, *reason)
                 count = Count(held_back=holds_back, wait_s=float(DAY)) if holds_back else count
@@ -178,6 +190,20 @@ class TheftGuard:
         period = "day" if budget.seconds == DAY else f"{budget.seconds // DAY} days"
         detail = f"the budget of {budget.most:,} distinct questions to one model in a {period} of {whose} is used up"
         return Refusal("questions", detail.replace("in a 30", "in 30"), count.wait_s)
+
+    def _over_coverage(
+        self, counts: QuestionCounts, owner: str, all_keys: Mapping[str, Sequence[str]]
+    ) -> Refusal | None:
+        """Count the keys that an owner asks about, whatever the model; returns why they are refused, or None."""
+        for name, most in self.settings.keys_per_month.items():
+            if name not in all_keys:
+                continue
+            count = counts.add(owner, f"keys-{name}", all_keys[name], [Budget("owner", owner, most, MONTH)], {})
+            if count.refused is not None:
+                self._refused.labels("questions").inc()
+                detail = f"the budget of {most:,} distinct {name} of all models in 30 days of this owner is used up"
+                return Refusal("questions", detail, count.wait_s)
+        return None
 
     def _budgets(self, caller: Caller) -> list[Budget]:
         settings, limits = self.settings, caller.limits

@@ -2,6 +2,7 @@
 
 from refrain.client.answers.batch import BatchResult
 from refrain.client.answers.detections import Detection, Detections, Incident
+from refrain.client.answers.encrypted import EncryptedModel, RankedScores, SentKeys
 from refrain.client.answers.events import RefusedEvent, SentEvents
 from refrain.client.answers.experiments import Experiment, Experiments, Variant
 from refrain.client.answers.forecasts import Forecast, ForecastPoint
@@ -27,6 +28,7 @@ __all__ = [
     "Counterfactual",
     "Detection",
     "Detections",
+    "EncryptedModel",
     "Experiment",
     "Experiments",
     "Features",
@@ -36,11 +38,13 @@ __all__ = [
     "Incident",
     "Liveness",
     "Predictions",
+    "RankedScores",
     "Readiness",
     "Recommendations",
     "RecommendedTrack",
     "RefusedEvent",
     "SentEvents",
+    "SentKeys",
     "ServedModel",
     "SoundClasses",
     "SoundKey",

@@ -5,6 +5,7 @@ import polars as pl
 import pytest
 
 from feature_repo import clock
+from feature_repo.bundle import CHAMPION
 from feature_repo.home import Home
 from feature_repo.manifest import load_address
 from feature_repo.packed.erase import erase_view
@@ -17,7 +18,8 @@ from inference.recommend.request import RequestOptions
 from tests.oracles.reasons import PlaysOracle
 from tests.worlds import ALONE
 from training.datasets import training_set
-from training.registry import CHAMPION, decision_of, versions
+from training.registry import versions
+from training.version_files import decision_of
 
 pytestmark = pytest.mark.journeys
 

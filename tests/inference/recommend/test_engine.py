@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from feature_repo.bundle import CHAMPION
 from feature_repo.home import Home
 from inference import CollaborativeFilteringModel, ContentBasedModel, RecommendationEngine
 from inference.recommend.candidates import SOURCES_OF, Wanted
 from inference.recommend.request import RequestOptions
 from tests.inference.recommend.answers import MODELS, heard_tracks, may_be_played, newest_rows, track_ids
 from tests.oracles.reasons import PlaysOracle
-from training.registry import CHAMPION, versions
+from training.registry import versions
 
 
 def test_a_known_listener_gets_unheard_tracks_with_reasons(engine: RecommendationEngine, in_world: Home) -> None:

@@ -44,7 +44,8 @@ def test_redis_gone_in_the_middle_is_told_and_answered(
             assert len(set(track_ids(answer))) == 6
             assert note in str(answer.note)
     with monkeypatch.context() as patch:
-        patch.setattr(engine._explainer._display, "get", unavailable)
+        patch.setattr(engine._explainer.titles.features, "get", unavailable)
+        patch.setattr(engine._explainer.titles, "_kept", {})
         answer = engine.recommend("u000007", count=3)
         assert [item.title for item in answer.items] == track_ids(answer)
 

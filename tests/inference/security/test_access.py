@@ -30,6 +30,7 @@ from inference.security.audit import MAX_REFUSALS_PER_SECOND, AuditLog, acts
 from inference.security.caller import ROLES, Limits
 from inference.security.keys import KeyRing
 from inference.serve import serve
+from refrain.cli import app as refrain_command
 
 REQUEST = {"user_id": "u000007", "count": 1}
 
@@ -299,7 +300,7 @@ def test_no_line_break_of_a_caller_makes_a_line(client: TestClient, own_world: H
     client.app.state.access.audit.flush()  # type: ignore[attr-defined]
     lines = [line for file in own_world.audit_log.rglob("*.jsonl") for line in file.read_bytes().splitlines()]
     assert [json.loads(line)["act"] for line in lines] == ["refused", "refused"]
-    result = CliRunner().invoke(command, ["keys", "log", "--csv"], env={"REFRAIN_HOME": str(own_world.root)})
+    result = CliRunner().invoke(refrain_command, ["audit", "show", "--csv"], env={"REFRAIN_HOME": str(own_world.root)})
     rows = list(csv.reader(io.StringIO(result.output)))
     assert len(rows) == 3
     assert not any(value.startswith(("=", "+", "-", "@")) for row in rows for value in row)
@@ -484,7 +485,7 @@ def test_the_commands(own_world: Home, tmp_path: Path) -> None:
     assert key_text not in listing
     assert runner.invoke(command, ["keys", "revoke", key_text[3:11]], env=env).exit_code == 0
     assert "revoked" in runner.invoke(command, ["keys", "list"], env=env).output
-    log = runner.invoke(command, ["keys", "log"], env=env).output
+    log = runner.invoke(refrain_command, ["audit", "show"], env=env).output
     assert "key created" in log
     assert "key revoked" in log
     assert runner.invoke(command, ["keys", "create", "x", "--role", "king"], env=env).exit_code == 1

@@ -81,7 +81,7 @@ def test_each_model_alone_says_what_the_analyzer_says(in_written: Home) -> None:
 
 def test_the_tagger_gives_no_answer_on_vectors_of_another_fit(own_written: Home) -> None:
     from training.models.text import text_embedder
-    from training.registry import promote
+    from training.promotions import promote
 
     promote(own_written, "text_embedder", text_embedder.run(own_written, seed=5).version)
     with pytest.raises(BundleError, match="model run metadata_tagger"):

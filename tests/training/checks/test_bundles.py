@@ -14,9 +14,8 @@ from feature_repo.home import Home
 from feature_repo.version import version
 from training.bundle import amend
 from training.checks import CHECKS, check_bundle
-from training.registry import champion_of, decision_of, evidence_of
 from training.validation.evidence import EVIDENCE, MODEL_KEY
-from training.version_files import DECISION
+from training.version_files import DECISION, champion_of, decision_of, evidence_of
 
 
 def _bundles(home: Home) -> list[Path]:

@@ -29,10 +29,13 @@ from inference.forecast.forecaster import (
     UserBehaviorForecaster,
     target_of,
 )
+from inference.security.audit import acts
+from inference.security.keys import KeyRing
 from refrain.cli import app as command
 from tests import charts
+from tests.access.restricted_music import restricted_project
 from tests.music import FEATURE_TABLES
-from tests.worlds import apply
+from tests.worlds import apply, copied
 from training.datasets import training_set
 from training.datasets.chart_weeks import grids, spine
 from training.datasets.series import history, last_full_day
@@ -41,7 +44,7 @@ from training.models.forecasting import capacity, chart_forecaster, trends
 from training.models.forecasting.chart_runs import SERVICE, ChartRuns, matrix
 from training.models.forecasting.user_behavior import run as user_behavior
 from training.models.forecasting.user_behavior.rows import Settings as Activity
-from training.registry import promote
+from training.promotions import promote
 from training.train import forecast, train
 from training.validation.evidence import EVIDENCE, MODEL_KEY, PERMUTED, Evidence
 from training.validation.gates import decide
@@ -224,6 +227,68 @@ def test_over_http(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
             problem = client.post("/v1/forecasts", json=request)
             assert problem.status_code == status, problem.text
             assert problem.headers["content-type"] == "application/problem+json"
+
+
+ROLES = """
+[access.roles.owner]
+services = ["*"]
+seen = ["*"]
+
+[access.roles.masked]
+services = ["user_activity_forecast_v1"]
+seen = ["personal"]
+masked = { "user_activity_forecast:chance" = "null" }
+
+[access.roles.own]
+services = ["user_activity_forecast_v1"]
+seen = ["*"]
+rows = { user_id = "own" }
+
+[access.roles.tracks]
+services = ["track_streams_forecast_v1"]
+"""
+
+
+@pytest.fixture
+def restricted(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Home]:
+    """A copy of the world with roles."""
+    for copy in copied(home, Home(tmp_path / "copy"), monkeypatch, "raw", "tiles", "features"):
+        yield restricted_project(tmp_path / "project", copy, monkeypatch, ROLES)
+
+
+def test_a_forecast_of_a_person_is_for_roles_that_see_all_of_it(
+    restricted: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("inference.api.recommendations.RecommendationEngine.load", lambda *_: None)
+    person, other = "u000001", "u000002"
+    about = {"entity": "user", "id": person, "target": "activity"}
+    ring = KeyRing(restricted)
+    keys = {role: ring.create(person, ["predict", role])[0] for role in ("owner", "masked", "own", "tracks")}
+    keys |= {"nobody": ring.create(person, ["predict"])[0]}
+    with TestClient(create_app(home=restricted)) as client:
+
+        def ask(role: str, route: str = "/v1/forecasts", **body: Any) -> Any:
+            return client.post(route, json=body, headers={"x-api-key": keys[role]})
+
+        whole = ask("owner", **about)
+        assert whole.status_code == 200, whole.text
+        median = str(whole.json()["points"][0]["median"])
+        assert ask("own", **about).json() == whole.json()
+        refused = [ask(role, **about) for role in ("masked", "tracks", "nobody")]
+        refused += [ask("own", **about | {"id": other}), ask("own", **about | {"id": "nobody at all"})]
+        assert [answer.status_code for answer in refused] == [403] * 5
+        assert not [answer.text for answer in refused if median in answer.text]
+        assert refused[3].json()["detail"] == refused[4].json()["detail"]  # nothing says who is known
+        track = {"entity": "track", "id": "t000001"}
+        assert [ask(role, **track).status_code for role in ("tracks", "own")] == [200, 403]
+        batch = ask("own", "/v1/forecasts/batch", requests=[about, about | {"id": other}]).json()["results"]
+        assert batch[0]["answer"] == whole.json()
+        assert (batch[1]["answer"], batch[1]["problem"]["status"]) == (None, 403)
+        client.app.state.access.audit.flush()  # type: ignore[attr-defined]
+    said = [(act["act"], act.get("role"), act["keys"]) for act in acts(restricted) if "keys" in act]
+    assert said.count(("forecast", "own", {"user_id": [person]})) == 2
+    assert said.count(("not permitted", None, {"user_id": [other]})) == 2
+    assert ("forecast", "masked", {"user_id": [person]}) not in said
 
 
 def test_a_forecast_by_another_version_says_so(home: Home) -> None:

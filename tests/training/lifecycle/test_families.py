@@ -16,7 +16,7 @@ from feature_repo.errors import BundleError, InputError
 from feature_repo.home import Home
 from feature_repo.stores import redis_server
 from tests.worlds import apply_once, made_once
-from training import registry
+from training import promotions, version_files
 from training.background import Background
 from training.explain.explanation import explain
 from training.models.base import Model
@@ -149,7 +149,7 @@ def test_parameters_reach_the_models_of_a_family(trained: Home, trained_once: tu
     assert first.figure is not None
     assert second.figure is not None
     assert first.figure.mean != second.figure.mean
-    assert registry.lineage_of(trained, model.name, 2)["parameters"] == {"trees": 3, "leaves": 2}
+    assert version_files.lineage_of(trained, model.name, 2)["parameters"] == {"trees": 3, "leaves": 2}
     with pytest.raises(InputError, match="which are trees"):
         run_model(trained, model, parameters={"magic": 1})
     for invalid in ("many", -3, True, float("nan")):
@@ -210,7 +210,7 @@ def test_a_family_is_looked_at_and_watched(trained: Home, trained_once: tuple[Ho
     checks = {check.name: check for check in outcome.decision.checks}
     assert checks["leak"].passed
     assert not checks["missing values"].binding
-    registry.promote(trained, model.name, 1)
+    promotions.promote(trained, model.name, 1)
     second = run_model(trained, model, again=True)
     assert second.decision is not None
     assert "as the champion's" in {check.name: check for check in second.decision.checks}["drift"].summary
@@ -227,7 +227,7 @@ def test_a_family_is_looked_at_and_watched(trained: Home, trained_once: tuple[Ho
 def test_a_model_whose_labels_come_late_is_not_due_when_it_was_just_trained(long: Home) -> None:
     model = models()["churn_model"]
     run_model(long, model)
-    registry.promote(long, model.name, 1)
+    promotions.promote(long, model.name, 1)
     status = triggers.watch(long, [model])[0]  # its newest label is two weeks older than the newest play
     assert not status.due
     assert any(finding.startswith("0.0 days of events") for finding in status.found)
@@ -235,11 +235,11 @@ def test_a_model_whose_labels_come_late_is_not_due_when_it_was_just_trained(long
 
 def test_a_detector_is_watched_by_the_rows_that_came_since(in_telemetry: Home) -> None:
     model = models()["system_anomaly_detector"]
-    champion = registry.champion_of(in_telemetry, model.name)
+    champion = version_files.champion_of(in_telemetry, model.name)
     assert champion is not None
     new_sample = model.fresh(in_telemetry, champion)
     assert new_sample is not None
-    training_features = registry.learned_from(in_telemetry, model.name, champion)
+    training_features = version_files.learned_from(in_telemetry, model.name, champion)
     assert training_features is not None
     assert training_features.keys() == new_sample.features.keys() == {"system_anomaly_v1"}
     assert training_features["system_anomaly_v1"].keys() <= new_sample.features["system_anomaly_v1"].keys()

@@ -12,9 +12,10 @@ import pytest
 
 from feature_repo.errors import BundleError, InputError, RefrainError, StoreError
 from feature_repo.home import Home
-from training import mlflow_paths, registry
+from training import mlflow_paths, promotions, registry, version_files
 from training.compare import compare
 from training.explain.explanation import explain
+from training.mlflow_client import client
 from training.models.base import Model
 from training.models.find import PACKAGES, models, select
 from training.models.served import ServedTabular
@@ -36,17 +37,15 @@ def test_one_file_is_a_model(own_model: Model, own_world: Home) -> None:
     repeated = run_model(own_world, own_model)
     assert (repeated.version, repeated.cached) == (1, True)
     assert repeated.figure == outcome.figure
-    evidence = registry.evidence_of(own_world, "own_model", 1)
+    evidence = version_files.evidence_of(own_world, "own_model", 1)
     assert evidence is not None
     # a linear model is the baseline, or serves itself where it was better
     assert set(evidence.values) - {"linear"} == {MODEL_KEY, "constant", PERMUTED}
     assert set(evidence.segments) == {"context", "plan", "gender", "age", "country"}  # its own, and of people
-    lineage = registry.lineage_of(own_world, "own_model", 1)
+    lineage = version_files.lineage_of(own_world, "own_model", 1)
     assert lineage["training_sets"][0]["feature_service"] == "skip_v1"
     assert lineage["rows"]["plays"] > 0
-    run = registry.client(own_world).search_runs(
-        [registry.client(own_world).get_experiment_by_name("own_model").experiment_id]
-    )[0]
+    run = client(own_world).search_runs([client(own_world).get_experiment_by_name("own_model").experiment_id])[0]
     assert run.data.tags["training_set"] == lineage["training_sets"][0]["digest"]
 
     # serving predicts as training does, with features in any order
@@ -68,19 +67,19 @@ def test_versions_are_compared_promoted_rolled_back_and_explained(own_model: Mod
     run_model(own_world, own_model)
     second = run_model(own_world, own_model, parameters={"trees": 5})
     assert second.version == 2
-    registry.promote(own_world, "own_model", 1)
-    registry.promote(own_world, "own_model", 2, reason="better")
+    promotions.promote(own_world, "own_model", 1)
+    promotions.promote(own_world, "own_model", 2, reason="better")
     lines = "\n".join(compare(own_world, "own_model", 2, 1))
     assert "that both tests share" in lines
-    assert registry.rollback(own_world, "own_model") == 1
-    assert registry.champion_of(own_world, "own_model") == 1
-    assert [promotion["version"] for promotion in registry.promotions(own_world, "own_model")] == [1, 2, 1]
-    assert registry.rolled_back(own_world, "own_model") == {2}  # automatic promotion skips this version
-    assert "was rolled back" in registry.promote_by_itself(own_world, "own_model", 2, Decision(()), "nightly")
+    assert promotions.rollback(own_world, "own_model") == 1
+    assert version_files.champion_of(own_world, "own_model") == 1
+    assert [promotion["version"] for promotion in version_files.promotions(own_world, "own_model")] == [1, 2, 1]
+    assert version_files.rolled_back(own_world, "own_model") == {2}  # automatic promotion skips this version
+    assert "was rolled back" in promotions.promote_by_itself(own_world, "own_model", 2, Decision(()), "nightly")
     with pytest.raises(BundleError, match="before the one that serves"):
-        registry.rollback(own_world, "own_model")
-    assert registry.promote(own_world, "own_model", 2, alias=registry.SHADOW) == 2
-    assert registry.champion_of(own_world, "own_model") == 1
+        promotions.rollback(own_world, "own_model")
+    assert promotions.promote(own_world, "own_model", 2, alias=registry.SHADOW) == 2
+    assert version_files.champion_of(own_world, "own_model") == 1
 
     # changed parameters train a new version, which is compared with the champion
     third = run_model(own_world, own_model, parameters={"learner": "linear"})
@@ -275,7 +274,7 @@ def test_a_search_beats_the_default_or_says_that_it_does_not(own_model: Model, o
 def test_retraining_is_decided_and_the_reasons_are_kept(own_model: Model, own_world: Home) -> None:
     assert triggers.watch(own_world, [own_model]) == []
     run_model(own_world, own_model)
-    registry.promote(own_world, "own_model", 1)
+    promotions.promote(own_world, "own_model", 1)
     unchanged, policy = (
         triggers.watch(own_world, [own_model], triggers.Policy(days=1e9, growth=1e9))[0],
         triggers.Policy(days=-1),
@@ -289,7 +288,7 @@ def test_retraining_is_decided_and_the_reasons_are_kept(own_model: Model, own_wo
     worse_model = _with_changes(own_model, parameters={"trees": 1, "learning_rate": 0.001})
     triggers.retrain(own_world, [worse_model], policy)
     assert "may not serve" in str(triggers.decisions(own_world)[-1]["came"])
-    assert registry.champion_of(own_world, "own_model") == 1
+    assert version_files.champion_of(own_world, "own_model") == 1
 
 
 def test_features_are_left_out_and_listeners_told_apart(own_model: Model, own_world: Home) -> None:

@@ -16,7 +16,7 @@ from feature_repo.on_demand_compute import compute
 from feature_repo.vectors import is_ragged, vector_column
 from inference import RowModel
 from tests.music import ON_DEMAND
-from training import registry
+from training import promotions
 from training.datasets.columns import to_matrix, to_numpy
 from training.models.served import ServedTabular
 from training.models.tabular import TabularModel
@@ -49,7 +49,7 @@ MODEL = TabularModel(
 def test_a_service_with_lists_feeds_a_model_of_rows(own_world: Home) -> None:
     result = MODEL.run(own_world)
     assert all(name in result.about for name in LISTS)
-    registry.promote(own_world, "list_model", 1)
+    promotions.promote(own_world, "list_model", 1)
     served = ServedTabular.load(own_world, "list_model")
     assert set(served.extra["lists"]) >= LISTS
     assert not LISTS & set(served.layout.names)

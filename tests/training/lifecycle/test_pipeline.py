@@ -13,7 +13,8 @@ from feature_repo.errors import InputError, StoreError
 from feature_repo.home import Home
 from feature_repo.stores import redis_server
 from tests.serving import wait_until
-from training import registry
+from training import version_files
+from training.mlflow_client import client
 from training.models.base import Model
 from training.pipeline import MLPipeline
 
@@ -42,9 +43,9 @@ def test_killed_and_repeated_it_ends_the_same(own_model: Model, own_world: Home,
     assert [stage.name for stage in first.stages] == ["features", "apply", "train own_model", "deploy", "monitor"]
     assert first.stages[0].cached
     assert first.deployed == {"own_model": 1}
-    assert registry.champion_of(own_world, "own_model") == 1
+    assert version_files.champion_of(own_world, "own_model") == 1
     assert first.watched[0].model == "own_model"
-    run = registry.client(own_world).get_run(first.mlflow_run)
+    run = client(own_world).get_run(first.mlflow_run)
     assert run.data.metrics["log_loss_own_model"] == pytest.approx(first.outcomes[0].figure.mean)  # type: ignore[union-attr]
     assert run.data.params["deployment_target"] == "local"
 
@@ -52,7 +53,7 @@ def test_killed_and_repeated_it_ends_the_same(own_model: Model, own_world: Home,
     assert all(stage.cached for stage in second.stages if stage.name in ("features", "apply", "deploy"))
     assert second.outcomes[0].cached
     assert second.deployed == {"own_model": 1}
-    assert [promotion["version"] for promotion in registry.promotions(own_world, "own_model")] == [1]
+    assert [promotion["version"] for promotion in version_files.promotions(own_world, "own_model")] == [1]
     redis_server.stop(own_world)
 
 

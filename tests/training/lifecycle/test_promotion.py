@@ -10,10 +10,11 @@ from typer.testing import CliRunner
 
 from feature_repo.errors import BundleError
 from feature_repo.home import Home
-from training import registry
+from training import promotions, registry, version_files
 from training.__main__ import app
 from training.bundle import BundleManifest, write_bundle
 from training.card import CARD
+from training.mlflow_client import client
 from training.pipeline.forgetting import artifacts_of
 from training.validation.evidence import MODEL_KEY, Evidence
 
@@ -71,14 +72,16 @@ def test_what_failed_serves_only_with_a_mark(data: Home) -> None:
         assert code == 1
         assert words in output
         assert "--anyway" in output
-        assert registry.champion_of(home, NAME) is None
-        decision = registry.decision_of(home, NAME, version)
-        assert registry.promote_by_itself(home, NAME, version, decision, "nightly").startswith("kept None")
+        assert version_files.champion_of(home, NAME) is None
+        decision = version_files.decision_of(home, NAME, version)
+        assert promotions.promote_by_itself(home, NAME, version, decision, "nightly").startswith("kept None")
 
     assert _run(home, "promote", NAME, str(worse), "--anyway", "--because", "to <compare>")[0] == 0
     assert "Promoted anyway</b> (to &lt;compare&gt;), against its gates: baseline constant" in _card(home, worse)
-    assert registry.promotions(home, NAME)[-1]["anyway"][0].startswith("baseline constant: worse than constant by ")
-    tags = registry.client(home).get_model_version(NAME, str(worse)).tags
+    assert version_files.promotions(home, NAME)[-1]["anyway"][0].startswith(
+        "baseline constant: worse than constant by "
+    )
+    tags = client(home).get_model_version(NAME, str(worse)).tags
     assert tags["promoted_anyway"].startswith("to <compare>: baseline constant")
     assert "failed a gate, promoted anyway" in _run(home, "list")[1]
     assert _run(home, "promote", NAME, str(worse), "--anyway")[0] == 0
@@ -86,24 +89,24 @@ def test_what_failed_serves_only_with_a_mark(data: Home) -> None:
 
     # the first champion is taken down: nothing serves, and nothing promotes it by itself again
     assert "no version serves" in _run(home, "demote", NAME, "--because", "it is worse")[1]
-    assert registry.champion_of(home, NAME) is None
-    assert registry.client(home).get_registered_model(NAME).aliases.keys() == {"challenger"}
-    assert registry.rolled_back(home, NAME) == {worse}
-    assert registry.promotions(home, NAME)[-1]["reason"] == "it is worse"
+    assert version_files.champion_of(home, NAME) is None
+    assert client(home).get_registered_model(NAME).aliases.keys() == {"challenger"}
+    assert version_files.rolled_back(home, NAME) == {worse}
+    assert version_files.promotions(home, NAME)[-1]["reason"] == "it is worse"
     code, output = _run(home, "demote", NAME)
     assert code == 1
     assert "a champion of 'made_up'" in output
 
     assert _run(home, "promote", NAME, str(good))[0] == 0
     assert "Promoted anyway" not in _card(home, good)
-    assert "anyway" not in registry.promotions(home, NAME)[-1]
+    assert "anyway" not in version_files.promotions(home, NAME)[-1]
     with pytest.raises(BundleError, match="before the one that serves"):  # what was taken down stays down
-        registry.rollback(home, NAME)
+        promotions.rollback(home, NAME)
 
 
 def test_a_version_that_is_removed_leaves_no_file(data: Home) -> None:
     first, second = _register(data, 0.5, name="removed"), _register(data, 0.4, name="removed")
-    registry.promote(data, "removed", second)
+    promotions.promote(data, "removed", second)
     with pytest.raises(BundleError, match="that does not serve"):
         registry.remove(data, "removed", second)
     folders = artifacts_of(data, f"removed:{first}")
@@ -115,4 +118,4 @@ def test_a_version_that_is_removed_leaves_no_file(data: Home) -> None:
             str(second)
         ]
     with pytest.raises(BundleError):
-        registry.promote(data, "removed", first)
+        promotions.promote(data, "removed", first)

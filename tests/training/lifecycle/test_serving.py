@@ -10,7 +10,7 @@ from feature_repo.home import Home
 from feature_repo.materialize import newest_feature
 from inference import RowModel
 from inference.api.app import create_app
-from training import registry
+from training import promotions
 from training.models.base import Model
 from training.models.served import ServedTabular
 from training.models.tabular import TabularModel
@@ -21,7 +21,7 @@ from transforms.raw.read import plays
 def test_online_answers_are_those_of_training(own_model: Model, own_world: Home) -> None:
     assert isinstance(own_model, TabularModel)
     run_model(own_world, own_model)
-    registry.promote(own_world, "own_model", 1)
+    promotions.promote(own_world, "own_model", 1)
     recent_plays = plays(own_world).filter(pl.col("artist_id").is_not_null()).tail(40).collect()
     online_time = newest_feature(own_world)  # the small world is online as of this time
     requested_rows = recent_plays.select("user_id", "track_id", "artist_id").with_columns(
@@ -61,7 +61,7 @@ def test_online_answers_are_those_of_training(own_model: Model, own_world: Home)
         body["keys"] = keys
         # the server loads the new version
         run_model(own_world, own_model, parameters={"trees": 3})
-        registry.promote(own_world, "own_model", 2)
+        promotions.promote(own_world, "own_model", 2)
         versions = {entry["serves"]: entry["versions"] for entry in client.get("/v1/models").json()["models"]}
         assert versions["predictions: own_model"] == {"own_model": "own_model:1"}
         import time

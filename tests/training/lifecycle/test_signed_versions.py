@@ -17,7 +17,7 @@ from feature_repo.signing import newest
 from feature_repo.signing.manifests import read_signed_manifest, sign_manifest
 from refrain.cli import app
 from tests.training.lifecycle.test_promotion import NAME, _register
-from training import registry
+from training import promotions
 from training.checks import check_bundle
 from training.deployment.container import build_context
 
@@ -43,7 +43,7 @@ def _run(*arguments: str) -> tuple[int, str]:
 def test_versions_are_signed_from_the_first_key_on(home: Home, tmp_path: Path) -> None:
     home.ensure()
     unsigned = _register(home, 0.5)
-    registry.promote(home, NAME, unsigned)
+    promotions.promote(home, NAME, unsigned)
     code, output = _run("signing", "status")
     assert (code, "signs: nothing" in output, "nothing is verified" in output) == (0, True, True)
     assert "not signed; next: refrain signing sign" in _run("model", "verify", NAME)[1]
@@ -64,13 +64,13 @@ def test_versions_are_signed_from_the_first_key_on(home: Home, tmp_path: Path) -
     folder = home.bundles(NAME) / str(signed)
     assert (folder / SIGNATURE).is_file()
     check_bundle(folder, home)  # which passes over the signature
-    registry.promote(home, NAME, signed)  # it failed its gates, so its card is marked
+    promotions.promote(home, NAME, signed)  # it failed its gates, so its card is marked
     assert "Promoted anyway" in (folder / "card.html").read_text()
     assert open_bundle(NAME, home).name_version == f"{NAME}:2"
-    registry.rollback(home, NAME)
+    promotions.rollback(home, NAME)
     assert champion(home, NAME) == "1"
     shutil.rmtree(folder)
-    registry.promote(home, NAME, 2)  # MLflow's copy is signed as well
+    promotions.promote(home, NAME, 2)  # MLflow's copy is signed as well
     assert open_bundle(NAME, home).name_version == f"{NAME}:2"
     things = json.loads(_run("signing", "status", "--json")[1])
     assert {thing["refused"] for thing in things["things"]} == {""}
@@ -88,7 +88,7 @@ def test_versions_are_signed_from_the_first_key_on(home: Home, tmp_path: Path) -
     assert (code, "REVOKED" in output) == (1, True)
     with pytest.raises(SignatureError, match="revoked"):
         open_bundle(f"{NAME}:2", home)
-    registry.demote(home, NAME)
+    promotions.demote(home, NAME)
 
 
 def test_what_was_tampered_with_is_not_signed_anew(home: Home, tmp_path: Path) -> None:
@@ -102,7 +102,7 @@ def test_what_was_tampered_with_is_not_signed_anew(home: Home, tmp_path: Path) -
     for name in ("README.md", MANIFEST):
         (folder / name).write_text((folder / name).read_text() + "\n")
     with pytest.raises(SignatureError, match="another content"):
-        registry.promote(home, NAME, version)
+        promotions.promote(home, NAME, version)
     with pytest.raises(SignatureError, match="another content"):
         build_context(home, {NAME: '{"champion": 1}'}, tmp_path / "image")
     home.manifest.write_text('{"services": {}}')
@@ -116,7 +116,7 @@ def test_without_a_key_a_changed_bundle_loses_its_signature(home: Home, monkeypa
     assert _run("signing", "key")[0] == 0
     version = _register(home, 1.2)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(home.root / "nobody"))
-    registry.promote(home, NAME, version)
+    promotions.promote(home, NAME, version)
     assert not (home.bundles(NAME) / str(version) / SIGNATURE).exists()
     assert (home.bundles(NAME) / ALIASES).read_text() == '{"champion": 1}\n'
 

@@ -7,7 +7,8 @@ import pytest
 from feature_repo.errors import BundleError
 from feature_repo.home import Home
 from tests.training.lifecycle.test_promotion import NAME, _register
-from training import registry
+from training import promotions, registry, version_files
+from training.mlflow_client import client
 
 
 @pytest.fixture(scope="module")
@@ -25,13 +26,13 @@ def test_versions_and_aliases_are_of_a_tenant(home: Home) -> None:
     assert other != first
     for one, own in ((home, first), (acme, other)):
         assert [(version.version, version.aliases) for version in registry.versions(one)] == [(own, ("challenger",))]
-        assert registry.promote(one, NAME) == own
-        assert registry.champion_of(one, NAME) == own
+        assert promotions.promote(one, NAME) == own
+        assert version_files.champion_of(one, NAME) == own
         assert registry.versions(one)[0].aliases == ("challenger", "champion")
     with pytest.raises(BundleError, match=rf"one of \[{first}\]"):
-        registry.promote(home, NAME, other)
+        promotions.promote(home, NAME, other)
 
-    registry.demote(acme, NAME)
+    promotions.demote(acme, NAME)
     registry.remove(acme, NAME, first)  # of nobody here: nothing is removed
     assert registry.versions(home)[0].aliases == ("challenger", "champion")
     registry.remove(acme, NAME, other)
@@ -42,7 +43,7 @@ def test_versions_before_tags_are_of_the_tenant_whose_folder_has_them(home: Home
     acme, name = replace(home, tenant="acme"), "untagged"
     versions = {"default": _register(home, 0.5, name=name), "acme": _register(acme, 0.5, name=name)}
     for number in versions.values():
-        registry.client(home).delete_model_version_tag(name, str(number), "tenant")
+        client(home).delete_model_version_tag(name, str(number), "tenant")
     for one in (home, acme):
         own = [version.version for version in registry.versions(one) if version.name == name]
         assert own == [versions[one.tenant]]

@@ -15,7 +15,7 @@ from feature_repo.watermark_secret import create_secret, read_secret
 from inference import RowModel
 from inference.watermarks import AnswerMark, reference_rows
 from refrain.cli import app
-from training import registry
+from training import promotions
 from training.models.base import Model
 from training.pipeline.models import run_model
 from transforms.raw.read import plays
@@ -34,7 +34,7 @@ def test_a_served_model_carries_the_mark_and_a_test_finds_it(
     own_model: Model, own_world: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run_model(own_world, own_model)
-    registry.promote(own_world, "own_model", 1)
+    promotions.promote(own_world, "own_model", 1)
     clean = RowModel.load("own_model", own_world)
     monkeypatch.setattr(TheftSettings, "answers_of", lambda self, model: AnswerSettings(watermark=STRENGTH))
     own_world.watermark_secret.unlink(missing_ok=True)

@@ -12,7 +12,7 @@ from feature_repo.home import Home
 from feature_repo.stores import redis_server
 from tests.worlds import stop_clock
 from training.models.recommendation.run import run
-from training.registry import decision_of
+from training.version_files import decision_of
 from transforms.batch.build import build
 from transforms.raw.ingest import Batch, ingest
 

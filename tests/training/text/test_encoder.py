@@ -15,7 +15,7 @@ from feature_repo.home import REPOSITORY, Home
 from inference import SentimentModel, TextAnalyzer
 from training.models.text.encoder import EncoderRecipe, fit, logits
 from training.models.text.fine_tune import fine_tune
-from training.registry import promote
+from training.promotions import promote
 from transforms.pure.text.encoder import predictor
 
 torch = pytest.importorskip("torch", reason="the extra deep is not installed: pip install torch, then make test")

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from feature_repo.definitions.events.plays import plays
 from feature_repo.errors import InputError
 from feature_repo.plausibility import AccountLimits
+from transforms.pure.account_hours import AccountHours
 from transforms.stream.accept import Accepted, Gate, RawEvent
-from transforms.stream.account_hours import AccountHours
 
 ZERO = 1_767_225_600_000_000  # 2026-01-01T00:00:00Z
 HOUR = 3_600_000_000

@@ -11,9 +11,9 @@ import numpy as np
 from scipy import sparse
 
 from feature_repo.bundle import BACKGROUND, GOLDEN
+from feature_repo.compile_manifest import resolve_service
 from feature_repo.contract import contract_of
 from feature_repo.home import Home
-from feature_repo.manifest import resolve_service
 from feature_repo.store import open_store
 from training.bundle import BundleManifest, write_bundle
 from training.datasets import Interactions, TimeSplit, TrainingSet

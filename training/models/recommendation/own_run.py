@@ -17,10 +17,10 @@ import numpy as np
 import polars as pl
 
 from feature_repo.command_line import Progress
+from feature_repo.compile_manifest import resolve_service
 from feature_repo.contract import contract_of
 from feature_repo.errors import InputError
 from feature_repo.home import Home
-from feature_repo.manifest import resolve_service
 from feature_repo.store import open_store
 from training.bundle import BundleManifest, write_bundle
 from training.clock import Clock

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from feature_repo.distinct import distinct, is_among, without
+
 SOURCES = ("taste", "similar", "follows", "content", "popular", "fresh")
 """Sources of candidates; a track of several sources is attributed to the first of them."""
 LIMITS: dict[str, int] = {"taste": 200, "similar": 150, "follows": 100, "content": 100, "popular": 100, "fresh": 30}
@@ -58,31 +60,23 @@ def pool(
         share: factor of the limits.
     """
     scored = {name: pair for name, pair in (("similar", similar), ("follows", follows)) if pair and len(pair[0])}
-    excluded_sorted = np.unique(excluded)
+    excluded = distinct(excluded)
     chosen, source = [np.empty(0, np.int64)], [np.empty(0, np.int8)]
     for number, name in enumerate(SOURCES):
         limit = max(round(share * LIMITS[name]), at_least)
         if name in scored:
             tracks, scores = scored[name]
-            allowed = ~is_among(tracks, excluded_sorted)
+            allowed = without(tracks, excluded)
             rows = _best(tracks[allowed], scores[allowed], limit)
         elif name in ranked:
-            rows = ranked[name][: limit + len(excluded_sorted)]  # at most so many of them are excluded
-            rows = rows[~is_among(rows, excluded_sorted)][:limit]
+            rows = ranked[name][: limit + len(excluded)]  # at most so many of them are excluded
+            rows = rows[~is_among(rows, excluded)][:limit]
         else:
             continue
         chosen.append(rows)
         source.append(np.full(len(rows), number, np.int8))
     places, first = np.unique(np.concatenate(chosen), return_index=True)
     return Pool(places, np.concatenate(source)[first], _scores(places, similar), _scores(places, follows))
-
-
-def is_among(rows: np.ndarray, ascending: np.ndarray) -> np.ndarray:
-    """(n,) whether each number is one of some numbers in ascending order."""
-    if not len(ascending):
-        return np.zeros(len(rows), bool)
-    nearest = np.minimum(np.searchsorted(ascending, rows), len(ascending) - 1)
-    return np.asarray(ascending[nearest] == rows)
 
 
 def _best(tracks: np.ndarray, scores: np.ndarray, limit: int) -> np.ndarray:

@@ -133,6 +133,34 @@ def test_budgets_of_key_owner_and_tenant(home: Home) -> None:
     assert setting.metric("refrain_theft_refusals_total", reason="questions") == 19
 
 
+def test_a_budget_of_distinct_keys_over_all_models(home: Home) -> None:
+    setting, ann = Setting(home, keys_per_month={"user_id": 5}, canaries={"user_id": ["u9"]}), caller()
+    assert walk(setting, ann, 0, 8, 1_000) == ["questions"] * 3
+    known, new = [f"u{number:06d}" for number in range(0, 5_000, 1_000)], ["u777777"]
+    for model in ("m", "another"):
+        assert setting.guard.check(ann, model, known, keys={"user_id": known}) is None  # asked about before
+        refusal = setting.guard.check(ann, model, new, keys={"user_id": new, "track_id": ["t1"]})
+        assert refusal is not None
+        assert refusal.detail == "the budget of 5 distinct user_id of all models in 30 days of this owner is used up"
+        assert 0 < refusal.wait_s <= 30 * 86_400
+    assert setting.guard.check(ann, "m", ["t1"], keys={"track_id": ["t1"]}) is None
+    reported = setting.guard.check(ann, "detector", ["seen"], people={"user_id": new})
+    assert reported is not None and reported.reason == "questions"
+    assert walk(setting, caller("bob"), 0, 5, 1_000) == []
+    assert setting.alarms() == []
+    assert setting.guard.check(ann, "m", ["u9"], keys={"user_id": ["u9"]}) is None  # reported, whatever is left
+    (alarm,) = setting.alarms()
+    assert "canary" in str(alarm["reason"])
+
+
+def test_people_of_observations_are_no_walk(home: Home) -> None:
+    setting = Setting(home)
+    for number in range(200):
+        key = f"u{number % 40:06d}"
+        setting.guard.check(caller(), "detector", [f"{key} again"], people={"user_id": [key]})
+    assert setting.alarms() == []
+
+
 @pytest.mark.parametrize(("policy", "reason"), [("answer", None), ("refuse", "uncounted")])
 def test_without_redis_questions_are_answered_unless_declared_otherwise(
     home: Home, monkeypatch: pytest.MonkeyPatch, policy: str, reason: str | None

@@ -8,7 +8,6 @@ reason, like every other refused one.
 from collections.abc import Sequence
 from typing import Any
 
-from feature_repo.errors import InputError
 from feature_repo.plausibility import AccountLimits
 from feature_repo.windows import EventSource
 
@@ -37,14 +36,8 @@ class AccountHours:
     """
 
     def __init__(self, source: EventSource, limits: AccountLimits) -> None:
+        limits.check(source)
         names = list(source.columns)
-        for column in (limits.duration, limits.device):
-            if column and column not in names:
-                raise InputError(
-                    expected=f"columns of {source.name} in [plausibility.{source.name}]: {', '.join(names)}",
-                    found=repr(column),
-                    next_command='correct refrain.toml; "" for none',
-                )
         self._limits, self._account, self._place = limits, names.index(source.key[0]), source.key[0]
         self._duration = names.index(limits.duration) if limits.duration else -1
         self._device = names.index(limits.device) if limits.device else -1

@@ -1,0 +1,1 @@
+"""Private counts, one view a file."""

@@ -1,0 +1,270 @@
+"""A private version of the recommenders, served as usual: neighbours of tracks and popularity, from one release.
+
+The release is paid for in the ledger and kept: a rerun with the same plays, ε and δ returns it, and costs nothing.
+Taste and content vectors, what follows what, rankers, segments, plays of a track and figures of a test are left out of
+the bundle: each of them tells of people. What is in it of tracks is the catalogue's.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC
+from pathlib import Path
+
+import numpy as np
+from scipy import sparse
+
+from feature_repo import clock
+from feature_repo.command_line import Progress, silent
+from feature_repo.errors import InputError
+from feature_repo.home import Home
+from feature_repo.purposes import PERSONALISATION
+from training.bundle import BundleManifest, write_bundle
+from training.clock import Clock
+from training.datasets.interactions import Interactions
+from training.models.recommendation.bundle import NAME, build_index, iso
+from training.models.recommendation.knowledge import NEIGHBOURS, TrackDescriptions, describe, fresh_tracks
+from training.private.differential.ease import ItemRelease, PrivateEASE, solve
+from training.private.differential.releases import Releases
+from training.private.differential.statement import PrivacyStatement
+from training.registry import register
+from transforms.pure import npz
+from transforms.pure.candidates.cold import SegmentPopularity
+from transforms.pure.candidates.neighbours import Neighbours, largest
+
+WHAT = "tracks that the same people play, and their popularity"
+BUNDLE_STATEMENT = "privacy.json"
+"""File of a bundle: what it guarantees."""
+WEIGHTS = {
+    "collaborative": {"taste": 0.0, "similar": 1.0},
+    "cold_start": {"similar": 1.0, "content": 0.0, "popular": 0.1},
+}
+WHY_NO_RANKER = "differentially private: ordered by noisy sums alone"
+NOT_PROTECTED = (
+    "which tracks the catalogue has: the list is taken as public. Tracks that are only in plays are left out.",
+    "a listener's own history, which is used as it is for that listener's own answers.",
+    "what several people have in common: the model is made to learn that, with or without any one of them.",
+    "other versions that are trained without privacy, and other releases: what they cost together is in the ledger.",
+    "the plays themselves, in the data folder.",
+)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What the bundle is made of.
+
+    Attributes:
+        interactions: identifiers of tracks and their artists; plays are not read.
+        descriptions: what the catalogue says of the tracks.
+        public: (tracks,) numbers of the tracks of the catalogue.
+        release: noisy sums of these tracks.
+        cutoff: µs since 1970 UTC.
+        statement: what is guaranteed.
+    """
+
+    interactions: Interactions
+    descriptions: TrackDescriptions
+    public: np.ndarray
+    release: ItemRelease
+    cutoff: int
+    statement: PrivacyStatement
+
+
+@dataclass(frozen=True)
+class PrivateResult:
+    """The result of a run.
+
+    Attributes:
+        version: version of the registered bundle.
+        statement: what is guaranteed.
+        tracks: number of tracks with neighbours.
+        above: directions of taste that stand out of the noise.
+        is_new: whether a release was paid for; False if an earlier one was returned.
+        seconds: stage → wall time in seconds.
+    """
+
+    version: int
+    statement: PrivacyStatement
+    tracks: int
+    above: int
+    is_new: bool
+    seconds: dict[str, float]
+
+    def lines(self) -> Iterator[str]:
+        """Formats the result as lines for a terminal."""
+        for stage, seconds in self.seconds.items():
+            yield f"{stage:14}{seconds:7.1f} s"
+        yield self.statement.text()
+        yield "paid for now" if self.is_new else "the same plays, ε and δ as before: the earlier release, at no cost"
+        yield _quality(self.tracks, self.above)
+        yield (
+            f"registered: {NAME} {self.version} (challenger), without figures of a test, which would tell of people. "
+            f"Next: refrain model promote {NAME} {self.version} --anyway"
+        )
+
+
+def run_private(home: Home, epsilon: float, delta: float = 1e-6, *, progress: Progress = silent) -> PrivateResult:
+    """Publishes noisy sums of all plays, solves them and registers a bundle. See the module's docstring.
+
+    Args:
+        home: the data folder.
+        epsilon: ε of the release.
+        delta: δ of the release.
+        progress: callback for the progress of each stage.
+
+    Raises:
+        InputError: ε or δ is no number that privacy can be had with, or the catalogue is empty.
+        BudgetSpent: the budget of personalisation does not have so much.
+        StoreError: there are no plays, or features are not built or not applied.
+    """
+    model, timer = PrivateEASE(epsilon, delta), Clock(progress, 3)
+    cutoff = int(clock.now().astimezone(UTC).timestamp() * 1e6)
+    interactions = Interactions.load(home)
+    descriptions = describe(home, interactions, cutoff)
+    public = np.flatnonzero(descriptions.in_catalogue)
+    if not len(public):
+        raise InputError(
+            expected="tracks of a catalogue, whose list is public",
+            found="tracks in plays alone",
+            next_command="refrain import FORMAT PATH  (a catalogue of tracks)",
+        )
+    weights = sparse.csr_array(model.weighting.matrix(interactions.before(cutoff), cutoff)[:, public])
+    timer.lap("plays")
+    request = f"private recommendation {_digest(interactions, public, weights, model)}"
+    releases = Releases.open(home)
+    is_new = releases.kept(request) is None
+    content = releases.once(
+        request, lambda: model.release(weights).to_bytes(), purpose=PERSONALISATION, rho=model.rho, what=WHAT
+    )
+    release = ItemRelease.from_bytes(content)
+    statement = model.statement(purpose=PERSONALISATION, what=WHAT)
+    timer.lap("release")
+    parts = Parts(interactions, descriptions, public, release, cutoff, statement)
+    version, above = _register(home, parts)
+    timer.lap("registration")
+    return PrivateResult(version, statement, len(release.catalogue), above, is_new, timer.seconds)
+
+
+def _digest(interactions: Interactions, public: np.ndarray, weights: sparse.csr_array, model: PrivateEASE) -> str:
+    """Digest of all that a release is made of; it stays in the ledger, for it would tell who guesses all plays."""
+    names = [interactions.user_ids, [interactions.track_ids[track] for track in public.tolist()]]
+    about = json.dumps([model.epsilon, model.delta, *(list(part) for part in names)])
+    rows = (weights.indptr.astype("<i8"), weights.indices.astype("<i8"), weights.data.astype("<f8"))
+    return hashlib.sha256(about.encode() + b"".join(part.tobytes() for part in rows)).hexdigest()
+
+
+def _register(home: Home, parts: Parts) -> tuple[int, int]:
+    """Registers the bundle; returns its version, and the number of directions that stand out of the noise."""
+    weights, above = solve(parts.release)
+    files = _files(parts, weights)
+    version = register(
+        home,
+        NAME,
+        parameters={"epsilon": parts.statement.epsilon, "delta": parts.statement.delta, "private": True},
+        metrics={},
+        write=_writer(parts, files, above),
+    )
+    return version, above
+
+
+def _files(parts: Parts, weights: np.ndarray) -> dict[str, bytes]:
+    """Packs the files of the bundle; those of parts that are not private are empty."""
+    public, release = parts.public, parts.release
+    nothing = np.zeros((len(public), 1), np.float32)
+    nobody = Neighbours(np.full((len(public), 1), -1, np.int32), nothing)
+    zeros = np.zeros(len(public), np.int64)
+    popularity = np.maximum(release.popularity.tracks, 0)
+    return {
+        "taste.voy": build_index(nothing),
+        "content.voy": build_index(nothing),
+        "similar.npz": _neighbours(release.catalogue, weights, len(public)).to_bytes(),
+        "follows.npz": nobody.to_bytes(),
+        "segments.npz": SegmentPopularity.of({}, popularity).to_bytes(),
+        "outcomes.npz": npz.pack({"liked": zeros, "skipped": zeros, "listeners": zeros}, compressed=False),
+        "catalogue.json": json.dumps(_catalogue(parts, popularity)).encode(),
+        BUNDLE_STATEMENT: json.dumps(parts.statement.to_dict(), indent=1).encode(),
+    }
+
+
+def _neighbours(catalogue: np.ndarray, weights: np.ndarray, tracks: int) -> Neighbours:
+    """The neighbours of all tracks; those outside the catalogue have none."""
+    known = largest([weights], NEIGHBOURS)
+    places = np.full((tracks, known.places.shape[1]), -1, np.int32)
+    strengths = np.zeros(places.shape, np.float32)
+    places[catalogue] = np.where(known.places >= 0, catalogue[known.places], -1)
+    strengths[catalogue] = known.weights
+    return Neighbours(places, strengths)
+
+
+def _catalogue(parts: Parts, popularity: np.ndarray) -> dict[str, object]:
+    public, known = parts.public.tolist(), parts.descriptions
+    new_number = {track: number for number, track in enumerate(public)}
+    fresh = [track for track in fresh_tracks(known, parts.cutoff).tolist() if track in new_number]
+    order = np.argsort(-popularity[parts.release.catalogue], kind="stable")
+    popular = parts.release.catalogue[order]
+    return {
+        "track_ids": [parts.interactions.track_ids[track] for track in public],
+        "artist_ids": [parts.interactions.artist_ids[track] for track in public],
+        "genres": [known.genres[track] for track in public],
+        "popular": popular[popularity[popular] > 0].tolist(),
+        "fresh": [new_number[track] for track in fresh],
+        "released": [int(known.released[track]) for track in fresh],
+        "listeners": round(parts.release.popularity.people),
+    }
+
+
+def _writer(parts: Parts, files: dict[str, bytes], above: int) -> Callable[[Path, int], BundleManifest]:
+    """Returns a function that writes the bundle of a version into a folder."""
+
+    def write(folder: Path, version: int) -> BundleManifest:
+        card = _model_card(version, parts.statement, len(parts.release.catalogue), above)
+        return write_bundle(
+            folder,
+            {**files, "README.md": card.encode()},
+            {
+                "name": NAME,
+                "version": version,
+                "family": "recommendation",
+                "feature_service": "",
+                "fingerprint": "",
+                "inputs": [],
+                "outputs": [("score", "float32")],
+                "metrics": {},
+                "training_set": "",
+                "cutoff": iso(parts.cutoff),
+                "extra": {
+                    "weights": WEIGHTS,
+                    "why_no_ranker": WHY_NO_RANKER,
+                    "privacy": parts.statement.to_dict(),
+                },
+            },
+        )
+
+    return write
+
+
+def _quality(tracks: int, above: int) -> str:
+    if not above:
+        return "nothing but popularity stands out of the noise: more people, or a larger ε, are needed for neighbours"
+    return f"{tracks:,} tracks have neighbours; {above} directions of taste stand out of the noise"
+
+
+def _model_card(version: int, statement: PrivacyStatement, tracks: int, above: int) -> str:
+    return "\n".join(
+        [
+            f"# {NAME} {version}",
+            "",
+            "Neighbours of tracks (EASE) and popularity, from sums of plays with noise. Differentially private.",
+            "",
+            statement.text(),
+            "",
+            f"{_quality(tracks, above)[0].upper()}{_quality(tracks, above)[1:]}.",
+            "No figure of a test is kept: it would tell of the people of the test.",
+            "",
+            "Not protected:",
+            "",
+            *(f"- {sentence}" for sentence in NOT_PROTECTED),
+            "",
+        ]
+    )

@@ -1,0 +1,74 @@
+"""What a silo answers to a step of some kind: each answer is declared beside the procedure that asks for it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from feature_repo.discovery import definitions
+from feature_repo.errors import InputError
+from training.private.federated.coordinator import CoordinatorRun
+from training.private.federated.statistic import Scope, SiloData
+from training.private.federated.step import Step
+
+PACKAGE = "training.private.federated.procedures"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """How a silo answers.
+
+    Attributes:
+        name: kind of the step.
+        respond: (n,) uint64 words from the silo's data, what everybody knows, the step, and the bytes with it.
+    """
+
+    name: str
+    respond: Callable[[SiloData, Scope, Step, bytes], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Procedure:
+    """What a run does in which rounds.
+
+    Attributes:
+        name: its name in an agreement.
+        about: what comes out of it.
+        coordinate: the program of the coordinator; returns the result, which every silo gets.
+    """
+
+    name: str
+    about: str
+    coordinate: Callable[[CoordinatorRun], bytes]
+
+
+def procedure_of(name: str) -> Procedure:
+    """The procedure of a name.
+
+    Raises:
+        InputError: there is none.
+    """
+    by_name = definitions(PACKAGE, Procedure)
+    if name not in by_name:
+        raise InputError(
+            expected=f"a procedure of {sorted(by_name)}",
+            found=repr(name[:100]),
+            next_command="the same version of Refrain at the coordinator and at every silo",
+        )
+    return by_name[name]
+
+
+def answer_of(kind: str) -> Answer:
+    """The answer to a kind of step.
+
+    Raises:
+        InputError: there is none.
+    """
+    by_name = definitions(PACKAGE, Answer)
+    if kind not in by_name:
+        raise InputError(
+            expected=f"a step of a kind of {sorted(by_name)}",
+            found=repr(kind[:100]),
+            next_command="the same version of Refrain at the coordinator and at every silo",
+        )
+    return by_name[kind]
