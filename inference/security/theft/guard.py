@@ -17,7 +17,7 @@ from prometheus_client import CollectorRegistry
 from feature_repo.home import Home
 from feature_repo.model_theft import REFUSE, TheftSettings
 from feature_repo.project import Project
-from inference.monitoring.background_calls import BackgroundCalls
+from inference.monitoring.background_thread import BackgroundThread
 from inference.monitoring.counters import labelled_counter
 from inference.security.audit import AuditLog
 from inference.security.caller import Caller
@@ -84,7 +84,7 @@ class TheftGuard:
         self._successors = Successors()
         self._rows: OrderedDict[str, np.ndarray] = OrderedDict()
         self._alone_until = -1e300
-        self._background = BackgroundCalls("questions")
+        self._background = BackgroundThread[Callable[[], object]]("questions", _call_all)
         about = "Owners who were unlike ordinary ones, by what they did"
         self._alarms = labelled_counter(registry, "refrain_theft_alarms", about, "reason", ALARMS)
         about = "Requests whose questions were not let in, by reason"
@@ -153,8 +153,8 @@ class TheftGuard:
         if self._clock() < self._alone_until:
             return self._not_counted()
         owner, holds_back, all_keys = caller.name, self._holds_back(caller), {**keys, **people}
-        marks, canaries = self._marks(owner, model, keys, unknown, rows), self._canaries(all_keys)
         try:
+            marks, canaries = self._marks(owner, model, keys, unknown, rows), self._canaries(all_keys)
             counts = self._connect()
             if not canaries and (refusal := self._over_coverage(counts, owner, all_keys)) is not None:
                 return refusal
@@ -274,3 +274,8 @@ class TheftGuard:
         if self._counts is None:
             self._counts = QuestionCounts.open(self._home)
         return self._counts
+
+
+def _call_all(counts: Sequence[Callable[[], object]]) -> None:
+    for count in counts:
+        count()

@@ -23,7 +23,7 @@ from feature_repo.purposes import PERSONALISATION
 from training.bundle import BundleManifest, write_bundle
 from training.clock import Clock
 from training.datasets.interactions import Interactions
-from training.models.recommendation.bundle import NAME, build_index, iso
+from training.models.recommendation.bundle import NAME, build_index, manifest_without_ranker
 from training.models.recommendation.knowledge import NEIGHBOURS, TrackDescriptions, describe, fresh_tracks
 from training.private.differential.ease import ItemRelease, PrivateEASE, solve
 from training.private.differential.releases import Releases
@@ -222,23 +222,17 @@ def _writer(parts: Parts, files: dict[str, bytes], above: int) -> Callable[[Path
         return write_bundle(
             folder,
             {**files, "README.md": card.encode()},
-            {
-                "name": NAME,
-                "version": version,
-                "family": "recommendation",
-                "feature_service": "",
-                "fingerprint": "",
-                "inputs": [],
-                "outputs": [("score", "float32")],
-                "metrics": {},
-                "training_set": "",
-                "cutoff": iso(parts.cutoff),
-                "extra": {
+            manifest_without_ranker(
+                version,
+                None,
+                parts.cutoff,
+                {},
+                {
                     "weights": WEIGHTS,
                     "why_no_ranker": WHY_NO_RANKER,
                     "privacy": parts.statement.to_dict(),
                 },
-            },
+            ),
         )
 
     return write

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
@@ -42,20 +43,16 @@ class Procedure:
     coordinate: Callable[[CoordinatorRun], bytes]
 
 
+Declaration = TypeVar("Declaration", Answer, Procedure)
+
+
 def procedure_of(name: str) -> Procedure:
     """The procedure of a name.
 
     Raises:
         InputError: there is none.
     """
-    by_name = definitions(PACKAGE, Procedure)
-    if name not in by_name:
-        raise InputError(
-            expected=f"a procedure of {sorted(by_name)}",
-            found=repr(name[:100]),
-            next_command="the same version of Refrain at the coordinator and at every silo",
-        )
-    return by_name[name]
+    return _declared(Procedure, name, "a procedure")
 
 
 def answer_of(kind: str) -> Answer:
@@ -64,11 +61,15 @@ def answer_of(kind: str) -> Answer:
     Raises:
         InputError: there is none.
     """
-    by_name = definitions(PACKAGE, Answer)
-    if kind not in by_name:
+    return _declared(Answer, kind, "a step of a kind")
+
+
+def _declared(kind: type[Declaration], name: str, what: str) -> Declaration:
+    by_name = definitions(PACKAGE, kind)
+    if name not in by_name:
         raise InputError(
-            expected=f"a step of a kind of {sorted(by_name)}",
-            found=repr(kind[:100]),
+            expected=f"{what} of {sorted(by_name)}",
+            found=repr(name[:100]),
             next_command="the same version of Refrain at the coordinator and at every silo",
         )
-    return by_name[kind]
+    return by_name[name]

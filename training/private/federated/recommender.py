@@ -31,7 +31,7 @@ from training.exact.kept import KeptSums
 from training.exact.sums import Sums, Table
 from training.models.base import Gates
 from training.models.recommendation import segments
-from training.models.recommendation.bundle import NAME, RetrievalParts, iso
+from training.models.recommendation.bundle import NAME, RetrievalParts, manifest_without_ranker
 from training.models.recommendation.contract import FromHistory
 from training.models.recommendation.ease import EASE
 from training.models.recommendation.knowledge import FOLLOWS, Knowledge, neighbours
@@ -244,18 +244,12 @@ def _writer(
         return write_bundle(
             folder,
             files,
-            {
-                "name": NAME,
-                "version": version,
-                "family": "recommendation",
-                "feature_service": SERVICE,
-                "fingerprint": service.fingerprint,
-                "inputs": [(name, dtype) for name, dtype in service.features],
-                "outputs": [("score", "float32")],
-                "metrics": figures,
-                "training_set": "",
-                "cutoff": iso(parts.knowledge.cutoff),
-                "extra": {
+            manifest_without_ranker(
+                version,
+                service,
+                parts.knowledge.cutoff,
+                figures,
+                {
                     "weights": {
                         "collaborative": {"taste": 0.0, "similar": 1.0},
                         "cold_start": {"similar": 1.0, "content": 0.0, "popular": 0.0},
@@ -264,7 +258,7 @@ def _writer(
                     "why_no_ranker": WHY_NO_RANKER,
                     "federated": dict(record),
                 },
-            },
+            ),
         )
 
     return write

@@ -1,11 +1,10 @@
 """Models of rows: whether a person's rows were learned from, by shadow models of the version's learner."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
-from training.models.served import ServedTabular
+from training.models.as_trained import as_trained
 from training.models.tabular import TabularModel
 from training.private.leaks.leak import Leak
 from training.private.leaks.lira import logit
@@ -21,13 +20,8 @@ def measure(request: Request) -> tuple[Sequence[Leak], dict[str, str]]:
         InputError: the rows are unfit for training.
         StoreError: the features are not built or not applied.
     """
-    model = request.model
-    assert isinstance(model, TabularModel)
-    learner, parameters = model.choice(None)
-    if request.version is not None:
-        served = ServedTabular.load(request.home, f"{model.name}:{request.version}")
-        learner, parameters = str(served.extra["learner"]), dict(served.extra["parameters"])
-        model = replace(model.leaving_out(served.extra["without"]), augment=float(served.extra.get("augment", 0.0)))
+    assert isinstance(request.model, TabularModel)
+    model, learner, parameters = as_trained(request.home, request.model, request.version)
     rows = model.pull(request.home)
     person, everybody = _numbers(rows.clusters, request)
     drawn = np.flatnonzero(person >= 0)
