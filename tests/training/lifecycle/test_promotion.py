@@ -1,7 +1,7 @@
 """What did not pass its gates serves only with a mark on card and record, and a champion can be taken down."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +22,7 @@ NAME = "made_up"
 
 
 def _register(
-    home: Home, loss: float, units: int = 200, name: str = NAME, extra: dict[str, object] | None = None
+    home: Home, loss: float, units: int = 200, name: str = NAME, extra: Mapping[str, object] | None = None
 ) -> int:
     def write(folder: Path, version: int) -> BundleManifest:
         fields = {
@@ -36,7 +36,7 @@ def _register(
             "metrics": {},
             "training_set": "",
             "cutoff": "2026-01-01T00:00:00+00:00",
-            "extra": extra or {},
+            "extra": dict(extra or {}),
         }
         return write_bundle(folder, {"README.md": b"made up"}, fields)
 
