@@ -89,6 +89,7 @@ class PrivateNetwork:
         most_rows: rows of a person that are learned from.
         clip: C, the largest length of a person's gradient.
         learning_rate: of Adam.
+        sigma: σ of the noise, if it was computed elsewhere; 0 for what ε and δ ask for.
 
     >>> PrivateNetwork(2.0, 1e-5).fit(inputs, answers, people, "binary", (low, high), 1_000)        # doctest: +SKIP
     """
@@ -101,6 +102,7 @@ class PrivateNetwork:
     most_rows: int = 64
     clip: float = 0.2
     learning_rate: float = 0.02
+    sigma: float = 0.0
 
     def fit(
         self,
@@ -136,7 +138,7 @@ class PrivateNetwork:
         _check_rows(inputs, answers, people, low, high)
         rng = np.random.default_rng(secrets.randbits(128) if seed is None else seed)
         rate = min(1.0, self.people_a_step / public_people)
-        sigma = noise_of(self.epsilon, self.delta, rate, self.steps)
+        sigma = self.sigma or noise_of(self.epsilon, self.delta, rate, self.steps)
         rows = PersonRows.of(np.clip(np.asarray(inputs, np.float32), low, high), answers, people, self.most_rows, rng)
         spread = np.where(high > low, (high - low) / 2, 1).astype(np.float32)
         with torch.random.fork_rng():

@@ -32,6 +32,12 @@ def targets(request: Request) -> Sequence[Target[Any]]:
     learner, parameters = model.choice(None)
     if request.version is not None:
         served = ServedTabular.load(request.home, f"{model.name}:{request.version}")
+        if "privacy" in served.extra:
+            raise InputError(
+                expected=f"a version of {model.name} without a stated ε: attacks ask about the people of a test",
+                found=f"{model.name}:{request.version}, of which figures would tell of them outside of its ε",
+                next_command=f"refrain model leaks {model.name}:{request.version}  (attacks on simulated people)",
+            )
         learner, parameters = str(served.extra["learner"]), dict(served.extra["parameters"])
         model = replace(model.leaving_out(served.extra["without"]), augment=float(served.extra.get("augment", 0.0)))
     rows = model.pull(request.home)

@@ -1,4 +1,7 @@
-"""Models of rows: whether a person's rows were learned from, by shadow models of the version's learner."""
+"""Models of rows: whether a person's rows were learned from, by shadow models of the version's learner.
+
+Of a private version its mechanism is attacked, on simulated people.
+"""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -7,6 +10,7 @@ import numpy as np
 
 from training.models.served import ServedTabular
 from training.models.tabular import TabularModel
+from training.private.leaks import private_rows
 from training.private.leaks.leak import Leak
 from training.private.leaks.lira import logit
 from training.private.leaks.shadows import FEWEST_PEOPLE, attack_models, shadow_confidence, too_few
@@ -26,6 +30,8 @@ def measure(request: Request) -> tuple[Sequence[Leak], dict[str, str]]:
     learner, parameters = model.choice(None)
     if request.version is not None:
         served = ServedTabular.load(request.home, f"{model.name}:{request.version}")
+        if "privacy" in served.extra:
+            return private_rows.measure_version(served.extra, request)
         learner, parameters = str(served.extra["learner"]), dict(served.extra["parameters"])
         model = replace(model.leaving_out(served.extra["without"]), augment=float(served.extra.get("augment", 0.0)))
     rows = model.pull(request.home)
