@@ -1,13 +1,8 @@
-"""``refrain model private NAME`` of rows: paid for once, served as usual, and nothing of people's rows in the bundle."""
+"""``refrain model private churn_model``: paid for once, served as usual, and nothing of people's rows in the bundle."""
 
 import json
-import textwrap
-from datetime import timedelta
-from importlib.util import find_spec
-from pathlib import Path
 
 import numpy as np
-import polars as pl
 import pytest
 from typer.testing import CliRunner
 
@@ -16,19 +11,16 @@ from feature_repo.errors import InputError
 from feature_repo.home import Home
 from refrain.cli import app
 from training.models.behavior.churn_model import MODEL as CHURN
-from training.models.behavior.skip_model import MODEL as SKIP
-from training.models.find import PACKAGES, models
 from training.models.served import ServedTabular
-from training.models.tabular import TabularModel
 from training.private.differential.budget import Budget
 from training.private.differential.ledger import BudgetSpent, Ledger
-from training.private.differential.rows import fit
-from training.private.differential.rows.person_rows import choose_rows
 from training.private.differential.rows.run import run_private_rows
 from training.private.differential.run import run_private_model
 from training.private.leaks import private_rows
 from training.private.leaks.records import read
 from training.promotions import promote
+from training.robustness.subject import Request
+from training.robustness.subjects.rows import targets
 from training.version_files import decision_of
 from transforms.pure import npz
 
@@ -64,6 +56,8 @@ def test_a_model_of_rows_is_paid_for_once_and_served(own_world: Home, monkeypatc
     decision = decision_of(own_world, "churn_model", second.version)
     assert decision is not None
     assert not decision.may_serve  # without figures, a person decides
+    with pytest.raises(InputError, match="without a stated ε"):
+        targets(Request(own_world, CHURN, second.version))
     promote(own_world, "churn_model", second.version, reason="test")
     check_bundle(own_world, second.version)
     check_answers(own_world)
@@ -88,14 +82,15 @@ def check_bundle(home: Home, version: int) -> None:
 
 
 def check_answers(home: Home) -> None:
-    """What is served is what the model of the bundle says of the same features."""
-    from inference.rows import RowsEngine
+    """What is served is what the release says of the same features."""
+    from inference.rows import RowModel
 
-    served = ServedTabular.load(home, "churn_model")
-    rows = CHURN.pull_rows(home, CHURN.rows(home).tail(5))
-    engine = RowsEngine.load("churn_model", home)
-    assert engine is not None
-    assert np.isfinite(served.predict(rows)).all()
+    served, online = ServedTabular.load(home, "churn_model"), RowModel.load("churn_model", home)
+    answers = online.predict({"user_id": ["u000003", "u000007", "nobody"]})
+    assert answers.known.tolist() == [True, True, False]
+    assert answers.values == pytest.approx(served.onnx.predict(answers.inputs), abs=1e-6)
+    rows = CHURN.pull_rows(home, CHURN.rows(home).tail(50))
+    assert np.std(served.predict(rows)) > 0
 
 
 def test_what_has_no_private_version_is_refused_by_name(own_world: Home) -> None:

@@ -21,7 +21,7 @@ SMALLEST, LARGEST, PARTS = -10, 52, 4
 BITS = 24
 TAIL = 0.02
 """Share of the noisy counts that is left out at both ends."""
-STANDS_OUT = 3.0
+STANDS_OUT = 4.5
 """Times the deviation of the noise from which on a bin counts."""
 WIDE = 8.0
 """Ratio of the ends from which on a range is read on the scale of logarithms."""
@@ -57,7 +57,7 @@ class Scale:
         """
         low, high = self.ends
         cut = self._place(np.clip(np.asarray(values, np.float64), self.low, self.high))
-        return np.asarray((cut - (low + high) / 2) / ((high - low) / 2 if high > low else 1.0))
+        return np.clip((cut - (low + high) / 2) / ((high - low) / 2 if high > low else 1.0), -1, 1)
 
     def values(self, places: np.ndarray) -> np.ndarray:
         """Returns the values at places within -1 and 1.
