@@ -50,7 +50,7 @@ def test_a_model_of_rows_is_paid_for_once_and_served(own_world: Home, monkeypatc
     assert len(spends(own_world)) == 1
     assert {leak.attack for leak in read(own_world, "churn_model", second.version - 1)} == {"lira", "loss_threshold"}
     card = CliRunner().invoke(app, ["model", "card", f"churn_model:{second.version - 1}"]).output
-    assert "simulated person" in card
+    assert "answers of the private linear" in card
     assert "Not protected:" in card
 
     decision = decision_of(own_world, "churn_model", second.version)
