@@ -92,6 +92,7 @@ class PrivateNetwork:
         most_rows: rows of a person that are learned from.
         clip: C, the largest length of a person's gradient.
         learning_rate: of Adam.
+        sigma: σ of the noise, if it was computed elsewhere; 0 for what ε and δ ask for.
 
     >>> PrivateNetwork(2.0, 1e-5).fit(inputs, answers, people, "binary", (low, high), 1_000)        # doctest: +SKIP
     """
@@ -104,6 +105,7 @@ class PrivateNetwork:
     most_rows: int = 64
     clip: float = 0.2
     learning_rate: float = 0.02
+    sigma: float = 0.0
 
     def fit(
         self,
@@ -139,7 +141,7 @@ class PrivateNetwork:
         _check_rows(inputs, answers, people, low, high)
         rng = np.random.default_rng(secrets.randbits(128) if seed is None else seed)
         rate = min(1.0, self.people_a_step / public_people)
-        sigma = noise_of(self.epsilon, self.delta, rate, self.steps)
+        sigma = self.sigma or noise_of(self.epsilon, self.delta, rate, self.steps)
         least, most = (0.0, 1.0) if kind == "binary" else (-LARGEST_ANSWER, LARGEST_ANSWER)
         columns, truth = np.clip(np.asarray(inputs, np.float32), low, high), np.clip(answers, least, most)
         rows = PersonRows.of(columns, truth, people, self.most_rows, rng)

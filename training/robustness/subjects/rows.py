@@ -9,7 +9,7 @@ import numpy as np
 from feature_repo.errors import InputError
 from training.estimators.base import Fitted
 from training.estimators.lightgbm_trees import LightGbmFitted
-from training.models.as_trained import as_trained
+from training.models.as_trained import as_trained, extra_of
 from training.models.tabular import TabularModel
 from training.robustness.subject import Request, Subject
 from training.robustness.target import Target, rows_target
@@ -27,7 +27,14 @@ def targets(request: Request) -> Sequence[Target[Any]]:
         InputError: the rows are unfit for training, or those of the test have one class.
     """
     assert isinstance(request.model, TabularModel)
-    model, learner, parameters = as_trained(request.home, request.model, request.version)
+    extra = extra_of(request.home, request.model, request.version)
+    if "privacy" in extra:
+        raise InputError(
+            expected=f"a version of {request.model.name} without a stated ε: attacks ask about the people of a test",
+            found=f"{request.model.name}:{request.version}, of which figures would tell of them outside of its ε",
+            next_command=f"refrain model leaks {request.model.name}:{request.version}  (attacks on simulated people)",
+        )
+    model, learner, parameters = as_trained(request.model, extra)
     rows = model.pull(request.home)
     train_places, test_places = model.split(rows)
     train, test = rows.take(train_places), rows.take(test_places)
