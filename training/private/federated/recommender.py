@@ -19,7 +19,6 @@ from scipy import sparse
 from feature_repo.compile_manifest import resolve_service
 from feature_repo.contract import contract_of
 from feature_repo.errors import InputError
-from feature_repo.forgotten import erasures_done
 from feature_repo.home import Home
 from feature_repo.store import open_store
 from training.bundle import BundleManifest, write_bundle
@@ -69,7 +68,7 @@ class Registered:
     measured: Measured | None
 
 
-def register_recommender(home: Home, result: bytes, terms: Agreement, silos: int) -> Registered:
+def register_recommender(home: Home, result: bytes, terms: Agreement, silos: int, erasures: int) -> Registered:
     """Solves the models from the sums of a run, measures them on the folder's own later plays, and registers a bundle.
 
     Args:
@@ -77,6 +76,7 @@ def register_recommender(home: Home, result: bytes, terms: Agreement, silos: int
         result: bytes of the kept sums of the run.
         terms: the terms of the run.
         silos: number of silos in the sums.
+        erasures: number of erasures of this folder without whose people the sums are; later ones make the version due.
 
     Raises:
         InputError: the sums are not those of a recommender.
@@ -100,6 +100,8 @@ def register_recommender(home: Home, result: bytes, terms: Agreement, silos: int
     )
     knowledge = _knowledge(home, interactions, terms.cutoff, sums, similar, own_tracks)
     measured = measure(interactions, terms.cutoff, similar.weights, own_tracks, knowledge.popular)
+    ids = [interactions.track_ids[track] for track in own_tracks]
+    own = kept_of(ids, terms.cutoff, renumber(kept.sums, places[own_tracks]))
     parts = RetrievalParts(interactions, knowledge, segments.solve(sums))
     record: dict[str, Any] = {
         "run": terms.run,
@@ -109,14 +111,14 @@ def register_recommender(home: Home, result: bytes, terms: Agreement, silos: int
         "statistics": list(terms.statistics),
         "listeners": int(kept.sums[LISTENERS].sum()),
     }
-    token: Token[Mapping[str, Any]] = RUN.set({"key": terms.digest(), "erasures": erasures_done(home)})
+    token: Token[Mapping[str, Any]] = RUN.set({"key": terms.digest(), "erasures": erasures})
     try:
         version = register(
             home,
             NAME,
             parameters={f"federated_{name}": value for name, value in record.items()} | {"tracks": len(own_tracks)},
             metrics={} if measured is None else measured.flat(),
-            write=_writer(home, parts, kept_of(interactions.track_ids, terms.cutoff, sums), sums, record, measured),
+            write=_writer(home, parts, own, sums, record, measured),
             evidence=None if measured is None else measured.evidence,
             gates=GATES,
         )
@@ -171,7 +173,7 @@ def kept_of(track_ids: Sequence[str], cutoff: int, sums: Sums) -> KeptSums:
     """What a bundle keeps of renumbered sums: the tables that a person's share is counted of.
 
     Args:
-        track_ids: ids of the tracks.
+        track_ids: ids of the tracks; only those of the catalogue, as plays of others were not counted.
         cutoff: µs since 1970 UTC.
         sums: the sums by these tracks.
     """

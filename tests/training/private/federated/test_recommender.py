@@ -69,7 +69,7 @@ def federate(home: Home, agreed: Agreement, folder: Path, without: str = "") -> 
 def test_a_run_ends_in_a_bundle_that_serves_and_forgets(service: Home, tmp_path: Path) -> None:
     agreed = agree(service)
     result = federate(service, agreed, tmp_path / "run")
-    registered = register_recommender(service, result, agreed, SILOS)
+    registered = register_recommender(service, result, agreed, SILOS, 0)
     measured = registered.measured
     assert measured is not None and registered.tracks == registered.items > 100
     figures = {name: each.ndcg_at_10 for name, each in measured.metrics.items()}
@@ -93,17 +93,27 @@ def test_a_run_ends_in_a_bundle_that_serves_and_forgets(service: Home, tmp_path:
     pairs = np.unique(np.stack([before.user, before.track]), axis=1)
     assert outcomes["listeners"].sum() == pairs.shape[1]
 
-    person = listener
+
+@pytest.mark.parametrize("is_part", [False, True])
+def test_a_person_is_subtracted(service: Home, tmp_path: Path, is_part: bool) -> None:
+    """Also where the run counted some of the tracks, and some of the segments."""
+    agreed, plays = agree(service), Interactions.load(service)
+    if is_part:
+        agreed = replace(agreed, segments=agreed.segments[:1], parameters={"items": plays.track_ids[::2]})
+    registered = register_recommender(service, federate(service, agreed, tmp_path / "run"), agreed, SILOS, 0)
+    kept = KeptSums.read(service.bundles(NAME) / str(registered.version))
+    assert kept is not None
+    person = plays.user_ids[np.bincount(plays.user).argmax()]
     rest = kept.without(share_of(service, kept, [person]))
     again = KeptSums.from_bytes(federate(service, agreed, tmp_path / "again", without=person))
-    places = Catalogue(again.items, agreed.run, is_hashed=True).places(plays.track_ids)
+    places = Catalogue(again.items, agreed.run, is_hashed=not is_part).places(plays.track_ids)
     without = kept_of(plays.track_ids, agreed.cutoff, renumber(again.sums, places))
     assert rest.digest() == without.digest() != kept.digest()
 
 
 def test_sums_of_something_else_make_no_recommender(service: Home) -> None:
     with pytest.raises(InputError, match="the statistics co_plays"):
-        register_recommender(service, KeptSums(["a"], 0, Sums({})).to_bytes(), terms(3), 3)
+        register_recommender(service, KeptSums(["a"], 0, Sums({})).to_bytes(), terms(3), 3, 0)
 
 
 def test_a_folder_has_the_tracks_that_it_knows(service: Home, tmp_path: Path) -> None:
@@ -120,7 +130,7 @@ def test_a_folder_has_the_tracks_that_it_knows(service: Home, tmp_path: Path) ->
     everyone = {"here": data, "there": SiloData(other), "elsewhere": SiloData(other)}
     silos = {name: (each, Seat(hall, name)) for name, each in everyone.items()}
     result = run_together(agreed, Home(tmp_path / "run").ensure(), hall, silos).result
-    registered = register_recommender(service, result, agreed, 3)
+    registered = register_recommender(service, result, agreed, 3, 0)
     assert registered.tracks < registered.items
     whole = EASE().solve(KeptSums.from_bytes(result).sums)
     assert whole.shape == (registered.items, registered.items)
