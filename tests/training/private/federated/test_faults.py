@@ -187,6 +187,16 @@ def test_a_silo_remembers_whom_it_counted(tmp_path: Path) -> None:
     assert Memory(Home(tmp_path), "run", "silo").erasures(3) == 1
 
 
+def test_a_result_that_is_shown_again_is_of_whom_was_counted(tmp_path: Path) -> None:
+    """Who was erased after they were counted is in the sums, whenever the silo reads these."""
+    data, agreed = people(3), terms(3, least_listeners=2)
+    for erasures in (1, 4):
+        hall = Hall(list(data))
+        seats = {name: (replace(each, erasures=erasures), Seat(hall, name)) for name, each in data.items()}
+        result = run_together(agreed, Home(tmp_path).ensure(), hall, seats)
+        assert [each.erasures for each in result.outcomes.values()] == [1, 1, 1]
+
+
 def test_a_run_has_one_coordinator_and_goes_on_the_next_day(tmp_path: Path) -> None:
     home = Home(tmp_path).ensure()
     rounds = Rounds(home, "test")
@@ -207,6 +217,8 @@ def test_a_run_has_one_coordinator_and_goes_on_the_next_day(tmp_path: Path) -> N
         {"threshold": 2},
         {"threshold": 9},
         {"cutoff": 1.5},
+        {"cutoff": 2**62},
+        {"cutoff": -(10**30)},
         {"deadline_s": -1.0},
         {"deadline_s": float("nan")},
         {"statistics": "co_plays"},
