@@ -205,7 +205,7 @@ def _respond(data: SiloData, scope: Scope, step: Step, attachment: bytes) -> np.
     """
     try:
         return answer_of(step.kind).respond(data, scope, step, attachment)
-    except (ValueError, KeyError, TypeError, IndexError, OverflowError, EOFError, BadZipFile) as error:
+    except (ValueError, LookupError, TypeError, ArithmeticError, EOFError, BadZipFile, MemoryError) as error:
         raise InputError(
             expected=f"terms and a step {step.kind} that fit together, and to the silo's data",
             found=f"{type(error).__name__}: {str(error)[:300]}",
