@@ -17,10 +17,11 @@ from training.models.recommendation.bundle import NAME, iso
 from training.models.recommendation.segments import segments_of_users
 from training.private.federated.agreement import FEWEST, Agreement
 from training.private.federated.channel import SiloChannel
+from training.private.federated.check_recommender import STATISTICS
 from training.private.federated.coordinator import SILO_PATIENCE
 from training.private.federated.local_trial import trial
 from training.private.federated.own_data import own_data
-from training.private.federated.recommender import STATISTICS, Registered, read_sums, register_recommender
+from training.private.federated.recommender import Registered, read_sums, register_recommender
 from training.private.federated.rounds import RESULT as FILE_OF_RESULT
 from training.private.federated.rounds import Rounds, RoundTotal
 from training.private.federated.silo import Limits, take_part
