@@ -97,7 +97,7 @@ def register_recommender(home: Home, result: bytes, terms: Agreement, silos: int
             next_command="refrain model federate join URL --no-register  (takes part, without a version)",
         )
     measured = measure(interactions, terms.cutoff, similar.weights, own_tracks, knowledge.popular)
-    ids = [interactions.track_ids[track] for track in own_tracks]
+    ids = [interactions.track_ids[track] for track in own_tracks.tolist()]
     own = kept_of(ids, terms.cutoff, renumber(kept.sums, places[own_tracks]))
     parts = RetrievalParts(interactions, knowledge, segments.solve(sums))
     record: dict[str, Any] = {
