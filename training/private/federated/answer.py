@@ -1,6 +1,6 @@
 """What a silo answers to a step of some kind: each answer is declared beside the procedure that asks for it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -36,11 +36,14 @@ class Procedure:
         name: its name in an agreement.
         about: what comes out of it.
         coordinate: the program of the coordinator; returns the result, which every silo gets.
+        answers: kind of each step that it asks → how many such steps a silo answers in a run at the most, None for
+            any number. A coordinator that asked the sums of a run again could take one from the other.
     """
 
     name: str
     about: str
     coordinate: Callable[[CoordinatorRun], bytes]
+    answers: Mapping[str, int | None]
 
 
 Declaration = TypeVar("Declaration", Answer, Procedure)
