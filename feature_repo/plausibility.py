@@ -23,10 +23,12 @@ Without a section, nothing is refused, and what would be is marked in kinds of e
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from feature_repo.errors import InputError
-from feature_repo.windows import EventSource
+
+if TYPE_CHECKING:
+    from feature_repo.windows import EventSource
 
 WHOLE = "Int64"
 """Type of the columns that milliseconds are in."""
@@ -89,7 +91,7 @@ class AccountLimits:
                 )
         return cls(**section)
 
-    def check(self, source: EventSource) -> None:
+    def check(self, source: "EventSource") -> None:
         """Checks that the events have the columns, and that milliseconds are whole numbers.
 
         Raises:
@@ -110,7 +112,7 @@ class AccountLimits:
             )
 
 
-def limits_of(source: EventSource, declared: Mapping[str, AccountLimits]) -> AccountLimits | None:
+def limits_of(source: "EventSource", declared: Mapping[str, AccountLimits]) -> AccountLimits | None:
     """Returns the limits by which events of a kind are marked: the declared ones, or those of all kinds with a length.
 
     Args:

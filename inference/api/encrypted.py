@@ -205,8 +205,8 @@ def install(app: FastAPI, service: EncryptedService, permission: Permission) -> 
     async def contexts(request: Request) -> ContextResponse:
         """Takes the public part of a context of CKKS, by which vectors are encrypted, for an hour.
 
-        The body is what TenSEAL writes: parameters, public key and keys of rotations, at most 4 MB. One with a secret
-        key is refused. It counts as three requests; four contexts of a key are kept at a time.
+        The body is what TenSEAL writes: parameters, public key and keys of rotations, at most 4 MB. One with the key
+        that decrypts is refused. It counts as three requests; four contexts of a key are kept at a time.
         """
         await run_in_threadpool(permission.check_everything, request, "scores of encrypted vectors")
         content = await read_body(request)

@@ -156,7 +156,8 @@ class TheftGuard:
         try:
             marks, canaries = self._marks(owner, model, keys, unknown, rows), self._canaries(all_keys)
             counts = self._connect()
-            if not canaries and (refusal := self._over_coverage(counts, owner, all_keys)) is not None:
+            refusal = self._over_coverage(counts, owner, all_keys, canaries)
+            if refusal is not None and not canaries:
                 return refusal
             count = counts.add(owner, model, questions, budgets, marks, refuses_flagged=holds_back)
             is_compared = raises_alarms and owner not in self.settings.trusted
@@ -168,7 +169,7 @@ class TheftGuard:
             _log.warning("questions are not counted: %s", error)
             self._alone_until = self._clock() + PAUSE_S
             return self._not_counted()
-        return self._refusal(count)
+        return self._refusal(count) or refusal
 
     def _not_counted(self) -> Refusal | None:
         policy = self.settings.without_redis
@@ -192,13 +193,17 @@ class TheftGuard:
         return Refusal("questions", detail.replace("in a 30", "in 30"), count.wait_s)
 
     def _over_coverage(
-        self, counts: QuestionCounts, owner: str, all_keys: Mapping[str, Sequence[str]]
+        self, counts: QuestionCounts, owner: str, all_keys: Mapping[str, Sequence[str]], canaries: Sequence[str]
     ) -> Refusal | None:
-        """Count the keys that an owner asks about, whatever the model; returns why they are refused, or None."""
+        """Count the keys that an owner asks about, whatever the model; returns why they are refused, or None.
+
+        Canaries do not count, so that no refusal tells them from other keys that are asked about again.
+        """
         for name, most in self.settings.keys_per_month.items():
-            if name not in all_keys:
+            keys = [key for key in all_keys.get(name, ()) if key not in canaries]
+            if not keys:
                 continue
-            count = counts.add(owner, f"keys-{name}", all_keys[name], [Budget("owner", owner, most, MONTH)], {})
+            count = counts.add(owner, f"keys-{name}", keys, [Budget("owner", owner, most, MONTH)], {})
             if count.refused is not None:
                 self._refused.labels("questions").inc()
                 detail = f"the budget of {most:,} distinct {name} of all models in 30 days of this owner is used up"

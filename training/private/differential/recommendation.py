@@ -5,7 +5,6 @@ Taste and content vectors, what follows what, rankers, segments, plays of a trac
 the bundle: each of them tells of people. What is in it of tracks is the catalogue's.
 """
 
-import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from training.clock import Clock
 from training.datasets.interactions import Interactions
 from training.models.recommendation.bundle import NAME, build_index, manifest_without_ranker
 from training.models.recommendation.knowledge import NEIGHBOURS, TrackDescriptions, describe, fresh_tracks
+from training.private.differential.data_digest import data_digest
 from training.private.differential.ease import ItemRelease, PrivateEASE, solve
 from training.private.differential.ledger import Ledger, people_of
 from training.private.differential.releases import Releases
@@ -139,7 +139,7 @@ def run_private(home: Home, epsilon: float, delta: float = 1e-6, *, progress: Pr
         )
     weights = sparse.csr_array(model.weighting.matrix(interactions.before(cutoff), cutoff)[:, public])
     timer.lap("plays")
-    request = f"private recommendation {_digest(interactions, public, weights, model)}"
+    request = f"private recommendation {data_digest(home, _parts(interactions, public, weights, model))}"
     releases = Releases.open(home)
     is_new = releases.kept(request) is None
     content = releases.once(
@@ -153,12 +153,14 @@ def run_private(home: Home, epsilon: float, delta: float = 1e-6, *, progress: Pr
     return PrivateResult(version, statement, len(release.catalogue), above, is_new, timer.seconds)
 
 
-def _digest(interactions: Interactions, public: np.ndarray, weights: sparse.csr_array, model: PrivateEASE) -> str:
-    """Digest of all that a release is made of; it stays in the ledger, for it would tell who guesses all plays."""
+def _parts(
+    interactions: Interactions, public: np.ndarray, weights: sparse.csr_array, model: PrivateEASE
+) -> Iterator[bytes]:
+    """Yields all that a release is made of."""
     names = [interactions.user_ids, [interactions.track_ids[track] for track in public.tolist()]]
-    about = json.dumps([model.epsilon, model.delta, *(list(part) for part in names)])
-    rows = (weights.indptr.astype("<i8"), weights.indices.astype("<i8"), weights.data.astype("<f8"))
-    return hashlib.sha256(about.encode() + b"".join(part.tobytes() for part in rows)).hexdigest()
+    yield json.dumps([model.epsilon, model.delta, *(list(part) for part in names)]).encode()
+    for part in (weights.indptr.astype("<i8"), weights.indices.astype("<i8"), weights.data.astype("<f8")):
+        yield part.tobytes()
 
 
 def _artists(home: Home, cutoff: int) -> dict[str, str | None]:

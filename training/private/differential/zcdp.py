@@ -47,7 +47,9 @@ def sigma_of(rho: float, sensitivity: float) -> float:
     check_sensitivity(sensitivity)
     check_sensitivity(rho)
     sigma = sensitivity / math.sqrt(2 * rho)
-    return sigma if rho_of(sigma, sensitivity) <= rho else math.nextafter(sigma, math.inf)
+    while rho_of(sigma, sensitivity) > rho:  # rounded, by a step or two
+        sigma = math.nextafter(sigma, math.inf)
+    return sigma
 
 
 def rho_of_pure(epsilon: float) -> float:

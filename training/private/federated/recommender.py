@@ -29,7 +29,7 @@ from training.exact.kept import KeptSums
 from training.exact.sums import Sums, Table
 from training.models.base import Gates
 from training.models.recommendation import segments
-from training.models.recommendation.bundle import NAME, RetrievalParts, manifest_without_ranker
+from training.models.recommendation.bundle import NAME, RetrievalParts, iso, manifest_without_ranker
 from training.models.recommendation.contract import FromHistory
 from training.models.recommendation.knowledge import FOLLOWS, Knowledge, neighbours
 from training.models.recommendation.own_run import SERVICE, own_knowledge

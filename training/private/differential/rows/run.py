@@ -5,7 +5,6 @@ returns it, and costs nothing. Nothing of people's rows is in the bundle: golden
 within the published ranges, and figures of a test, samples of the training set, its digest and its size are left out.
 """
 
-import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -31,7 +30,8 @@ from training.models.find import models
 from training.models.lightgbm_onnx import OnnxBooster
 from training.models.served import ONNX
 from training.models.tabular import TabularModel
-from training.private.differential.ledger import Ledger, budgets_of
+from training.private.differential.data_digest import data_digest
+from training.private.differential.ledger import Ledger, people_of
 from training.private.differential.releases import Releases
 from training.private.differential.rows.fit import LearnerName, PrivateRows, RowsRelease
 from training.private.differential.rows.own_features import check_people, own_features
@@ -146,7 +146,7 @@ def run_private_rows(
     contract = contract_of(home)
     own = own_features(contract, model)
     purpose = contract.services[model.service].tags.get("purpose") or TRAINING
-    statement = settings.statement(_public_people(home, purpose), purpose, f"chances of {name}")
+    statement = settings.statement(people_of(Ledger.open(home).entries(), purpose), purpose, f"chances of {name}")
     model = model.leaving_out(tuple(own.left_out))
     cutoff = clock.now().astimezone(UTC).isoformat()
     rows = _pull(home, model)
@@ -154,7 +154,7 @@ def run_private_rows(
     bounds = {**own.bounds, **_declared(model, layout)}
     inputs = layout.matrix(rows.features)
     clock_of_stages.lap("rows")
-    request = f"private {name} {_digest(inputs, rows, layout, bounds, settings)}"
+    request = f"private {name} {data_digest(home, _release_parts(inputs, rows, layout, bounds, settings))}"
     releases = Releases.open(home)
     is_new = releases.kept(request) is None
     content = releases.once(
@@ -243,19 +243,14 @@ def _declared(model: TabularModel, layout: Layout) -> dict[str, tuple[float, flo
     return bounds
 
 
-def _public_people(home: Home, purpose: str) -> int | None:
-    """The number of people that the budget was set with; None if none was named."""
-    budgets = budgets_of(Ledger.open(home).entries())
-    return max((budget.people for budget in budgets if budget.purpose == purpose), default=0) or None
-
-
-def _digest(
+def _release_parts(
     inputs: np.ndarray, rows: TabularSet, layout: Layout, bounds: Mapping[str, object], settings: PrivateRows
-) -> str:
-    """Digest of all that a release is made of; it stays in the ledger, for it would tell who guesses all rows."""
+) -> Iterator[bytes]:
+    """Yields all that a release is made of."""
     about = [settings.epsilon, settings.delta, settings.learner, layout.as_json(), sorted(bounds.items())]
-    text = json.dumps([*about, rows.clusters.tolist()])
-    return hashlib.sha256(text.encode() + inputs.tobytes() + rows.labels.astype("<f8").tobytes()).hexdigest()
+    yield json.dumps([*about, rows.clusters.tolist()]).encode()
+    yield inputs.tobytes()
+    yield rows.labels.astype("<f8").tobytes()
 
 
 def _register(home: Home, parts: _Parts) -> int:
