@@ -112,8 +112,19 @@ class Contract:
 
     @cached_property
     def events(self) -> Mapping[str, EventSource]:
-        """Every kind of event, by name."""
-        return self.find(EventSource, "events")
+        """Every kind of event, by name.
+
+        Raises:
+            InputError: the project limits what accounts can do in a kind of events that it does not have.
+        """
+        events = self.find(EventSource, "events")
+        for kind in self.project.plausibility.keys() - events.keys():
+            raise InputError(
+                expected=f"[plausibility.KIND] of a kind of events: {', '.join(events) or 'none'}",
+                found=f"[plausibility.{kind}]",
+                next_command="correct refrain.toml",
+            )
+        return events
 
     @cached_property
     def windowed(self) -> Mapping[str, WindowedTable]:

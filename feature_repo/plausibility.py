@@ -23,11 +23,15 @@ Without a section, nothing is refused, and what would be is marked in kinds of e
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from feature_repo.errors import InputError
-from feature_repo.windows import EventSource
 
+if TYPE_CHECKING:
+    from feature_repo.windows import EventSource
+
+WHOLE = "Int64"
+"""Type of the columns that milliseconds are in."""
 MARK, QUARANTINE = "mark", "quarantine"
 """What an import does with implausible events."""
 
@@ -87,11 +91,11 @@ class AccountLimits:
                 )
         return cls(**section)
 
-    def check(self, source: EventSource) -> None:
-        """Checks that the events have the columns.
+    def check(self, source: "EventSource") -> None:
+        """Checks that the events have the columns, and that milliseconds are whole numbers.
 
         Raises:
-            InputError: a column of the limits is not one of the events.
+            InputError: a column of the limits is not one of the events, or its type is another one.
         """
         for column in (self.duration, self.device):
             if column and column not in source.columns:
@@ -100,9 +104,15 @@ class AccountLimits:
                     found=repr(column),
                     next_command='correct refrain.toml; "" for none',
                 )
+        if self.duration and source.columns[self.duration] != WHOLE:
+            raise InputError(
+                expected=f"whole milliseconds as duration in [plausibility.{source.name}], of the type {WHOLE}",
+                found=f"{self.duration}, of the type {source.columns[self.duration]}",
+                next_command='correct refrain.toml; duration = "" for none',
+            )
 
 
-def limits_of(source: EventSource, declared: Mapping[str, AccountLimits]) -> AccountLimits | None:
+def limits_of(source: "EventSource", declared: Mapping[str, AccountLimits]) -> AccountLimits | None:
     """Returns the limits by which events of a kind are marked: the declared ones, or those of all kinds with a length.
 
     Args:
@@ -110,10 +120,11 @@ def limits_of(source: EventSource, declared: Mapping[str, AccountLimits]) -> Acc
         declared: the sections of the project.
 
     Returns:
-        The limits; None for a kind that is not judged: one without a key, or neither declared nor with ``ms_played``.
+        The limits; None for a kind that is not judged: one without a key, or neither declared nor with whole numbers in
+        ``ms_played``.
 
     Raises:
-        InputError: a column of the declared limits is not one of the events.
+        InputError: a column of the declared limits is not one of the events, or its type is another one.
 
     >>> from feature_repo.windows import EventSource
     >>> views = EventSource("views", columns={"user_id": "String", "ms_played": "Int64"}, key=("user_id",))
@@ -127,6 +138,6 @@ def limits_of(source: EventSource, declared: Mapping[str, AccountLimits]) -> Acc
         limits.check(source)
         return limits
     standard = AccountLimits()
-    if standard.duration not in source.columns:
+    if source.columns.get(standard.duration) != WHOLE:
         return None
     return standard if standard.device in source.columns else replace(standard, device="")

@@ -25,8 +25,10 @@ def write_whole(path: Path, content: str | bytes, *, is_secret: bool = False) ->
             _make_folder(folder)
             _write(partial, data, is_secret)
         os.replace(partial, path)  # noqa: PTH105 - a Path for each of thousands of files takes longer than the call
-    except BaseException:
+    except BaseException as error:
         Path(partial).unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename is None:
+            error.filename = str(path)  # a write that fails does not know its file
         raise
 
 

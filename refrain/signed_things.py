@@ -90,7 +90,7 @@ def sign_things(home: Home, names: Sequence[str], *, manifest: bool, everything:
                 found="none promoted",
                 next_command="refrain model list",
             )
-        number = int(version) if version.isdecimal() else champions.get(name, 0)
+        number = int(version) if version.isdecimal() else 0 if version else champions[name]
         folder = home.bundles(name) / str(number)
         _check(home, name, number)
         statement = sign_bundle(folder, home, name, number)

@@ -21,14 +21,17 @@ from training.mlflow_client import client
 from training.registry import ARTIFACT, challenger_of, decision_now, version_numbers
 from training.tenant_versions import alias_of
 from training.validation.gates import Decision
-from training.version_files import PROMOTIONS, champion_of, promotions, rolled_back
+from training.version_files import PROMOTIONS, champion_of, privacy_of, promotions, rolled_back
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 
 def promote_by_itself(home: Home, name: str, version: int, decision: Decision | None, reason: str) -> str:
-    """Promotes a version if it passed its gates and nobody rolled it back. Returns what was done, in words."""
+    """Promotes a version if it passed its gates and nobody rolled it back. Returns what was done, in words.
+
+    A champion that is differentially private stays: what it guarantees would end with one that is not.
+    """
     champion = champion_of(home, name)
     if champion == version:
         return f"kept {version}: it was trained with the same code and data"
@@ -37,6 +40,11 @@ def promote_by_itself(home: Home, name: str, version: int, decision: Decision | 
         return f"kept {champion}: version {version} may not serve: {reasons}"
     if version in rolled_back(home, name):
         return f"kept {champion}: version {version} was rolled back"
+    if champion is not None and privacy_of(home, name, champion) and not privacy_of(home, name, version):
+        return (
+            f"kept {champion}: it is differentially private and version {version} is not; "
+            f"to serve it all the same: refrain model promote {name} {version}"
+        )
     promote(home, name, version, reason=reason)
     return f"promoted {version}"
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from feature_repo.bundle import ALIASES, CHAMPION
+from feature_repo.bundle import ALIASES, CHAMPION, MANIFEST
 from feature_repo.encryption.bundle_files import read_file
 from feature_repo.home import Home
 from training.bundle import SAMPLE
@@ -43,6 +43,14 @@ def lineage_of(home: Home, name: str, version: int) -> dict[str, Any]:
         return dict(json.loads((home.bundles(name) / str(version) / LINEAGE).read_text()))
     except (OSError, ValueError):
         return {}
+
+
+def privacy_of(home: Home, name: str, version: int) -> dict[str, Any] | None:
+    """Reads what a version guarantees to a person (``PrivacyStatement.to_dict``); None if it is not private."""
+    path = home.bundles(name) / str(version) / MANIFEST
+    content = json.loads(path.read_text()).get("extra", {}) if path.is_file() else {}
+    privacy: dict[str, Any] | None = content.get("privacy")
+    return privacy
 
 
 def learned_from(home: Home, name: str, version: int) -> dict[str, dict[str, np.ndarray]] | None:

@@ -11,9 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 
 from training.estimators.torch_mlp import TorchMlp
+from training.models.lightgbm_onnx import OnnxBooster
 from training.private.differential import linear, zcdp
+from training.private.differential.rows.fit import LEARNERS, PrivateRows
+from training.private.differential.rows.person_rows import choose_rows
 from training.private.differential.sgd import PrivateNetwork
 
 YEARS, AGES = (1920.0, 1998.0), (5.0, 80.0)
@@ -98,6 +102,23 @@ def measure(
             for name, private in (("DP-SGD", network), ("logistic by noisy sums", sums)):
                 figures = likes.auc(private.predict(likes.inputs[later]), later)
                 yield {"model": name, "seed": seed, "epsilon": epsilon, **figures}
+            for learner in LEARNERS:
+                release = _command(likes, past, PrivateRows(epsilon, delta, learner), seed)
+                figures = likes.auc(release.predict(likes.inputs[later]), later)
+                yield {"model": f"refrain model private, {learner}", "seed": seed, "epsilon": epsilon, **figures}
+
+
+def _command(likes: Likes, mask: np.ndarray, settings: PrivateRows, seed: int) -> OnnxBooster:
+    """The model of ``refrain model private``: a few rows of each person; year and age without declared bounds."""
+    width = likes.inputs.shape[1]
+    columns, places = [str(column) for column in range(width)], np.flatnonzero(mask)
+    rows = pl.DataFrame({"person": likes.people[places], "label": likes.answers[places], "place": places})
+    chosen = choose_rows(rows, "person")["place"].to_numpy()
+    known = {columns[column]: (0.0, 1.0) for column in range(width) if likes.bounds[1][column] == 1}
+    rng = np.random.default_rng(seed)
+    people = likes.people[chosen]
+    release = settings.release(likes.inputs[chosen], likes.answers[chosen], people, columns, known, rng)
+    return OnnxBooster(release.onnx)
 
 
 def _people(folder: Path) -> Iterator[tuple[int, list[float]]]:

@@ -10,7 +10,7 @@ import numpy as np
 from fastapi import FastAPI, Request
 from fastapi.concurrency import run_in_threadpool
 
-from feature_repo.bundle import open_bundle, promoted_models
+from feature_repo.bundle import Bundle, open_bundle, promoted_models
 from feature_repo.errors import AccessError, BundleError, InputError
 from feature_repo.home import Home
 from feature_repo.homomorphic.parameters import DEGREE, MAX_COLUMNS, MODULUS_BITS, padded
@@ -40,6 +40,8 @@ CONTEXT_UNITS = 3
 """Cost of a context: some 30 ms."""
 MAX_ROTATIONS = 4_096
 """Maximum rotations of one question, some six seconds: 131,000 tracks with vectors of 64 numbers."""
+TRACK = "track_id"
+"""Join key of tracks, for ``keys_per_month`` of ``[model_theft]``: each track that is scored is one asked about."""
 Kind = Literal["tracks", "binary", "number"]
 
 
@@ -78,14 +80,15 @@ class EncryptedService:
         models = []
         if self._recommendations.is_promoted:
             engine = self._recommendations.live.get()
+            fit = _taste_fit(engine.bundle)
             dimensions = engine.catalogue.vectors("taste", []).shape[1]
-            fit = engine.bundle.manifest["extra"].get("taste_fit")
             name = str(engine.bundle.manifest["name"])
-            models.append(
-                EncryptedModel(
-                    model=name, kind="tracks", dimensions=dimensions, fit=fit, inputs=[], centers=[], units=[]
+            if fit is not None:
+                models.append(
+                    EncryptedModel(
+                        model=name, kind="tracks", dimensions=dimensions, fit=fit, inputs=[], centers=[], units=[]
+                    )
                 )
-            )
         for name in promoted_models(self._home, "tabular"):
             try:
                 head = LinearHead.of(open_bundle(name, self._home))
@@ -97,7 +100,7 @@ class EncryptedService:
                     model=name,
                     kind=head.kind,
                     dimensions=len(head.weights),
-                    fit=None,
+                    fit=head.fit,
                     inputs=list(head.inputs),
                     centers=head.centers.tolist(),
                     units=head.units.tolist(),
@@ -123,7 +126,7 @@ class EncryptedService:
         if self._recommendations.is_promoted:
             engine = self._recommendations.live.get()
             if body.model == engine.bundle.manifest["name"]:
-                self._check_fit(body, engine.bundle.manifest["extra"].get("taste_fit"))
+                self._check_taste_fit(body, engine.bundle)
                 catalogue = engine.catalogue
                 ids = catalogue.track_ids if body.tracks is None else body.tracks
                 unknown = next((track for track in ids if track not in catalogue.place), None)
@@ -136,11 +139,17 @@ class EncryptedService:
                 return _Question(engine.bundle.name_version, "tracks", list(ids), vectors.T)
         bundle = self._predictions.model(body.model).bundle
         head = LinearHead.of(bundle)
-        if body.tracks is not None or body.fit is not None:
+        if body.tracks is not None:
             raise InputError(
-                expected=f"a vector alone for {bundle.name_version}, a model of rows",
-                found="tracks or a fit",
+                expected=f"a vector without tracks for {bundle.name_version}, a model of rows",
+                found=f"{len(body.tracks):,} tracks",
                 next_command="see /docs",
+            )
+        if body.fit != head.fit:  # numbers by other centers and units would give a wrong score in silence
+            raise InputError(
+                expected=f"a row by the centers and units of the fit {head.fit}, those of {bundle.name_version}",
+                found="one without its fit" if body.fit is None else f"one of the fit {body.fit}",
+                next_command="see /docs: GET /v1/encrypted/models",
             )
         return _Question(bundle.name_version, head.kind, ["score"], head.weights[:, None])
 
@@ -158,7 +167,14 @@ class EncryptedService:
             )
 
     @staticmethod
-    def _check_fit(body: EncryptedRequest, fit: int | None) -> None:
+    def _check_taste_fit(body: EncryptedRequest, bundle: Bundle) -> None:
+        fit = _taste_fit(bundle)
+        if fit is None:
+            raise InputError(
+                expected="a recommender with taste vectors",
+                found=f"{bundle.name_version}, which compares no listeners, as private and federated ones",
+                next_command="see /docs: GET /v1/encrypted/models",
+            )
         if body.fit is not None and body.fit != fit:
             raise InputError(
                 expected=f"a vector of the fit {fit}, by which the tracks were learned",
@@ -189,8 +205,8 @@ def install(app: FastAPI, service: EncryptedService, permission: Permission) -> 
     async def contexts(request: Request) -> ContextResponse:
         """Takes the public part of a context of CKKS, by which vectors are encrypted, for an hour.
 
-        The body is what TenSEAL writes: parameters, public key and keys of rotations, at most 4 MB. One with a secret
-        key is refused. It counts as three requests; four contexts of a key are kept at a time.
+        The body is what TenSEAL writes: parameters, public key and keys of rotations, at most 4 MB. One with the key
+        that decrypts is refused. It counts as three requests; four contexts of a key are kept at a time.
         """
         await run_in_threadpool(permission.check_everything, request, "scores of encrypted vectors")
         content = await read_body(request)
@@ -228,8 +244,14 @@ def install(app: FastAPI, service: EncryptedService, permission: Permission) -> 
         name, nonce = question.model.partition(":")[0], secrets.token_hex(8)
         check_questions(request, name, [])  # who is held back in the open is held back here
         questions = [f"{nonce} {place}" for place in range(len(question.ids))]
-        check_questions(request, f"encrypted {name}", questions, raises_alarms=False)
+        tracks = {TRACK: question.ids} if question.kind == "tracks" else {}
+        check_questions(request, f"encrypted {name}", questions, people=tracks, raises_alarms=False)
         return context, question, ModelMatrix.of(question.weights, question.model)
+
+
+def _taste_fit(bundle: Bundle) -> int | None:
+    """Return the fit of the taste vectors of a recommender; None if it has none."""
+    return bundle.manifest["extra"].get("taste_fit") or None
 
 
 def _owner(request: Request) -> str:

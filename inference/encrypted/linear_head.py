@@ -6,6 +6,7 @@ the bundle, rounded to powers of two and multiples of them, so that all numbers 
 encryption is that of the largest one.
 """
 
+import hashlib
 import json
 from dataclasses import dataclass
 from typing import Literal
@@ -68,6 +69,12 @@ class LinearHead:
         missing = (terms["fill"] - centers) * terms["weights"] + terms["missing_weights"]
         weights = np.concatenate([terms["weights"] * units, missing, [base]])
         return cls(tuple(Layout.from_json(extra["layout"]).outputs), centers, units, weights, extra["answer"])
+
+    @property
+    def fit(self) -> int:
+        """A digest of columns, centers and units: a row that was made by others has another score. Below 2^53."""
+        scale = json.dumps([self.inputs, self.centers.tolist(), self.units.tolist()])
+        return int.from_bytes(hashlib.sha256(scale.encode()).digest()[:6])
 
 
 def scale_of(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

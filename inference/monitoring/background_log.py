@@ -1,11 +1,8 @@
 """Logs of JSON lines that a background thread writes, so that answers never wait for the disk."""
 
-import atexit
-import contextlib
 import logging
 import math
 import os
-import queue
 import random
 import threading
 import uuid
@@ -16,11 +13,7 @@ from typing import Any
 from feature_repo.appended_lines import append_line, sealed_logs
 from feature_repo.errors import InputError
 from feature_repo.home import Home
-
-MAX_QUEUED = 1_000
-"""Maximum number of records that wait to be written."""
-GATHER_S = 0.05
-"""Seconds for which records gather, to be written together: a thread that woke for each would slow answers down."""
+from inference.monitoring.background_thread import BackgroundThread
 
 
 class BackgroundLog:
@@ -44,12 +37,10 @@ class BackgroundLog:
     def __init__(self, share: float, home: Home) -> None:
         self._share = share
         self._sealed = sealed_logs(home)
-        self._queue: queue.Queue[Any] = queue.Queue(MAX_QUEUED)
         self._name = f"{os.getpid()}-{uuid.uuid4().hex[:8]}.jsonl"
         self.left_out = 0
-        self._thread: threading.Thread | None = None
-        self._lock, self._file_lock = threading.Lock(), threading.Lock()
-        self._hurry = threading.Event()
+        self._thread = BackgroundThread[Any](f"log of {self.WHAT}", self._write_together, self.close)
+        self._file_lock = threading.Lock()
         self._failed = False
         self.on_left_out: Callable[[], None] = lambda: None
 
@@ -63,19 +54,12 @@ class BackgroundLog:
 
     def add(self, record: Any) -> None:
         """Queue a record to be logged; never blocks."""
-        self._start()
-        try:
-            self._queue.put_nowait(record)
-        except queue.Full:
+        if not self._thread.add(record):
             self.drop()
-        if self._queue.qsize() > MAX_QUEUED // 4:
-            self._hurry.set()
 
     def flush(self) -> None:
         """Wait until all queued records are written."""
-        if self._thread is not None:
-            self._hurry.set()
-            self._queue.join()
+        self._thread.flush()
 
     def close(self) -> None:
         """Write all queued records, and end the files if they are sealed; later records begin others."""
@@ -88,28 +72,6 @@ class BackgroundLog:
         """Count a record that was not written."""
         self.left_out += 1
         self.on_left_out()
-
-    def _start(self) -> None:
-        if self._thread is None or not self._thread.is_alive():
-            with self._lock:
-                if self._thread is None or not self._thread.is_alive():
-                    self._thread = threading.Thread(target=self._write_all, name=f"log of {self.WHAT}", daemon=True)
-                    self._thread.start()
-                    atexit.register(self.close)
-
-    def _write_all(self) -> None:
-        while True:
-            records = [self._queue.get()]
-            self._hurry.wait(GATHER_S)
-            self._hurry.clear()
-            with contextlib.suppress(queue.Empty):
-                while True:
-                    records.append(self._queue.get_nowait())
-            try:
-                self._write_together(records)
-            finally:
-                for _ in records:
-                    self._queue.task_done()
 
     def _write_together(self, records: Sequence[Any]) -> None:
         """Write records to their files, all of a file at once; if that fails, one by one."""

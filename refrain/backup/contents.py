@@ -17,6 +17,8 @@ RECORDS = ("quarantine", "lookups", "impressions", "predictions", "exposures", "
 """Folders of records: a row or a line is of those whom it mentions."""
 DECISIONS = ("cursors", "contracts", "annex_iv", "retention", "erasures", "privacy")
 """Folders of what was decided or noted."""
+ANSWERED = ("security/joined_rounds-{tenant}", "pipeline/tenant={tenant}/federated_answered")
+"""Folders of what a silo has answered in sums with others, which a restored one must not answer again."""
 _SINGLE = (
     *("experiments-{tenant}.json", "security/forgotten-{tenant}.json", "security/pseudonyms-{tenant}.key"),
     "security/privacy-{tenant}.json",
@@ -39,8 +41,10 @@ def record_files(home: Home) -> tuple[list[Path], list[Path]]:
 
 
 def single_files(home: Home) -> list[Path]:
-    """The other files: decisions, privacy budgets, experiments, digests of forgotten people, the key of pseudonyms."""
-    files = [path for name in DECISIONS for path in _files(home, name)]
+    """The other files: decisions, privacy budgets, what was answered to other silos, experiments, digests of forgotten
+    people, the key of pseudonyms."""
+    folders = (*DECISIONS, *(pattern.format(tenant=home.tenant) for pattern in ANSWERED))
+    files = [path for name in folders for path in _files(home, name)]
     named = [home.root / pattern.format(tenant=home.tenant) for pattern in _SINGLE]
     return sorted({*files, *(path for path in named if path.is_file())})
 

@@ -314,7 +314,8 @@ def score_encrypted(
         model: a model of ``list_encrypted_models``.
         vector: the numbers, such as the ``user_taste__vector`` of a listener, or ``EncryptedModel.row``.
         tracks: at most 5,000 tracks to score; all if None.
-        fit: the fit that the vector is of, such as ``user_taste__fit``; the service checks it if it is given.
+        fit: the fit that the vector is of, such as ``user_taste__fit``; the service checks it if it is given. Of a row
+            it is ``EncryptedModel.fit`` and needed, as another version of the model may have other centers and units.
 
     Raises:
         NotFound: the service has forgotten the keys, or there is no such model.

@@ -20,8 +20,10 @@ from feature_repo.model_theft import AnswerSettings, TheftSettings
 from inference import RecommendationEngine
 from inference.api import encrypted
 from inference.api.app import create_app
+from inference.api.encrypted import EncryptedService
 from inference.api.permission import Permission
 from inference.api.predictions import PredictionService
+from inference.api.schemas.encrypted import EncryptedRequest
 from inference.features import OnlineFeatures
 from inference.security.caller import Limits
 from inference.security.keys import KeyRing
@@ -106,6 +108,35 @@ def test_every_score_is_a_question(ask: Callable[..., Any], own_world: Home) -> 
 
     ask(work)
     assert not QuestionCounts.open(own_world).flags()
+
+
+def test_every_track_counts_in_the_budget_of_the_catalogue(app: Any, ask: Callable[..., Any], own_world: Home) -> None:
+    app.state.theft.settings = TheftSettings(keys_per_month={"track_id": 5})
+    tracks = RecommendationEngine.load(home=own_world).catalogue.track_ids[:6]
+
+    async def work(client: AsyncClient) -> None:
+        (model,) = await client.list_encrypted_models()
+        keys, vector = EncryptionKeys(model.dimensions), [1.0] * model.dimensions
+        await client.send_encryption_keys(keys)
+        for _ in range(2):  # the same tracks again are none more
+            await client.score_encrypted(keys, "recommendation", vector, tracks=tracks[:5])
+        for others in (tracks[5:], None):
+            with pytest.raises(TooManyRequests, match="5 distinct track_id"):
+                await client.score_encrypted(keys, "recommendation", vector, tracks=others)
+
+    ask(work)
+
+
+@pytest.mark.parametrize("fit", [0, None], ids=["of own tables", "private or federated"])
+def test_a_recommender_without_taste_vectors_answers_nothing(own_world: Home, fit: int | None) -> None:
+    engine = RecommendationEngine.load(home=own_world)
+    engine.bundle.manifest["extra"]["taste_fit"] = fit
+    recommender = SimpleNamespace(is_promoted=True, live=SimpleNamespace(get=lambda: engine))
+    predictions = SimpleNamespace(settings=TheftSettings())
+    service = EncryptedService(own_world, recommender, predictions)  # type: ignore[arg-type]
+    assert service.models() == []
+    with pytest.raises(InputError, match="a recommender with taste vectors"):
+        service.question(EncryptedRequest(model="recommendation", context="0" * 64, vector=b"AAAA"))
 
 
 def test_who_is_held_back_in_the_open_is_held_back_here(app: Any, ask: Callable[..., Any], own_world: Home) -> None:
@@ -227,11 +258,16 @@ def test_a_linear_model_answers_about_an_encrypted_row(
         await client.send_encryption_keys(keys)
         for row in inputs[:3]:
             values = dict(zip(model.inputs, row.tolist(), strict=True))
-            answer = await client.score_encrypted(keys, "m", model.row(values))
+            answer = await client.score_encrypted(keys, "m", model.row(values), fit=model.fit)
             assert answer.ids == ["score"]
             assert answer.scores[0] == pytest.approx(fitted.contributions(row[None]).sum(), abs=1e-3)
-        with pytest.raises(InvalidRequest, match="a vector alone"):
+        with pytest.raises(InvalidRequest, match="a vector without tracks"):
             await client.score_encrypted(keys, "m", model.row({}), tracks=["t1"])
+        again = linear_bundles.bundle_of(tmp_path, fitted, 3 * inputs[:50], "binary")  # other centers and units
+        monkeypatch.setattr(PredictionService, "model", lambda self, name: SimpleNamespace(bundle=again))
+        for fit, found in ((model.fit, f"one of the fit {model.fit}"), (None, "one without its fit")):
+            with pytest.raises(InvalidRequest, match=found):
+                await client.score_encrypted(keys, "m", model.row({}), fit=fit)
 
     ask(work)
 

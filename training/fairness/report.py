@@ -7,11 +7,12 @@ from feature_repo.bundle import name_and_version
 from feature_repo.errors import BundleError
 from feature_repo.home import Home
 from training import registry
+from training.chosen_version import chosen_version
 from training.fairness.figure import Figure
 from training.fairness.gate import check_limits
 from training.fairness.settings import settings_of
 from training.validation.check import Check
-from training.version_files import champion_of, evidence_of
+from training.version_files import evidence_of
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Report:
             InputError: what the project declares is malformed.
         """
         model, number = name_and_version(name)
-        version = int(number) if number else champion_of(home, model) or registry.challenger_of(home, model)
+        version = chosen_version(home, model, number)
         evidence = None if version is None else evidence_of(home, model, version)
         if version is None or evidence is None:
             raise BundleError(

@@ -71,6 +71,8 @@ class TabularModel(Model):
         folds: number of past periods for the losses of a search.
         seed: random seed of samples and learners.
         augment: standard deviations of the noise on a second copy of each training row; 0 for no copies.
+        bounds: ``view__feature`` → its least and largest value, or the values of a text, as anybody knows them without
+            the data; for private versions (``training.private.differential.rows``).
 
     >>> def rows(home: Home) -> pl.DataFrame:
     ...     return pl.read_parquet(home.root / "labels.parquet")  # user_id, event_timestamp, label
@@ -106,6 +108,7 @@ class TabularModel(Model):
     folds: int = 3
     seed: int = 0
     augment: float = 0.0
+    bounds: Mapping[str, tuple[float, float] | tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def service(self) -> str:

@@ -2,7 +2,8 @@
 
 A version knows the people of an erasure if it was registered before it, or began to train before it was done: the
 lineage of a version holds the number of the erasures that were done when its training began. One whose inputs have the
-same bytes after the erasure, by the key of its run, never knew them.
+same bytes after the erasure, by the key of its run, never knew them; one that is differentially private hardly depended
+on them, which was paid for, and stays.
 
 The rule: the champion serves until a version that does not know them passes its gates and is promoted; every other
 version that knows them is removed, with its folder, its entry and its files in MLflow, and nothing goes back to it.
@@ -27,7 +28,7 @@ from training.models.base import FamilyModel, Model
 from training.models.find import models
 from training.pipeline.erasures import Erased, Forgetting, erasures, read
 from training.registry import remove
-from training.version_files import champion_of, lineage_of
+from training.version_files import champion_of, lineage_of, privacy_of
 from transforms import feature_tables
 
 DUE, STILL_THERE, FORGOTTEN, UNAFFECTED = "due", "still there", "forgotten", "unaffected"
@@ -127,7 +128,7 @@ def known_by(home: Home, name: str, version: int) -> bool:
     this = f"{name}:{version}"
     for erased in erasures(home):
         note = read(home, erased.people)
-        if this in _that_know(home, erased) and (note is None or note.outcomes.get(this) != _SAME_INPUTS):
+        if this in _that_know(home, erased) and not _why_unaffected(home, this, note.outcomes if note else {}):
             return True
     return False
 
@@ -148,7 +149,7 @@ def clear_written(home: Home, model: Model) -> None:
         knowing = {
             version
             for version in (*erased.models, *_that_know(home, erased))
-            if version.partition(":")[0] == model.name and note.outcomes.get(version) != _SAME_INPUTS
+            if version.partition(":")[0] == model.name and not _why_unaffected(home, version, note.outcomes)
         }
         if knowing and (model.name not in note.cleared or any(_is_there(home, version) for version in knowing)):
             with feature_tables.writing(home):
@@ -178,7 +179,7 @@ def settle(home: Home, same_inputs: Set[str] = frozenset()) -> str:
             champion = champion_of(home, name)
             if version in same_inputs:
                 outcomes[version] = _SAME_INPUTS
-            elif outcomes.get(version) != _SAME_INPUTS and champion != int(number):
+            elif not _why_unaffected(home, version, outcomes) and champion != int(number):
                 outcomes[version] = _successor(home, erased, note, version)
                 replace(note, outcomes=outcomes).save(home)  # before its files go, which may be killed
                 remove(home, name, int(number), artifacts_of(home, version))
@@ -205,8 +206,9 @@ def _successor(home: Home, erased: Erased, note: Forgetting, version: str) -> st
 
 
 def _state(home: Home, version: str, outcomes: Mapping[str, str]) -> VersionState:
-    if outcomes.get(version) == _SAME_INPUTS:
-        return VersionState(version, UNAFFECTED, _SAME_INPUTS)
+    unaffected = _why_unaffected(home, version, outcomes)
+    if unaffected:
+        return VersionState(version, UNAFFECTED, unaffected)
     name, _, number = version.partition(":")
     if champion_of(home, name) != int(number):
         note = f"it does not serve; removed by: refrain model lifecycle {shlex.quote(name)}"
@@ -215,6 +217,17 @@ def _state(home: Home, version: str, outcomes: Mapping[str, str]) -> VersionStat
         note = f"it serves and is no longer declared; next: refrain model demote {shlex.quote(name)}"
         return VersionState(version, DUE, note)
     return VersionState(version, DUE, f"it serves; next: refrain model lifecycle {shlex.quote(name)} --deploy")
+
+
+def _why_unaffected(home: Home, version: str, outcomes: Mapping[str, str]) -> str:
+    """Why an erasure asks nothing of a version, in words; empty if it does."""
+    if outcomes.get(version) == _SAME_INPUTS:
+        return _SAME_INPUTS
+    name, _, number = version.partition(":")
+    privacy = privacy_of(home, name, int(number)) if number.isdigit() else None
+    if privacy is None:
+        return ""
+    return f"it is differentially private, ε = {privacy['epsilon']:.3g} a person: it hardly depended on these people"
 
 
 def _that_know(home: Home, erased: Erased) -> list[str]:

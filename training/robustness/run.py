@@ -4,17 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from feature_repo.bundle import MANIFEST, name_and_version
+from feature_repo.bundle import name_and_version
 from feature_repo.command_line import Progress, silent
-from feature_repo.errors import BundleError, InputError
+from feature_repo.errors import InputError
 from feature_repo.home import Home
-from training import registry
+from training.chosen_version import chosen_version
 from training.robustness import records
 from training.robustness.attack import choose
 from training.robustness.curve import Curve
 from training.robustness.measure import ROWS, check_numbers, measure
 from training.robustness.subject import Request, subject_of
-from training.version_files import champion_of
 
 
 @dataclass(frozen=True)
@@ -69,7 +68,7 @@ def attack_model(
     subject, model = subject_of(model_name, home)
     choose(attacks, subject.kinds)
     check_numbers(rows, strengths)
-    version = None if model is None else _version(home, model_name, number)
+    version = None if model is None else chosen_version(home, model_name, number)
     request = Request(home, model, version, rows, seed, sounds)
     measured = measure(
         subject.targets(request), names=attacks, strengths=strengths, rows=rows, seed=seed, progress=progress
@@ -97,14 +96,3 @@ def numbers(text: str) -> list[float]:
             found=repr(text),
             next_command="refrain model attack --help",
         ) from error
-
-
-def _version(home: Home, model: str, number: str) -> int | None:
-    version = int(number) if number.isdigit() else champion_of(home, model) or registry.challenger_of(home, model)
-    if number and (version is None or not (home.bundles(model) / str(version) / MANIFEST).is_file()):
-        raise BundleError(
-            expected=f"a registered version of {model}",
-            found=f"no version {number}",
-            next_command="refrain model list",
-        )
-    return version

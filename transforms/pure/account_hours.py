@@ -82,4 +82,4 @@ class AccountHours:
             del self._hours[old]
 
     def _ms(self, values: Sequence[Any]) -> int:
-        return min(values[self._duration] or 0, HOUR_MS) if self._duration >= 0 else 0
+        return max(0, min(values[self._duration] or 0, HOUR_MS)) if self._duration >= 0 else 0

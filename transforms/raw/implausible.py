@@ -34,7 +34,7 @@ def beyond_hours(source: EventSource, limits: AccountLimits, rows: pl.DataFrame,
     """
     account, hour = source.key[0], pl.col("event_timestamp").cast(pl.Int64) // HOUR_US
     is_exact = pl.col(_PRECISION_S).fill_null(1) <= HOUR_US // 1_000_000 if _PRECISION_S in rows.columns else pl.lit(1)
-    ms = pl.col(limits.duration).fill_null(0).clip(upper_bound=HOUR_MS) if limits.duration else pl.lit(0)
+    ms = pl.col(limits.duration).fill_null(0).clip(0, HOUR_MS) if limits.duration else pl.lit(0)
     devices = pl.col(limits.device).drop_nulls().n_unique() if limits.device else pl.lit(0)
     events = rows.with_columns(_row=pl.int_range(pl.len()), _hour=hour, _new=is_new).filter(is_exact.cast(pl.Boolean))
     totals = events.lazy().group_by(account, "_hour")
@@ -82,7 +82,7 @@ def beyond_days(source: EventSource, limits: AccountLimits, rows: pl.DataFrame) 
     if not limits.duration:
         return pl.Series([None] * rows.height, dtype=pl.String)
     account, item = source.key[0], source.key[1] if len(source.key) > 1 else ""
-    ms, day = pl.col(limits.duration).fill_null(0), pl.col("event_timestamp").dt.date()
+    ms, day = pl.col(limits.duration).fill_null(0).clip(0), pl.col("event_timestamp").dt.date()
     events = rows.with_columns(_row=pl.int_range(pl.len()), _ms=ms, _date=day)
     long_days = (
         events.lazy()

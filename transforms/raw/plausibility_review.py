@@ -95,11 +95,21 @@ def _day(source: EventSource, limits: AccountLimits, rows: pl.DataFrame, lengths
 
 
 def _lengths(home: Home, source: EventSource, limits: AccountLimits) -> pl.DataFrame | None:
-    """The longest known length of each item, in milliseconds; None if the project knows none."""
+    """The longest known length of each item, in milliseconds; None if the project knows none.
+
+    Raises:
+        InputError: the column has no numbers.
+    """
     name, _, column = limits.lengths.partition(":")
     table = raw_tables(home).get(name)
     if table is None or not limits.duration or len(source.key) < 2 or not {source.key[1], column} <= {*table.columns}:
         return None
+    if not table.columns[column].is_numeric():
+        raise InputError(
+            expected=f"numbers of milliseconds as lengths in [plausibility.{source.name}]",
+            found=f"{limits.lengths}, of the type {table.columns[column]}",
+            next_command='correct refrain.toml; lengths = "" for none',
+        )
     item = source.key[1]
     known = scan(home, name).filter(pl.col(column) > 0)
     return known.group_by(item).agg(pl.col(column).max().alias("_length")).collect()

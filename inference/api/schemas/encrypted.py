@@ -27,7 +27,7 @@ class EncryptedModel(BaseModel):
         description="scores of tracks, the log-odds of a chance, or a number"
     )
     dimensions: int = Field(description="length of the vector")
-    fit: int | None = Field(description="the fit that vectors of listeners have to be of; null for models of rows")
+    fit: int | None = Field(description="what vectors of listeners were learned with, or the centers and units of rows")
     inputs: list[str] = Field(description="columns of a row: (values - centers) / units, missing (0 or 1), and a 1")
     centers: list[float] = Field(description="what is taken away from the values of each column")
     units: list[float] = Field(description="what the rest is divided by")
@@ -55,7 +55,9 @@ class EncryptedRequest(BaseModel):
     tracks: list[Identifier] | None = Field(
         default=None, min_length=1, max_length=MAX_TRACKS, description="tracks to score; all if left out"
     )
-    fit: int | None = Field(default=None, strict=True, description="the fit that the vector is of; checked if given")
+    fit: int | None = Field(
+        default=None, strict=True, description="the fit that the vector is of; checked if given, needed for rows"
+    )
 
 
 class EncryptedResponse(BaseModel):

@@ -17,7 +17,7 @@ from prometheus_client import CollectorRegistry
 from feature_repo.home import Home
 from feature_repo.model_theft import REFUSE, TheftSettings
 from feature_repo.project import Project
-from inference.monitoring.background_calls import BackgroundCalls
+from inference.monitoring.background_thread import BackgroundThread
 from inference.monitoring.counters import labelled_counter
 from inference.security.audit import AuditLog
 from inference.security.caller import Caller
@@ -84,7 +84,7 @@ class TheftGuard:
         self._successors = Successors()
         self._rows: OrderedDict[str, np.ndarray] = OrderedDict()
         self._alone_until = -1e300
-        self._background = BackgroundCalls("questions")
+        self._background = BackgroundThread[Callable[[], object]]("questions", _call_all)
         about = "Owners who were unlike ordinary ones, by what they did"
         self._alarms = labelled_counter(registry, "refrain_theft_alarms", about, "reason", ALARMS)
         about = "Requests whose questions were not let in, by reason"
@@ -153,10 +153,11 @@ class TheftGuard:
         if self._clock() < self._alone_until:
             return self._not_counted()
         owner, holds_back, all_keys = caller.name, self._holds_back(caller), {**keys, **people}
-        marks, canaries = self._marks(owner, model, keys, unknown, rows), self._canaries(all_keys)
         try:
+            marks, canaries = self._marks(owner, model, keys, unknown, rows), self._canaries(all_keys)
             counts = self._connect()
-            if not canaries and (refusal := self._over_coverage(counts, owner, all_keys)) is not None:
+            refusal = self._over_coverage(counts, owner, all_keys, canaries)
+            if refusal is not None and not canaries:
                 return refusal
             count = counts.add(owner, model, questions, budgets, marks, refuses_flagged=holds_back)
             is_compared = raises_alarms and owner not in self.settings.trusted
@@ -168,7 +169,7 @@ class TheftGuard:
             _log.warning("questions are not counted: %s", error)
             self._alone_until = self._clock() + PAUSE_S
             return self._not_counted()
-        return self._refusal(count)
+        return self._refusal(count) or refusal
 
     def _not_counted(self) -> Refusal | None:
         policy = self.settings.without_redis
@@ -192,13 +193,17 @@ class TheftGuard:
         return Refusal("questions", detail.replace("in a 30", "in 30"), count.wait_s)
 
     def _over_coverage(
-        self, counts: QuestionCounts, owner: str, all_keys: Mapping[str, Sequence[str]]
+        self, counts: QuestionCounts, owner: str, all_keys: Mapping[str, Sequence[str]], canaries: Sequence[str]
     ) -> Refusal | None:
-        """Count the keys that an owner asks about, whatever the model; returns why they are refused, or None."""
+        """Count the keys that an owner asks about, whatever the model; returns why they are refused, or None.
+
+        Canaries do not count, so that no refusal tells them from other keys that are asked about again.
+        """
         for name, most in self.settings.keys_per_month.items():
-            if name not in all_keys:
+            keys = [key for key in all_keys.get(name, ()) if key not in canaries]
+            if not keys:
                 continue
-            count = counts.add(owner, f"keys-{name}", all_keys[name], [Budget("owner", owner, most, MONTH)], {})
+            count = counts.add(owner, f"keys-{name}", keys, [Budget("owner", owner, most, MONTH)], {})
             if count.refused is not None:
                 self._refused.labels("questions").inc()
                 detail = f"the budget of {most:,} distinct {name} of all models in 30 days of this owner is used up"
@@ -274,3 +279,8 @@ class TheftGuard:
         if self._counts is None:
             self._counts = QuestionCounts.open(self._home)
         return self._counts
+
+
+def _call_all(counts: Sequence[Callable[[], object]]) -> None:
+    for count in counts:
+        count()

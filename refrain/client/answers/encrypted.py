@@ -30,7 +30,7 @@ class EncryptedModel(msgspec.Struct, frozen=True):
         model: its name.
         kind: ``tracks`` for scores of tracks, ``binary`` for the log-odds of a chance, ``number`` for a number.
         dimensions: length of the vectors.
-        fit: the fit that vectors of listeners have to be of; None for models of rows.
+        fit: the fit that vectors of listeners have to be of; of models of rows, that of columns, centers and units.
         inputs: columns of a row; empty for scores of tracks.
         centers: what is taken away from the values of each column.
         units: what the rest is divided by.

@@ -22,7 +22,7 @@ from feature_repo.home import REPOSITORY, Home
 from inference.__main__ import app as command
 from inference.api.app import create_app
 from inference.features import OnlineFeatures
-from inference.monitoring import background_log, report
+from inference.monitoring import background_log, background_thread, report
 from inference.monitoring.lookups import LookupLog
 from inference.monitoring.predictions import PredictionLog
 from inference.monitoring.process_metrics import forget_ended_processes
@@ -235,9 +235,9 @@ def test_a_full_disk_costs_lines_and_not_answers(in_world: Home, monkeypatch: py
 
 
 def test_a_log_that_cannot_keep_up_leaves_lines_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(background_thread.BackgroundThread, "_start", lambda self: None)  # nothing is written
     log = PredictionLog(Home(tmp_path), 1.0)
-    monkeypatch.setattr(log, "_start", lambda: None)  # without the thread that writes
-    for _ in range(background_log.MAX_QUEUED + 7):
+    for _ in range(background_thread.MAX_QUEUED + 7):
         log.put("texts", "m:1")
     assert log.left_out == 7
 

@@ -29,6 +29,11 @@ from refrain.person.erasure.journal import Journal
 from refrain.person.erasure.run import erase
 from refrain.person.scan import scan
 from tests.sealed import turn_on
+from training.private.federated.answer import procedure_of
+from training.private.federated.silo import Memory
+from training.private.federated.step import Step
+from training.private.secure_aggregation.errors import RoundRefused
+from training.private.secure_aggregation.memory import RoundMemory
 from transforms import parquet
 from transforms.batch.build import build
 from transforms.raw.ingest import Batch, ingest
@@ -149,6 +154,19 @@ def test_a_restored_folder_is_as_it_was(world: Home, tmp_path: Path) -> None:
     assert read_lines(log_of(world), world) == lines and Restricted.of(world) == restricted
     assert read_key(world) == key
     assert sorted(path.name for path in world.root.iterdir() if path.name.startswith(".")) == []
+
+
+def test_a_restored_silo_answers_nothing_again(world: Home, tmp_path: Path) -> None:
+    """What it added to sums with others is known by them: a second answer would show the difference."""
+    RoundMemory(world, "label_a").join("plays-1")
+    step, exact = Step(0, 0, "union", "round", "terms"), procedure_of("exact")
+    assert Memory(world, "run", "label_a").note(step, exact, 2)
+    create(world, tmp_path / "a.backup")
+    restore(emptied(world), tmp_path / "a.backup")
+    with pytest.raises(RoundRefused, match="joined before"):
+        RoundMemory(world, "label_a").check_new("plays-1")
+    assert not Memory(world, "run", "label_a").note(step, exact, 2)
+    assert Memory(world, "run", "label_a").erasures(7) == 2
 
 
 def test_nothing_of_a_person_is_in_the_archive_in_plain(world: Home, tmp_path: Path) -> None:

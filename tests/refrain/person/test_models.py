@@ -170,6 +170,18 @@ def test_a_version_with_the_same_inputs_stays(home: Home) -> None:
     assert left(home) == {FIRST, SECOND}
 
 
+def test_a_version_that_is_differentially_private_stays(home: Home) -> None:
+    content = {"name": "songs", "version": 1, "extra": {"privacy": {"epsilon": 0.5, "delta": 1e-6}}}
+    (home.bundles("songs") / "1" / MANIFEST).write_text(json.dumps(content))
+    erase(home, "user_id", [ID])
+    (state,) = forgetting.states(home)
+    assert (state.state, "ε = 0.5" in state.note) == ("unaffected", True)
+    assert not forgetting.due(home) and not triggers.watch(home, [SONGS_MODEL])[0].due
+    train(home, 2, [OTHER], erasures=1)  # it does not serve, and stays all the same
+    forgetting.settle(home)
+    assert left(home) == {FIRST, SECOND}
+
+
 def test_a_person_that_no_model_learned_from_leaves_models_alone(home: Home) -> None:
     folder = home.audit_log / "date=2026-04-02"
     folder.mkdir(parents=True)

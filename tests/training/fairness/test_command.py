@@ -57,6 +57,7 @@ def test_the_card_has_a_section_by_group(world: Home) -> None:
 
 def test_an_unknown_model_names_the_next_command(in_world: Home) -> None:
     assert "refrain model run no_model" in run("model", "fairness", "no_model", code=1)
+    assert "no version one" in run("model", "fairness", "recommendation:one", code=1)
 
 
 def test_a_version_beyond_a_limit_is_not_promoted(

@@ -1,7 +1,7 @@
 """What did not pass its gates serves only with a mark on card and record, and a champion can be taken down."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +21,9 @@ from training.validation.evidence import MODEL_KEY, Evidence
 NAME = "made_up"
 
 
-def _register(home: Home, loss: float, units: int = 200, name: str = NAME) -> int:
+def _register(
+    home: Home, loss: float, units: int = 200, name: str = NAME, extra: Mapping[str, object] | None = None
+) -> int:
     def write(folder: Path, version: int) -> BundleManifest:
         fields = {
             "name": name,
@@ -34,7 +36,7 @@ def _register(home: Home, loss: float, units: int = 200, name: str = NAME) -> in
             "metrics": {},
             "training_set": "",
             "cutoff": "2026-01-01T00:00:00+00:00",
-            "extra": {},
+            "extra": dict(extra or {}),
         }
         return write_bundle(folder, {"README.md": b"made up"}, fields)
 
@@ -102,6 +104,20 @@ def test_what_failed_serves_only_with_a_mark(data: Home) -> None:
     assert "anyway" not in version_files.promotions(home, NAME)[-1]
     with pytest.raises(BundleError, match="before the one that serves"):  # what was taken down stays down
         promotions.rollback(home, NAME)
+
+
+def test_a_private_champion_is_not_replaced_by_itself(data: Home) -> None:
+    name = "made_up_private"
+    private = {"privacy": {"epsilon": 1.0, "delta": 1e-6}}
+    first, ordinary, second = (_register(data, 0.5, name=name, extra=extra) for extra in (private, None, private))
+    promotions.promote(data, name, first)
+    decision = version_files.decision_of(data, name, ordinary)
+    said = promotions.promote_by_itself(data, name, ordinary, decision, "nightly")
+    assert said.startswith(f"kept {first}: it is differentially private")
+    assert version_files.champion_of(data, name) == first
+    assert promotions.promote_by_itself(data, name, second, decision, "nightly") == f"promoted {second}"
+    promotions.promote(data, name, ordinary)  # a person may
+    assert promotions.promote_by_itself(data, name, first, decision, "nightly") == f"promoted {first}"
 
 
 def test_a_version_that_is_removed_leaves_no_file(data: Home) -> None:

@@ -57,6 +57,7 @@ def test_versions_are_signed_from_the_first_key_on(home: Home, tmp_path: Path) -
     assert (code, f"refrain signing sign {NAME}" in output) == (1, True)
     home.manifest.write_text("{}")
     sign_manifest(home)
+    assert _run("signing", "sign", f"{NAME}:one")[0] == 1  # no version, and so not the champion
     assert f"signed {NAME}:1 sha256" in _run("signing", "sign", "--all")[1]
     assert ", verified" in _run("model", "verify", NAME)[1]
 

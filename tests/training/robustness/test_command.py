@@ -110,6 +110,7 @@ def test_the_command_shows_curves_and_the_card_has_them(own_written: Home) -> No
     [
         (("no_such_model",), "no_such_model"),
         (("sentiment_model:9",), "no version 9"),
+        (("sentiment_model:²",), "no version ²"),
         (("sentiment_model", "--attack", "pgd"), "'pgd'"),
         (("sentiment_model", "--strengths", "0.1,x"), "0.1,x"),
         (("sentiment_model", "--strengths", "-1"), "-1"),

@@ -15,7 +15,8 @@ from typer.testing import CliRunner
 from feature_repo.definitions.events.plays import plays
 from feature_repo.errors import InputError
 from feature_repo.home import Home
-from feature_repo.plausibility import AccountLimits
+from feature_repo.plausibility import AccountLimits, limits_of
+from feature_repo.windows import EventSource
 from inference.security.audit import acts
 from refrain.cli import app
 from tests.projects import write_project
@@ -220,6 +221,34 @@ def test_kinds_that_are_not_judged_are_an_error_that_names_the_others(home: Home
     for kind in ("logins", "vinyl"):
         with pytest.raises(InputError, match="episode_plays, plays"):
             review(home, kind)
+
+
+@pytest.mark.parametrize(
+    ("section", "message"),
+    [
+        ('[plausibility.plays]\nduration = "device"', "whole milliseconds .* found device, of the type String"),
+        ('[plausibility.plays]\nlengths = "tracks:title"', "numbers of milliseconds .* found tracks:title"),
+        ("[plausibility.play]", r"kind of events: .*plays.* found \[plausibility.play\]"),
+    ],
+)
+def test_a_section_that_cannot_be_judged_by_is_an_error(home: Home, tmp_path: Path, section: str, message: str) -> None:
+    ingest(home, "a", [batch(*flood("ann", 1))])
+    text = f'name = "refrain"\nextends = ["music"]\n{section}\n'
+    judging = Home(home.root, project_folder=write_project(tmp_path / "project", {"refrain.toml": text}))
+    with pytest.raises(InputError, match=message):
+        review(judging, "plays")
+
+
+def test_events_of_a_kind_whose_lengths_are_no_whole_numbers_are_not_judged() -> None:
+    for dtype in ("String", "Float64"):
+        source = EventSource("visits", columns={"user_id": "String", "ms_played": dtype}, key=("user_id",))
+        assert limits_of(source, {}) is None
+
+
+def test_a_length_below_zero_makes_no_room_for_others() -> None:
+    rows = frame([(minute, "ann", "t", played, None, None, True) for minute, played in enumerate([-1_000, 50, 50])])
+    reason = "implausible: more than 1.5 hours of one user_id within an hour"
+    assert beyond_hours(plays, LIMITS, rows, pl.Series([True] * 3)).to_list() == [None, None, reason]
 
 
 def test_the_command_says_whose_they_are_and_is_in_the_audit_log(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ from datetime import timedelta
 import polars as pl
 
 from feature_repo.home import Home
+from training.models.behavior.profile import PROFILE
 from training.models.tabular import TabularModel
 from transforms.raw.read import plays
 
@@ -48,4 +49,5 @@ MODEL = TabularModel(
     horizon=GONE,
     segments=("user_profile__plan",),
     movable=("user_listening", "user_history"),
+    bounds=PROFILE,
 )

@@ -5,6 +5,7 @@ from datetime import timedelta
 import polars as pl
 
 from feature_repo.home import Home
+from training.models.behavior.profile import PROFILE
 from training.models.tabular import TabularModel
 from transforms.raw.read import plays
 
@@ -39,4 +40,5 @@ MODEL = TabularModel(
     horizon=timedelta(hours=1),
     segments=("device", "context"),
     movable=("request_context", "user_session", "user_listening", "user_history", "user_artist_affinity"),
+    bounds=PROFILE,
 )

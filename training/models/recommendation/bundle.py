@@ -14,6 +14,7 @@ from feature_repo.bundle import BACKGROUND, GOLDEN
 from feature_repo.compile_manifest import resolve_service
 from feature_repo.contract import contract_of
 from feature_repo.home import Home
+from feature_repo.manifest import Service
 from feature_repo.store import open_store
 from training.bundle import BundleManifest, write_bundle
 from training.datasets import Interactions, TimeSplit, TrainingSet
@@ -155,6 +156,33 @@ def bundle_writer(
         )
 
     return write
+
+
+def manifest_without_ranker(
+    version: int, service: Service | None, cutoff: int, metrics: Mapping[str, Any], extra: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Returns the manifest of a bundle that orders by its own parts, without a ranker and its training set.
+
+    Args:
+        version: version of the bundle.
+        service: the service that answers read; None if they read none.
+        cutoff: µs since 1970 UTC; only what was before it is learned from.
+        metrics: figures of the version.
+        extra: what answering needs to know besides.
+    """
+    return {
+        "name": NAME,
+        "version": version,
+        "family": "recommendation",
+        "feature_service": "" if service is None else service.name,
+        "fingerprint": "" if service is None else service.fingerprint,
+        "inputs": [] if service is None else list(service.features),
+        "outputs": [("score", "float32")],
+        "metrics": dict(metrics),
+        "training_set": "",
+        "cutoff": iso(cutoff),
+        "extra": dict(extra),
+    }
 
 
 def build_index(vectors: np.ndarray) -> bytes:

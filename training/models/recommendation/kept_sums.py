@@ -50,7 +50,11 @@ def share_of(home: Home, kept: KeptSums, user_ids: Sequence[str]) -> Sums:
     """
     learned = set(user_ids) - not_learned_from(home, user_ids, kept.cutoff)
     interactions = _plays_of(home, kept, sorted(learned))
-    sums = _count(interactions, kept.cutoff, segments.segments_of_users(home, interactions, kept.cutoff))
+    memberships = {
+        user: tuple(name for name in names if segments.PREFIX + name in kept.sums.tables)  # silos count some segments
+        for user, names in segments.segments_of_users(home, interactions, kept.cutoff).items()
+    }
+    sums = _count(interactions, kept.cutoff, memberships)
     if gram.NAME in kept.sums.tables:
         sums += gram.count(EASE().rows(interactions, kept.cutoff))
     return sums

@@ -26,7 +26,7 @@ from training.bundle import BundleManifest, write_bundle
 from training.clock import Clock
 from training.datasets import Interactions, TimeSplit
 from training.models.base import Gates
-from training.models.recommendation.bundle import NAME, RetrievalParts, iso
+from training.models.recommendation.bundle import NAME, RetrievalParts, manifest_without_ranker
 from training.models.recommendation.feature_rows import write_rows
 from training.models.recommendation.ials import Vectors
 from training.models.recommendation.knowledge import (
@@ -200,18 +200,12 @@ def _writer(
         return write_bundle(
             folder,
             files,
-            {
-                "name": NAME,
-                "version": version,
-                "family": "recommendation",
-                "feature_service": SERVICE,
-                "fingerprint": service.fingerprint,
-                "inputs": [(name, dtype) for name, dtype in service.features],
-                "outputs": [("score", "float32")],
-                "metrics": figures,
-                "training_set": "",
-                "cutoff": iso(parts.knowledge.cutoff),
-                "extra": {
+            manifest_without_ranker(
+                version,
+                service,
+                parts.knowledge.cutoff,
+                figures,
+                {
                     "weights": {
                         "collaborative": {"taste": 1.0, "similar": 0.0},
                         "cold_start": {"similar": 1 / 3, "content": 1 / 3, "popular": 1 / 3},
@@ -230,7 +224,7 @@ def _writer(
                         "why": why,
                     },
                 },
-            },
+            ),
         )
 
     return write

@@ -138,16 +138,22 @@ class PrivateEASE:
         """The cost of a fit."""
         return zcdp.rho(self.epsilon, self.delta)
 
-    def statement(self, purpose: str = "", what: str = "") -> PrivacyStatement:
+    def statement(self, purpose: str = "", what: str = "", people: int | None = None) -> PrivacyStatement:
         """What a fit guarantees.
 
         Args:
             purpose: purpose whose budget is spent.
             what: what is published.
+            people: number of people that δ is compared with; None for none.
+
+        Raises:
+            InputError: δ is 1/people or more.
         """
         rho = self.rho
         noise = f"discrete Gaussian, sigma {private_gram.sigma_of(rho * (1 - POPULARITY_SHARE)):.3g} a unit row"
-        return PrivacyStatement(self.epsilon, self.delta, rho=rho, mechanism=noise, purpose=purpose, what=what)
+        return PrivacyStatement(
+            self.epsilon, self.delta, rho=rho, mechanism=noise, people=people, purpose=purpose, what=what
+        )
 
     def fit(
         self,

@@ -155,6 +155,13 @@ def budgets_of(entries: list[Entry]) -> list[Budget]:
     return [Budget(**{name: entry[name] for name in names}) for _, entry in sorted(newest.items())]
 
 
+def people_of(entries: list[Entry], purpose: str) -> int | None:
+    """Returns the number of people that δ of a purpose is compared with: the largest that its budgets name, and those
+    of all purposes; None if they name none."""
+    named = [budget.people for budget in budgets_of(entries) if budget.purpose in (ALL, purpose) and budget.people]
+    return max(named, default=None)
+
+
 def spend_of(entries: list[Entry], request: str) -> Entry | None:
     """Returns the line that paid for a release; None if none did."""
     return next((e for e in entries if e["kind"] == "spend" and e["request"] == request), None)

@@ -22,7 +22,6 @@ from feature_repo.whole_files import append_at_once, write_whole
 
 MARK = "REFRAIN_PRIVACY_MARK"
 """Environment variable: a folder for the mark, better not on the disk of the data folder."""
-_LOCK = ".ledger.lock"
 
 
 class LedgerDamaged(StoreError):
@@ -52,11 +51,17 @@ class LedgerFile:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Holds the ledger: of several processes and threads, one at a time reads and appends."""
+        """Holds the ledger: of several processes and threads, one at a time reads and appends.
+
+        The folder itself is what is locked, so that a ledger on a disk that cannot be written can be read.
+        """
         self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with (self.path.parent / _LOCK).open("w") as handle:
+        handle = os.open(self.path.parent, os.O_RDONLY)
+        try:
             fcntl.flock(handle, fcntl.LOCK_EX)
             yield
+        finally:
+            os.close(handle)
 
     def read(self) -> list[dict[str, Any]]:
         """Returns the lines, oldest first, each checked against the one before, and the whole against the mark.
@@ -81,6 +86,8 @@ class LedgerFile:
     def append(self, entries: list[dict[str, Any]], entry: dict[str, Any]) -> dict[str, Any]:
         """Appends a line; it is on the disk, and marked, when this returns. The lock is held.
 
+        Lines that were read and not marked are marked first: there is never more than one of them.
+
         Args:
             entries: the lines, as ``read`` gave them.
             entry: fields of the new line.
@@ -90,6 +97,8 @@ class LedgerFile:
         """
         complete = self._complete()
         before = hashlib.sha256(complete[:-1].rpartition(b"\n")[2]).hexdigest() if entries else self._beginning()
+        if entries:
+            self._write_mark(len(entries), before)
         entry = {"number": len(entries) + 1, **entry, "before": before}
         line = json.dumps(entry, ensure_ascii=False, allow_nan=False).encode()
         handle = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
@@ -100,9 +109,14 @@ class LedgerFile:
         finally:
             os.close(handle)
         _sync_folder(self.path.parent)
-        content = {"lines": entry["number"], "last": hashlib.sha256(line).hexdigest()}
-        write_whole(self.mark, json.dumps(content), is_secret=True)
+        self._write_mark(entry["number"], hashlib.sha256(line).hexdigest())
         return entry
+
+    def _write_mark(self, lines: int, last: str) -> None:
+        """Says how far the ledger is, unless that is said already."""
+        content = json.dumps({"lines": lines, "last": last}).encode()
+        if not self.mark.exists() or self.mark.read_bytes() != content:
+            write_whole(self.mark, content, is_secret=True)
 
     def _complete(self) -> bytes:
         """The bytes up to the end of the last complete line."""

@@ -20,7 +20,7 @@ from feature_repo.errors import InputError
 from feature_repo.home import Home
 from feature_repo.private_counts import PrivateCounts
 from training.private.differential.counts import Plan, exact_counts, noisy_counts
-from training.private.differential.ledger import Ledger, budgets_of
+from training.private.differential.ledger import Ledger, people_of
 from training.private.differential.releases import Releases
 from training.private.differential.statement import PrivacyStatement
 from transforms import feature_tables, parquet
@@ -147,13 +147,12 @@ def write_table(home: Home, declared: PrivateCounts) -> None:
 def _publish_day(home: Home, declared: PrivateCounts, plan: Plan, day: date) -> Release:
     releases, request = Releases.open(home), f"{declared.name} {day}"
     what = f"{declared.about}: {day}"
-    people = [b.people for b in budgets_of(Ledger.open(home).entries()) if b.purpose == declared.purpose and b.people]
     statement = PrivacyStatement.of(
         plan.rho,
         declared.delta,
         failure=plan.failure,
         mechanism=plan.mechanism,
-        people=max(people, default=None),
+        people=people_of(Ledger.open(home).entries(), declared.purpose),
         purpose=declared.purpose,
         what=what,
         request=request,

@@ -5,14 +5,14 @@ Taste and content vectors, what follows what, rankers, segments, plays of a trac
 the bundle: each of them tells of people. What is in it of tracks is the catalogue's.
 """
 
-import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 from scipy import sparse
 
 from feature_repo import clock
@@ -23,15 +23,18 @@ from feature_repo.purposes import PERSONALISATION
 from training.bundle import BundleManifest, write_bundle
 from training.clock import Clock
 from training.datasets.interactions import Interactions
-from training.models.recommendation.bundle import NAME, build_index, iso
+from training.models.recommendation.bundle import NAME, build_index, manifest_without_ranker
 from training.models.recommendation.knowledge import NEIGHBOURS, TrackDescriptions, describe, fresh_tracks
+from training.private.differential.data_digest import data_digest
 from training.private.differential.ease import ItemRelease, PrivateEASE, solve
+from training.private.differential.ledger import Ledger, people_of
 from training.private.differential.releases import Releases
 from training.private.differential.statement import PrivacyStatement
 from training.registry import register
 from transforms.pure import npz
 from transforms.pure.candidates.cold import SegmentPopularity
 from transforms.pure.candidates.neighbours import Neighbours, largest
+from transforms.raw.read import scan
 
 WHAT = "tracks that the same people play, and their popularity"
 BUNDLE_STATEMENT = "privacy.json"
@@ -55,7 +58,8 @@ class Parts:
     """What the bundle is made of.
 
     Attributes:
-        interactions: identifiers of tracks and their artists; plays are not read.
+        track_ids: identifiers of tracks.
+        artists: track → its artist as the catalogue has it: what is said in plays is of people.
         descriptions: what the catalogue says of the tracks.
         public: (tracks,) numbers of the tracks of the catalogue.
         release: noisy sums of these tracks.
@@ -63,7 +67,8 @@ class Parts:
         statement: what is guaranteed.
     """
 
-    interactions: Interactions
+    track_ids: Sequence[str]
+    artists: dict[str, str | None]
     descriptions: TrackDescriptions
     public: np.ndarray
     release: ItemRelease
@@ -114,11 +119,14 @@ def run_private(home: Home, epsilon: float, delta: float = 1e-6, *, progress: Pr
         progress: callback for the progress of each stage.
 
     Raises:
-        InputError: ε or δ is no number that privacy can be had with, or the catalogue is empty.
+        InputError: ε or δ is no number that privacy can be had with, δ is one by the number of people of the budget or
+            more, or the catalogue is empty.
         BudgetSpent: the budget of personalisation does not have so much.
         StoreError: there are no plays, or features are not built or not applied.
     """
     model, timer = PrivateEASE(epsilon, delta), Clock(progress, 3)
+    people = people_of(Ledger.open(home).entries(), PERSONALISATION)
+    statement = model.statement(PERSONALISATION, WHAT, people)
     cutoff = int(clock.now().astimezone(UTC).timestamp() * 1e6)
     interactions = Interactions.load(home)
     descriptions = describe(home, interactions, cutoff)
@@ -131,27 +139,35 @@ def run_private(home: Home, epsilon: float, delta: float = 1e-6, *, progress: Pr
         )
     weights = sparse.csr_array(model.weighting.matrix(interactions.before(cutoff), cutoff)[:, public])
     timer.lap("plays")
-    request = f"private recommendation {_digest(interactions, public, weights, model)}"
+    request = f"private recommendation {data_digest(home, _parts(interactions, public, weights, model))}"
     releases = Releases.open(home)
     is_new = releases.kept(request) is None
     content = releases.once(
         request, lambda: model.release(weights).to_bytes(), purpose=PERSONALISATION, rho=model.rho, what=WHAT
     )
     release = ItemRelease.from_bytes(content)
-    statement = model.statement(purpose=PERSONALISATION, what=WHAT)
     timer.lap("release")
-    parts = Parts(interactions, descriptions, public, release, cutoff, statement)
+    parts = Parts(interactions.track_ids, _artists(home, cutoff), descriptions, public, release, cutoff, statement)
     version, above = _register(home, parts)
     timer.lap("registration")
     return PrivateResult(version, statement, len(release.catalogue), above, is_new, timer.seconds)
 
 
-def _digest(interactions: Interactions, public: np.ndarray, weights: sparse.csr_array, model: PrivateEASE) -> str:
-    """Digest of all that a release is made of; it stays in the ledger, for it would tell who guesses all plays."""
+def _parts(
+    interactions: Interactions, public: np.ndarray, weights: sparse.csr_array, model: PrivateEASE
+) -> Iterator[bytes]:
+    """Yields all that a release is made of."""
     names = [interactions.user_ids, [interactions.track_ids[track] for track in public.tolist()]]
-    about = json.dumps([model.epsilon, model.delta, *(list(part) for part in names)])
-    rows = (weights.indptr.astype("<i8"), weights.indices.astype("<i8"), weights.data.astype("<f8"))
-    return hashlib.sha256(about.encode() + b"".join(part.tobytes() for part in rows)).hexdigest()
+    yield json.dumps([model.epsilon, model.delta, *(list(part) for part in names)]).encode()
+    for part in (weights.indptr.astype("<i8"), weights.indices.astype("<i8"), weights.data.astype("<f8")):
+        yield part.tobytes()
+
+
+def _artists(home: Home, cutoff: int) -> dict[str, str | None]:
+    """Reads the newest artist of each track of the catalogue."""
+    moment = datetime.fromtimestamp(cutoff / 1e6, UTC)
+    rows = scan(home, "tracks").filter(pl.col("created_timestamp") < moment)
+    return dict(rows.sort("event_timestamp").select("track_id", "artist_id").collect().iter_rows())
 
 
 def _register(home: Home, parts: Parts) -> tuple[int, int]:
@@ -199,13 +215,14 @@ def _neighbours(catalogue: np.ndarray, weights: np.ndarray, tracks: int) -> Neig
 
 def _catalogue(parts: Parts, popularity: np.ndarray) -> dict[str, object]:
     public, known = parts.public.tolist(), parts.descriptions
+    track_ids = [parts.track_ids[track] for track in public]
     new_number = {track: number for number, track in enumerate(public)}
     fresh = [track for track in fresh_tracks(known, parts.cutoff).tolist() if track in new_number]
     order = np.argsort(-popularity[parts.release.catalogue], kind="stable")
     popular = parts.release.catalogue[order]
     return {
-        "track_ids": [parts.interactions.track_ids[track] for track in public],
-        "artist_ids": [parts.interactions.artist_ids[track] for track in public],
+        "track_ids": track_ids,
+        "artist_ids": [parts.artists.get(track) for track in track_ids],
         "genres": [known.genres[track] for track in public],
         "popular": popular[popularity[popular] > 0].tolist(),
         "fresh": [new_number[track] for track in fresh],
@@ -222,23 +239,17 @@ def _writer(parts: Parts, files: dict[str, bytes], above: int) -> Callable[[Path
         return write_bundle(
             folder,
             {**files, "README.md": card.encode()},
-            {
-                "name": NAME,
-                "version": version,
-                "family": "recommendation",
-                "feature_service": "",
-                "fingerprint": "",
-                "inputs": [],
-                "outputs": [("score", "float32")],
-                "metrics": {},
-                "training_set": "",
-                "cutoff": iso(parts.cutoff),
-                "extra": {
+            manifest_without_ranker(
+                version,
+                None,
+                parts.cutoff,
+                {},
+                {
                     "weights": WEIGHTS,
                     "why_no_ranker": WHY_NO_RANKER,
                     "privacy": parts.statement.to_dict(),
                 },
-            },
+            ),
         )
 
     return write

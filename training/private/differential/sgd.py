@@ -31,6 +31,9 @@ from training.private.differential.statement import PrivacyStatement
 if TYPE_CHECKING:
     import torch
 
+LARGEST_ANSWER = 1e15
+"""Answers are cut to it: the gradient of a larger one has no length in float32, so that clipping would not bound it."""
+
 
 @dataclass(frozen=True)
 class PersonRows:
@@ -89,6 +92,7 @@ class PrivateNetwork:
         most_rows: rows of a person that are learned from.
         clip: C, the largest length of a person's gradient.
         learning_rate: of Adam.
+        sigma: σ of the noise, if it was computed elsewhere; 0 for what ε and δ ask for.
 
     >>> PrivateNetwork(2.0, 1e-5).fit(inputs, answers, people, "binary", (low, high), 1_000)        # doctest: +SKIP
     """
@@ -101,6 +105,7 @@ class PrivateNetwork:
     most_rows: int = 64
     clip: float = 0.2
     learning_rate: float = 0.02
+    sigma: float = 0.0
 
     def fit(
         self,
@@ -116,7 +121,7 @@ class PrivateNetwork:
 
         Args:
             inputs: (n, d) columns; NaN for missing.
-            answers: (n,) 0 or 1, or numbers.
+            answers: (n,) 0 or 1, or numbers; those beyond ± ``LARGEST_ANSWER`` are cut to it.
             people: (n,) person of each row.
             kind: kind of the answers.
             bounds: (d,) least and (d,) largest value of each column, known beforehand; others are cut to them.
@@ -136,8 +141,10 @@ class PrivateNetwork:
         _check_rows(inputs, answers, people, low, high)
         rng = np.random.default_rng(secrets.randbits(128) if seed is None else seed)
         rate = min(1.0, self.people_a_step / public_people)
-        sigma = noise_of(self.epsilon, self.delta, rate, self.steps)
-        rows = PersonRows.of(np.clip(np.asarray(inputs, np.float32), low, high), answers, people, self.most_rows, rng)
+        sigma = self.sigma or noise_of(self.epsilon, self.delta, rate, self.steps)
+        least, most = (0.0, 1.0) if kind == "binary" else (-LARGEST_ANSWER, LARGEST_ANSWER)
+        columns, truth = np.clip(np.asarray(inputs, np.float32), low, high), np.clip(answers, least, most)
+        rows = PersonRows.of(columns, truth, people, self.most_rows, rng)
         spread = np.where(high > low, (high - low) / 2, 1).astype(np.float32)
         with torch.random.fork_rng():
             torch.manual_seed(int(rng.integers(2**62)))

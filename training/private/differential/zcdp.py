@@ -9,9 +9,11 @@ To (ε, δ) by the tighter conversion of Canonne, Kamath and Steinke, corollary 
 """
 
 import math
+import sys
 
 import numpy as np
 
+from feature_repo.errors import InputError
 from training.private.differential.guarantee import check, check_delta, check_sensitivity
 
 _ORDERS = np.logspace(-4, 7, 1_200)
@@ -45,7 +47,9 @@ def sigma_of(rho: float, sensitivity: float) -> float:
     check_sensitivity(sensitivity)
     check_sensitivity(rho)
     sigma = sensitivity / math.sqrt(2 * rho)
-    return sigma if rho_of(sigma, sensitivity) <= rho else math.nextafter(sigma, math.inf)
+    while rho_of(sigma, sensitivity) > rho:  # rounded, by a step or two
+        sigma = math.nextafter(sigma, math.inf)
+    return sigma
 
 
 def rho_of_pure(epsilon: float) -> float:
@@ -78,7 +82,7 @@ def epsilon(rho: float, delta: float) -> float:
     coarse = _epsilons(_ORDERS, rho, delta)
     best = _ORDERS[int(coarse.argmin())]
     fine = _epsilons(best * np.logspace(-0.02, 0.02, 1_200), rho, delta)
-    simple = rho + 2 * math.sqrt(rho * math.log(1 / delta))
+    simple = rho + 2 * math.sqrt(rho * -math.log(delta))
     return max(min(float(coarse.min()), float(fine.min()), simple), 0.0)
 
 
@@ -86,23 +90,29 @@ def rho(epsilon: float, delta: float) -> float:
     """Returns the largest ρ that guarantees (ε, δ), rounded down by less than one in 10^9.
 
     Raises:
-        InputError: ε or δ is not a number that privacy can be had with.
+        InputError: ε or δ is not a number that privacy can be had with, or ε so small that no number is its cost.
 
     >>> round(rho(1.0, 1e-6), 5)
     0.02436
     """
     check(epsilon, delta)
     lower, upper = 0.0, epsilon + 1.0
-    while upper - lower > 1e-10 * upper:
+    while upper > sys.float_info.min and upper - lower > 1e-10 * upper:
         middle = (lower + upper) / 2
         lower, upper = (middle, upper) if _epsilon_of(middle, delta) <= epsilon else (lower, middle)
+    if not lower:
+        raise InputError(
+            expected="an ε whose cost ρ is a number above 0",
+            found=f"{epsilon:g}",
+            next_command="refrain privacy budget show",
+        )
     return lower
 
 
 def _epsilons(orders: np.ndarray, rho: float, delta: float) -> np.ndarray:
     """ε of every α - 1."""
     alpha = orders + 1
-    rest = math.log(1 / delta) + alpha * np.log1p(-1 / alpha) - np.log(orders)
+    rest = -math.log(delta) + alpha * np.log1p(-1 / alpha) - np.log(orders)
     return np.asarray(alpha * rho + rest / orders)
 
 

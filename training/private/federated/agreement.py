@@ -18,6 +18,8 @@ FORMAT = 1
 FEWEST = 3
 """Fewest silos of a sum: of two, each could subtract itself and read the other."""
 MOST_SILOS = 255
+EARLIEST, LATEST = -62_135_596_800_000_000, 253_402_300_800_000_000
+"""The years 1 and 10,000 in µs since 1970 UTC, between which a cutoff is."""
 MOST_BYTES = 2**20
 """Largest agreement that is read."""
 
@@ -73,6 +75,12 @@ class Agreement:
                 expected="a deadline of seconds, and at least one listener of an item",
                 found=f"{self.deadline_s} s, {self.least_listeners} listeners",
                 next_command="refrain model federate --help",
+            )
+        if not EARLIEST <= self.cutoff < LATEST:
+            raise InputError(
+                expected="a cutoff between the years 1 and 9999, in µs since 1970",
+                found=str(self.cutoff)[:100],
+                next_command="refrain model federate recommendation --before 2026-07-01",
             )
         for name, texts in (("statistics", self.statistics), ("segments", self.segments)):
             if len(set(texts)) != len(texts):

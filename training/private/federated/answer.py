@@ -1,7 +1,8 @@
 """What a silo answers to a step of some kind: each answer is declared beside the procedure that asks for it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
@@ -35,11 +36,17 @@ class Procedure:
         name: its name in an agreement.
         about: what comes out of it.
         coordinate: the program of the coordinator; returns the result, which every silo gets.
+        answers: kind of each step that it asks → how many such steps a silo answers in a run at the most, None for
+            any number. A coordinator that asked the sums of a run again could take one from the other.
     """
 
     name: str
     about: str
     coordinate: Callable[[CoordinatorRun], bytes]
+    answers: Mapping[str, int | None]
+
+
+Declaration = TypeVar("Declaration", Answer, Procedure)
 
 
 def procedure_of(name: str) -> Procedure:
@@ -48,14 +55,7 @@ def procedure_of(name: str) -> Procedure:
     Raises:
         InputError: there is none.
     """
-    by_name = definitions(PACKAGE, Procedure)
-    if name not in by_name:
-        raise InputError(
-            expected=f"a procedure of {sorted(by_name)}",
-            found=repr(name[:100]),
-            next_command="the same version of Refrain at the coordinator and at every silo",
-        )
-    return by_name[name]
+    return _declared(Procedure, name, "a procedure")
 
 
 def answer_of(kind: str) -> Answer:
@@ -64,11 +64,15 @@ def answer_of(kind: str) -> Answer:
     Raises:
         InputError: there is none.
     """
-    by_name = definitions(PACKAGE, Answer)
-    if kind not in by_name:
+    return _declared(Answer, kind, "a step of a kind")
+
+
+def _declared(kind: type[Declaration], name: str, what: str) -> Declaration:
+    by_name = definitions(PACKAGE, kind)
+    if name not in by_name:
         raise InputError(
-            expected=f"a step of a kind of {sorted(by_name)}",
-            found=repr(kind[:100]),
+            expected=f"{what} of {sorted(by_name)}",
+            found=repr(name[:100]),
             next_command="the same version of Refrain at the coordinator and at every silo",
         )
-    return by_name[kind]
+    return by_name[name]

@@ -4,6 +4,7 @@ import hashlib
 
 import numpy as np
 
+from feature_repo.forgotten import erasures_done
 from feature_repo.home import Home
 from training.datasets import Interactions
 from training.models.recommendation.segments import segments_of_users
@@ -24,6 +25,7 @@ def own_data(home: Home, cutoff: int, part: tuple[int, int] = WHOLE) -> SiloData
     Raises:
         StoreError: there are no plays, or features are not applied.
     """
+    erasures = erasures_done(home)  # before anything is read: an erasure meanwhile makes the version due
     plays = Interactions.load(home)
     number, parts = part
     chosen = [user for user, id_ in enumerate(plays.user_ids) if parts == 1 or part_of(id_, parts) == number]
@@ -45,7 +47,7 @@ def own_data(home: Home, cutoff: int, part: tuple[int, int] = WHOLE) -> SiloData
         rest.context,
         rest.skipped,
     )
-    return SiloData(data, segments_of_users(home, data, cutoff))
+    return SiloData(data, segments_of_users(home, data, cutoff), erasures=erasures)
 
 
 def part_of(user_id: str, parts: int) -> int:

@@ -19,25 +19,23 @@ from scipy import sparse
 from feature_repo.compile_manifest import resolve_service
 from feature_repo.contract import contract_of
 from feature_repo.errors import InputError
-from feature_repo.forgotten import erasures_done
 from feature_repo.home import Home
 from feature_repo.store import open_store
 from training.bundle import BundleManifest, write_bundle
 from training.datasets import Interactions
 from training.exact import gram
-from training.exact.follows import ORDERED, TIED
 from training.exact.kept import FILE as SUMS
 from training.exact.kept import KeptSums
 from training.exact.sums import Sums, Table
 from training.models.base import Gates
 from training.models.recommendation import segments
-from training.models.recommendation.bundle import NAME, RetrievalParts, iso
+from training.models.recommendation.bundle import NAME, RetrievalParts, iso, manifest_without_ranker
 from training.models.recommendation.contract import FromHistory
-from training.models.recommendation.ease import EASE
 from training.models.recommendation.knowledge import FOLLOWS, Knowledge, neighbours
 from training.models.recommendation.own_run import SERVICE, own_knowledge
 from training.private.federated.agreement import Agreement
 from training.private.federated.catalogue import Catalogue
+from training.private.federated.check_recommender import check_recommender, solve_ease
 from training.private.federated.measure import ALONE, POPULARITY, RANDOM, Measured, measure
 from training.private.federated.statistics.outcomes import LIKED, LISTENERS, SKIPPED
 from training.registered_files import RUN
@@ -45,8 +43,6 @@ from training.registry import register
 from transforms.pure import npz
 from transforms.pure.candidates.neighbours import Neighbours
 
-STATISTICS = ("co_plays", "follows", "segments", "outcomes")
-"""What a recommender is made of."""
 GATES = Gates(plain={POPULARITY: 0.0}, required=(POPULARITY, RANDOM))
 WHY_NO_RANKER = "learned from sums of silos, which keep the rows that a ranker is trained on"
 WHY = "the sums of several silos hold no rows that rankers learn from"
@@ -69,7 +65,7 @@ class Registered:
     measured: Measured | None
 
 
-def register_recommender(home: Home, result: bytes, terms: Agreement, silos: int) -> Registered:
+def register_recommender(home: Home, result: bytes, terms: Agreement, silos: int, erasures: int) -> Registered:
     """Solves the models from the sums of a run, measures them on the folder's own later plays, and registers a bundle.
 
     Args:
@@ -77,29 +73,32 @@ def register_recommender(home: Home, result: bytes, terms: Agreement, silos: int
         result: bytes of the kept sums of the run.
         terms: the terms of the run.
         silos: number of silos in the sums.
+        erasures: number of erasures of this folder without whose people the sums are; later ones make the version due.
 
     Raises:
         InputError: the sums are not those of a recommender.
         StoreError: there are no plays, or features are not built or not applied.
     """
     kept = read_sums(result)
-    missing = {gram.NAME, ORDERED, TIED, segments.EVERYBODY, LIKED, LISTENERS} - set(kept.sums.tables)
-    if missing:
-        raise InputError(
-            expected=f"the statistics {', '.join(STATISTICS)}",
-            found=f"sums without {', '.join(sorted(missing))}",
-            next_command="refrain model federate recommendation",
-        )
+    check_recommender(kept)
     interactions = Interactions.load(home)
     is_hashed = "items" not in terms.parameters
     places = Catalogue(kept.items, terms.run, is_hashed).places(interactions.track_ids)
     sums = renumber(kept.sums, places)
-    own_tracks, weights = np.flatnonzero(places >= 0), EASE().solve(kept.sums)
+    own_tracks, weights = np.flatnonzero(places >= 0), solve_ease(kept.sums)
     similar = FromHistory(
         sparse.csr_array((1, len(own_tracks))), weights[np.ix_(places[own_tracks], places[own_tracks])]
     )
     knowledge = _knowledge(home, interactions, terms.cutoff, sums, similar, own_tracks)
+    if not knowledge.recommendable.any():
+        raise InputError(
+            expected=f"tracks of this folder in the catalogue of the run, or plays before {iso(terms.cutoff)[:16]}",
+            found="none: nothing can be recommended here",
+            next_command="refrain model federate join URL --no-register  (takes part, without a version)",
+        )
     measured = measure(interactions, terms.cutoff, similar.weights, own_tracks, knowledge.popular)
+    ids = [interactions.track_ids[track] for track in own_tracks.tolist()]
+    own = kept_of(ids, terms.cutoff, renumber(kept.sums, places[own_tracks]))
     parts = RetrievalParts(interactions, knowledge, segments.solve(sums))
     record: dict[str, Any] = {
         "run": terms.run,
@@ -109,14 +108,14 @@ def register_recommender(home: Home, result: bytes, terms: Agreement, silos: int
         "statistics": list(terms.statistics),
         "listeners": int(kept.sums[LISTENERS].sum()),
     }
-    token: Token[Mapping[str, Any]] = RUN.set({"key": terms.digest(), "erasures": erasures_done(home)})
+    token: Token[Mapping[str, Any]] = RUN.set({"key": terms.digest(), "erasures": erasures})
     try:
         version = register(
             home,
             NAME,
             parameters={f"federated_{name}": value for name, value in record.items()} | {"tracks": len(own_tracks)},
             metrics={} if measured is None else measured.flat(),
-            write=_writer(home, parts, kept_of(interactions.track_ids, terms.cutoff, sums), sums, record, measured),
+            write=_writer(home, parts, own, sums, record, measured),
             evidence=None if measured is None else measured.evidence,
             gates=GATES,
         )
@@ -171,7 +170,7 @@ def kept_of(track_ids: Sequence[str], cutoff: int, sums: Sums) -> KeptSums:
     """What a bundle keeps of renumbered sums: the tables that a person's share is counted of.
 
     Args:
-        track_ids: ids of the tracks.
+        track_ids: ids of the tracks; only those of the catalogue, as plays of others were not counted.
         cutoff: µs since 1970 UTC.
         sums: the sums by these tracks.
     """
@@ -211,7 +210,8 @@ def _outcomes(sums: Sums, kept_tracks: np.ndarray, similar: Neighbours) -> bytes
     shared = np.zeros(similar.places.shape, np.uint8)
     rows, columns = np.nonzero(similar.places >= 0)
     others = similar.places[rows, columns]
-    shared[rows, columns] = np.minimum(np.asarray(pairs[kept_tracks[rows], kept_tracks[others]]).ravel(), 255)
+    if len(rows):  # SciPy takes no empty arrays of places
+        shared[rows, columns] = np.minimum(np.asarray(pairs[kept_tracks[rows], kept_tracks[others]]).ravel(), 255)
     return npz.pack(
         {
             "liked": sums[LIKED].toarray()[0][kept_tracks],
@@ -244,18 +244,12 @@ def _writer(
         return write_bundle(
             folder,
             files,
-            {
-                "name": NAME,
-                "version": version,
-                "family": "recommendation",
-                "feature_service": SERVICE,
-                "fingerprint": service.fingerprint,
-                "inputs": [(name, dtype) for name, dtype in service.features],
-                "outputs": [("score", "float32")],
-                "metrics": figures,
-                "training_set": "",
-                "cutoff": iso(parts.knowledge.cutoff),
-                "extra": {
+            manifest_without_ranker(
+                version,
+                service,
+                parts.knowledge.cutoff,
+                figures,
+                {
                     "weights": {
                         "collaborative": {"taste": 0.0, "similar": 1.0},
                         "cold_start": {"similar": 1.0, "content": 0.0, "popular": 0.0},
@@ -264,7 +258,7 @@ def _writer(
                     "why_no_ranker": WHY_NO_RANKER,
                     "federated": dict(record),
                 },
-            },
+            ),
         )
 
     return write

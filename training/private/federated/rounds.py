@@ -3,8 +3,10 @@
 A folder a run: its terms, the sum of each round, and how often each was begun. All of it are sums and public messages.
 """
 
+import fcntl
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from zipfile import BadZipFile
@@ -69,20 +71,47 @@ class Rounds:
         Raises:
             InputError: a run of this name has other terms, and is not done.
         """
-        path = self.folder / TERMS
-        if path.is_file():
-            before = Agreement.from_bytes(read_stored(path, self._home))
-            if _without_run(before) == _without_run(terms):
-                return before
-            if not (self.folder / RESULT).is_file():
-                raise InputError(
-                    expected=f"the terms of the run {terms.name} that was begun",
-                    found=f"others, in {self.folder}",
-                    next_command="refrain model federate recommendation --name ANOTHER_NAME",
-                )
+        before = self.terms()
+        if before is not None and _without_run(before) == _without_run(terms):
+            return before
+        if before is not None and not self.is_done:
+            raise InputError(
+                expected=f"the terms of the run {terms.name} that was begun",
+                found=f"others, in {self.folder}",
+                next_command="refrain model federate recommendation --name ANOTHER_NAME",
+            )
         self.clear()
-        write_stored(path, terms.to_bytes(), self._home, SCOPE)
+        write_stored(self.folder / TERMS, terms.to_bytes(), self._home, SCOPE)
         return terms
+
+    def terms(self) -> Agreement | None:
+        """The terms of the run on disk; None if there is none."""
+        path = self.folder / TERMS
+        return Agreement.from_bytes(read_stored(path, self._home)) if path.is_file() else None
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the run on disk has its result."""
+        return (self.folder / RESULT).is_file()
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keeps other processes from coordinating the run meanwhile.
+
+        Raises:
+            InputError: another one does.
+        """
+        self.folder.parent.mkdir(parents=True, exist_ok=True)
+        with (self.folder.parent / f".{self.folder.name}.lock").open("w") as handle:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise InputError(
+                    expected=f"one coordinator of the run {self.folder.name}",
+                    found=f"another process that coordinates it, in {self.folder}",
+                    next_command="refrain model federate recommendation --name ANOTHER_NAME  (or wait for its end)",
+                ) from None
+            yield
 
     def clear(self) -> None:
         """Forgets all rounds."""

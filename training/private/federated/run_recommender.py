@@ -6,22 +6,26 @@ from pathlib import Path
 
 from feature_repo import clock
 from feature_repo.command_line import Progress
+from feature_repo.errors import InputError, RefrainError
+from feature_repo.forgotten import erasures_done
 from feature_repo.home import Home
 from feature_repo.signing.private_key import load_private_key
+from feature_repo.signing.trust import Trust
 from training.datasets import Interactions
 from training.exact.kept import KeptSums
 from training.models.recommendation.bundle import NAME, iso
 from training.models.recommendation.segments import segments_of_users
 from training.private.federated.agreement import FEWEST, Agreement
 from training.private.federated.channel import SiloChannel
+from training.private.federated.check_recommender import STATISTICS
 from training.private.federated.coordinator import SILO_PATIENCE
 from training.private.federated.local_trial import trial
 from training.private.federated.own_data import own_data
-from training.private.federated.recommender import STATISTICS, Registered, read_sums, register_recommender
+from training.private.federated.recommender import Registered, read_sums, register_recommender
 from training.private.federated.rounds import RESULT as FILE_OF_RESULT
 from training.private.federated.rounds import Rounds, RoundTotal
 from training.private.federated.silo import Limits, take_part
-from training.private.federated.step import AGREEMENT, RESULT
+from training.private.federated.step import AGREEMENT, RESULT, STOPPED
 from training.private.federated.together import coordinate
 from training.private.secure_aggregation.coordinator import Coordinator
 from training.private.secure_aggregation.http_board import connect
@@ -31,7 +35,7 @@ from training.private.secure_aggregation.server import serving
 HELD_OUT_DAYS = 7
 """Newest days of the folder that a trial does not count, so that it can be measured on them."""
 AFTER_S = 60.0
-"""Seconds that the coordinator of a served run waits until all silos have fetched the result."""
+"""Seconds that the coordinator of a served run waits until all silos have fetched the result, or why there is none."""
 
 
 @dataclass(frozen=True)
@@ -152,18 +156,25 @@ def coordinate_local(home: Home, settings: Settings, silos: int, progress: Progr
         InputError: a round went wrong each time.
         StoreError: there are no plays, or features are not built or not applied.
     """
-    plays = Interactions.load(home)
-    cutoff = settings.before or int(plays.time[-1]) + 1 - HELD_OUT_DAYS * 86_400_000_000
+    erasures, plays = erasures_done(home), Interactions.load(home)
+    if not len(plays.time):
+        raise InputError(
+            expected="plays of listeners who may be learned from",
+            found="none: nobody consents, or everybody is restricted",
+            next_command="refrain person consent ID  (shows what a person consents to)",
+        )
+    newest = int(plays.time[-1]) + 1
+    cutoff = newest - HELD_OUT_DAYS * 86_400_000_000 if settings.before is None else settings.before
     by_user = segments_of_users(home, plays, cutoff)
     segments = tuple(sorted({name for names in by_user.values() for name in names}))
-    with trial(silos) as parties, serving(parties.coordinator) as url:
-        rounds = Rounds(home, f"{settings.name}-local")
+    rounds = Rounds(home, f"{settings.name}-local")
+    with rounds.alone(), trial(silos) as parties, serving(parties.coordinator) as url:
         rounds.clear()
         terms = rounds.agree(settings.terms(parties.coordinator.roster, cutoff, segments))
         parties.start(url)
         run, result = coordinate(terms, parties.coordinator, rounds, progress)
         problems = parties.wait(settings.deadline_s)
-    return _registered(home, terms, result, run.participation, problems, rounds)
+    return _registered(home, terms, result, run.participation, problems, rounds, erasures)
 
 
 def coordinate_served(
@@ -174,21 +185,28 @@ def coordinate_served(
     Raises:
         InputError: the roster, the key or the address cannot be used, or a round went wrong each time.
     """
-    roster = Roster.load(file)
+    roster = Roster.load(file, Trust.load(home))
     coordinator = Coordinator(roster, load_private_key())
     midnight = int(clock.now().timestamp()) // 86_400 * 86_400 * 1_000_000
     rounds = Rounds(home, settings.name)
-    terms = rounds.agree(settings.terms(roster, settings.before or midnight))
-    with serving(
+    server = serving(
         coordinator,
         settings.host,
         settings.port,
         certificate=settings.certificate,
         key=settings.certificate_key,
         is_behind_proxy=settings.is_behind_proxy,
-    ) as url:
+    )
+    with rounds.alone(), server as url:
+        begun = None if rounds.is_done else rounds.terms()
+        default = midnight if begun is None else begun.cutoff  # of a run that goes on after a day
+        terms = rounds.agree(settings.terms(roster, default if settings.before is None else settings.before))
         announce(url)
-        run, result = coordinate(terms, coordinator, rounds, progress)
+        try:
+            run, result = coordinate(terms, coordinator, rounds, progress)
+        except RefrainError:
+            coordinator.wait_until_fetched(STOPPED, roster.silos, AFTER_S)
+            raise
         late = coordinator.wait_until_fetched(RESULT, roster.silos, AFTER_S)
     problems = dict.fromkeys(late, "has not fetched the result; the same command shows it again")
     items = len(KeptSums.from_bytes(result).items)
@@ -213,7 +231,7 @@ def join_run(
         InputError: the terms are beyond the limits, or a message is damaged.
         StoreError: there are no plays, or features are not built or not applied.
     """
-    identity, roster = load_private_key(), Roster.load(file)
+    identity, roster = load_private_key(), Roster.load(file, Trust.load(home))
 
     def channel_of(timeout_s: float) -> SiloChannel:
         return connect(
@@ -234,7 +252,7 @@ def join_run(
     kept = read_sums(outcome.result)
     registered = None
     if register:
-        registered = register_recommender(home, outcome.result, outcome.agreement, outcome.silos)
+        registered = register_recommender(home, outcome.result, outcome.agreement, outcome.silos, outcome.erasures)
     return Summary(outcome.agreement, len(kept.items), {}, outcome.missed, registered)
 
 
@@ -245,8 +263,9 @@ def _registered(
     participation: Mapping[str, RoundTotal],
     problems: Mapping[str, str],
     rounds: Rounds,
+    erasures: int,
 ) -> Summary:
     silos = max((len(total.silos) for step, total in participation.items() if step.endswith("sums")), default=0)
-    registered = register_recommender(home, result, terms, silos)
+    registered = register_recommender(home, result, terms, silos, erasures)
     items = len(KeptSums.from_bytes(result).items)
     return Summary(terms, items, participation, problems, registered, rounds.folder / FILE_OF_RESULT)

@@ -6,9 +6,11 @@ the same of many sets of silos could take one sum from the other.
 
 import json
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
@@ -18,7 +20,7 @@ from feature_repo.encryption.stored_files import read_stored, write_stored
 from feature_repo.errors import InputError, RefrainError
 from feature_repo.home import Home
 from training.private.federated.agreement import FEWEST, Agreement
-from training.private.federated.answer import answer_of, procedure_of
+from training.private.federated.answer import Procedure, answer_of, procedure_of
 from training.private.federated.catalogue import Catalogue
 from training.private.federated.channel import SiloChannel
 from training.private.federated.coordinator import ATTEMPTS
@@ -28,6 +30,8 @@ from training.private.federated.step import AGREEMENT, END, RESULT, STOPPED, Ste
 
 WAIT_S, POLL_S = 60.0, 0.5
 """Seconds that a silo waits for the terms, and for one message before it looks for another."""
+ANSWERED = f"{FOLDER}_answered"
+"""Folder of what silos have answered, which no name of a run leads to."""
 PHASES = 6
 """Phases of a round, each of which may take until the deadline, and one more for the coordinator's own work."""
 
@@ -75,16 +79,22 @@ class Memory:
 
     def __init__(self, home: Home, run: str, silo: str) -> None:
         self._home = home
-        self._path: Path = home.pipeline / FOLDER / "answered" / f"{digest(f'{run} {silo}'.encode())[:32]}.json"
+        self._path: Path = home.pipeline / ANSWERED / f"{digest(f'{run} {silo}'.encode())[:32]}.json"
 
-    def note(self, step: Step) -> bool:
+    def note(self, step: Step, procedure: Procedure, erasures: int = 0) -> bool:
         """Notes that a step is about to be answered; False if it must not be, as it was in this or in many rounds.
 
+        Args:
+            step: the step.
+            procedure: the procedure of the terms.
+            erasures: number of erasures that were done when the people who are counted were read.
+
         Raises:
-            InputError: another question had the same number.
+            InputError: another question had the same number, or the procedure has no further step of this kind.
         """
-        record = json.loads(read_stored(self._path, self._home)) if self._path.is_file() else {}
-        question, rounds = record.get(str(step.number), [step.question, []])
+        record = self._read()
+        question, rounds, _, erasures = record.get(str(step.number), [step.question, [], step.kind, erasures])
+        _check_kind(step, procedure, [kind for number, (_, _, kind, _) in record.items() if number != str(step.number)])
         if question != step.question:
             raise InputError(
                 expected=f"the question of step {step.number} that was answered before",
@@ -93,9 +103,26 @@ class Memory:
             )
         if step.round in rounds or len(rounds) >= ATTEMPTS:
             return False
-        record[str(step.number)] = [question, [*rounds, step.round]]
+        record[str(step.number)] = [question, [*rounds, step.round], step.kind, erasures]
         write_stored(self._path, json.dumps(record).encode(), self._home, SCOPE)
         return True
+
+    def erasures(self, erasures: int) -> int:
+        """Number of erasures without whose people all answers of the run were; as given if there was no answer."""
+        return min([erasures, *(before for _, _, _, before in self._read().values())])
+
+    def _read(self) -> dict[str, list[Any]]:
+        return dict(json.loads(read_stored(self._path, self._home))) if self._path.is_file() else {}
+
+
+def _check_kind(step: Step, procedure: Procedure, before: Sequence[str]) -> None:
+    most = procedure.answers.get(step.kind, 0)
+    if most is not None and before.count(step.kind) >= most:
+        raise InputError(
+            expected=f"a step of the procedure {procedure.name}: {', '.join(procedure.answers)}, in its number",
+            found=f"{step.kind[:100]!r} after {', '.join(before) or 'nothing'}",
+            next_command="ask the coordinator why; nothing was answered",
+        )
 
 
 @dataclass(frozen=True)
@@ -108,6 +135,7 @@ class Outcome:
         silos: number of silos in the last sum.
         answered: kinds of the steps that it answered.
         missed: kind of each step that went on without it → why.
+        erasures: number of erasures without whose people it answered.
     """
 
     agreement: Agreement
@@ -115,6 +143,7 @@ class Outcome:
     silos: int
     answered: tuple[str, ...]
     missed: dict[str, str]
+    erasures: int
 
 
 def take_part(
@@ -141,13 +170,13 @@ def take_part(
     """
     terms = Agreement.from_bytes(channel.fetch(AGREEMENT, WAIT_S))
     (limits or Limits()).check(terms)
-    memory = Memory(home, terms.run, name)
+    memory, procedure = Memory(home, terms.run, name), procedure_of(terms.procedure)
     answered: list[str] = []
     missed: dict[str, str] = {}
     step = _next(channel, terms, None)
     while step.kind != END:
         progress(step.number, step.number + 1, step.kind)
-        if step.is_open and memory.note(step):
+        if step.is_open and memory.note(step, procedure, data.erasures):
             words = _respond(data, _scope(channel, terms, step), step, _attachment(channel, step))
             label = f"{step.number} {step.kind}"
             try:
@@ -158,13 +187,14 @@ def take_part(
                 missed[label] = str(error)
         step = _next(channel, terms, step)
     result = channel.fetch(RESULT, terms.deadline_s)
-    if digest(result) != step.content.get("result"):
+    silos = step.content.get("silos")
+    if digest(result) != step.content.get("result") or not isinstance(silos, int):
         raise InputError(
             expected="the result of this run",
-            found="bytes with another digest",
+            found="bytes with another digest, or of no number of silos",
             next_command="refrain model federate join URL  (again)",
         )
-    return Outcome(terms, result, int(step.content["silos"]), tuple(answered), missed)
+    return Outcome(terms, result, silos, tuple(answered), missed, memory.erasures(data.erasures))
 
 
 def _respond(data: SiloData, scope: Scope, step: Step, attachment: bytes) -> np.ndarray:
@@ -175,7 +205,7 @@ def _respond(data: SiloData, scope: Scope, step: Step, attachment: bytes) -> np.
     """
     try:
         return answer_of(step.kind).respond(data, scope, step, attachment)
-    except (ValueError, KeyError, TypeError, IndexError, OverflowError, EOFError, BadZipFile) as error:
+    except (ValueError, LookupError, TypeError, ArithmeticError, EOFError, BadZipFile, MemoryError) as error:
         raise InputError(
             expected=f"terms and a step {step.kind} that fit together, and to the silo's data",
             found=f"{type(error).__name__}: {str(error)[:300]}",

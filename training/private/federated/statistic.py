@@ -1,7 +1,7 @@
 """What can be counted in a run: each statistic is one file below ``statistics``, found by its type."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -26,6 +26,7 @@ class SiloData:
         texts: words of each of its texts.
         features: (rows, d) features of labelled rows; standardized by public numbers.
         labels: (rows,) their labels.
+        erasures: number of erasures that were done when it was read.
     """
 
     plays: Interactions
@@ -33,6 +34,7 @@ class SiloData:
     texts: Sequence[Sequence[str]] = ()
     features: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))
     labels: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    erasures: int = 0
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,7 @@ def count_all(data: SiloData, scope: Scope) -> Sums:
         InputError: a statistic is unknown, or a cell could overflow.
     """
     sums = Sums({})
-    numbered = SiloData(scope.catalogue.number(data.plays), data.segments, data.texts, data.features, data.labels)
+    numbered = replace(data, plays=scope.catalogue.number(data.plays))
     for each in statistics(scope.agreement.statistics):
         sums += each.count(numbered, scope)
     return sums

@@ -3,15 +3,14 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from feature_repo.bundle import MANIFEST, name_and_version
+from feature_repo.bundle import name_and_version
 from feature_repo.command_line import Progress, silent
-from feature_repo.errors import BundleError, InputError
+from feature_repo.errors import InputError
 from feature_repo.home import Home
-from training import registry
+from training.chosen_version import chosen_version
 from training.private.leaks import records
 from training.private.leaks.leak import Leak
 from training.private.leaks.subject import Request, subject_of
-from training.version_files import champion_of
 
 SHADOWS, PEOPLE = 16, 2_000
 FEWEST_SHADOWS = 10
@@ -71,15 +70,7 @@ def measure_model(
             found=f"{shadows} and {people}",
             next_command="refrain model leaks --help",
         )
-    version = (
-        int(number) if number.isdigit() else champion_of(home, model_name) or registry.challenger_of(home, model_name)
-    )
-    if number and (version is None or not (home.bundles(model_name) / str(version) / MANIFEST).is_file()):
-        raise BundleError(
-            expected=f"a registered version of {model_name}",
-            found=f"no version {number}",
-            next_command="refrain model list",
-        )
+    version = chosen_version(home, model_name, number)
     leaks, left_out = subject.measure(Request(home, model, version, shadows + shadows % 2, people, seed, progress))
     record = None
     if version is not None:

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,7 @@ import numpy as np
 from feature_repo.errors import InputError
 from training.estimators.base import Fitted
 from training.estimators.lightgbm_trees import LightGbmFitted
-from training.models.served import ServedTabular
+from training.models.as_trained import as_trained, extra_of
 from training.models.tabular import TabularModel
 from training.robustness.subject import Request, Subject
 from training.robustness.target import Target, rows_target
@@ -27,13 +26,15 @@ def targets(request: Request) -> Sequence[Target[Any]]:
     Raises:
         InputError: the rows are unfit for training, or those of the test have one class.
     """
-    model = request.model
-    assert isinstance(model, TabularModel)
-    learner, parameters = model.choice(None)
-    if request.version is not None:
-        served = ServedTabular.load(request.home, f"{model.name}:{request.version}")
-        learner, parameters = str(served.extra["learner"]), dict(served.extra["parameters"])
-        model = replace(model.leaving_out(served.extra["without"]), augment=float(served.extra.get("augment", 0.0)))
+    assert isinstance(request.model, TabularModel)
+    extra = extra_of(request.home, request.model, request.version)
+    if "privacy" in extra:
+        raise InputError(
+            expected=f"a version of {request.model.name} without a stated ε: attacks ask about the people of a test",
+            found=f"{request.model.name}:{request.version}, of which figures would tell of them outside of its ε",
+            next_command=f"refrain model leaks {request.model.name}:{request.version}  (attacks on simulated people)",
+        )
+    model, learner, parameters = as_trained(request.model, extra)
     rows = model.pull(request.home)
     train_places, test_places = model.split(rows)
     train, test = rows.take(train_places), rows.take(test_places)

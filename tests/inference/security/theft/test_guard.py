@@ -121,6 +121,13 @@ def test_who_asks_for_a_key_of_nobody_is_reported_at_once(home: Home) -> None:
     assert setting.metric("refrain_theft_alarms_total", reason="canary") == 1
 
 
+def test_who_knows_a_canary_has_no_more_keys_for_it(home: Home) -> None:
+    setting = Setting(home, canaries={"user_id": ["u9"]}, keys_per_month={"user_id": 2})
+    questions = [setting.guard.check(caller(), "m", [key], keys={"user_id": [key, "u9"]}) for key in ("u1", "u2", "u3")]
+    assert [refusal and refusal.reason for refusal in questions] == [None, None, "questions"]
+    assert setting.metric("refrain_theft_alarms_total", reason="canary") == 1
+
+
 def test_budgets_of_key_owner_and_tenant(home: Home) -> None:
     setting = Setting(home, questions_per_month=20, tenant_questions_per_month=30)
     assert walk(setting, caller(limits=Limits(questions_per_day=5)), 0, 8, 1_000) == ["questions"] * 3

@@ -111,6 +111,12 @@ def test_the_largest_cost_of_a_guarantee_gives_it_and_no_more(epsilon: float, de
     assert zcdp.rho_of(zcdp.sigma_of(rho, 3.0), 3.0) <= rho
 
 
+def test_the_smallest_numbers_have_a_cost_or_an_error() -> None:
+    assert zcdp.epsilon(zcdp.rho(1.0, 5e-324), 5e-324) <= 1.0
+    with pytest.raises(InputError, match="cost"):
+        zcdp.rho(1e-200, 1e-300)
+
+
 @pytest.mark.parametrize("epsilon", [0.0, -1.0, math.nan, math.inf, 1e6])
 def test_an_epsilon_that_is_none(epsilon: float) -> None:
     for call in (gaussian.sigma, lambda e, d, _: zcdp.rho(e, d), lambda e, d, _: PrivacyStatement(e, d)):

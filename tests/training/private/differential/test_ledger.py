@@ -1,5 +1,6 @@
 """A budget is never overspent, whoever asks and however often; a ledger that was changed or put back is noticed."""
 
+import errno
 import json
 import math
 import multiprocessing
@@ -19,7 +20,7 @@ from feature_repo.home import Home
 from refrain.backup.contents import single_files
 from training.private.differential import ledger_lines, zcdp
 from training.private.differential.budget import Budget
-from training.private.differential.ledger import BudgetSpent, Ledger, budgets_of
+from training.private.differential.ledger import BudgetSpent, Ledger, budgets_of, people_of
 from training.private.differential.ledger_lines import LedgerDamaged
 from training.private.differential.releases import Releases
 
@@ -310,6 +311,38 @@ def test_who_is_killed_before_the_mark_has_spent(
     assert len(ledger.entries()) == lines_before + 1
     ledger.spend("analytics", 0.01, "after")
     assert spends(ledger)[-1] == 0.01
+
+
+def test_without_room_for_the_mark_no_second_line_is_written(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    ledger = Ledger.open(home)
+
+    def full(path: Path, *_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "no space", str(path))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ledger_lines, "write_whole", full)
+        for _ in range(3):
+            with pytest.raises(OSError, match="no space"):
+                ledger.set(Budget("analytics", "lifetime", 1.0, 1e-6))
+    assert len(ledger.entries()) == 1
+    ledger.spend("analytics", 0.01, "after")
+    assert spends(ledger) == [0.01]
+
+
+def test_reading_a_ledger_writes_nothing(home: Home) -> None:
+    ledger = with_budget(home)
+    before = {path: path.stat().st_mtime_ns for path in home.root.rglob("*")}
+    ledger.entries()
+    assert {path: path.stat().st_mtime_ns for path in home.root.rglob("*")} == before
+    assert [path.name for path in ledger.file.path.parent.iterdir()] == [ledger.file.path.name]
+
+
+def test_people_are_those_of_the_budgets_that_apply(home: Home) -> None:
+    ledger = with_budget(home, purpose="analytics")
+    assert people_of(ledger.entries(), "analytics") == 10_000
+    assert people_of(ledger.entries(), "personalisation") is None
+    ledger.set(Budget("all", "lifetime", 1.0, 1e-6, people=50_000))
+    assert {people_of(ledger.entries(), purpose) for purpose in ("analytics", "personalisation")} == {50_000}
 
 
 def test_a_backup_has_the_ledger_its_mark_and_the_answers(home: Home) -> None:

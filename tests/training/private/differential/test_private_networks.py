@@ -1,6 +1,7 @@
 """Networks and logistic regressions that are trained privately: a person is one gradient, and noise is paid for."""
 
 import math
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -78,6 +79,19 @@ def test_noise_is_enough_for_another_accountant() -> None:
     spent = rdp.compute_rdp(q=0.05, noise_multiplier=sigma, steps=60, orders=orders)
     epsilon, _ = rdp.get_privacy_spent(orders=orders, rdp=spent, delta=1e-5)
     assert 2.0 * 0.98 <= epsilon <= 2.0 * 1.25
+
+
+@pytest.mark.parametrize("kind", ["binary", "number"])
+@pytest.mark.parametrize("answer", [3e38, -1e300])
+def test_no_answer_of_one_person_stops_the_others(
+    monkeypatch: pytest.MonkeyPatch, kind: Literal["binary", "number"], answer: float
+) -> None:
+    inputs, answers, people = rows_of(5, 2)
+    answers[0] = answer
+    monkeypatch.setattr(sgd, "noise_of", lambda *_: 1.0)
+    settings = PrivateNetwork(4.0, 1e-5, steps=2)
+    fitted, _ = settings.fit(inputs, answers, people, kind, BOUNDS, 10, seed=1)
+    assert np.isfinite(fitted.predict(inputs)).all()
 
 
 @pytest.mark.parametrize("damage", ["people", "bounds", "answers", "nothing"])

@@ -2,9 +2,11 @@
 
 import json
 
+import polars as pl
 import pytest
 from typer.testing import CliRunner
 
+from feature_repo.errors import InputError
 from feature_repo.home import Home
 from training.__main__ import app
 from training.private.differential.budget import Budget
@@ -13,6 +15,7 @@ from training.private.differential.recommendation import run_private
 from training.promotions import promote
 from training.version_files import decision_of
 from transforms.pure import npz
+from transforms.raw.read import files, scan
 
 
 def spends(home: Home) -> list[dict[str, object]]:
@@ -45,6 +48,22 @@ def test_a_release_is_paid_for_once_and_served(own_world: Home) -> None:
     engine.check()
     for user, strategy in (("u000003", "hybrid"), ("u000003", "collaborative"), ("nobody", "cold_start")):
         assert len(engine.recommend(user, {"strategy": strategy}, count=5).items) == 5
+
+
+@pytest.mark.journeys
+def test_what_plays_say_of_an_artist_is_not_in_the_bundle(own_world: Home) -> None:
+    home = own_world
+    Ledger.open(home).set(Budget("personalisation", "lifetime", 6.0, 2e-6, people=1_000))
+    with pytest.raises(InputError, match="1/1,000"):
+        run_private(home, 4.0, 1e-2)
+    path = files(home, "plays")[-1]
+    rows = pl.read_parquet(path)
+    assert rows["track_id"].is_in(scan(home, "tracks").select("track_id").collect()["track_id"].implode()).all()
+    rows.with_columns(pl.lit("told by one person").alias("artist_id")).write_parquet(path)
+    version = run_private(home, 4.0).version
+    catalogue = json.loads((home.bundles("recommendation") / str(version) / "catalogue.json").read_text())
+    assert "told by one person" not in catalogue["artist_ids"]
+    assert any(catalogue["artist_ids"])
 
 
 @pytest.mark.journeys

@@ -157,15 +157,55 @@ def test_a_damaged_round_is_asked_again(tmp_path: Path) -> None:
 
 def test_a_silo_answers_no_second_question_under_one_number(tmp_path: Path) -> None:
     memory = Memory(Home(tmp_path).ensure(), "run", "silo")
-    step = Step(0, 0, "sums", "round-0", "terms")
-    assert memory.note(step)
-    assert not memory.note(step)  # a replay
-    assert memory.note(replace(step, attempt=1, round="round-1"))
+    step, exact = Step(0, 0, "sums", "round-0", "terms"), procedure_of("exact")
+    assert memory.note(step, exact)
+    assert not memory.note(step, exact)  # a replay
+    assert memory.note(replace(step, attempt=1, round="round-1"), exact)
     with pytest.raises(InputError, match="under the same number"):
-        memory.note(replace(step, round="round-2", content={"without": "silo 3"}))
-    assert memory.note(replace(step, attempt=2, round="round-2"))
-    assert not memory.note(replace(step, attempt=3, round="round-3"))
-    assert not Memory(Home(tmp_path), "run", "silo").note(replace(step, round="round-1"))  # after a restart
+        memory.note(replace(step, round="round-2", content={"without": "silo 3"}), exact)
+    assert memory.note(replace(step, attempt=2, round="round-2"), exact)
+    assert not memory.note(replace(step, attempt=3, round="round-3"), exact)
+    assert not Memory(Home(tmp_path), "run", "silo").note(replace(step, round="round-1"), exact)  # after a restart
+
+
+def test_a_silo_answers_what_its_procedure_asks_and_sums_once(tmp_path: Path) -> None:
+    """The sums again, under another number and with other survivors, would show a silo's words by subtraction."""
+    memory, exact = Memory(Home(tmp_path).ensure(), "run", "silo"), procedure_of("exact")
+    for number, kind in enumerate(("union", "union", "listeners", "sums")):
+        assert memory.note(Step(number, 0, kind, f"round-{number}", "terms"), exact)
+    for number, kind in enumerate(("sums", "listeners", "vectors", "update"), 4):
+        with pytest.raises(InputError, match="a step of the procedure exact"):
+            memory.note(Step(number, 0, kind, f"round-{number}", "terms"), exact)
+    assert memory.note(Step(3, 1, "sums", "round-3-1", "terms"), exact)  # another attempt
+
+
+def test_a_silo_remembers_whom_it_counted(tmp_path: Path) -> None:
+    memory, exact = Memory(Home(tmp_path).ensure(), "run", "silo"), procedure_of("exact")
+    assert memory.erasures(3) == 3  # nothing was answered
+    assert memory.note(Step(0, 0, "sums", "round-0", "terms"), exact, 1)
+    assert memory.note(Step(0, 1, "sums", "round-1", "terms"), exact, 2)
+    assert Memory(Home(tmp_path), "run", "silo").erasures(3) == 1
+
+
+def test_a_result_that_is_shown_again_is_of_whom_was_counted(tmp_path: Path) -> None:
+    """Who was erased after they were counted is in the sums, whenever the silo reads these."""
+    data, agreed = people(3), terms(3, least_listeners=2)
+    for erasures in (1, 4):
+        hall = Hall(list(data))
+        seats = {name: (replace(each, erasures=erasures), Seat(hall, name)) for name, each in data.items()}
+        result = run_together(agreed, Home(tmp_path).ensure(), hall, seats)
+        assert [each.erasures for each in result.outcomes.values()] == [1, 1, 1]
+
+
+def test_a_run_has_one_coordinator_and_goes_on_the_next_day(tmp_path: Path) -> None:
+    home = Home(tmp_path).ensure()
+    rounds = Rounds(home, "test")
+    agreed = rounds.agree(terms(3))
+    again = Rounds(home, "test")
+    with rounds.alone(), pytest.raises(InputError, match="one coordinator"), again.alone():
+        pass
+    with again.alone():
+        assert again.terms() == agreed and not again.is_done
 
 
 @pytest.mark.parametrize(
@@ -177,6 +217,8 @@ def test_a_silo_answers_no_second_question_under_one_number(tmp_path: Path) -> N
         {"threshold": 2},
         {"threshold": 9},
         {"cutoff": 1.5},
+        {"cutoff": 2**62},
+        {"cutoff": -(10**30)},
         {"deadline_s": -1.0},
         {"deadline_s": float("nan")},
         {"statistics": "co_plays"},

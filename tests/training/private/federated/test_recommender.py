@@ -9,6 +9,7 @@ from queue import Queue
 import numpy as np
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from scipy import sparse
 
 from feature_repo.command_line import silent
 from feature_repo.errors import InputError
@@ -19,7 +20,7 @@ from tests.training.private.federated.channels import Hall, Seat
 from tests.training.private.federated.test_exact import terms
 from training.datasets import Interactions
 from training.exact.kept import KeptSums
-from training.exact.sums import Sums
+from training.exact.sums import Sums, Table
 from training.models.recommendation.bundle import NAME
 from training.models.recommendation.ease import EASE
 from training.models.recommendation.kept_sums import share_of
@@ -27,8 +28,9 @@ from training.models.recommendation.segments import segments_of_users
 from training.private.federated import run_recommender
 from training.private.federated.agreement import Agreement
 from training.private.federated.catalogue import Catalogue
+from training.private.federated.check_recommender import STATISTICS
 from training.private.federated.own_data import own_data
-from training.private.federated.recommender import STATISTICS, kept_of, register_recommender, renumber
+from training.private.federated.recommender import kept_of, register_recommender, renumber
 from training.private.federated.silo import Limits
 from training.private.federated.statistic import SiloData
 from training.private.federated.together import run_together
@@ -69,7 +71,7 @@ def federate(home: Home, agreed: Agreement, folder: Path, without: str = "") -> 
 def test_a_run_ends_in_a_bundle_that_serves_and_forgets(service: Home, tmp_path: Path) -> None:
     agreed = agree(service)
     result = federate(service, agreed, tmp_path / "run")
-    registered = register_recommender(service, result, agreed, SILOS)
+    registered = register_recommender(service, result, agreed, SILOS, 0)
     measured = registered.measured
     assert measured is not None and registered.tracks == registered.items > 100
     figures = {name: each.ndcg_at_10 for name, each in measured.metrics.items()}
@@ -93,17 +95,59 @@ def test_a_run_ends_in_a_bundle_that_serves_and_forgets(service: Home, tmp_path:
     pairs = np.unique(np.stack([before.user, before.track]), axis=1)
     assert outcomes["listeners"].sum() == pairs.shape[1]
 
-    person = listener
+
+@pytest.mark.parametrize("is_part", [False, True])
+def test_a_person_is_subtracted(service: Home, tmp_path: Path, is_part: bool) -> None:
+    """Also where the run counted some of the tracks, and some of the segments."""
+    agreed, plays = agree(service), Interactions.load(service)
+    if is_part:
+        agreed = replace(agreed, segments=agreed.segments[:1], parameters={"items": plays.track_ids[::2]})
+    registered = register_recommender(service, federate(service, agreed, tmp_path / "run"), agreed, SILOS, 0)
+    kept = KeptSums.read(service.bundles(NAME) / str(registered.version))
+    assert kept is not None
+    person = plays.user_ids[np.bincount(plays.user).argmax()]
     rest = kept.without(share_of(service, kept, [person]))
     again = KeptSums.from_bytes(federate(service, agreed, tmp_path / "again", without=person))
-    places = Catalogue(again.items, agreed.run, is_hashed=True).places(plays.track_ids)
+    places = Catalogue(again.items, agreed.run, is_hashed=not is_part).places(plays.track_ids)
     without = kept_of(plays.track_ids, agreed.cutoff, renumber(again.sums, places))
     assert rest.digest() == without.digest() != kept.digest()
 
 
 def test_sums_of_something_else_make_no_recommender(service: Home) -> None:
-    with pytest.raises(InputError, match="the statistics co_plays"):
-        register_recommender(service, KeptSums(["a"], 0, Sums({})).to_bytes(), terms(3), 3)
+    with pytest.raises(InputError, match="counts of the statistics co_plays"):
+        register_recommender(service, KeptSums(["a"], 0, Sums({})).to_bytes(), terms(3), 3, 0)
+
+
+def sums_of(pairs: np.ndarray, rows: np.ndarray) -> KeptSums:
+    names = {"gram": pairs, "ordered": pairs, "tied": pairs, "everybody": rows, "liked": rows, "skipped": rows}
+    cells = {**names, "all listeners": np.ones((1, 1), np.int64)}
+    tables = {name: Table.of(sparse.csr_array(each), 2**61, name) for name, each in cells.items()}
+    return KeptSums(["a", "b"], 0, Sums(tables))
+
+
+@pytest.mark.parametrize(
+    ("pairs", "rows", "problem"),
+    [
+        (np.ones((3, 3)), np.ones((1, 2)), "others as gram, ordered, tied"),
+        (np.ones((2, 2)), np.ones((1, 3)), "others as everybody, liked, skipped"),
+        (np.ones((2, 2)), -np.ones((1, 2)), "others as everybody, liked, skipped"),
+        (np.array([[1, 2**61], [2**61, 1]]), np.ones((1, 2)), "not positive definite"),
+    ],
+)
+def test_sums_that_nobody_has_make_no_recommender(
+    service: Home, pairs: np.ndarray, rows: np.ndarray, problem: str
+) -> None:
+    with pytest.raises(InputError, match=problem):
+        register_recommender(service, sums_of(pairs, rows).to_bytes(), terms(3), 3, 0)
+
+
+def test_a_folder_that_knows_no_track_of_the_run(service: Home) -> None:
+    """It has what it knows by itself; before its first play that is nothing, and there is no version."""
+    strange = sums_of(np.eye(2), np.ones((1, 2))).to_bytes()
+    registered = register_recommender(service, strange, agree(service), 3, 0)
+    assert (registered.tracks, registered.items, registered.measured) == (0, 2, None)
+    with pytest.raises(InputError, match="nothing can be recommended"):
+        register_recommender(service, strange, terms(3), 3, 0)
 
 
 def test_a_folder_has_the_tracks_that_it_knows(service: Home, tmp_path: Path) -> None:
@@ -120,7 +164,7 @@ def test_a_folder_has_the_tracks_that_it_knows(service: Home, tmp_path: Path) ->
     everyone = {"here": data, "there": SiloData(other), "elsewhere": SiloData(other)}
     silos = {name: (each, Seat(hall, name)) for name, each in everyone.items()}
     result = run_together(agreed, Home(tmp_path / "run").ensure(), hall, silos).result
-    registered = register_recommender(service, result, agreed, 3)
+    registered = register_recommender(service, result, agreed, 3, 0)
     assert registered.tracks < registered.items
     whole = EASE().solve(KeptSums.from_bytes(result).sums)
     assert whole.shape == (registered.items, registered.items)

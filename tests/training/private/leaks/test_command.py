@@ -80,6 +80,7 @@ def test_one_listener_is_undecided(in_alone: Home) -> None:
         (("no_such_model",), "no_such_model"),
         (("text_embedder",), "of which no attack on people is known"),
         (("recommendation:9",), "no version 9"),
+        (("recommendation:one",), "no version one"),
         (("../recommendation",), "recommendation"),
     ],
 )

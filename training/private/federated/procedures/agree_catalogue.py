@@ -18,6 +18,9 @@ from training.private.federated.union import fill, peel, words_of
 
 FIRST_CAPACITY, LARGEST_CAPACITY = 4_096, 2**22
 """Number of items that the first table of a union is made for, and the largest."""
+KINDS = {"union": 12, "listeners": 1}
+"""Kinds of the steps → how many of them there are in a run at the most: a table of one item has grown
+to the largest, by four each time, with the twelfth."""
 
 
 def agree_catalogue(run: CoordinatorRun) -> Catalogue:

@@ -98,5 +98,5 @@ def _answer(data: SiloData, scope: Scope, step: Step, attachment: bytes) -> np.n
     return to_words(clipped(after - weights, float(values["clip"])), rows)
 
 
-PROCEDURE = Procedure("averaging", "a small network by FedAvg or FedProx: approximate", coordinate)
+PROCEDURE = Procedure("averaging", "a small network by FedAvg or FedProx: approximate", coordinate, {"update": None})
 ANSWER = Answer("update", _answer)

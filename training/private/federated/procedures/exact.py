@@ -11,7 +11,7 @@ from training.exact.kept import KeptSums
 from training.private.federated.answer import Answer, Procedure
 from training.private.federated.coordinator import CoordinatorRun
 from training.private.federated.plausible import check_sums
-from training.private.federated.procedures.agree_catalogue import agree_catalogue
+from training.private.federated.procedures.agree_catalogue import KINDS, agree_catalogue
 from training.private.federated.statistic import Scope, SiloData, count_all, packing_of
 from training.private.federated.step import Step
 
@@ -40,5 +40,5 @@ def _answer_sums(data: SiloData, scope: Scope, step: Step, attachment: bytes) ->
     return packing_of(scope).pack(count_all(data, scope))
 
 
-PROCEDURE = Procedure("exact", "sums of all silos: models in closed form", coordinate)
+PROCEDURE = Procedure("exact", "sums of all silos: models in closed form", coordinate, {**KINDS, "sums": 1})
 ANSWER = Answer("sums", _answer_sums)

@@ -24,7 +24,7 @@ from training.private.federated.agreement import Agreement
 from training.private.federated.answer import Answer, Procedure
 from training.private.federated.coordinator import CoordinatorRun
 from training.private.federated.layout import Dense, Packing, TableWords, Triangle
-from training.private.federated.procedures.agree_catalogue import agree_catalogue
+from training.private.federated.procedures.agree_catalogue import KINDS, agree_catalogue
 from training.private.federated.statistic import Scope, SiloData
 from training.private.federated.step import Step
 from transforms.pure import npz
@@ -175,5 +175,10 @@ def _answer_vectors(data: SiloData, scope: Scope, step: Step, attachment: bytes)
     return settings.packing(len(scope.catalogue.items), scope.agreement.most).pack(sums)
 
 
-PROCEDURE = Procedure("item_vectors", "iALS whose listeners' vectors stay in their silos", coordinate)
+PROCEDURE = Procedure(
+    "item_vectors",
+    "iALS whose listeners' vectors stay in their silos",
+    coordinate,
+    {**KINDS, "people": 1, "vectors": None},
+)
 ANSWERS = (Answer("people", _answer_people), Answer("vectors", _answer_vectors))

@@ -95,5 +95,5 @@ def _answer(data: SiloData, scope: Scope, step: Step, attachment: bytes) -> np.n
     return packing_of(width, scope.agreement.most).pack(sums)
 
 
-PROCEDURE = Procedure("logistic", "logistic regression by exact sums", coordinate)
+PROCEDURE = Procedure("logistic", "logistic regression by exact sums", coordinate, {"newton": None})
 ANSWER = Answer("newton", _answer)

@@ -80,7 +80,8 @@ def _membership(request: Request, plays: Interactions) -> tuple[list[Leak], dict
         worlds = histories.most_worlds(worlds_for(people), added.shape[1])
         leaks += attack_sums(part, people_sums.scores(added, halves(people, worlds, rng)), unit="listener")
     if rows.shape[1] > MOST_FOR_EASE:
-        left_out["lira on the weights of EASE"] = f"{rows.shape[1]:,} tracks, more than {MOST_FOR_EASE:,}"
+        for part in ("weights of EASE", "answers of item-kNN"):
+            left_out[f"lira on the {part}"] = f"{rows.shape[1]:,} tracks, more than {MOST_FOR_EASE:,}"
         return leaks, left_out
     is_in = halves(people, worlds_for(people), rng)
     scores = histories.ease_scores(rows, is_in, EASE().regularization, request.progress)

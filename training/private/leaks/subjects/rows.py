@@ -1,12 +1,15 @@
-"""Models of rows: whether a person's rows were learned from, by shadow models of the version's learner."""
+"""Models of rows: whether a person's rows were learned from, by shadow models of the version's learner.
+
+Of a private version its mechanism is attacked, on simulated people.
+"""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
-from training.models.served import ServedTabular
+from training.models.as_trained import as_trained, extra_of
 from training.models.tabular import TabularModel
+from training.private.leaks import private_rows
 from training.private.leaks.leak import Leak
 from training.private.leaks.lira import logit
 from training.private.leaks.shadows import FEWEST_PEOPLE, attack_models, shadow_confidence, too_few
@@ -21,13 +24,11 @@ def measure(request: Request) -> tuple[Sequence[Leak], dict[str, str]]:
         InputError: the rows are unfit for training.
         StoreError: the features are not built or not applied.
     """
-    model = request.model
-    assert isinstance(model, TabularModel)
-    learner, parameters = model.choice(None)
-    if request.version is not None:
-        served = ServedTabular.load(request.home, f"{model.name}:{request.version}")
-        learner, parameters = str(served.extra["learner"]), dict(served.extra["parameters"])
-        model = replace(model.leaving_out(served.extra["without"]), augment=float(served.extra.get("augment", 0.0)))
+    assert isinstance(request.model, TabularModel)
+    extra = extra_of(request.home, request.model, request.version)
+    if "privacy" in extra:
+        return private_rows.measure_version(extra, request)
+    model, learner, parameters = as_trained(request.model, extra)
     rows = model.pull(request.home)
     person, everybody = _numbers(rows.clusters, request)
     drawn = np.flatnonzero(person >= 0)
