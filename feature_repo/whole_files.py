@@ -27,7 +27,7 @@ def write_whole(path: Path, content: str | bytes, *, is_secret: bool = False) ->
         os.replace(partial, path)  # noqa: PTH105 - a Path for each of thousands of files takes longer than the call
     except BaseException as error:
         Path(partial).unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.filename is None:
+        if isinstance(error, OSError) and error.errno and error.filename is None:
             error.filename = str(path)  # a write that fails does not know its file
         raise
 
