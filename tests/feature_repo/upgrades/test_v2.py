@@ -173,17 +173,12 @@ def old(home: Home) -> Home:
     home.root.mkdir()
     shutil.copy(COMPILED, home.manifest)
     old_fingerprints = {name: fingerprint for name, (fingerprint, _) in v2.LAYOUT_1.items()}
-    real_time = "real_time_recommendation_v1"
-    extra = {"real_time": {"service": real_time, "fingerprint": old_fingerprints[real_time], "inputs": []}}
-    file = bundle(home, "recommendation", "recommendation_v1", old_fingerprints["recommendation_v1"], extra)
+    extra = {"real_time": {"service": "listener_v1", "fingerprint": old_fingerprints["listener_v1"], "inputs": []}}
+    bundle(home, "recommendation", "recommendation_v1", old_fingerprints["recommendation_v1"])
     bundle(home, "skip_model", "skip_v1", "0123456789abcdef")  # trained on features of its own
-    bundle(
-        home,
-        "plays_model",
-        "track_plays_v1",
-        json.loads(COMPILED.read_text())["services"]["track_plays_v1"]["fingerprint"],
-    )
-    copy = home.mlflow / "artifacts" / "recommendation" / "a1" / "artifacts" / "bundle"
+    fingerprint = json.loads(COMPILED.read_text())["services"]["track_plays_v1"]["fingerprint"]
+    file = bundle(home, "plays_model", "track_plays_v1", fingerprint, extra)
+    copy = home.mlflow / "artifacts" / "plays_model" / "a1" / "artifacts" / "bundle"
     copy.mkdir(parents=True)
     shutil.copy(file, copy)
     training_set = home.training_sets / "0a1b"
@@ -212,23 +207,23 @@ def test_a_folder_of_layout_1_serves_after_the_upgrade(old: Home) -> None:
     lines = [line for line in done.output.splitlines() if " UTC  upgrade: " not in line]  # without progress
     renewed = [
         "models/tenant=default/plays_model/1/manifest.json",
-        "models/tenant=default/recommendation/1/manifest.json",
-        "mlflow/artifacts/recommendation/a1/artifacts/bundle/manifest.json",
+        "mlflow/artifacts/plays_model/a1/artifacts/bundle/manifest.json",
         "training_sets/tenant=default/0a1b/manifest.json",
     ]
     assert [line for line in lines if "the fingerprint in" in line] == [
         f"replaced the fingerprint in {place}" for place in renewed
     ]
     assert [line for line in lines if line.startswith("left to you")] == [
-        "left to you: skip_model was trained on another skip_v1: "
-        "refrain model run skip_model && refrain model promote skip_model"
+        f"left to you: {model} was trained on another {service}: "
+        f"refrain model run {model} && refrain model promote {model}"
+        for model, service in (("recommendation", "recommendation_v1"), ("skip_model", "skip_v1"))
     ]
     assert planned.output.count("replace the fingerprint in") == len(renewed)
     assert lines[2 + len(renewed)] in planned.output
 
-    manifest = load_bundle("recommendation", old).manifest
-    assert manifest["fingerprint"] == load_service(old, "recommendation_v1").fingerprint
-    assert load_bundle("plays_model", old)
+    manifest = load_bundle("plays_model", old).manifest
+    assert manifest["fingerprint"] == load_service(old, "track_plays_v1").fingerprint
+    assert manifest["extra"]["real_time"]["fingerprint"] == load_service(old, "listener_v1").fingerprint
     with pytest.raises(BundleError, match="0123456789abcdef"):
         load_bundle("skip_model", old)
     training_set = json.loads((old.training_sets / "0a1b" / "manifest.json").read_text())
