@@ -320,12 +320,8 @@ def _relative(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes
 
 def _retry_later(status: HTTPStatus, detail: str, wait_s: float) -> Response:
     response = errors.problem(status, detail, f"try again in {wait_s:.1f} s")
-    response.headers["retry-after"] = _seconds(wait_s)
+    response.headers.update(errors.retry_after(wait_s))
     return response
-
-
-def _seconds(wait_s: float) -> str:
-    return str(max(1, int(wait_s + 0.999)))
 
 
 def _request_id(header: bytes) -> str:

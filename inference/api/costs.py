@@ -8,6 +8,8 @@ from anyio import from_thread
 from fastapi import Request
 from starlette.exceptions import HTTPException
 
+from inference.api.errors import retry_after
+
 CHARACTERS, SAMPLES, VALUES, OBSERVATIONS, ROTATIONS = 1_000, 40_000, 5_000, 20, 8
 """Characters of texts, samples of all channels of sounds, features of all rows, observations, and rotations of
 encrypted vectors, of one unit."""
@@ -35,7 +37,7 @@ async def charge(request: Request, units: int, what: str) -> None:
     if not verdict.allowed:
         limit = f"daily quota ({caller.limits.per_day:,})" if verdict.reason == "quota" else "rate limit"
         detail = f"{what} cost as much as {units:,} requests: the {limit} of this key is exceeded"
-        raise HTTPException(429, detail, {"retry-after": str(max(1, int(verdict.wait + 0.999)))})
+        raise HTTPException(429, detail, retry_after(verdict.wait))
 
 
 def charge_in_thread(request: Request, units: int, what: str) -> None:

@@ -170,6 +170,15 @@ def all_refused(detail: str, refused: list[RefusedEvent]) -> JSONResponse:
     )
 
 
+def retry_after(wait_s: float) -> dict[str, str]:
+    """Return the header that says when to try again: whole seconds, at least one.
+
+    >>> retry_after(0.0), retry_after(1.2)
+    ({'retry-after': '1'}, {'retry-after': '2'})
+    """
+    return {"retry-after": str(max(1, int(wait_s + 0.999)))}
+
+
 def response(body: Problem) -> JSONResponse:
     """Build the response for a problem."""
     return JSONResponse(body.model_dump(), body.status, media_type="application/problem+json")

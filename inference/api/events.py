@@ -59,4 +59,4 @@ def write_events(writer: EventWriter, request: Request, body: bytes) -> WriteOut
     try:
         return writer.write(body, caller_of(request), None if access is None else EventBudgets(access.limiter))
     except OverBudget as error:
-        raise HTTPException(429, str(error), {"retry-after": str(max(1, int(error.wait_s + 0.999)))}) from error
+        raise HTTPException(429, str(error), errors.retry_after(error.wait_s)) from error

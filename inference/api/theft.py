@@ -6,6 +6,7 @@ from typing import Any
 from fastapi import Request
 from starlette.exceptions import HTTPException
 
+from inference.api.errors import retry_after
 from inference.security.caller import Caller
 from inference.security.theft.guard import Refusal, Rows, TheftGuard
 
@@ -87,5 +88,4 @@ def _is_list(value: Any, place: int) -> bool:
 
 
 def _to_exception(refusal: Refusal) -> HTTPException:
-    wait = str(max(1, int(refusal.wait_s + 0.999)))
-    return HTTPException(STATUS[refusal.reason], refusal.detail, {"retry-after": wait})
+    return HTTPException(STATUS[refusal.reason], refusal.detail, retry_after(refusal.wait_s))

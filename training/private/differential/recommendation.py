@@ -29,6 +29,8 @@ from training.private.differential.data_digest import data_digest
 from training.private.differential.ease import ItemRelease, PrivateEASE, solve
 from training.private.differential.ledger import Ledger, people_of
 from training.private.differential.releases import Releases
+from training.private.differential.result import PrivateResult
+from training.private.differential.statement import FILE as STATEMENT
 from training.private.differential.statement import PrivacyStatement
 from training.registry import register
 from transforms.pure import npz
@@ -37,8 +39,6 @@ from transforms.pure.candidates.neighbours import Neighbours, largest
 from transforms.raw.read import scan
 
 WHAT = "tracks that the same people play, and their popularity"
-BUNDLE_STATEMENT = "privacy.json"
-"""File of a bundle: what it guarantees."""
 WEIGHTS = {
     "collaborative": {"taste": 0.0, "similar": 1.0},
     "cold_start": {"similar": 1.0, "content": 0.0, "popular": 0.1},
@@ -74,39 +74,6 @@ class Parts:
     release: ItemRelease
     cutoff: int
     statement: PrivacyStatement
-
-
-@dataclass(frozen=True)
-class PrivateResult:
-    """The result of a run.
-
-    Attributes:
-        version: version of the registered bundle.
-        statement: what is guaranteed.
-        tracks: number of tracks with neighbours.
-        above: directions of taste that stand out of the noise.
-        is_new: whether a release was paid for; False if an earlier one was returned.
-        seconds: stage → wall time in seconds.
-    """
-
-    version: int
-    statement: PrivacyStatement
-    tracks: int
-    above: int
-    is_new: bool
-    seconds: dict[str, float]
-
-    def lines(self) -> Iterator[str]:
-        """Formats the result as lines for a terminal."""
-        for stage, seconds in self.seconds.items():
-            yield f"{stage:14}{seconds:7.1f} s"
-        yield self.statement.text()
-        yield "paid for now" if self.is_new else "the same plays, ε and δ as before: the earlier release, at no cost"
-        yield _quality(self.tracks, self.above)
-        yield (
-            f"registered: {NAME} {self.version} (challenger), without figures of a test, which would tell of people. "
-            f"Next: refrain model promote {NAME} {self.version} --anyway"
-        )
 
 
 def run_private(home: Home, epsilon: float, delta: float = 1e-6, *, progress: Progress = silent) -> PrivateResult:
@@ -150,7 +117,8 @@ def run_private(home: Home, epsilon: float, delta: float = 1e-6, *, progress: Pr
     parts = Parts(interactions.track_ids, _artists(home, cutoff), descriptions, public, release, cutoff, statement)
     version, above = _register(home, parts)
     timer.lap("registration")
-    return PrivateResult(version, statement, len(release.catalogue), above, is_new, timer.seconds)
+    notes = (_quality(len(release.catalogue), above),)
+    return PrivateResult(NAME, version, statement, "plays", notes, is_new, timer.seconds)
 
 
 def _parts(
@@ -199,7 +167,7 @@ def _files(parts: Parts, weights: np.ndarray) -> dict[str, bytes]:
         "segments.npz": SegmentPopularity.of({}, popularity).to_bytes(),
         "outcomes.npz": npz.pack({"liked": zeros, "skipped": zeros, "listeners": zeros}, compressed=False),
         "catalogue.json": json.dumps(_catalogue(parts, popularity)).encode(),
-        BUNDLE_STATEMENT: json.dumps(parts.statement.to_dict(), indent=1).encode(),
+        STATEMENT: parts.statement.to_bytes(),
     }
 
 

@@ -6,14 +6,15 @@ from feature_repo.command_line import Progress, silent
 from feature_repo.errors import InputError
 from feature_repo.home import Home
 from training.models.recommendation.bundle import NAME
-from training.private.differential.recommendation import PrivateResult, run_private
+from training.private.differential.recommendation import run_private
+from training.private.differential.result import PrivateResult
 from training.private.differential.rows.fit import LEARNERS, LearnerName
-from training.private.differential.rows.run import PrivateRowsResult, run_private_rows
+from training.private.differential.rows.run import run_private_rows
 
 
 def run_private_model(
     home: Home, name: str, epsilon: float, delta: float = 1e-6, learner: str = "", *, progress: Progress = silent
-) -> PrivateResult | PrivateRowsResult:
+) -> PrivateResult:
     """Publishes a private version of the recommenders or of a model of rows, and registers it.
 
     Args:

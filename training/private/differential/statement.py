@@ -1,5 +1,6 @@
 """What every published number carries: what was guaranteed, to whom, and by which noise."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, TypedDict, Unpack
@@ -21,6 +22,10 @@ class About(TypedDict, total=False):
     purpose: str
     what: str
     request: str
+
+
+FILE = "privacy.json"
+"""File of a bundle: what it guarantees."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +104,10 @@ Gaussian, sigma 4.5; ρ = 0.0243; δ is below 1/10,000).
     def to_dict(self) -> dict[str, Any]:
         """The attributes, as JSON holds them."""
         return asdict(self)
+
+    def to_bytes(self) -> bytes:
+        """The statement as the file of a bundle."""
+        return json.dumps(self.to_dict(), indent=1).encode()
 
     def text(self) -> str:
         """The statement as a sentence."""

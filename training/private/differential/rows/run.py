@@ -33,15 +33,15 @@ from training.models.tabular import TabularModel
 from training.private.differential.data_digest import data_digest
 from training.private.differential.ledger import Ledger, people_of
 from training.private.differential.releases import Releases
+from training.private.differential.result import PrivateResult
 from training.private.differential.rows.fit import LearnerName, PrivateRows, RowsRelease
 from training.private.differential.rows.own_features import check_people, own_features
 from training.private.differential.rows.person_rows import choose_rows
+from training.private.differential.statement import FILE as STATEMENT
 from training.private.differential.statement import PrivacyStatement
 from training.registry import register
 from transforms.pure.tabular.layout import Column, Layout
 
-STATEMENT = "privacy.json"
-"""File of a bundle: what it guarantees."""
 GOLDEN_ROWS, BACKGROUND_ROWS, MISSING = 32, 60, 0.1
 """Random rows that the answers are checked with, that explain them, and the share of missing values in them."""
 NOT_PROTECTED = (
@@ -52,43 +52,6 @@ NOT_PROTECTED = (
     "what many people have in common: the model is made to learn that, with or without any one of them.",
     "other versions that are trained without privacy, and other releases: what they cost together is in the ledger.",
 )
-
-
-@dataclass(frozen=True)
-class PrivateRowsResult:
-    """The result of a run.
-
-    Attributes:
-        name: name of the model.
-        version: version of the registered bundle.
-        statement: what is guaranteed.
-        columns: number of columns that were learned from.
-        left_out: view or feature → why it was not.
-        is_new: whether a release was paid for; False if an earlier one was returned.
-        seconds: stage → wall time in seconds.
-    """
-
-    name: str
-    version: int
-    statement: PrivacyStatement
-    columns: int
-    left_out: Mapping[str, str]
-    is_new: bool
-    seconds: dict[str, float]
-
-    def lines(self) -> Iterator[str]:
-        """Formats the result as lines for a terminal."""
-        for stage, seconds in self.seconds.items():
-            yield f"{stage:14}{seconds:7.1f} s"
-        yield self.statement.text()
-        yield "paid for now" if self.is_new else "the same rows, ε and δ as before: the earlier release, at no cost"
-        yield f"{self.columns} columns"
-        for name, reason in self.left_out.items():
-            yield f"without {name}: {reason}"
-        yield (
-            f"registered: {self.name} {self.version} (challenger), without figures of a test, which would tell of "
-            f"people. Next: refrain model promote {self.name} {self.version} --anyway"
-        )
 
 
 @dataclass(frozen=True)
@@ -124,7 +87,7 @@ def run_private_rows(
     learner: LearnerName = "linear",
     *,
     progress: Progress = silent,
-) -> PrivateRowsResult:
+) -> PrivateResult:
     """Publishes a private model of rows and registers it. See the module's docstring.
 
     Args:
@@ -169,7 +132,8 @@ def run_private_rows(
     parts = _Parts(model, layout, release, statement, settings, str(rows.pulled["fingerprint"]), cutoff, left_out)
     version = _register(home, parts)
     clock_of_stages.lap("registration")
-    return PrivateRowsResult(name, version, statement, len(layout.outputs), left_out, is_new, clock_of_stages.seconds)
+    notes = (f"{len(layout.outputs)} columns", *(f"without {each}: {reason}" for each, reason in left_out.items()))
+    return PrivateResult(name, version, statement, "rows", notes, is_new, clock_of_stages.seconds)
 
 
 def rows_model(home: Home, name: str) -> TabularModel:
@@ -278,7 +242,7 @@ def _files(parts: _Parts) -> dict[str, bytes]:
         ONNX: parts.release.onnx,
         GOLDEN: golden({parts.model.name: (inputs, model.predict(inputs))}),
         BACKGROUND: background(explained, sampled(model.predict, parts.model.kind, explained, explained)),
-        STATEMENT: json.dumps(parts.statement.to_dict(), indent=1).encode(),
+        STATEMENT: parts.statement.to_bytes(),
     }
 
 
